@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot variants that a case can ask for: one kernel image, other command lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variant:
+    cpus: int = 2
+    cmdline: str = ""
+
+
+VARIANTS = {
+    "default": Variant(),
+    "cpus1": Variant(cpus=1),
+    "cpus4": Variant(cpus=4),
+    # The legacy MMU; the parameter cannot be changed at run time.
+    "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),
+    # Shadow paging.
+    "npt_off": Variant(cmdline="kvm_amd.npt=0 kvm_intel.ept=0"),
+}
+
+# Two NUMA nodes out of one; hugepages that a running system may no longer find
+# in one piece.
+COMMON = "numa=fake=2 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=64"
