@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""report.html, for people: one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .model import Case, Number, Run, Status, Test
+from .summary import skip_reasons
+
+_COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/results.md
+
+
+def render(run: Run) -> str:
+    env = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
+                      undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= {"number": _number, "value": _value}
+    measured = [(test, case) for test, case in run.cases() if case.measurements]
+    keys = {key for _, case in measured for key in case.measurements}
+    return env.get_template("report.html.j2").render(
+        run=run, Status=Status, skip_reasons=skip_reasons(run), measured=measured,
+        columns=[*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
+        again=lambda test, case: _again(run, test, case))
+
+
+def _again(run: Run, test: Test, case: Case) -> str:
+    """The command that runs this one case again."""
+    seed = run.environment.get("seed")
+    again = ["./run_tests.sh", "--tests", f"{test.name}:{case.name}"]
+    return shlex.join(again + (["--seed", str(seed)] if seed is not None else []))
+
+
+def _number(value: Number) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run is: tests, their cases, and the one rule for its exit code.
+
+Everything else in this package either makes a Run (ktap, load) or shows one
+(results_json, junit, html, summary).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+SCHEMA = 1
+
+Json = dict[str, Any]
+Number = int | float
+
+
+class Status(str, Enum):
+    PASS = "pass"
+    FAIL = "fail"      # the kernel did not do what was expected
+    SKIP = "skip"      # this machine lacks what the case needs
+    XFAIL = "xfail"    # a known kernel issue showed itself
+    BROKEN = "broken"  # the bench failed: says nothing about the kernel
+
+
+class Outcome(str, Enum):
+    """How a boot of the kernel under test ended."""
+
+    OK = "ok"
+    PANIC = "panic"
+    HANG = "hang"
+    DIED = "died"        # the machine went away without a panic message
+    BROKEN = "broken"    # the bench could not boot it at all
+    RUNNING = "running"  # never updated: the runner itself ended early
+
+
+class Exit(IntEnum):
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    BROKEN = 3
+    SKIPPED = 4
+
+
+@dataclass
+class Case:
+    name: str
+    status: Status = Status.PASS
+    reason: str = ""
+    seconds: float = 0.0
+    measurements: dict[str, Number] = field(default_factory=dict)
+    variant: str = ""
+    expected: str = ""
+    seen: str = ""
+    diagnostics: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """The name, with the boot variant where it is not the usual one."""
+        if self.variant in ("", "default"):
+            return self.name
+        return f"{self.name} [{self.variant}]"
+
+    @property
+    def mismatch(self) -> str:
+        if not self.expected and not self.seen:
+            return ""
+        return f"expected {self.expected}, seen {self.seen}"
+
+    @property
+    def splat(self) -> list[str]:
+        """What the kernel said while the case ran."""
+        return [line.removeprefix("kernel: ") for line in self.diagnostics
+                if line.startswith("kernel: ")]
+
+    @property
+    def own_diagnostics(self) -> list[str]:
+        return [line for line in self.diagnostics if not line.startswith("kernel: ")]
+
+    def to_json(self) -> Json:
+        out: Json = {"name": self.name, "status": self.status.value, "reason": self.reason,
+                     "seconds": self.seconds, "measurements": self.measurements}
+        extra = {"variant": self.variant, "expected": self.expected, "seen": self.seen,
+                 "diagnostics": self.diagnostics}
+        return out | {key: value for key, value in extra.items() if value}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Case:
+        fields: Json = data | {"status": Status(data["status"])}
+        return cls(**fields)
+
+
+@dataclass
+class Test:
+    name: str
+    summary: str = ""
+    cases: list[Case] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what was odd in its output
+
+    @property
+    def seconds(self) -> float:
+        return sum(case.seconds for case in self.cases)
+
+    def count(self, status: Status) -> int:
+        return sum(case.status is status for case in self.cases)
+
+    def to_json(self) -> Json:
+        return {"name": self.name, "summary": self.summary,
+                "cases": [case.to_json() for case in self.cases], "notes": self.notes}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Test:
+        fields: Json = data | {"cases": [Case.from_json(case) for case in data["cases"]]}
+        return cls(**fields)
+
+
+@dataclass
+class Planned:
+    """A test as a boot was asked to run it; exit is None until it ended."""
+
+    name: str
+    cases: list[str] = field(default_factory=list)
+    exit: int | None = None
+
+    def to_json(self) -> Json:
+        return {"name": self.name, "cases": self.cases, "exit": self.exit}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Planned:
+        return cls(str(data["name"]), [str(name) for name in data["cases"]], data.get("exit"))
+
+
+@dataclass
+class Boot:
+    variant: str = "default"
+    on: str = "qemu"
+    outcome: Outcome = Outcome.RUNNING
+    detail: str = ""
+    seconds: float = 0.0
+    console: str = ""
+    tests: list[Planned] = field(default_factory=list)
+
+    def to_json(self) -> Json:
+        return {"variant": self.variant, "on": self.on, "outcome": self.outcome.value,
+                "detail": self.detail, "seconds": self.seconds, "console": self.console,
+                "tests": [test.to_json() for test in self.tests]}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Boot:
+        return cls(str(data["variant"]), str(data.get("on", "")), Outcome(data["outcome"]),
+                   str(data.get("detail") or ""), float(data.get("seconds") or 0),
+                   str(data.get("console") or ""),
+                   [Planned.from_json(test) for test in data["tests"]])
+
+
+@dataclass
+class Run:
+    name: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    tests: list[Test] = field(default_factory=list)
+    boots: list[Boot] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)    # the kernel under test died
+    problems: list[str] = field(default_factory=list)  # the bench broke outside any case
+
+    def cases(self, *statuses: Status) -> Iterator[tuple[Test, Case]]:
+        """Every case, or those with one of the statuses."""
+        for test in self.tests:
+            for case in test.cases:
+                if not statuses or case.status in statuses:
+                    yield test, case
+
+    @property
+    def total(self) -> int:
+        return sum(len(test.cases) for test in self.tests)
+
+    @property
+    def seconds(self) -> float:
+        return sum(test.seconds for test in self.tests)
+
+    def count(self, status: Status) -> int:
+        return sum(test.count(status) for test in self.tests)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        return {status.value: self.count(status) for status in Status}
+
+    @property
+    def exit_code(self) -> Exit:
+        if self.count(Status.FAIL) or self.deaths:
+            return Exit.FAILED
+        if self.count(Status.BROKEN) or self.problems or not self.total:
+            return Exit.BROKEN
+        if self.count(Status.SKIP) == self.total:
+            return Exit.SKIPPED
+        return Exit.PASSED
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in one sentence."""
+        code, total = self.exit_code, cases_of(self.total)
+        failed, broken = self.count(Status.FAIL), self.count(Status.BROKEN)
+        if code is Exit.PASSED:
+            return f"PASSED: {self.count(Status.PASS)} of {total} passed{self._besides()}."
+        if code is Exit.SKIPPED:
+            return f"SKIPPED: nothing was tested, {total} skipped."
+        if failed:
+            died = " and the kernel under test died" if self.deaths else ""
+            return f"FAILED: {failed} of {total} failed{died}."
+        if self.deaths:
+            return "FAILED: the kernel under test died."
+        if broken:
+            return f"BENCH BROKEN: {broken} of {total} could not be judged, none failed."
+        if self.total:
+            return "BENCH BROKEN: no case failed, but the run is not whole."
+        return "BENCH BROKEN: no case was run."
+
+    def _besides(self) -> str:
+        words = {Status.SKIP: "skipped", Status.XFAIL: "showed a known issue"}
+        return "".join(f", {self.count(status)} {word}" for status, word in words.items()
+                       if self.count(status))
+
+    def to_json(self) -> Json:
+        boots = [boot.to_json() | {"tests": [test.name for test in boot.tests]}
+                 for boot in self.boots]
+        return {"schema": SCHEMA, "name": self.name, "verdict": self.verdict,
+                "exit": int(self.exit_code), "summary": self.summary,
+                "deaths": self.deaths, "problems": self.problems,
+                "environment": dict(self.environment), "boots": boots,
+                "tests": [test.to_json() for test in self.tests]}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Run:
+        """The inverse of to_json; what can be derived is derived again."""
+        if data.get("schema") != SCHEMA:
+            raise ValueError(f"results of schema {data.get('schema')}, not {SCHEMA}")
+        boots = [Boot.from_json(boot | {"tests": [{"name": name, "cases": []}
+                                                  for name in boot["tests"]]})
+                 for boot in data["boots"]]
+        return cls(data["name"], data["environment"],
+                   [Test.from_json(test) for test in data["tests"]],
+                   boots, data["deaths"], data["problems"])
+
+
+def cases_of(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plain text for the terminal: a line a case while it runs, the table at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TextIO
+
+from .model import Case, Exit, Run, Status, Test
+
+_WORDS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip",
+          Status.XFAIL: "xfail", Status.BROKEN: "BROKEN"}
+_RED, _GREEN, _YELLOW, _MAGENTA = "31", "32", "33", "35"
+_COLOURS = {Status.PASS: _GREEN, Status.FAIL: _RED, Status.SKIP: _YELLOW,
+            Status.XFAIL: _YELLOW, Status.BROKEN: _MAGENTA}
+_VERDICT_COLOURS = {Exit.PASSED: _GREEN, Exit.FAILED: _RED, Exit.SKIPPED: _YELLOW,
+                    Exit.BROKEN: _MAGENTA}
+
+
+def wants_colour(stream: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def progress_line(test: str, case: Case, colour: bool = False) -> str:
+    """One finished case in one line."""
+    word = _paint(f"{_WORDS[case.status]:<6}", _COLOURS[case.status], colour)
+    line = f"  {word}{test}: {case.label} ({case.seconds:.2f} s)"
+    return ": ".join(part for part in (line, case.reason, case.mismatch) if part)
+
+
+def render(run: Run, colour: bool = False) -> str:
+    verdict = _paint(run.verdict, _VERDICT_COLOURS[run.exit_code], colour)
+    parts = [_table(run.tests), *_sections(run), [verdict]]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _table(tests: list[Test]) -> list[str]:
+    if not tests:
+        return []
+    rows = [["test", *(status.value for status in Status), "time"]]
+    rows += [_row(test.name, [test]) for test in tests]
+    if len(tests) > 1:
+        rows.append(_row("all", tests))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [row[0].ljust(widths[0]) + "".join(
+        f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:])) for row in rows]
+
+
+def _row(name: str, tests: list[Test]) -> list[str]:
+    counts = [str(sum(test.count(status) for test in tests)) for status in Status]
+    return [name, *counts, f"{sum(test.seconds for test in tests):.2f} s"]
+
+
+def _sections(run: Run) -> Iterator[list[str]]:
+    yield _section("the kernel under test died:", run.deaths)
+    yield _section("the bench broke:", run.problems)
+    for status, title in ((Status.FAIL, "failed:"), (Status.BROKEN, "broken:")):
+        yield _section(title, _grouped(run, status))
+    yield _section("known issues that showed themselves:", _grouped(run, Status.XFAIL))
+    yield _section("skipped:", (f"{count:5} {reason}" for reason, count in skip_reasons(run)))
+    yield _section("news:", (f"{test.name}: {case.label}: {case.reason}"
+                             for test, case in run.cases(Status.PASS) if case.reason))
+
+
+def skip_reasons(run: Run) -> list[tuple[str, int]]:
+    """Why cases were skipped and how many, the commonest first."""
+    counts: dict[str, int] = {}
+    for _, case in run.cases(Status.SKIP):
+        reason = case.reason or "no reason given"
+        counts[reason] = counts.get(reason, 0) + 1
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    body = [f"  {line}" for line in lines]
+    return [title, *body] if body else []
+
+
+def _grouped(run: Run, status: Status) -> Iterator[str]:
+    """Cases with their reason; neighbours that share one (as "not run") are not spelled out."""
+    def kind(item: tuple[Test, Case]) -> tuple[str, str]:
+        return item[0].name, item[1].reason
+
+    for (test, reason), items in groupby(run.cases(status), key=kind):
+        cases = [case for _, case in items]
+        if len(cases) > 3 and reason and not any(case.mismatch for case in cases):
+            yield f"{test}: {cases[0].label} and {len(cases) - 1} more"
+            yield f"    {reason}"
+            continue
+        for case in cases:
+            yield f"{test}: {case.label}"
+            yield from (f"    {line}" for line in (reason, case.mismatch) if line)
+
+
+def _paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Write the three reports of a results folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from . import junit, results_json
+from .load import load
+from .model import Run
+
+
+def write(folder: Path) -> Run:
+    """Judge what lies in the folder and report it there; again gives the same."""
+    run = load(folder)
+    _put(folder / "results.json", results_json.render(run))
+    _put(folder / "junit.xml", junit.render(run))
+    try:
+        from . import html
+    except ImportError:  # a native run installs nothing: it goes without
+        print("no report.html: Jinja2 is missing (Debian: python3-jinja2)", file=sys.stderr)
+    else:
+        _put(folder / "report.html", html.render(run))
+    return run
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
