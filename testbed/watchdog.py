@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from testbed.guest import Begin, Booted, Done, End, Event, Output
+from testbed.plan import Case
 
 RUN_LINE = re.compile(rb"# run (\S+) \(limit (\d+(?:\.\d+)?) s\)")
 RESULT_LINE = re.compile(rb"(?:not )?ok \d+")
@@ -27,8 +29,14 @@ class Limits:
     dying: float = 5          # from the first sign of a panic to the emulator's end
     power_off: float = 15
 
+    def case(self, limit: float) -> float:
+        return limit * self.case_factor + self.case_grace
 
-NATIVE = Limits(case_factor=1.5)
+    def total(self, tests: Mapping[str, Collection[Case]]) -> float:
+        """For a boot as a whole: what nothing that behaves can need."""
+        cases = [case for cases in tests.values() for case in cases]
+        steps = 2 * len(tests) + len(cases)
+        return self.boot + steps * self.step + sum(self.case(case.limit) for case in cases)
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ class Watchdog:
     def _see_output(self, line: bytes, now: float) -> None:
         limits = self._limits
         if run := RUN_LINE.match(line):
-            allowed = float(run[2]) * limits.case_factor + limits.case_grace
-            self._wait(allowed, f"case {run[1].decode(errors='replace')} did not end", now)
+            name = run[1].decode(errors="replace")
+            self._wait(limits.case(float(run[2])), f"case {name} did not end", now)
         elif RESULT_LINE.match(line):
             self._wait(limits.step, "no next case started", now)
 

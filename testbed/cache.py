@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is made once and kept: sources, kernels, build trees, probe results.
+
+Entries appear whole or not at all, so a run that is interrupted leaves nothing
+half made behind; locks make runs side by side wait for each other instead of
+doing the same work twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from testbed.progress import say
+
+
+def default_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "kvm-tdx-selftests"
+
+
+class Cache:
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+
+    @contextmanager
+    def lock(self, name: str, what: str) -> Iterator[None]:
+        """Held by one run at a time; `what` is what the others are told."""
+        path = self.folder / "locks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for another run: {what}")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def entry(self, kind: str, key: str, what: str, make: Callable[[Path], None]) -> Path:
+        """The folder KIND/KEY, made by `make` (which fills a folder) if missing."""
+        entry = self.folder / kind / key
+        if entry.exists():
+            return entry
+        with self.lock(f"{kind}-{key}", what):
+            if not entry.exists():
+                self._make(entry, make)
+        return entry
+
+    def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
+        prefix = f".{entry.name}."
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in entry.parent.glob(f"{prefix}*"):   # of a run that was killed
+            shutil.rmtree(leftover)
+        fresh = Path(tempfile.mkdtemp(prefix=prefix, dir=entry.parent))
+        try:
+            make(fresh)
+            fresh.rename(entry)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise

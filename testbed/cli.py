@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of run_tests.sh."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from testbed import host, packages, plan, runner
+from testbed.cache import Cache
+from testbed.emulated import EmulatedHost
+from testbed.errors import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError
+from testbed.native import ThisHost
+from testbed.options import Options
+from testbed.plan import Case, Pattern
+from testbed.programs import ROOT
+from testbed.progress import say
+
+EPILOG = """\
+exit status:
+  0 all passed (skips and known issues allowed)   3 the bench broke
+  1 a case failed or the kernel under test died   4 everything was skipped
+  2 wrong usage
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    new = argparse.ArgumentParser(
+        prog="run_tests.sh", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Test the TDX and TDP mapping paths of Linux KVM, on this host or an emulated one.",
+    )
+    add = new.add_argument
+    add("--on", choices=("auto", "native", "qemu"), default="auto",
+        help="where: this host, an emulated one, or (auto) this host if its KVM can create TDs")
+    add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
+        help="run only these tests, or only these cases of them; may be repeated")
+    add("--list", action="store_true", help="list the cases, run nothing")
+    add("--dry-run", action="store_true", help="say what a run would change, run nothing")
+    add("--seed", type=lambda text: int(text, 0), metavar="N",
+        help="seed of everything random (default: a fresh one, printed)")
+    add("--out", type=Path, default=ROOT / "results", metavar="DIR",
+        help="where results go, in a folder a run (default: results/ of the suite)")
+    add("--kernel", type=Path, metavar="DIR|bzImage",
+        help="kernel under test: a source tree (only read, built incrementally) or an image "
+             "(default: the newest kernel source of Debian)")
+    add("--refresh-kernel", action="store_true",
+        help="ask Debian again which kernel source is the newest")
+    add("--debug-kernel", action="store_true",
+        help="build the kernel with lockdep, KASAN and other checks (slower)")
+    add("--nightly", action="store_true", help="the long cases, too")
+    add("--fail-fast", action="store_true", help="end the run after the first failure")
+    add("--allow-host-wide", action="store_true",
+        help="natively: also cases that change what other users of this host see")
+    add("--no-install", action="store_true",
+        help="never install packages, only say which are missing")
+    add("--verbose", action="store_true", help="show what the tests print")
+    return new
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    on = arguments.on
+    if on == "auto":
+        on = "native" if host.can_create_tds() else "qemu"
+    if arguments.kernel is not None:
+        if on == "native":
+            raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
+        if not arguments.kernel.exists():
+            raise UsageError(f"--kernel: {arguments.kernel} does not exist")
+    seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
+    return Options(
+        on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
+        out=arguments.out, kernel=arguments.kernel, debug_kernel=arguments.debug_kernel,
+        refresh_kernel=arguments.refresh_kernel, nightly=arguments.nightly,
+        fail_fast=arguments.fail_fast, verbose=arguments.verbose,
+        may_install=not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    chosen = options(arguments)
+    cache = Cache()
+    cases = runner.prepare_tests(chosen, cache)
+    if arguments.list:
+        runner.show_list(cases)
+        return 0
+    if arguments.dry_run:
+        dry_run(chosen, cache, cases)
+        return 0
+    if chosen.on == "native":
+        return runner.run(chosen, ThisHost(chosen), cases)
+    packages.require(emulator_purposes(chosen), chosen.may_install)
+    with tempfile.TemporaryDirectory(prefix="kts-run-") as work:
+        return runner.run(chosen, EmulatedHost(chosen, cache, Path(work)), cases)
+
+
+def emulator_purposes(chosen: Options) -> list[str]:
+    needs_no_build = chosen.kernel is not None and chosen.kernel.is_file()
+    return ["emulator", "reports", *([] if needs_no_build else ["kernel"])]
+
+
+def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
+    if chosen.on == "native":
+        ThisHost(chosen).show_changes(plan.by_test(cases))
+        return
+    say(f"on this host, only {cache.folder} and {chosen.out} would change")
+    for variant, tests in plan.boots(cases).items():
+        count = sum(len(cases) for cases in tests.values())
+        say(f"boot {variant}: {count} cases of {', '.join(tests)}")
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    """As an exception, so that emulators and temporary files go away."""
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    try:
+        return execute(parser().parse_args())
+    except UsageError as error:
+        say(f"run_tests.sh: {error}")
+        return EXIT_USAGE
+    except BenchError as error:
+        say(f"run_tests.sh: {error}")
+        return EXIT_BENCH
+    except KeyboardInterrupt:
+        say("interrupted")
+        return EXIT_INTERRUPTED
+
+

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated host: one kernel image, a boot for each variant that is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed import accel, initramfs, kernel, plan, programs
+from testbed.cache import Cache
+from testbed.emulator import Boot, run_boot
+from testbed.options import Options
+from testbed.plan import Case
+from testbed.results import Recorder
+from testbed.runner import Tests
+from testbed.variants import COMMON, VARIANTS
+from testbed.watchdog import Limits, Outcome, Watchdog
+
+# A debug kernel is several times slower.  The kernel hands a setting that it
+# does not know to the first process, from where the tests have it.
+DEBUG_SETTING = "KTS_TIME_SCALE=4"
+DEBUG_LIMITS = Limits(boot=180, step=180)
+
+
+class EmulatedHost:
+    def __init__(self, options: Options, cache: Cache, work: Path) -> None:
+        self._options = options
+        self._work = work
+        self._kernel = kernel.provide(
+            cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
+        )
+        self._emulator = accel.choose(cache, self._kernel.image, work)
+
+    def environment(self) -> dict[str, Any]:
+        return {
+            "emulator": self._emulator.version(), "accelerator": self._emulator.accelerator,
+            "kernel_source": self._kernel.origin, "debug_kernel": self._options.debug_kernel,
+            "config_hash": self._kernel.config_hash,
+            "config_dropped": list(self._kernel.dropped),
+        }
+
+    def boots(self, cases: Sequence[Case]) -> Mapping[str, Tests]:
+        return plan.boots(cases)
+
+    def describe(self, variant: str) -> str:
+        emulator = f"{self._emulator.name} ({self._emulator.accelerator})"
+        return f"{self._kernel.origin}, {emulator}, {VARIANTS[variant].cpus} CPUs"
+
+    def run(self, variant: str, tests: Tests, recorder: Recorder) -> Outcome:
+        limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
+        watchdog = Watchdog(limits, limits.total(tests), time.monotonic())
+        console = recorder.console_log()
+        boot = Boot(self._kernel.image, self._initramfs(variant, tests),
+                    VARIANTS[variant].cpus, self._cmdline(variant))
+        return run_boot(self._emulator, boot, watchdog, recorder, console)
+
+    def _initramfs(self, variant: str, tests: Tests) -> Path:
+        lines = [" ".join([test, *self._options.test_arguments(test, variant)]) for test in tests]
+        archive = self._work / f"{variant}.cpio"
+        archive.write_bytes(
+            initramfs.build([programs.FOLDER / test for test in tests], "\n".join(lines) + "\n")
+        )
+        return archive
+
+    def _cmdline(self, variant: str) -> str:
+        parts = ["console=ttyS0 panic=-1 quiet", COMMON, VARIANTS[variant].cmdline]
+        if self._options.debug_kernel:
+            parts.append(DEBUG_SETTING)
+        return " ".join(part for part in parts if part)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel image under test: built out of tree, once, or taken as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import source
+from testbed.cache import Cache
+from testbed.errors import BenchError, UsageError
+from testbed.progress import Progress, say
+from testbed.source import Source
+
+FOLDER = Path(__file__).parent / "kernel"
+BASE = FOLDER / "base.config"
+DEBUG = FOLDER / "debug.config"
+
+IMAGE = "arch/x86/boot/bzImage"
+OBJECTS = 1450    # what a fresh build compiles, roughly: for the progress only
+STEP_LINE = re.compile(r"  (\S+) +(?:\[M\] )?\S")
+OPTION = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    image: Path
+    origin: str
+    config_hash: str = ""
+    dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
+
+
+def provide(cache: Cache, wanted: Path | None, debug: bool, refresh: bool, work: Path) -> Kernel:
+    """The kernel of --kernel, or by default Debian's; `work` is the run's own folder."""
+    if wanted is not None and wanted.is_file():
+        return ready_made(wanted)
+    tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh)
+    build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
+    return build.once() if tree.fixed else build.again(work)
+
+
+def ready_made(image: Path) -> Kernel:
+    with image.open("rb") as file:
+        if file.read(0x206)[0x202:] != b"HdrS":
+            raise UsageError(f"--kernel: {image} is neither a source tree nor a bzImage")
+    return Kernel(image.resolve(), f"image {image.resolve()}")
+
+
+def options(text: str) -> dict[str, str]:
+    """Option -> value in a .config or a fragment; "n" for one that is not set."""
+    return {match[1] or match[3]: match[2] or "n" for match in OPTION.finditer(text)}
+
+
+def dropped(fragment: str, config: str) -> tuple[str, ...]:
+    """What the fragment wants and the final configuration does not have."""
+    final = options(config)
+    return tuple(f"{name}={value}" for name, value in options(fragment).items()
+                 if final.get(name, "n") != value)
+
+
+def compiler() -> str:
+    """Identifies what compiles and links."""
+    versions = [
+        subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
+        for tool in ("gcc", "ld")
+    ]
+    return "\n".join(version.splitlines()[0] for version in versions)
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+class Build:
+    """A source and a configuration, and the folder in the cache where they are built.
+
+    The build tree is kept: the next build of a tree that changes is an
+    incremental one, and modules out of tree need it.
+    """
+
+    def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path]) -> None:
+        self._cache = cache
+        self._source = tree
+        self._fragment = "".join(path.read_text() for path in fragments)
+        self.key = digest(tree.identity, self._fragment, compiler())
+        self._folder = cache.folder / "builds" / self.key
+        self._tree = self._folder / "tree"
+        self._log = self._folder / "build.log"
+
+    def once(self) -> Kernel:
+        """The image of a source that never changes: from the cache, or built."""
+        folder = self._cache.entry("kernels", self.key, "building the kernel", self._publish)
+        return self._kernel(folder / "bzImage", folder / "config")
+
+    def again(self, work: Path) -> Kernel:
+        """The image of a source that may have changed: whatever is out of date is built."""
+        with self._cache.lock(f"builds-{self.key}", "building the kernel"):
+            self._publish(work)
+        return self._kernel(work / "bzImage", work / "config")
+
+    def _publish(self, folder: Path) -> None:
+        self._make_image()
+        shutil.copy(self._tree / IMAGE, folder / "bzImage")
+        shutil.copy(self._tree / ".config", folder / "config")
+
+    def _kernel(self, image: Path, config_file: Path) -> Kernel:
+        config = config_file.read_text()
+        return Kernel(image, self._source.identity, digest(config),
+                      dropped(self._fragment, config))
+
+    def _make_image(self) -> None:
+        self._tree.mkdir(parents=True, exist_ok=True)
+        fragment = self._folder / "fragment.config"
+        fragment.write_text(self._fragment)
+        self._log.write_bytes(b"")
+        self._make("-s", f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+        config = (self._tree / ".config").read_text()
+        for option in dropped(self._fragment, config):
+            say(f"this kernel does not take the option {option}")
+        fresh = not (self._tree / "vmlinux").exists()
+        progress = Progress(f"building the kernel of {self._source.identity}")
+        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage",
+                           progress=progress, expected=OBJECTS if fresh else None)
+        progress.done(f"{count} objects")
+
+    def _make(
+        self, *arguments: str, progress: Progress | None = None, expected: int | None = None
+    ) -> int:
+        """Runs kbuild, its output in the log; the number of objects compiled."""
+        command = ["make", "-C", str(self._source.path), f"O={self._tree}", *arguments]
+        count = 0
+        with self._log.open("a") as log, subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", env=os.environ | {"LC_ALL": "C"},
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                step = STEP_LINE.match(line)
+                count += bool(step and step[1] in ("CC", "AS"))
+                if progress:
+                    of = f" of about {max(expected, count)}" if expected else ""
+                    progress.update(f"{count}{of} objects")
+        if process.returncode:
+            raise BenchError(f"the kernel does not build; the end of {self._log}:\n{self._tail()}")
+        return count
+
+    def _tail(self) -> str:
+        """The last lines that say more than what is being compiled."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if not STEP_LINE.match(line)]
+        return "\n".join(f"  {line}" for line in telling[-20:])

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user asked for, and how it is passed on to the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.plan import Pattern, case_globs
+
+
+@dataclass(frozen=True)
+class Options:
+    on: str                         # native or qemu
+    patterns: tuple[Pattern, ...]
+    seed: int
+    out: Path
+    kernel: Path | None
+    debug_kernel: bool
+    refresh_kernel: bool
+    nightly: bool
+    fail_fast: bool
+    verbose: bool
+    may_install: bool
+    allow_host_wide: bool
+
+    def test_arguments(self, test: str, variant: str | None = None) -> list[str]:
+        """How a test is called; without a variant (natively) every case runs."""
+        arguments = ["--seed", f"{self.seed:#x}"]
+        if variant:
+            arguments += ["--variant", variant]
+        for glob in case_globs(test, self.patterns):
+            arguments += ["--case", glob]
+        switches = {
+            "--nightly": self.nightly, "--allow-host-wide": self.allow_host_wide,
+            "--fail-fast": self.fail_fast, "--verbose": self.verbose,
+        }
+        return arguments + [switch for switch, on in switches.items() if on]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which Debian packages a run needs, and how they come to be installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+
+from testbed.errors import BenchError
+from testbed.progress import say
+
+# Alternatives in one entry are separated by "|": the first is what gets installed.
+TESTS = ("gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libtracefs-dev", "libtraceevent-dev")
+REPORTS = ("python3-jinja2",)
+EMULATOR = ("qemu-system-x86", "busybox-static")
+KERNEL = (
+    "bc", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "lz4", "make", "xz-utils",
+    "debian-archive-keyring",
+)
+CHECK = ("clang", "gcovr", "mypy", "shellcheck")
+
+PURPOSES = {
+    "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "kernel": KERNEL, "check": CHECK,
+}
+
+
+def installed() -> set[str]:
+    """The packages that dpkg has fully installed."""
+    output = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    return {line.split()[1] for line in output.splitlines() if line.startswith("ii ")}
+
+
+def missing(wanted: Iterable[str], present: set[str]) -> list[str]:
+    """What of `wanted` is not there, each package once."""
+    lacking = (
+        entry.split("|")[0] for entry in wanted if present.isdisjoint(entry.split("|"))
+    )
+    return list(dict.fromkeys(lacking))
+
+
+def install_line(packages: Sequence[str]) -> str:
+    return f"apt-get install --no-install-recommends -y {' '.join(packages)}"
+
+
+def require(purposes: Iterable[str], may_install: bool) -> None:
+    """Installs, or complains about, what is missing for the purposes."""
+    wanted = [entry for purpose in purposes for entry in PURPOSES[purpose]]
+    if shutil.which("dpkg-query") is None:
+        say("no dpkg here: packages are not checked; what Debian calls "
+            f"{', '.join(entry.split('|')[0] for entry in wanted)} is needed")
+        return
+    packages = missing(wanted, installed())
+    if not packages:
+        return
+    line = install_line(packages)
+    if not may_install or os.geteuid() != 0:
+        why = "" if may_install else " (--no-install)"
+        raise BenchError(f"packages are missing{why}; as root:\n  {line}")
+    say(f"installing missing packages:\n  {line}")
+    install(packages, line)
+
+
+def install(packages: Sequence[str], line: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    known = subprocess.run(["apt-cache", "show", *packages], capture_output=True, check=False)
+    if known.returncode != 0:   # a machine that never looked at its package index
+        subprocess.run(["apt-get", "-q", "update"], env=environment, check=False)
+    if subprocess.run([*line.split(), "-q"], env=environment, check=False).returncode != 0:
+        raise BenchError(f"could not install packages; as root:\n  {line}")
+
+
+def main(purposes: Sequence[str]) -> int:
+    """For the Makefile: `python3 -m testbed.packages check` installs or complains."""
+    try:
+        require(purposes, may_install=not os.environ.get("NO_INSTALL"))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which cases run, and in which boots: from `TEST --list` and --tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from testbed.errors import BenchError, UsageError
+from testbed.variants import VARIANTS
+
+
+@dataclass(frozen=True)
+class Case:
+    test: str
+    name: str
+    variant: str
+    flags: str
+    limit: float
+    summary: str
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """GLOB[:CASE] of --tests."""
+
+    test: str
+    case: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Pattern:
+        if not text or len(text.split()) > 1:
+            raise UsageError(f"--tests {text!r}: not of the form GLOB[:CASE]")
+        test, colon, case = text.partition(":")
+        return cls(test, case if colon else None)
+
+    def takes(self, case: Case) -> bool:
+        return fnmatchcase(case.test, self.test) and fnmatchcase(case.name, self.case or "*")
+
+
+def parse_list(text: str) -> list[Case]:
+    """The output of `TEST --list`."""
+    return [_parse_line(line) for line in text.splitlines() if line]
+
+
+def _parse_line(line: str) -> Case:
+    try:
+        name, variant, flags, limit, summary = line.split("\t", 4)
+        test, case = name.split(":", 1)
+        seconds = float(limit)
+    except ValueError as error:
+        raise BenchError(f"--list of a test printed a line that is none: {line!r}") from error
+    if variant not in VARIANTS:
+        raise BenchError(f"{name} asks for the boot variant {variant!r}, which does not exist")
+    return Case(test, case, variant, flags, seconds, summary)
+
+
+def select(cases: Sequence[Case], patterns: Sequence[Pattern]) -> list[Case]:
+    """The cases that --tests names, all without it; each pattern must name some."""
+    for pattern in patterns:
+        if not any(pattern.takes(case) for case in cases):
+            text = pattern.test if pattern.case is None else f"{pattern.test}:{pattern.case}"
+            raise UsageError(f"--tests {text}: no such case (--list shows what there is)")
+    return [case for case in cases if not patterns or any(p.takes(case) for p in patterns)]
+
+
+def case_globs(test: str, patterns: Iterable[Pattern]) -> list[str]:
+    """What the test is told to run by --case; nothing means everything."""
+    own = [pattern.case for pattern in patterns if fnmatchcase(test, pattern.test)]
+    globs = [case for case in own if case is not None]
+    return globs if len(globs) == len(own) else []
+
+
+def by_test(cases: Iterable[Case]) -> dict[str, list[Case]]:
+    tests: dict[str, list[Case]] = {}
+    for case in cases:
+        tests.setdefault(case.test, []).append(case)
+    return tests
+
+
+def boots(cases: Sequence[Case]) -> dict[str, dict[str, list[Case]]]:
+    """Variant -> test -> cases; only the boots that some case asks for."""
+    wanted = {case.variant for case in cases}
+    return {
+        variant: by_test(case for case in cases if case.variant == variant)
+        for variant in VARIANTS if variant in wanted
+    }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The test programs: built by the Makefile, asked what they contain."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from testbed.cache import Cache
+from testbed.errors import BenchError
+from testbed.kernel import digest
+from testbed.plan import Case, parse_list
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "build" / "tests"
+
+
+def build(cache: Cache) -> None:
+    with cache.lock(f"tests-{digest(str(ROOT))}", "building the tests"):
+        done = subprocess.run(
+            ["make", "-s", "-C", str(ROOT), "tests"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", check=False,
+        )
+    if done.returncode:
+        raise BenchError(f"the tests do not build:\n{done.stdout.rstrip()}")
+
+
+def present() -> bool:
+    return any(FOLDER.glob("*_test"))
+
+
+def cases(nightly: bool) -> list[Case]:
+    """Every case of every test."""
+    found: list[Case] = []
+    for program in sorted(FOLDER.glob("*_test")):
+        command = [str(program), "--list", *(["--nightly"] if nightly else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchError(f"{program.name} --list failed: {done.stderr.strip()}")
+        found += parse_list(done.stdout)
+    if not found:
+        raise BenchError(f"{FOLDER} has no tests")
+    return found

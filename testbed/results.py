@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The folder of a run, filled while it runs: whatever happens, it can be reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reports import ktap, load, summary
+from reports.model import Boot, Planned, Status
+from testbed.guest import Begin, Booted, End, Event, File, Output
+from testbed.progress import say
+
+
+def new_folder(base: Path) -> Path:
+    """BASE/<UTC time>, unique also when two runs start in the same second."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    while True:
+        folder = base / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            number += 1
+    fresh = base / f".latest.{os.getpid()}"
+    fresh.symlink_to(folder.name)
+    fresh.replace(base / "latest")
+    return folder
+
+
+class Results:
+    def __init__(self, folder: Path, environment: dict[str, Any]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.boots: list[Boot] = []
+        (folder / "ktap").mkdir()
+        self.write_environment()
+
+    def write_environment(self) -> None:
+        text = json.dumps(self.environment, indent=1)
+        (self.folder / "environment.json").write_text(text + "\n")
+
+    def write_plan(self) -> None:
+        load.write_plan(self.folder, self.boots)
+
+
+class Recorder:
+    """Takes the events of one boot: writes the files, shows the cases as they end."""
+
+    def __init__(self, results: Results, boot: Boot, verbose: bool) -> None:
+        self._results = results
+        self._boot = boot
+        self._verbose = verbose
+        self._planned: Planned | None = None
+        self._ktap: BinaryIO | None = None
+        self._parser = ktap.Parser()
+        self._colour = summary.wants_colour(sys.stdout)
+        self.failed = False
+        self.begun: set[str] = set()
+
+    def console_log(self) -> Path:
+        """Where the console of this boot is kept."""
+        self._boot.console = f"console.{self._boot.variant}.log"
+        self._results.write_plan()
+        return self._results.folder / self._boot.console
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Booted(release):
+                self._results.environment["kernel"] = release
+                self._results.write_environment()
+            case Begin(test):
+                self._begin(test)
+            case Output(data):
+                self._output(data)
+            case End(_, status):
+                self._end(status)
+            case File(name, data):
+                self._file(name, data)
+
+    def _begin(self, test: str) -> None:
+        path = self._results.folder / "ktap" / f"{test}.{self._boot.variant}.ktap"
+        self._ktap = path.open("wb", buffering=0)
+        self._parser = ktap.Parser(test)
+        self.begun.add(test)
+        self._planned = next(planned for planned in self._boot.tests if planned.name == test)
+
+    def _output(self, data: bytes) -> None:
+        assert self._ktap is not None
+        self._ktap.write(data)
+        if self._verbose:
+            sys.stdout.write("    " + data.decode(errors="replace"))
+        for case in self._parser.feed(data):
+            case.variant = self._boot.variant
+            self.failed |= case.status in (Status.FAIL, Status.BROKEN)
+            say(summary.progress_line(self._parser.log.test.name, case, self._colour))
+
+    def _end(self, status: int) -> None:
+        assert self._ktap is not None and self._planned is not None
+        self._ktap.close()
+        self._planned.exit = status
+        self.failed |= status not in (0, 4)
+        self._results.write_plan()
+
+    def _file(self, name: str, data: bytes) -> None:
+        if name == "dmesg":
+            (self._results.folder / f"dmesg.{self._boot.variant}.txt").write_bytes(data)
+        elif name == "environment":
+            self._merge_environment(data.decode(errors="replace"))
+
+    def _merge_environment(self, text: str) -> None:
+        """What the guest says of itself; its boots differ in what the variant changes."""
+        values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        kvm = {key: value for key, value in values.items() if key.startswith("kvm")}
+        rest = {key: value for key, value in values.items() if key not in kvm}
+        environment = self._results.environment
+        environment.setdefault("cpu", rest.get("cpu", ""))
+        environment.setdefault("boots", {})[self._boot.variant] = rest | {"kvm": kvm}
+        self._results.write_environment()
