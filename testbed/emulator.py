@@ -43,8 +43,9 @@ class Emulator(Protocol):
     def command(self, boot: Boot, results: str) -> Sequence[str]:
         """The command that boots; `results` is the file for the second serial port."""
 
-    # What to type on the console so that a kernel that hangs shows where.
-    where_keys: bytes
+    # What to type on the console, one after the other, so that a kernel that
+    # hangs shows where.
+    where_keys: Sequence[bytes]
 
 
 @contextmanager
@@ -89,7 +90,9 @@ class Run:
             self._watchdog.see(event, time.monotonic())
             self._on_event(event)
 
-    def follow(self, process: subprocess.Popen[bytes], results_fd: int, where: bytes) -> Outcome:
+    def follow(
+        self, process: subprocess.Popen[bytes], results_fd: int, where: Sequence[bytes]
+    ) -> Outcome:
         assert process.stdout is not None
         selector = selectors.DefaultSelector()
         selector.register(process.stdout.fileno(), selectors.EVENT_READ, self._console)
@@ -97,47 +100,42 @@ class Run:
             results_fd, selectors.EVENT_READ, lambda data: self._results(self._stream.feed(data))
         )
         complaint = None
-        while selector.get_map():
-            self._pump(selector)
-            now = time.monotonic()
-            if complaint := self._watchdog.complaint(now):
-                if not self._done and not find_panic(self._text()):
-                    self._ask_where(process, selector, where)
-                process.kill()
-                self._drain(selector)
-                break
+        while selector.get_map() and complaint is None:
+            self._pump(selector, self._watchdog.left(time.monotonic()))
+            complaint = self._watchdog.complaint(time.monotonic())
+        console = self._text()
+        if complaint and not self._done and not find_panic(console):
+            self._ask_where(process, selector, where)
+        if complaint:
+            process.kill()
+        while selector.get_map():    # what is still in the pipes
+            self._pump(selector, 1)
         self._results(self._stream.finish())
         self._log.close()
-        return judge(self._done, complaint, process.wait(), self._text())
+        return judge(self._done, complaint, process.wait(), console)
 
-    def _pump(self, selector: selectors.BaseSelector, timeout: float | None = None) -> bool:
-        """Handles what arrived; whether there was anything."""
-        left = self._watchdog.left(time.monotonic()) if timeout is None else timeout
-        ready = selector.select(left)
-        for key, _ in ready:
+    def _pump(self, selector: selectors.BaseSelector, timeout: float) -> None:
+        for key, _ in selector.select(timeout):
             if data := os.read(key.fd, 1 << 16):
                 key.data(data)
             else:
                 selector.unregister(key.fd)
-        return bool(ready)
-
-    def _drain(self, selector: selectors.BaseSelector) -> None:
-        while selector.get_map() and self._pump(selector, 0.5):
-            pass
 
     def _ask_where(
-        self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector, keys: bytes
+        self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector,
+        where: Sequence[bytes],
     ) -> None:
         """A kernel that hangs may still tell on the console what its CPUs do."""
         assert process.stdin is not None
-        try:
-            process.stdin.write(keys)
-            process.stdin.flush()
-        except OSError:
-            return
-        until = time.monotonic() + 2
-        while time.monotonic() < until and selector.get_map():
-            self._pump(selector, 0.2)
+        for keys in where:
+            try:
+                process.stdin.write(keys)
+                process.stdin.flush()
+            except OSError:
+                return
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until and selector.get_map():
+                self._pump(selector, 0.1)
 
 
 def run_boot(

@@ -18,7 +18,8 @@ BREAK = b"\x01b"   # what QEMU's console multiplexer turns into a serial BREAK
 
 class Qemu:
     name = "qemu"
-    where_keys = BREAK + b"l" + BREAK + b"w"   # sysrq: CPUs, blocked tasks
+    # Magic sysrq: everything to the console; what CPUs do, what tasks wait for.
+    where_keys: Sequence[bytes] = (BREAK + b"9", BREAK + b"l", BREAK + b"w")
 
     def __init__(self, accelerated: bool = False) -> None:
         self.accelerator = "kvm" if accelerated else "tcg"
