@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make            the tests and what they need, into build/
+# make check      all the tests of this project itself
+# make clean
+#
+# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan).
+
+O	?= build
+CC	?= gcc
+PYTHON	?= /usr/bin/python3
+
+TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
+TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*_test.c))
+LIBSRC	:= $(wildcard lib/*.c)
+UNITSRC	:= $(wildcard lib/tests/*.c)
+
+CFLAGS	+= -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+CFLAGS	+= -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
+LDLIBS	+= $(shell pkg-config --libs libtracefs) -lpthread
+ifdef SAN
+CFLAGS	+= -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+
+LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o)
+BINS	:= $(TESTS:%=$(O)/tests/%)
+UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
+
+.PHONY: all tests unit check clean
+.SECONDARY:
+
+all: tests
+tests: $(BINS)
+unit: $(UNITS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(O)/libtdx.a: $(LIBOBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/tests/%: $(O)/$(TESTDIR)/%.o $(O)/libtdx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+check:
+	@PYTHON=$(PYTHON) scripts/check
+
+clean:
+	rm -rf $(O)
+
+-include $(LIBOBJ:.o=.d) $(BINS:$(O)/tests/%=$(O)/$(TESTDIR)/%.d)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Defects of released kernels that the suite knows (docs/findings.md). */
+#ifndef KNOWN_ISSUES_H
+#define KNOWN_ISSUES_H
+
+#include <stdbool.h>
+
+struct known_issue {
+	const char *id;
+	const char *first;	/* first kernel version that has it, "6.11" */
+	const char *fixed;	/* first version without it, NULL: none yet */
+	const char *reason;	/* one line */
+};
+
+/* The issue with this id; never NULL (an unknown id is a bug of the suite). */
+const struct known_issue *known_issue(const char *id);
+
+/* Is @release ("7.2.12-foo") in the range of @issue? */
+bool known_issue_affects(const struct known_issue *issue, const char *release);
+
+#endif /* KNOWN_ISSUES_H */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM and mm uAPI that is newer than the headers of a stable distribution
+ * (Debian 12 ships those of Linux 6.1).  Numbers and layouts are those of
+ * include/uapi/linux/kvm.h and arch/x86/include/uapi/asm/kvm.h; each group
+ * names the kernel that introduced it.  Whatever the system's headers know
+ * already is left to them.
+ */
+#ifndef KVM_UAPI_H
+#define KVM_UAPI_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+#include <sys/mman.h>
+
+/* --- 6.12: memslot quirk ------------------------------------------------ */
+
+#ifndef KVM_X86_QUIRK_SLOT_ZAP_ALL
+#define KVM_X86_QUIRK_SLOT_ZAP_ALL		(1 << 7)
+#endif
+
+/* --- 6.8: guest_memfd, memory attributes, VM types --------------------- */
+
+#ifndef KVM_CAP_VM_TYPES
+#define KVM_CAP_USER_MEMORY2			231
+#define KVM_CAP_MEMORY_FAULT_INFO		232
+#define KVM_CAP_MEMORY_ATTRIBUTES		233
+#define KVM_CAP_GUEST_MEMFD			234
+#define KVM_CAP_VM_TYPES			235
+
+#define KVM_X86_DEFAULT_VM			0
+#define KVM_X86_SW_PROTECTED_VM			1
+
+#define KVM_MEM_GUEST_MEMFD			(1UL << 2)
+
+struct kvm_userspace_memory_region2 {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+	__u64 guest_memfd_offset;
+	__u32 guest_memfd;
+	__u32 pad1;
+	__u64 pad2[14];
+};
+#define KVM_SET_USER_MEMORY_REGION2 \
+	_IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+
+#define KVM_MEMORY_ATTRIBUTE_PRIVATE		(1ULL << 3)
+
+struct kvm_memory_attributes {
+	__u64 address;
+	__u64 size;
+	__u64 attributes;
+	__u64 flags;
+};
+#define KVM_SET_MEMORY_ATTRIBUTES \
+	_IOW(KVMIO, 0xd2, struct kvm_memory_attributes)
+
+struct kvm_create_guest_memfd {
+	__u64 size;
+	__u64 flags;
+	__u64 reserved[6];
+};
+#define KVM_CREATE_GUEST_MEMFD \
+	_IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
+
+#define KVM_EXIT_MEMORY_FAULT			39
+#define KVM_MEMORY_EXIT_FLAG_PRIVATE		(1ULL << 3)
+#endif
+
+/* What kvm_run holds after KVM_EXIT_MEMORY_FAULT (6.8), at the exit union. */
+struct kvm_run_memory_fault {
+	__u64 flags;
+	__u64 gpa;
+	__u64 size;
+};
+
+/* --- 6.11: KVM_PRE_FAULT_MEMORY --------------------------------------- */
+
+#ifndef KVM_CAP_PRE_FAULT_MEMORY
+#define KVM_CAP_PRE_FAULT_MEMORY		236
+
+struct kvm_pre_fault_memory {
+	__u64 gpa;
+	__u64 size;
+	__u64 flags;
+	__u64 padding[5];
+};
+#define KVM_PRE_FAULT_MEMORY \
+	_IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
+#endif
+
+/* --- 6.16: TDX -------------------------------------------------------- */
+
+#ifndef KVM_X86_TDX_VM
+#define KVM_X86_TDX_VM				5
+#endif
+
+/* --- 6.18: guest_memfd that the host may map -------------------------- */
+
+#ifndef KVM_CAP_GUEST_MEMFD_FLAGS
+#define KVM_CAP_GUEST_MEMFD_FLAGS		244
+#define GUEST_MEMFD_FLAG_MMAP			(1ULL << 0)
+#define GUEST_MEMFD_FLAG_INIT_SHARED		(1ULL << 1)
+#endif
+
+/* --- mm --------------------------------------------------------------- */
+
+#ifndef MADV_COLLAPSE				/* 6.1 */
+#define MADV_COLLAPSE				25
+#endif
+
+#endif /* KVM_UAPI_H */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory that backs memslots, and what the host knows of its pages.
+ */
+#ifndef MEM_H
+#define MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm;
+
+enum mem_kind {
+	MEM_ANON,		/* anonymous, 4K pages (MADV_NOHUGEPAGE) */
+	MEM_THP,		/* anonymous, MADV_HUGEPAGE, 2M aligned */
+	MEM_HUGETLB_2M,
+	MEM_HUGETLB_1G,
+	MEM_MEMFD,		/* shmem, 4K pages, MAP_SHARED */
+	MEM_FILE,		/* a file on a disk-like file system, MAP_SHARED */
+	MEM_GMEM,		/* guest_memfd, no hva */
+	MEM_GMEM_MMAP,		/* guest_memfd with GUEST_MEMFD_FLAG_MMAP (6.18) */
+	MEM_NR
+};
+
+struct mem {
+	enum mem_kind kind;
+	size_t size;		/* bytes */
+	size_t page_size;	/* bytes a page of this kind has */
+	uint8_t *hva;		/* NULL for MEM_GMEM */
+	int fd;			/* -1 for anonymous kinds */
+};
+
+const char *mem_kind_name(enum mem_kind kind);
+
+/*
+ * Map @size bytes, not touched yet.  hva is aligned to the page size (2M at
+ * least).  @vm is needed for the guest_memfd kinds, else NULL.  Skips the case
+ * where the host cannot do the kind; broken bench on any other failure.
+ */
+struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm);
+
+/* mem_create(), and write to each page. MEM_THP: 2M pages, or the bench is
+ * broken. */
+struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
+
+/* Write a pattern to each 4K page of [hva, hva + size). */
+void mem_touch(void *hva, size_t size);
+
+/*
+ * The pfn that backs @hva, from /proc/self/pagemap; PFN_NONE when no page is
+ * present there.  Needs CAP_SYS_ADMIN.
+ */
+#define PFN_NONE	UINT64_MAX
+uint64_t pfn_of(const void *hva);
+
+/* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
+bool is_thp(const void *hva);
+
+/* The NUMA node of the page at @hva, or -errno (-ENOENT: no page). */
+int node_of(const void *hva);
+/* move_pages(2) of one page to @node. Returns its new node or -errno. */
+int move_to_node(void *hva, int node);
+/* Nodes that have memory. */
+unsigned int nr_nodes(void);
+
+/* A number out of /proc/meminfo, e.g. ("SecPageTables") in KiB, or a count
+ * such as HugePages_Free; -1 when it is not there. */
+long meminfo(const char *key);
+/* Free hugetlb pages of a size in bytes; -1 where the size is not supported. */
+long hugetlb_free_pages(size_t page_size);
+
+#endif /* MEM_H */

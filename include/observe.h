@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What KVM really did to the page tables of a VM.
+ *
+ * An observer is a tracing instance of its own with the tracepoint
+ * kvmmmu:kvm_tdp_mmu_spte_changed (kvmmmu:kvm_mmu_set_spte on the legacy MMU)
+ * and probes on the functions of the mapping path.  The tracepoints do not say
+ * which VM they speak of: probes that see struct kvm tell which VM a task
+ * works on, and events of other VMs are dropped.  A lost event or a missed
+ * return probe makes the bench broken; it is never read as "nothing happened".
+ */
+#ifndef OBSERVE_H
+#define OBSERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mem.h"
+
+struct vm;
+
+/* Page-table levels as KVM counts them (enum pg_level). */
+enum { LEVEL_NONE = 0, LEVEL_4K = 1, LEVEL_2M = 2, LEVEL_1G = 3 };
+#define LEVEL_SHIFT(level)	(12 + 9 * ((level) - 1))
+#define LEVEL_SIZE(level)	(1ULL << LEVEL_SHIFT(level))
+#define LEVEL_GFNS(level)	(1ULL << (9 * ((level) - 1)))
+const char *level_name(int level);
+
+/* RET_PF_* of arch/x86/kvm/mmu/mmu_internal.h, as in 6.12 to 7.3. */
+enum { PF_CONTINUE, PF_RETRY, PF_EMULATE, PF_WRITE_PROTECTED, PF_INVALID,
+       PF_FIXED, PF_SPURIOUS };
+
+enum event_type {
+	EV_SPTE,		/* an SPTE changed: gfn, level, old, new */
+	EV_FAULT,		/* kvm_tdp_page_fault returned: gfn, ret (PF_*) */
+	EV_FAULTIN,		/* kvm_mmu_faultin_pfn returned: gfn, ret */
+	EV_STALE,		/* is_page_fault_stale returned: ret */
+	EV_GMEM_PFN,		/* kvm_gmem_get_pfn returned: gfn, new = pfn, ret */
+	EV_UNMAP_HVA,		/* an mmu_notifier is about to take mmu_lock */
+	EV_INVALIDATE_START,	/* kvm_mmu_invalidate_start (begin before 6.19) */
+	EV_INVALIDATE_END,	/* kvm_mmu_invalidate_end */
+	EV_ATTR_START,		/* kvm_arch_pre_set_memory_attributes */
+	EV_ATTR_END,		/* kvm_arch_post_set_memory_attributes */
+	EV_CLEAR_LOG,		/* KVM_CLEAR_DIRTY_LOG works on a slot: first word */
+	EV_MMU_LOAD,		/* kvm_mmu_load: a vCPU gets a root */
+	EV_NR
+};
+#define OBSERVE(ev)	(1u << (ev))
+/* The usual: the mapping, and the faults that made it. */
+#define OBSERVE_MAPPING	(OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT))
+
+struct event {
+	enum event_type type;
+	uint64_t ts;		/* ns, monotonic over all CPUs */
+	int pid;		/* thread */
+	uint64_t gfn;
+	int level;
+	int ret;
+	uint64_t old_spte;
+	uint64_t new_spte;
+};
+
+struct mapping {
+	int level;		/* LEVEL_NONE: not mapped */
+	uint64_t pfn;		/* of the gfn asked for, inside of a huge page */
+	bool writable;
+	uint64_t spte;
+};
+
+struct observer;
+
+/*
+ * Why the events of @mask cannot be observed here, or NULL.  The text is a
+ * skip reason and names the missing symbol, tracepoint or file system.
+ */
+const char *observe_missing(unsigned int mask);
+
+/* Start to observe @vm, from now on. */
+struct observer *observe(struct vm *vm, unsigned int mask);
+
+/* Read what happened until now. */
+void observer_sync(struct observer *o);
+/* Wait until an event of @type has come; false after @seconds. */
+bool observer_wait(struct observer *o, enum event_type type, double seconds);
+/* Forget events and counts; mappings stay known. */
+void observer_clear(struct observer *o);
+
+/* All of these sync first. */
+struct mapping observer_mapping(struct observer *o, uint64_t gfn);
+/* Events of @type; for those with a result, with @ret (-1: any). */
+unsigned long observer_count(struct observer *o, enum event_type type, int ret);
+/* The log since the last clear, in time order. */
+const struct event *observer_events(struct observer *o, size_t *nr);
+/* Leaf SPTEs present now at @level. */
+unsigned long observer_leaves(struct observer *o, int level);
+
+/* Print the log, a line an event, if --verbose. */
+void observer_dump(struct observer *o);
+
+/* kvm_tdp_page_fault returning RET_PF_RETRY; the faults of any result. */
+unsigned long observer_retries(struct observer *o);
+unsigned long observer_faults(struct observer *o);
+
+/* The mapping of @gfn as it must be; PFN_NONE: any pfn. */
+#define expect_mapped(o, gfn, level, pfn) \
+	expect_mapping_(__FILE__, __LINE__, o, gfn, level, pfn)
+#define expect_not_mapped(o, gfn) \
+	expect_mapping_(__FILE__, __LINE__, o, gfn, LEVEL_NONE, PFN_NONE)
+void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gfn,
+		     int level, uint64_t pfn);
+
+#endif /* OBSERVE_H */

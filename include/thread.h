@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A thread beside the case: one system call that may block, and its result. */
+#ifndef THREAD_H
+#define THREAD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct thread;
+
+/* Start fn(arg); its result is -1 with errno, or anything else. */
+struct thread *thread_start(int (*fn)(void *arg), void *arg);
+
+pid_t thread_tid(const struct thread *t);
+
+/* Has it ended after at most @seconds? */
+bool thread_ended(struct thread *t, double seconds);
+
+/* Its result, with errno set; waits at most 10 s, then the case fails. */
+int thread_join(struct thread *t, const char *what);
+
+/*
+ * Wait until thread @tid of this process sleeps in a kernel function whose name
+ * contains @function (/proc/TID/wchan). False after @seconds.
+ */
+bool tid_sleeps_in(pid_t tid, const char *function, double seconds);
+
+#endif /* THREAD_H */

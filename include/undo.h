@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a case changed outside of its own process, and how to change it back.
+ *
+ * A step is recorded before the change is made, in memory shared with the
+ * test program and with a guardian process, so that it is undone however the
+ * case ends: by returning, by a crash, by SIGKILL to it or to the program.
+ * Steps are undone last first.  Steps carry the owner's part in the path
+ * (process id), so two programs never undo each other's.
+ */
+#ifndef UNDO_H
+#define UNDO_H
+
+/* Write @text to @path, e.g. the former value of a sysctl. */
+void undo_write(const char *path, const char *text);
+
+/* As undo_write(), but appending: "-:group/event" to kprobe_events. */
+void undo_append(const char *path, const char *text);
+
+/* rmdir(2) @path: a tracing instance, a cgroup. */
+void undo_rmdir(const char *path);
+
+/* unlink(2) @path. */
+void undo_unlink(const char *path);
+
+/* Set @path to @text and record its former content. Returns 0 or -errno. */
+int set_and_undo(const char *path, const char *text);
+
+/* --- for the library ---------------------------------------------------- */
+
+/* Set up the shared log; once, before anything forks. */
+void undo_init(void);
+
+/*
+ * Fork the guardian: a process in a session of its own that sleeps until the
+ * caller has died, undoes what is left, and ends.
+ */
+void undo_start_guardian(void);
+
+/* Undo all recorded steps; returns how many could not be undone. */
+int undo_all(void);
+
+#endif /* UNDO_H */

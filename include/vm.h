@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM objects as thin C on the ioctls (Documentation/virt/kvm/api.rst).
+ *
+ * Functions that begin with __ return what the kernel returned, with errno.
+ * The others are set-up: when they fail the bench is broken, and the case
+ * ends.  Objects live as long as the process of the case, which is how they
+ * are freed; fds are close-on-exec.
+ */
+#ifndef VM_H
+#define VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kvm_uapi.h"
+#include "mem.h"
+
+struct vm {
+	int fd;
+	unsigned int type;		/* KVM_X86_*_VM */
+	uint32_t nr_slots;		/* next free memslot id */
+	uint32_t nr_vcpus;
+};
+
+struct vcpu {
+	int fd;
+	uint32_t id;
+	struct vm *vm;
+	struct kvm_run *run;
+};
+
+/* A memslot: [gpa, gpa + size) backed by @mem from @offset on (bytes). */
+struct slot {
+	struct vm *vm;
+	uint32_t id;
+	uint32_t flags;			/* KVM_MEM_* */
+	uint64_t gpa;
+	uint64_t size;
+	struct mem *mem;		/* shared half; NULL: none */
+	uint64_t offset;
+	struct mem *gmem;		/* guest_memfd half; NULL: none */
+	uint64_t gmem_offset;
+};
+
+/* /dev/kvm, opened once. Returns the fd, or -1 with errno. */
+int kvm_dev(void);
+/* KVM_CHECK_EXTENSION on /dev/kvm; 0 when there is no /dev/kvm. */
+int kvm_cap(int cap);
+/* The two-dimensional paging that KVM uses on this host. */
+enum tdp { TDP_NONE, TDP_EPT, TDP_NPT };
+enum tdp kvm_tdp(void);
+/* A parameter of kvm, kvm_intel or kvm_amd, e.g. ("kvm", "tdp_mmu"): its text
+ * without newline in a static buffer, or "" when it does not exist. */
+const char *kvm_param(const char *module, const char *name);
+
+struct vm *vm_create(unsigned int type);
+int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg);
+int vm_check_cap(struct vm *vm, int cap);
+void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0);
+
+struct vcpu *vcpu_create(struct vm *vm);
+
+/*
+ * KVM_SET_USER_MEMORY_REGION2 with the slot as it stands (size 0 deletes);
+ * falls back to KVM_SET_USER_MEMORY_REGION for slots without guest_memfd, so
+ * that it works before 6.8.
+ */
+int __slot_set(const struct slot *slot);
+/* Fill in a slot over all of @mem and set it. */
+struct slot *slot_add(struct vm *vm, uint64_t gpa, struct mem *mem);
+/* The same for [offset, offset + size) of @mem, with KVM_MEM_* flags. */
+struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
+			   uint64_t offset, uint64_t size, uint32_t flags);
+/* A slot with both halves: @mem for shared, @gmem for private gfns. */
+struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
+			   struct mem *gmem);
+void slot_delete(struct slot *slot);
+void slot_set_flags(struct slot *slot, uint32_t flags);
+
+/* KVM_SET_MEMORY_ATTRIBUTES; attributes is 0 or KVM_MEMORY_ATTRIBUTE_PRIVATE. */
+int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
+			uint64_t attributes);
+void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size);
+void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size);
+
+/*
+ * KVM_PRE_FAULT_MEMORY, once.  range->gpa and range->size advance as the
+ * kernel left them; what remains is in them also when -1 is returned.
+ */
+int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range);
+/* Prefault the whole range, resuming after partial progress; expect success. */
+void prefault(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+
+/* The memory-fault exit of the last failed ioctl of @vcpu. */
+struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu);
+
+/*
+ * A statistic of KVM_GET_STATS_FD by name ("pages_4k",
+ * "remote_tlb_flush_requests", "pf_taken"...).
+ */
+uint64_t vm_stat(struct vm *vm, const char *name);
+uint64_t vcpu_stat(struct vcpu *vcpu, const char *name);
+
+#endif /* VM_H */

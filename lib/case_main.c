@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A test program: options, the plan, and one process a case. */
+#include <fnmatch.h>
+#include <getopt.h>
+#include <linux/mempolicy.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "case_run.h"
+#include "undo.h"
+
+#define DEFAULT_TIME_LIMIT_S	20
+#define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
+#define MAX_PATTERNS		64
+#define KSFT_SKIP		4	/* kselftest's exit code */
+
+const char *const variant_name[BOOT_NR] = {
+	[BOOT_DEFAULT]		= "default",
+	[BOOT_CPUS1]		= "cpus1",
+	[BOOT_CPUS4]		= "cpus4",
+	[BOOT_TDP_MMU_OFF]	= "tdp_mmu_off",
+	[BOOT_NPT_OFF]		= "npt_off",
+};
+
+struct options {
+	const char *patterns[MAX_PATTERNS];
+	int nr_patterns;
+	const char *variant;
+	uint64_t seed;
+	bool list, dry_run, nightly, allow_host_wide, fail_fast, verbose;
+};
+
+struct plan {
+	struct test *tests;
+	size_t nr;
+};
+
+static struct outcome *outcome;		/* shared with the case's process */
+
+bool in_testbed(void)
+{
+	return getenv("KTS_TESTBED") != NULL;
+}
+
+static const char *vm_type_name(unsigned int type)
+{
+	switch (type) {
+	case KVM_X86_DEFAULT_VM:	return "default";
+	case KVM_X86_SW_PROTECTED_VM:	return "sw_protected";
+	case KVM_X86_TDX_VM:		return "tdx";
+	default:			return "unknown";
+	}
+}
+
+static void usage(FILE *out, const char *program, const char *summary)
+{
+	fprintf(out,
+		"%s: %s\n"
+		"usage: %s [options]\n"
+		"  --list             list the cases: name, boot variant, flags, limit, summary\n"
+		"  --case GLOB        only cases whose name matches; may be repeated\n"
+		"  --variant NAME     only cases for hosts booted as NAME\n"
+		"  --seed N           seed of everything random (printed by each run)\n"
+		"  --nightly          the long cases, too\n"
+		"  --allow-host-wide  run cases that change what other users of this host see\n"
+		"  --fail-fast        skip what follows the first failure\n"
+		"  --dry-run          say what the cases would change, run nothing\n"
+		"  --verbose          more diagnostics\n"
+		"  --help             this\n"
+		"Exit: 0 passed, 1 failed, 2 wrong usage, %d all skipped.\n",
+		program, summary, program, KSFT_SKIP);
+}
+
+static void parse_options(struct options *opt, int argc, char **argv,
+			  const char *summary)
+{
+	static const struct option longopts[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "case", required_argument, NULL, 'c' },
+		{ "variant", required_argument, NULL, 'V' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "nightly", no_argument, NULL, 'n' },
+		{ "allow-host-wide", no_argument, NULL, 'w' },
+		{ "fail-fast", no_argument, NULL, 'f' },
+		{ "dry-run", no_argument, NULL, 'd' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct timespec ts;
+	char *end;
+	int c;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	opt->seed = (ts.tv_sec ^ (uint64_t)ts.tv_nsec << 20) & 0xffffffff;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'l': opt->list = true; break;
+		case 'c':
+			if (opt->nr_patterns == MAX_PATTERNS)
+				goto bad;
+			opt->patterns[opt->nr_patterns++] = optarg;
+			break;
+		case 'V': opt->variant = optarg; break;
+		case 's':
+			opt->seed = strtoull(optarg, &end, 0);
+			if (!*optarg || *end)
+				goto bad;
+			break;
+		case 'n': opt->nightly = true; break;
+		case 'w': opt->allow_host_wide = true; break;
+		case 'f': opt->fail_fast = true; break;
+		case 'd': opt->dry_run = true; break;
+		case 'v': opt->verbose = true; break;
+		case 'h':
+			usage(stdout, argv[0], summary);
+			exit(0);
+		default:
+			goto bad;
+		}
+	}
+	if (optind == argc)
+		return;
+bad:
+	usage(stderr, argv[0], summary);
+	exit(2);
+}
+
+static bool selected(const struct options *opt, const struct test *t)
+{
+	if (opt->variant && strcmp(opt->variant, variant_name[t->tc->boot]))
+		return false;
+	if ((t->tc->flags & CASE_NIGHTLY) && !opt->nightly)
+		return false;
+	for (int i = 0; i < opt->nr_patterns; i++)
+		if (!fnmatch(opt->patterns[i], t->name, 0))
+			return true;
+	return !opt->nr_patterns;
+}
+
+/* Each case once for each VM type it wants. */
+static struct plan make_plan(const struct options *opt,
+			     const struct test_case *cases, size_t nr_cases)
+{
+	struct plan plan = { .tests = calloc(nr_cases * 32, sizeof(struct test)) };
+
+	for (size_t i = 0; i < nr_cases; i++) {
+		const struct test_case *tc = &cases[i];
+
+		for (unsigned int type = 0; type < 32; type++) {
+			struct test t = { .tc = tc, .vm_type = type,
+					  .seed = opt->seed, .verbose = opt->verbose };
+
+			if (!tc->vm_types && !type)
+				snprintf(t.name, sizeof(t.name), "%s", tc->name);
+			else if (tc->vm_types & VM_TYPE(type))
+				snprintf(t.name, sizeof(t.name), "%s.%s", tc->name,
+					 vm_type_name(type));
+			else
+				continue;
+			if (selected(opt, &t))
+				plan.tests[plan.nr++] = t;
+		}
+	}
+	return plan;
+}
+
+static unsigned int time_limit(const struct test_case *tc)
+{
+	const char *scale = getenv("KTS_TIME_SCALE");	/* slow kernels: debug builds */
+	unsigned int limit = tc->time_limit_s ?: DEFAULT_TIME_LIMIT_S;
+
+	return limit * (scale ? atoi(scale) ?: 1 : 1);
+}
+
+static void list_cases(const struct plan *plan, const char *program)
+{
+	for (size_t i = 0; i < plan->nr; i++) {
+		const struct test_case *tc = plan->tests[i].tc;
+
+		printf("%s:%s\t%s\t%s\t%u\t%s\n", basename(program),
+		       plan->tests[i].name, variant_name[tc->boot],
+		       tc->changes ? "host-wide" : "-", time_limit(tc), tc->summary);
+	}
+}
+
+/* --- one case ------------------------------------------------------------- */
+
+static void __attribute__((noreturn))
+case_process(const struct test *t, const struct options *opt, const sigset_t *mask)
+{
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, t->name);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+
+	/*
+	 * An explicit policy keeps NUMA balancing away from our memory: it
+	 * unmaps pages now and then, which a test would take for KVM's doing.
+	 */
+	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0);
+
+	report_to(outcome, opt->verbose);
+	check_needs(t, opt->allow_host_wide);
+	t->tc->body(t);
+	outcome->status = CASE_PASS;
+	/* Threads that are still inside of KVM end here, too. */
+	_exit(0);
+}
+
+/* Wait for @pid; false after @seconds. SIGINT and SIGTERM end the program. */
+static bool wait_case(pid_t pid, double seconds, int *wstatus)
+{
+	double deadline = now() + seconds;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	for (;;) {
+		double left = deadline - now();
+		struct timespec ts = { .tv_sec = left,
+				       .tv_nsec = (left - (long)left) * 1e9 };
+		int sig;
+
+		if (waitpid(pid, wstatus, WNOHANG) == pid)
+			return true;
+		if (left <= 0)
+			return false;
+		sig = sigtimedwait(&set, NULL, &ts);
+		if (sig == SIGINT || sig == SIGTERM) {
+			kill(-pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			undo_all();
+			diag("ended by signal %d", sig);
+			exit(128 + sig);
+		}
+	}
+}
+
+/* A splat fails a case, unless it is what the case is about. */
+static void judge_splats(const struct test *t)
+{
+	bool wanted = t->tc->flags & CASE_EXPECTS_SPLAT;
+	bool seen = kmsg_end();
+
+	if (seen == wanted || outcome->status == CASE_SKIP)
+		return;
+	if (seen)
+		diag("the kernel complained while the case ran");
+	else
+		diag("the kernel should have complained, and did not");
+	outcome->status = CASE_FAIL;
+}
+
+static void run_case(const struct test *t, const struct options *opt,
+		     const sigset_t *mask)
+{
+	unsigned int limit = time_limit(t->tc);
+	double start = now();
+	int wstatus = 0;
+	pid_t pid;
+
+	memset(outcome, 0, sizeof(*outcome));
+	diag("run %s (limit %u s)", t->name, limit);
+	kmsg_begin();
+
+	pid = fork();
+	if (pid < 0) {
+		diag("fork: %s", strerror(errno));
+		outcome->status = CASE_BROKEN;
+		return;
+	}
+	if (!pid)
+		case_process(t, opt, mask);
+	setpgid(pid, pid);
+
+	if (!wait_case(pid, limit, &wstatus)) {
+		snprintf(outcome->reason, sizeof(outcome->reason), "TIMEOUT");
+		kill(-pid, SIGKILL);
+		outcome->status = CASE_DIED;
+		if (!wait_case(pid, KILL_GRACE_S, &wstatus))
+			diag("the case's process %d does not die: stuck in the kernel",
+			     pid);
+	} else if (outcome->status == CASE_DIED) {
+		if (WIFSIGNALED(wstatus))
+			diag("the case's process was killed by signal %d (%s)",
+			     WTERMSIG(wstatus), strsignal(WTERMSIG(wstatus)));
+		else
+			diag("the case's process exited with %d", WEXITSTATUS(wstatus));
+	}
+	kill(-pid, SIGKILL);		/* helpers that the case left behind */
+	if (undo_all())
+		outcome->status = CASE_FAIL;
+	judge_splats(t);
+	measure("seconds", now() - start);
+}
+
+static void print_result(size_t number, const struct test *t)
+{
+	const char *name = t->name, *reason = outcome->reason;
+
+	switch (outcome->status) {
+	case CASE_PASS:
+		printf("ok %zu %s\n", number, name);
+		break;
+	case CASE_SKIP:
+		printf("ok %zu %s # SKIP %s\n", number, name, reason);
+		break;
+	case CASE_XFAIL:
+		printf("ok %zu %s # XFAIL %s\n", number, name, reason);
+		break;
+	case CASE_BROKEN:
+		printf("not ok %zu %s # ERROR %s\n", number, name, reason);
+		break;
+	case CASE_DIED:
+		if (*reason) {
+			printf("not ok %zu %s # TIMEOUT %u s\n", number, name,
+			       time_limit(t->tc));
+			break;
+		}
+		/* fallthrough */
+	case CASE_FAIL:
+		printf("not ok %zu %s\n", number, name);
+	}
+}
+
+static int run_plan(const struct plan *plan, const struct options *opt)
+{
+	size_t failed = 0, skipped = 0;
+	sigset_t set, mask;
+
+	undo_init();
+	undo_start_guardian();
+	observe_prepare();
+	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (outcome == MAP_FAILED) {
+		perror("mmap");
+		return 1;
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &mask);
+
+	for (size_t i = 0; i < plan->nr; i++) {
+		if (failed && opt->fail_fast) {
+			outcome->status = CASE_SKIP;
+			strcpy(outcome->reason, "not run: --fail-fast, a case before failed");
+		} else {
+			run_case(&plan->tests[i], opt, &mask);
+		}
+		print_result(i + 1, &plan->tests[i]);
+		fflush(stdout);
+		skipped += outcome->status == CASE_SKIP;
+		failed += outcome->status == CASE_FAIL || outcome->status == CASE_DIED ||
+			  outcome->status == CASE_BROKEN;
+	}
+	return failed ? 1 : skipped == plan->nr ? KSFT_SKIP : 0;
+}
+
+int test_main(int argc, char **argv, const char *summary,
+	      const struct test_case *cases, size_t nr_cases)
+{
+	struct options opt = { 0 };
+	struct plan plan;
+
+	parse_options(&opt, argc, argv, summary);
+	plan = make_plan(&opt, cases, nr_cases);
+
+	if (opt.list) {
+		list_cases(&plan, argv[0]);
+		return 0;
+	}
+	if (opt.dry_run) {
+		for (size_t i = 0; i < plan.nr; i++)
+			print_changes(&plan.tests[i]);
+		return 0;
+	}
+	if (!plan.nr) {
+		fprintf(stderr, "%s: no case matches\n", argv[0]);
+		return 2;
+	}
+
+	printf("KTAP version 1\n1..%zu\n", plan.nr);
+	fflush(stdout);
+	diag("%s: %s", basename(argv[0]), summary);
+	diag("seed 0x%llx", (unsigned long long)opt.seed);
+	return run_plan(&plan, &opt);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the files that run cases; not for tests. */
+#ifndef CASE_RUN_H
+#define CASE_RUN_H
+
+#include "testcase.h"
+
+enum case_status { CASE_DIED, CASE_PASS, CASE_SKIP, CASE_XFAIL, CASE_FAIL,
+		   CASE_BROKEN };
+
+/* How a case ended: written by its process, read by the program. */
+struct outcome {
+	enum case_status status;
+	char reason[512];
+};
+
+/* Make the calling process report to @o. */
+void report_to(struct outcome *o, bool verbose_lines);
+
+extern const char *const variant_name[BOOT_NR];
+
+/* Is this the emulated host, which is ours alone? */
+bool in_testbed(void);
+
+/* Skips the case unless this host has what it declares; sets up pools. */
+void check_needs(const struct test *t, bool allow_host_wide);
+
+/* Print what the case would change on this host (--dry-run). */
+void print_changes(const struct test *t);
+
+/* --- kernel messages: WARNING, BUG and Oops while a case runs ----------- */
+
+/* Forget what the kernel said so far; in the testbed, arm WARN_ONCE again. */
+void kmsg_begin(void);
+/* Print splats since kmsg_begin() as "# kernel: " lines. Returns their number. */
+int kmsg_end(void);
+
+/*
+ * Once a program: learn the kernel's symbols, and remove tracing instances and
+ * probes of dead owners.
+ */
+void observe_prepare(void);
+
+#endif /* CASE_RUN_H */

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The list of known issues; docs/findings.md tells their stories. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "known_issues.h"
+#include "testcase.h"
+
+static const struct known_issue issues[] = {
+	{ "L1", "6.11", NULL,
+	  "KVM_PRE_FAULT_MEMORY never reloads an invalidated root: the fault is stale for ever" },
+	{ "E1", "6.11", "6.18",
+	  "a memslot deleted during a prefault is retried for ever (fixed by: Return -EAGAIN if userspace deletes/moves memslot during prefault)" },
+};
+
+const struct known_issue *known_issue(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(issues); i++)
+		if (!strcmp(issues[i].id, id))
+			return &issues[i];
+	fprintf(stderr, "no known issue %s: add it to lib/known_issues.c\n", id);
+	abort();
+}
+
+static unsigned int version_code(const char *release)
+{
+	unsigned int major = 0, minor = 0;
+
+	sscanf(release, "%u.%u", &major, &minor);
+	return major << 16 | minor;
+}
+
+bool known_issue_affects(const struct known_issue *issue, const char *release)
+{
+	unsigned int code = version_code(release);
+
+	return code >= version_code(issue->first) &&
+	       (!issue->fixed || code < version_code(issue->fixed));
+}

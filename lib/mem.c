@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Memory of each kind that a memslot can stand on. */
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "testcase.h"
+#include "vm.h"
+
+#define PAGEMAP_PRESENT		(1ULL << 63)
+#define PAGEMAP_PFN(entry)	((entry) & ((1ULL << 55) - 1))
+#define KPF_THP			22	/* include/uapi/linux/kernel-page-flags.h */
+
+#define HUGE_2MB		(21U << MAP_HUGE_SHIFT)
+#define HUGE_1GB		(30U << MAP_HUGE_SHIFT)
+
+const char *mem_kind_name(enum mem_kind kind)
+{
+	static const char *const names[MEM_NR] = {
+		[MEM_ANON] = "anonymous", [MEM_THP] = "THP",
+		[MEM_HUGETLB_2M] = "2M hugetlb", [MEM_HUGETLB_1G] = "1G hugetlb",
+		[MEM_MEMFD] = "memfd", [MEM_FILE] = "file",
+		[MEM_GMEM] = "guest_memfd", [MEM_GMEM_MMAP] = "mmap-able guest_memfd",
+	};
+
+	return names[kind];
+}
+
+/* An address range of @size, aligned to @align, that nobody uses. */
+static void *reserve(size_t size, size_t align)
+{
+	uint8_t *raw = mmap(NULL, size + align, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *start;
+
+	need(raw != MAP_FAILED, "mmap of %zu bytes", size + align);
+	start = (uint8_t *)(((uintptr_t)raw + align - 1) & ~(align - 1));
+	if (start > raw)
+		munmap(raw, start - raw);
+	munmap(start + size, raw + size + align - (start + size));
+	return start;
+}
+
+static int make_file(size_t size)
+{
+	/* tmpfs would be shmem, which is MEM_MEMFD. */
+	static const char *const dirs[] = { "/mnt/file", "/var/tmp", "." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		struct statfs fs;
+		int fd = open(dirs[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			continue;
+		if (!fstatfs(fd, &fs) && fs.f_type != 0x01021994 /* TMPFS_MAGIC */ &&
+		    !ftruncate(fd, size))
+			return fd;
+		close(fd);
+	}
+	test_skip("needs a file system other than tmpfs with O_TMPFILE at /mnt/file, /var/tmp or here");
+}
+
+static int make_gmem(struct vm *vm, size_t size, uint64_t flags)
+{
+	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
+	int fd;
+
+	if (vm_check_cap(vm, KVM_CAP_GUEST_MEMFD) <= 0)
+		test_skip("this VM type has no guest_memfd on this kernel");
+	if (flags && (vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS) & flags) != flags)
+		test_skip("this kernel has no guest_memfd flags 0x%llx (6.18 or newer)",
+			  (unsigned long long)flags);
+	fd = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &args);
+	need(fd >= 0, "KVM_CREATE_GUEST_MEMFD, %zu bytes, flags 0x%llx", size,
+	     (unsigned long long)flags);
+	return fd;
+}
+
+static void map(struct mem *mem, int flags)
+{
+	size_t align = mem->page_size > SZ_2M ? mem->page_size : SZ_2M;
+	void *at = reserve(mem->size, align);
+
+	mem->hva = mmap(at, mem->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
+			mem->fd, 0);
+	need(mem->hva != MAP_FAILED, "mmap of %zu bytes of %s memory", mem->size,
+	     mem_kind_name(mem->kind));
+}
+
+struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
+{
+	struct mem *mem = calloc(1, sizeof(*mem));
+
+	mem->kind = kind;
+	mem->size = size;
+	mem->page_size = SZ_4K;
+	mem->fd = -1;
+
+	switch (kind) {
+	case MEM_ANON:
+		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+		madvise(mem->hva, size, MADV_NOHUGEPAGE);
+		break;
+	case MEM_THP:
+		mem->page_size = SZ_2M;
+		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+		need(!madvise(mem->hva, size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+		break;
+	case MEM_HUGETLB_2M:
+		mem->page_size = SZ_2M;
+		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | HUGE_2MB);
+		break;
+	case MEM_HUGETLB_1G:
+		mem->page_size = SZ_1G;
+		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | HUGE_1GB);
+		break;
+	case MEM_MEMFD:
+		mem->fd = memfd_create("ktdx", MFD_CLOEXEC);
+		need(mem->fd >= 0 && !ftruncate(mem->fd, size), "memfd of %zu bytes", size);
+		map(mem, MAP_SHARED);
+		break;
+	case MEM_FILE:
+		mem->fd = make_file(size);
+		map(mem, MAP_SHARED);
+		break;
+	case MEM_GMEM:
+		mem->fd = make_gmem(vm, size, 0);
+		break;
+	case MEM_GMEM_MMAP:
+		mem->fd = make_gmem(vm, size, GUEST_MEMFD_FLAG_MMAP |
+					      GUEST_MEMFD_FLAG_INIT_SHARED);
+		map(mem, MAP_SHARED);
+		break;
+	case MEM_NR:
+		break;
+	}
+	return mem;
+}
+
+void mem_touch(void *hva, size_t size)
+{
+	for (size_t off = 0; off < size; off += SZ_4K)
+		*(volatile uint64_t *)((uint8_t *)hva + off) = 0x7ead0000 + off / SZ_4K;
+}
+
+struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
+{
+	struct mem *mem = mem_create(kind, size, vm);
+
+	mem_touch(mem->hva, size);
+	if (kind == MEM_THP) {
+		for (size_t off = 0; off < size; off += SZ_2M)
+			need(is_thp(mem->hva + off),
+			     "a THP at %p: the host gave none (memory fragmented, or THP disabled)",
+			     mem->hva + off);
+	}
+	return mem;
+}
+
+/* --- what the host knows of a page ------------------------------------------ */
+
+static uint64_t read_u64_at(const char *path, uint64_t index)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	need(fd >= 0 && pread(fd, &entry, 8, index * 8) == 8, "read of %s", path);
+	close(fd);
+	return entry;
+}
+
+uint64_t pfn_of(const void *hva)
+{
+	uint64_t entry = read_u64_at("/proc/self/pagemap", (uintptr_t)hva >> 12);
+
+	if (!(entry & PAGEMAP_PRESENT))
+		return PFN_NONE;
+	errno = EPERM;
+	need(PAGEMAP_PFN(entry), "pfns in /proc/self/pagemap (CAP_SYS_ADMIN)");
+	return PAGEMAP_PFN(entry);
+}
+
+bool is_thp(const void *hva)
+{
+	uint64_t pfn = pfn_of(hva);
+
+	return pfn != PFN_NONE && (read_u64_at("/proc/kpageflags", pfn) >> KPF_THP & 1);
+}
+
+static int move_page(void *hva, const int *node)
+{
+	int status = -1;
+	long ret = syscall(SYS_move_pages, 0, 1UL, &hva, node, &status,
+			   node ? MPOL_MF_MOVE : 0);
+
+	return ret < 0 ? -errno : status;
+}
+
+int node_of(const void *hva)
+{
+	return move_page((void *)hva, NULL);
+}
+
+int move_to_node(void *hva, int node)
+{
+	return move_page(hva, &node);
+}
+
+unsigned int nr_nodes(void)
+{
+	char list[64] = "0";
+	FILE *f = fopen("/sys/devices/system/node/has_memory", "re");
+	unsigned int nr = 0, first, last;
+	char *p = list;
+	int used;
+
+	if (f) {
+		if (!fgets(list, sizeof(list), f))
+			list[0] = '\0';
+		fclose(f);
+	}
+	/* "0-1,4" */
+	while (sscanf(p, "%u%n", &first, &used) == 1) {
+		p += used;
+		last = first;
+		if (*p == '-' && sscanf(p, "-%u%n", &last, &used) == 1)
+			p += used;
+		nr += last - first + 1;
+		p += *p == ',';
+	}
+	return nr;
+}
+
+static long number_in(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	long value = -1;
+
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), "%*[: \t]%ld", &value);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+long meminfo(const char *key)
+{
+	return number_in("/proc/meminfo", key);
+}
+
+long hugetlb_free_pages(size_t page_size)
+{
+	char path[128];
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/mm/hugepages/hugepages-%zukB/free_hugepages", page_size >> 10);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%ld", &value) != 1)
+			value = -1;
+		fclose(f);
+	}
+	return value;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a case needs: check it, say what is missing, fill pools in the testbed. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "case_run.h"
+#include "undo.h"
+#include "vm.h"
+
+static void need_kvm(const struct test *t)
+{
+	if (kvm_dev() < 0)
+		test_skip("needs /dev/kvm (%s): load kvm_intel or kvm_amd, run as root",
+			  strerror(errno));
+	if (kvm_tdp() == TDP_NONE && !(t->tc->boot == BOOT_NPT_OFF && in_testbed()))
+		test_skip("this host's KVM has no two-dimensional paging (EPT or NPT); run with --on qemu");
+	if (t->tc->cap && !kvm_cap(t->tc->cap))
+		test_skip("needs %s: a newer kernel, or one built with the feature",
+			  t->tc->cap_name);
+	if (!t->tc->vm_types || t->vm_type == KVM_X86_DEFAULT_VM)
+		return;
+	if (!(kvm_cap(KVM_CAP_VM_TYPES) & VM_TYPE(t->vm_type)))
+		test_skip("this KVM has no VM type %u (KVM_CAP_VM_TYPES 0x%x)%s",
+			  t->vm_type, kvm_cap(KVM_CAP_VM_TYPES),
+			  t->vm_type == KVM_X86_SW_PROTECTED_VM ?
+			  ": build with CONFIG_KVM_SW_PROTECTED_VM" : "");
+}
+
+static void need_boot(enum variant boot)
+{
+	switch (boot) {
+	case BOOT_CPUS1:
+		if (sysconf(_SC_NPROCESSORS_ONLN) != 1)
+			test_skip("needs a host with one CPU (maxcpus=1)");
+		break;
+	case BOOT_TDP_MMU_OFF:
+		if (strcmp(kvm_param("kvm", "tdp_mmu"), "N"))
+			test_skip("needs a host booted with kvm.tdp_mmu=0");
+		break;
+	case BOOT_NPT_OFF:
+		if (kvm_tdp() != TDP_NONE)
+			test_skip("needs a testbed booted with kvm_amd.npt=0");
+		break;
+	default:
+		break;
+	}
+}
+
+static void need_hugepages(size_t page_size, unsigned int wanted)
+{
+	long have = hugetlb_free_pages(page_size);
+	char *pool = strf("/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages",
+			  page_size >> 10);
+
+	if (have >= (long)wanted)
+		return;
+	if (have < 0)
+		test_skip("this host has no hugetlb pages of %zu KiB", page_size >> 10);
+	if (in_testbed()) {
+		char total[32] = "";
+		int fd = open(pool, O_RDONLY | O_CLOEXEC);
+
+		need(fd >= 0 && read(fd, total, sizeof(total) - 1) > 0, "read %s", pool);
+		close(fd);
+		set_and_undo(pool, strf("%ld", atol(total) + wanted - have));
+		have = hugetlb_free_pages(page_size);
+	}
+	if (have < (long)wanted)
+		test_skip("needs %u free hugetlb pages of %zu KiB, %ld are free: raise %s",
+			  wanted, page_size >> 10, have, pool);
+}
+
+static void need_uffd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		test_skip("needs userfaultfd(2) (%s): CONFIG_USERFAULTFD, root",
+			  strerror(errno));
+	close(fd);
+}
+
+void check_needs(const struct test *t, bool allow_host_wide)
+{
+	const struct test_case *tc = t->tc;
+	const char *missing;
+
+	if (tc->flags & CASE_PLAIN)
+		return;
+	if (geteuid())
+		test_skip("needs root");
+	need_kvm(t);
+	need_boot(tc->boot);
+	if (tc->changes && !in_testbed() && !allow_host_wide)
+		test_skip("host-wide: %s; run with --on qemu, or allow it with --allow-host-wide",
+			  tc->changes);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < (long)tc->cpus)
+		test_skip("needs %u CPUs, %ld are online", tc->cpus,
+			  sysconf(_SC_NPROCESSORS_ONLN));
+	if (nr_nodes() < tc->nodes)
+		test_skip("needs %u NUMA nodes, this host has %u (numa=fake=%u)",
+			  tc->nodes, nr_nodes(), tc->nodes);
+	if (meminfo("MemAvailable") < (long)tc->memory_mib << 10)
+		test_skip("needs %u MiB of free memory, %ld are available",
+			  tc->memory_mib, meminfo("MemAvailable") >> 10);
+	if ((tc->flags & CASE_THP) && access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
+		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
+	if (tc->flags & CASE_UFFD)
+		need_uffd();
+	if (tc->hugepages_2m)
+		need_hugepages(SZ_2M, tc->hugepages_2m);
+	if (tc->hugepages_1g)
+		need_hugepages(SZ_1G, tc->hugepages_1g);
+	missing = observe_missing(tc->observes);
+	if (missing)
+		test_skip("%s", missing);
+}
+
+void print_changes(const struct test *t)
+{
+	const struct test_case *tc = t->tc;
+
+	printf("%s:", t->name);
+	if (tc->observes)
+		printf(" a tracing instance and probes ktdx_PID/*, removed afterwards;");
+	if (tc->changes)
+		printf(" host-wide, only on --allow-host-wide: %s;", tc->changes);
+	if (!tc->observes && !tc->changes)
+		printf(" nothing outside of its own process");
+	printf("\n");
+}

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The observer: tracefs instance, probes, and the state they add up to.
+ *
+ * Attribution.  Each source of events either carries struct kvm itself or is
+ * attributed to the VM that its task worked on last, as told by probes with
+ * struct kvm as argument (below: "vm" in the table).  Every SPTE change passes
+ * __handle_changed_spte(kvm, ...), or kvm_tdp_mmu_clear_dirty_pt_masked(kvm,
+ * ...), in the same task before its tracepoint fires.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <tracefs/tracefs.h>
+#include <unistd.h>
+
+#include "case_run.h"
+#include "observe.h"
+#include "spte_map.h"
+#include "undo.h"
+#include "vm.h"
+
+#define OWNER		"ktdx"
+#define VM_ID_MAGIC	0x6b746478	/* an extension number nobody asks for */
+#define BUFFER_KIB	8192		/* a CPU */
+#define MAX_TASKS	64
+#define MAX_PROBES	(EV_NR + 4)
+
+/* Functions with different names in different kernels: the first one wins. */
+struct probe_def {
+	int type;			/* enum event_type, or one of below */
+	const char *name;
+	const char *symbols[3];
+	char kind;			/* p(robe) or r(eturn probe) */
+	const char *args;		/* fields: kvm gfn ret new */
+	const char *filter;		/* event filter, or NULL */
+};
+
+enum { EV_VM_ID = EV_NR, EV_VM };
+
+/*
+ * struct kvm_vcpu begins with struct kvm *; struct kvm_page_fault begins with
+ * the gpa (arch/x86/kvm/mmu/mmu_internal.h).
+ */
+static const struct probe_def probe_defs[] = {
+	{ EV_VM_ID, "vm_id", { "kvm_vm_ioctl_check_extension" }, 'p',
+	  "kvm=$arg1:x64 gfn=$arg2:x64", NULL },
+	{ EV_VM, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_VM, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_VM, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
+	  "kvm=+0($arg1):x64", NULL },
+	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
+	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn" }, 'r',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
+	{ EV_STALE, "stale", { "is_page_fault_stale" }, 'r',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:u8", NULL },
+	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
+	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },
+	{ EV_INVALIDATE_START, "inv_start",
+	  { "kvm_mmu_invalidate_start", "kvm_mmu_invalidate_begin" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_INVALIDATE_END, "inv_end", { "kvm_mmu_invalidate_end" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_ATTR_START, "attr_start", { "kvm_arch_pre_set_memory_attributes" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_ATTR_END, "attr_end", { "kvm_arch_post_set_memory_attributes" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_CLEAR_LOG, "clear_log", { "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 'p',
+	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
+	{ EV_MMU_LOAD, "mmu_load", { "kvm_mmu_load" }, 'p',
+	  "kvm=+0($arg1):x64", NULL },
+};
+
+/*
+ * Tracepoints of the kernel's own.  The legacy MMU has none for a zap: there a
+ * mapping is known from when it was last made.
+ */
+static const struct tracepoint_def {
+	enum event_type type;
+	const char *system, *name;
+	const char *tdp_mmu;		/* only with this kvm.tdp_mmu, or NULL */
+} tracepoint_defs[] = {
+	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", "Y" },
+	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", "N" },
+	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", NULL },
+};
+
+static bool tracepoint_wanted(const struct tracepoint_def *def, unsigned int mask)
+{
+	return (mask & OBSERVE(def->type)) &&
+	       (!def->tdp_mmu || !strcmp(def->tdp_mmu, kvm_param("kvm", "tdp_mmu")));
+}
+
+/* Which probes each observed event needs to be attributed. */
+static unsigned int with_helpers(unsigned int mask)
+{
+	mask |= OBSERVE(EV_VM_ID);
+	if (mask & OBSERVE(EV_SPTE))
+		mask |= OBSERVE(EV_VM);
+	return mask;
+}
+
+/* A way an event reaches us. */
+struct source {
+	int type;
+	const char *system, *name;
+	int id;				/* tep event id */
+	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
+};
+
+struct observer {
+	uint64_t kvm;			/* struct kvm * of the VM */
+	unsigned int mask;
+	char group[32], instance_name[32];
+	struct tracefs_instance *instance;
+	struct tep_handle *tep;
+	struct source sources[MAX_PROBES];
+	int nr_sources;
+
+	struct { int pid; uint64_t kvm; } tasks[MAX_TASKS];
+	int nr_tasks;
+
+	struct event *events;
+	size_t nr_events, max_events;
+	struct spte_map *sptes;
+};
+
+const char *level_name(int level)
+{
+	switch (level) {
+	case LEVEL_NONE:	return "not mapped";
+	case LEVEL_4K:		return "4K";
+	case LEVEL_2M:		return "2M";
+	case LEVEL_1G:		return "1G";
+	default:		return strf("level %d", level);
+	}
+}
+
+/* --- what can be observed --------------------------------------------------- */
+
+/* [def][i]: does symbols[i] exist? Read once, for all cases: kallsyms is long. */
+static bool symbol_exists[ARRAY_SIZE(probe_defs)][ARRAY_SIZE(probe_defs[0].symbols)];
+
+static void find_symbols(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
+		char *type = strchr(line, ' '), *name;
+
+		if (!type || !strchr("tTwW", type[1]))
+			continue;
+		name = type + 3;
+		name[strcspn(name, "\t\n")] = '\0';
+		for (size_t d = 0; d < ARRAY_SIZE(probe_defs); d++)
+			for (size_t i = 0; i < ARRAY_SIZE(probe_defs[d].symbols); i++)
+				if (probe_defs[d].symbols[i] &&
+				    !strcmp(probe_defs[d].symbols[i], name))
+					symbol_exists[d][i] = true;
+	}
+	if (f)
+		fclose(f);
+}
+
+static const char *symbol_of(const struct probe_def *def)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(def->symbols); i++)
+		if (symbol_exists[def - probe_defs][i])
+			return def->symbols[i];
+	return NULL;
+}
+
+/* The probe on clearing dirty bits is a refinement: absent before 6.x, or
+ * where the compiler inlined it, its events are attributed by the task. */
+static bool optional(const struct probe_def *def)
+{
+	return !strcmp(def->name, "vm_dirty");
+}
+
+const char *observe_missing(unsigned int mask)
+{
+	if (!mask)
+		return NULL;
+	mask = with_helpers(mask);
+	if (!tracefs_tracing_dir())
+		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";
+	if (!tracefs_file_exists(NULL, "kprobe_events"))
+		return "needs probes on kernel functions (CONFIG_KPROBE_EVENTS)";
+	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++) {
+		const struct tracepoint_def *def = &tracepoint_defs[i];
+
+		if (tracepoint_wanted(def, mask) &&
+		    !tracefs_event_file_exists(NULL, def->system, def->name, "enable"))
+			return strf("this kernel has no tracepoint %s:%s", def->system,
+				    def->name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
+		const struct probe_def *def = &probe_defs[i];
+
+		if ((mask & OBSERVE(def->type)) && !optional(def) && !symbol_of(def))
+			return strf("this kernel has no function %s to probe (inlined or renamed)",
+				    def->symbols[0]);
+	}
+	return NULL;
+}
+
+/* --- set-up and removal ------------------------------------------------------- */
+
+static void probe_create(struct observer *o, const struct probe_def *def)
+{
+	const char *symbol = symbol_of(def);
+	char *path = tracefs_get_tracing_file("kprobe_events");
+
+	if (!symbol && optional(def))
+		return;
+	undo_append(path, strf("-:%s/%s", o->group, def->name));
+	/* 128: return probes of as many calls at once. */
+	need(tracefs_instance_file_append(NULL, "kprobe_events",
+			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", o->group,
+			     def->name, symbol, def->args)) > 0,
+	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
+	tracefs_put_tracing_file(path);
+	o->sources[o->nr_sources++] = (struct source){
+		.type = def->type, .system = o->group, .name = def->name };
+}
+
+static void source_enable(struct observer *o, struct source *s)
+{
+	struct tep_event *event;
+
+	event = tep_find_event_by_name(o->tep, s->system, s->name);
+	need(event, "format of %s:%s", s->system, s->name);
+	s->id = event->id;
+	s->kvm = tep_find_field(event, "kvm");
+	s->gfn = tep_find_field(event, "gfn");
+	s->gpa = tep_find_field(event, "gpa");
+	s->ret = tep_find_field(event, "ret");
+	s->level = tep_find_field(event, "level");
+	s->old = tep_find_field(event, "old_spte");
+	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
+		 tep_find_field(event, "spte");
+
+	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
+		const struct probe_def *def = &probe_defs[i];
+
+		if (def->filter && !strcmp(def->name, s->name))
+			need(tracefs_event_file_write(o->instance, s->system, s->name,
+						      "filter", def->filter) >= 0,
+			     "filter %s of %s", def->filter, s->name);
+	}
+	need(!tracefs_event_enable(o->instance, s->system, s->name),
+	     "enabling %s:%s", s->system, s->name);
+}
+
+/* The struct kvm of @vm: KVM tells it to a probe when asked a magic question. */
+static uint64_t struct_kvm_of(struct observer *o, struct vm *vm)
+{
+	ioctl(vm->fd, KVM_CHECK_EXTENSION, VM_ID_MAGIC);
+	observer_sync(o);
+	errno = ENODATA;
+	need(o->kvm, "the address of struct kvm");
+	return o->kvm;
+}
+
+struct observer *observe(struct vm *vm, unsigned int mask)
+{
+	static int nr_observers;
+	struct observer *o = calloc(1, sizeof(*o));
+	const char *systems[4] = { "kvmmmu", "kvm" };
+
+	o->mask = with_helpers(mask);
+	o->sptes = spte_map_new();
+	snprintf(o->group, sizeof(o->group), OWNER "_%d_%d", getpid(), nr_observers);
+	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
+		 nr_observers++);
+
+	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
+		if (o->mask & OBSERVE(probe_defs[i].type))
+			probe_create(o, &probe_defs[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++)
+		if (tracepoint_wanted(&tracepoint_defs[i], o->mask))
+			o->sources[o->nr_sources++] = (struct source){
+				.type = tracepoint_defs[i].type,
+				.system = tracepoint_defs[i].system,
+				.name = tracepoint_defs[i].name };
+
+	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), o->instance_name));
+	o->instance = tracefs_instance_create(o->instance_name);
+	need(o->instance, "tracing instance %s", o->instance_name);
+	need(tracefs_instance_file_write(o->instance, "trace_clock", "mono") >= 0,
+	     "trace clock mono");
+	need(tracefs_instance_file_write(o->instance, "buffer_size_kb",
+					 strf("%d", BUFFER_KIB)) >= 0,
+	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
+
+	systems[2] = o->group;
+	o->tep = tracefs_local_events_system(NULL, systems);
+	need(o->tep, "event formats of kvm, kvmmmu, %s", o->group);
+	for (int i = 0; i < o->nr_sources; i++)
+		source_enable(o, &o->sources[i]);
+
+	o->kvm = struct_kvm_of(o, vm);
+	observer_clear(o);
+	return o;
+}
+
+static bool owner_is_dead(const char *name, char separator)
+{
+	int pid;
+
+	if (strncmp(name, OWNER, strlen(OWNER)) || name[strlen(OWNER)] != separator)
+		return false;
+	pid = atoi(name + strlen(OWNER) + 1);
+	return pid > 0 && kill(pid, 0) && errno == ESRCH;
+}
+
+/*
+ * What a guardian should have removed, and could not: it was killed, too, or
+ * an older suite had none.  Only of processes that are gone.
+ */
+static void sweep(void)
+{
+	struct tracefs_dynevent **events;
+	char **instances;
+
+	if (!tracefs_tracing_dir())
+		return;
+	instances = tracefs_instances("^" OWNER "-");
+	for (int i = 0; instances && instances[i]; i++)
+		if (owner_is_dead(instances[i], '-'))
+			rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), instances[i]));
+	tracefs_list_free(instances);
+
+	events = tracefs_dynevent_get_all(TRACEFS_DYNEVENT_KPROBE | TRACEFS_DYNEVENT_KRETPROBE,
+					  NULL);
+	for (int i = 0; events && events[i]; i++) {
+		char *system = NULL;
+
+		tracefs_dynevent_info(events[i], &system, NULL, NULL, NULL, NULL);
+		if (system && owner_is_dead(system, '_'))
+			tracefs_dynevent_destroy(events[i], false);
+		free(system);
+	}
+	tracefs_dynevent_list_free(events);
+}
+
+void observe_prepare(void)
+{
+	find_symbols();
+	sweep();
+}
+
+/* --- reading ------------------------------------------------------------------ */
+
+static uint64_t field(struct tep_format_field *f, struct tep_record *record)
+{
+	unsigned long long value = 0;
+
+	if (f)
+		tep_read_number_field(f, record->data, &value);
+	return value;
+}
+
+static uint64_t *task_kvm(struct observer *o, int pid)
+{
+	for (int i = 0; i < o->nr_tasks; i++)
+		if (o->tasks[i].pid == pid)
+			return &o->tasks[i].kvm;
+	/* A task that was not seen for MAX_TASKS others can be forgotten: it
+	 * tells its VM again before its next event. */
+	o->tasks[o->nr_tasks % MAX_TASKS].pid = pid;
+	o->tasks[o->nr_tasks % MAX_TASKS].kvm = 0;
+	if (o->nr_tasks < MAX_TASKS)
+		return &o->tasks[o->nr_tasks++].kvm;
+	return &o->tasks[0].kvm;
+}
+
+static void log_event(struct observer *o, const struct event *ev)
+{
+	if (o->nr_events == o->max_events) {
+		o->max_events = o->max_events ? 2 * o->max_events : 1024;
+		o->events = realloc(o->events, o->max_events * sizeof(*ev));
+	}
+	o->events[o->nr_events++] = *ev;
+}
+
+static int on_record(struct tep_event *event, struct tep_record *record, int cpu,
+		     void *data)
+{
+	struct observer *o = data;
+	struct source *s = NULL;
+	struct event ev = { 0 };
+	uint64_t kvm;
+
+	(void)cpu;
+	for (int i = 0; i < o->nr_sources && !s; i++)
+		if (o->sources[i].id == event->id)
+			s = &o->sources[i];
+	if (!s)
+		return 0;
+
+	ev.type = s->type;
+	ev.ts = record->ts;
+	ev.pid = tep_data_pid(o->tep, record);
+	ev.gfn = s->gpa ? field(s->gpa, record) >> 12 : field(s->gfn, record);
+	ev.ret = (int)field(s->ret, record);
+	ev.level = field(s->level, record);
+	ev.old_spte = field(s->old, record);
+	ev.new_spte = field(s->new, record);
+	kvm = field(s->kvm, record);
+
+	if (s->type == EV_VM_ID) {
+		if (ev.gfn == VM_ID_MAGIC && !o->kvm)
+			o->kvm = kvm;
+		return 0;
+	}
+	if (s->type == EV_VM) {
+		*task_kvm(o, ev.pid) = kvm;
+		return 0;
+	}
+	if (s->type == EV_SPTE)
+		kvm = *task_kvm(o, ev.pid);
+	/* An mmu_notifier speaks of an hva; whose VM it is shows later. */
+	if (kvm != o->kvm && s->type != EV_UNMAP_HVA)
+		return 0;
+	if (s->type == EV_SPTE)
+		spte_map_change(o->sptes, ev.gfn, ev.level, ev.new_spte);
+	log_event(o, &ev);
+	return 0;
+}
+
+/* Sum of a "name: value" counter over the per-CPU statistics. */
+static unsigned long lost_events(struct observer *o)
+{
+	unsigned long lost = 0;
+
+	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
+		char *file = strf("per_cpu/cpu%d/stats", cpu), *text, *p;
+		static const char *const counters[] = { "\noverrun: ", "\ndropped events: " };
+
+		text = tracefs_instance_file_read(o->instance, file, NULL);
+		for (size_t i = 0; text && i < ARRAY_SIZE(counters); i++) {
+			p = strstr(text, counters[i]);
+			if (p)
+				lost += strtoul(p + strlen(counters[i]), NULL, 10);
+		}
+		free(text);
+		free(file);
+	}
+	return lost;
+}
+
+/* Misses of our probes, from kprobe_profile: "  group/name  hits  misses". */
+static unsigned long missed_probes(struct observer *o)
+{
+	char *text = tracefs_instance_file_read(NULL, "kprobe_profile", NULL);
+	unsigned long missed = 0, misses;
+	char *line, *rest = text;
+
+	while (rest && (line = strsep(&rest, "\n")))
+		if (strstr(line, o->group) &&
+		    sscanf(line, "%*s %*u %lu", &misses) == 1)
+			missed += misses;
+	free(text);
+	return missed;
+}
+
+void observer_sync(struct observer *o)
+{
+	unsigned long lost;
+
+	tracefs_iterate_raw_events(o->tep, o->instance, NULL, 0, on_record, o);
+	lost = lost_events(o);
+	errno = EOVERFLOW;
+	need(!lost, "tracing lost %lu events", lost);
+	lost = missed_probes(o);
+	need(!lost, "probes missed %lu calls", lost);
+}
+
+bool observer_wait(struct observer *o, enum event_type type, double seconds)
+{
+	double deadline = now() + seconds;
+
+	while (!observer_count(o, type, -1)) {
+		if (now() > deadline)
+			return false;
+		usleep(200);
+	}
+	return true;
+}
+
+void observer_clear(struct observer *o)
+{
+	observer_sync(o);
+	o->nr_events = 0;
+}
+
+void observer_dump(struct observer *o)
+{
+	static const char *const names[EV_NR] = {
+		[EV_SPTE] = "spte", [EV_FAULT] = "fault", [EV_FAULTIN] = "faultin",
+		[EV_STALE] = "stale", [EV_GMEM_PFN] = "gmem_pfn",
+		[EV_UNMAP_HVA] = "unmap_hva", [EV_INVALIDATE_START] = "invalidate_start",
+		[EV_INVALIDATE_END] = "invalidate_end", [EV_ATTR_START] = "attr_start",
+		[EV_ATTR_END] = "attr_end", [EV_CLEAR_LOG] = "clear_log",
+		[EV_MMU_LOAD] = "mmu_load",
+	};
+
+	for (size_t i = 0; i < o->nr_events; i++) {
+		const struct event *ev = &o->events[i];
+
+		verbose("%llu.%06llu %d %s gfn 0x%llx level %d ret %d 0x%llx -> 0x%llx",
+			(unsigned long long)ev->ts / 1000000000,
+			(unsigned long long)ev->ts / 1000 % 1000000, ev->pid,
+			names[ev->type], (unsigned long long)ev->gfn, ev->level, ev->ret,
+			(unsigned long long)ev->old_spte, (unsigned long long)ev->new_spte);
+	}
+}
+
+/* --- questions ------------------------------------------------------------------ */
+
+struct mapping observer_mapping(struct observer *o, uint64_t gfn)
+{
+	observer_sync(o);
+	return spte_map_lookup(o->sptes, gfn);
+}
+
+static const char *mapping_text(int level, uint64_t pfn)
+{
+	if (level == LEVEL_NONE || pfn == PFN_NONE)
+		return level_name(level);
+	return strf("%s, pfn 0x%llx", level_name(level), (unsigned long long)pfn);
+}
+
+void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gfn,
+		     int level, uint64_t pfn)
+{
+	struct mapping m = observer_mapping(o, gfn);
+
+	if (m.level == level && (pfn == PFN_NONE || m.pfn == pfn))
+		return;
+	test_failed(file, line, strf("mapping of gfn 0x%llx (SPTE 0x%llx)",
+				     (unsigned long long)gfn, (unsigned long long)m.spte),
+		    mapping_text(level, pfn),
+		    mapping_text(m.level, pfn == PFN_NONE ? PFN_NONE : m.pfn));
+}
+
+unsigned long observer_leaves(struct observer *o, int level)
+{
+	observer_sync(o);
+	return spte_map_leaves(o->sptes, level);
+}
+
+unsigned long observer_count(struct observer *o, enum event_type type, int ret)
+{
+	unsigned long nr = 0;
+
+	observer_sync(o);
+	for (size_t i = 0; i < o->nr_events; i++)
+		nr += o->events[i].type == type &&
+		      (ret < 0 || o->events[i].ret == ret);
+	return nr;
+}
+
+const struct event *observer_events(struct observer *o, size_t *nr)
+{
+	observer_sync(o);
+	*nr = o->nr_events;
+	return o->events;
+}
+
+unsigned long observer_retries(struct observer *o)
+{
+	return observer_count(o, EV_FAULT, PF_RETRY);
+}
+
+unsigned long observer_faults(struct observer *o)
+{
+	return observer_count(o, EV_FAULT, -1);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the body of a case says: diagnostics, measurements, its end. */
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "case_run.h"
+#include "known_issues.h"
+#include "testcase.h"
+
+static struct outcome *outcome;
+static bool is_verbose;
+
+void report_to(struct outcome *o, bool verbose_lines)
+{
+	outcome = o;
+	is_verbose = verbose_lines;
+}
+
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
+
+const char *errno_text(int error)
+{
+	const char *name = strerrorname_np(error);
+
+	return error ? strf("%s (%d)", name ? name : "?", error) : "success";
+}
+
+static char *vstrf(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	return text;
+}
+
+char *strf(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = vstrf(fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+/* One write a line, so that lines of threads and processes do not mix. */
+static void put_line(const char *text)
+{
+	char *line = strf("# %s\n", text);
+
+	if (write(STDOUT_FILENO, line, strlen(line)) < 0)
+		_exit(1);	/* nobody listens */
+	free(line);
+}
+
+static void put_lines(const char *text)
+{
+	char *copy = strf("%s", text), *rest = copy, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		put_line(line);
+	free(copy);
+}
+
+void diag(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_lines(vstrf(fmt, ap));
+	va_end(ap);
+	errno = saved;
+}
+
+void verbose(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!is_verbose)
+		return;
+	va_start(ap, fmt);
+	put_lines(vstrf(fmt, ap));
+	va_end(ap);
+}
+
+void measure(const char *key, double value)
+{
+	diag("measure %s=%.9g", key, value);
+}
+
+/*
+ * End the case.  The first thread that gets here decides; whoever comes later
+ * waits to be ended by _exit().
+ */
+static void __attribute__((noreturn))
+end_case(enum case_status status, const char *reason)
+{
+	static atomic_flag ending = ATOMIC_FLAG_INIT;
+
+	while (atomic_flag_test_and_set(&ending))
+		pause();
+	outcome->status = status;
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s", reason);
+	outcome->reason[strcspn(outcome->reason, "\n")] = '\0';
+	_exit(0);
+}
+
+void test_skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_case(CASE_SKIP, vstrf(fmt, ap));
+}
+
+void test_broken(const char *file, int line, const char *fmt, ...)
+{
+	const char *why = strerror(errno);
+	va_list ap;
+	char *what;
+
+	va_start(ap, fmt);
+	what = vstrf(fmt, ap);
+	va_end(ap);
+	diag("%s:%d: broken: %s: %s", basename(file), line, what, why);
+	end_case(CASE_BROKEN, strf("%s: %s", what, why));
+}
+
+void test_failed(const char *file, int line, const char *what,
+		 const char *expected, const char *seen)
+{
+	diag("%s:%d: %s", basename(file), line, what);
+	diag("  expected: %s", expected);
+	diag("  seen:     %s", seen);
+	end_case(CASE_FAIL, what);
+}
+
+void known_issue_seen(const char *id, const char *fmt, ...)
+{
+	const struct known_issue *issue = known_issue(id);
+	struct utsname uts;
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_lines(vstrf(fmt, ap));
+	va_end(ap);
+	uname(&uts);
+	if (!known_issue_affects(issue, uts.release)) {
+		diag("known issue %s is not known of Linux %s", id, uts.release);
+		end_case(CASE_FAIL, issue->reason);
+	}
+	end_case(CASE_XFAIL, strf("%s: %s", id, issue->reason));
+}
+
+void known_issue_absent(const char *id)
+{
+	const struct known_issue *issue = known_issue(id);
+	struct utsname uts;
+
+	uname(&uts);
+	if (known_issue_affects(issue, uts.release))
+		diag("news: known issue %s did not show (%s)", id, issue->reason);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Binary statistics of KVM: KVM_GET_STATS_FD (api.rst, 4.133). */
+#include <string.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "vm.h"
+
+static uint64_t read_stat(int stats_fd, const char *name)
+{
+	struct kvm_stats_header header;
+	struct kvm_stats_desc *desc;
+	uint64_t value = 0;
+	size_t size;
+
+	need(pread(stats_fd, &header, sizeof(header), 0) == sizeof(header),
+	     "read of the header of KVM's statistics");
+	size = sizeof(*desc) + header.name_size;
+	desc = malloc(size);
+
+	for (uint32_t i = 0; i < header.num_desc; i++) {
+		need(pread(stats_fd, desc, size, header.desc_offset + i * size) == (ssize_t)size,
+		     "read of statistic %u", i);
+		if (strcmp(desc->name, name))
+			continue;
+		need(pread(stats_fd, &value, sizeof(value),
+			   header.data_offset + desc->offset) == sizeof(value),
+		     "read of statistic %s", name);
+		free(desc);
+		return value;
+	}
+	errno = ENOENT;
+	need(false, "KVM statistic %s", name);
+	return 0;
+}
+
+static uint64_t stat_of(int fd, const char *name)
+{
+	int stats_fd = ioctl(fd, KVM_GET_STATS_FD, NULL);
+	uint64_t value;
+
+	need(stats_fd >= 0, "KVM_GET_STATS_FD");
+	value = read_stat(stats_fd, name);
+	close(stats_fd);
+	return value;
+}
+
+uint64_t vm_stat(struct vm *vm, const char *name)
+{
+	return stat_of(vm->fd, name);
+}
+
+uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
+{
+	return stat_of(vcpu->fd, name);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Threads that run one blocking call for the case. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "thread.h"
+
+#define JOIN_LIMIT_S	10.0
+
+struct thread {
+	pthread_t pthread;
+	int (*fn)(void *arg);
+	void *arg;
+	int started, ended;	/* eventfds */
+	pid_t tid;
+	int ret, err;
+};
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+
+	t->tid = gettid();
+	eventfd_write(t->started, 1);
+	t->ret = t->fn(t->arg);
+	t->err = errno;
+	eventfd_write(t->ended, 1);
+	return NULL;
+}
+
+struct thread *thread_start(int (*fn)(void *arg), void *arg)
+{
+	struct thread *t = calloc(1, sizeof(*t));
+	eventfd_t one;
+
+	t->fn = fn;
+	t->arg = arg;
+	t->started = eventfd(0, EFD_CLOEXEC);
+	t->ended = eventfd(0, EFD_CLOEXEC);
+	errno = pthread_create(&t->pthread, NULL, thread_main, t);
+	need(!errno, "pthread_create");
+	eventfd_read(t->started, &one);
+	return t;
+}
+
+pid_t thread_tid(const struct thread *t)
+{
+	return t->tid;
+}
+
+bool thread_ended(struct thread *t, double seconds)
+{
+	struct pollfd pfd = { .fd = t->ended, .events = POLLIN };
+
+	return poll(&pfd, 1, seconds * 1000) == 1;
+}
+
+int thread_join(struct thread *t, const char *what)
+{
+	expect_true(thread_ended(t, JOIN_LIMIT_S), "%s ends within %.0f s", what,
+		    JOIN_LIMIT_S);
+	pthread_join(t->pthread, NULL);
+	errno = t->err;
+	return t->ret;
+}
+
+bool tid_sleeps_in(pid_t tid, const char *function, double seconds)
+{
+	double deadline = now() + seconds;
+	char path[64], wchan[128];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
+	do {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, wchan, sizeof(wchan) - 1);
+
+		if (fd >= 0)
+			close(fd);
+		wchan[n < 0 ? 0 : n] = '\0';
+		if (strstr(wchan, function))
+			return true;
+		usleep(500);
+	} while (now() < deadline);
+	return false;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The log of changes to undo, and the guardian that outlives everybody. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "undo.h"
+
+enum undo_op { UNDO_WRITE, UNDO_APPEND, UNDO_RMDIR, UNDO_UNLINK };
+
+struct undo_step {
+	enum undo_op op;
+	char path[192];
+	char text[128];
+};
+
+/* Shared by the program, its cases and the guardian. */
+static struct undo_log {
+	atomic_uint nr;
+	struct undo_step steps[256];
+} *undo_log;
+
+void undo_init(void)
+{
+	undo_log = mmap(NULL, sizeof(*undo_log), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (undo_log == MAP_FAILED) {
+		perror("mmap of the undo log");
+		exit(1);
+	}
+}
+
+static void undo_record(enum undo_op op, const char *path, const char *text)
+{
+	unsigned int nr = atomic_load(&undo_log->nr);
+	struct undo_step *step = &undo_log->steps[nr];
+
+	need(nr < ARRAY_SIZE(undo_log->steps), "the undo log is full");
+	need(strlen(path) < sizeof(step->path) && strlen(text) < sizeof(step->text),
+	     "too long for the undo log: %s", path);
+	step->op = op;
+	strcpy(step->path, path);
+	strcpy(step->text, text);
+	/* Published last: a killed writer leaves no half step. */
+	atomic_store(&undo_log->nr, nr + 1);
+}
+
+void undo_write(const char *path, const char *text)
+{
+	undo_record(UNDO_WRITE, path, text);
+}
+
+void undo_append(const char *path, const char *text)
+{
+	undo_record(UNDO_APPEND, path, text);
+}
+
+void undo_rmdir(const char *path)
+{
+	undo_record(UNDO_RMDIR, path, "");
+}
+
+void undo_unlink(const char *path)
+{
+	undo_record(UNDO_UNLINK, path, "");
+}
+
+static int write_text(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
+}
+
+int set_and_undo(const char *path, const char *text)
+{
+	char former[128];
+	int err = read_text(path, former, sizeof(former));
+
+	if (err)
+		return err;
+	undo_write(path, former);
+	return write_text(path, 0, text);
+}
+
+static int undo_step(const struct undo_step *step)
+{
+	switch (step->op) {
+	case UNDO_WRITE:
+		return write_text(step->path, 0, step->text);
+	case UNDO_APPEND:
+		return write_text(step->path, O_APPEND, step->text);
+	case UNDO_RMDIR:
+		return rmdir(step->path) && errno != ENOENT ? -errno : 0;
+	case UNDO_UNLINK:
+		return unlink(step->path) && errno != ENOENT ? -errno : 0;
+	}
+	return -EINVAL;
+}
+
+int undo_all(void)
+{
+	unsigned int nr = atomic_load(&undo_log->nr);
+	int failed = 0;
+
+	while (nr--) {
+		int err = undo_step(&undo_log->steps[nr]);
+
+		/* A probe that the killed case never created is no loss. */
+		if (err && err != -ENOENT) {
+			diag("not undone: %s \"%s\": %s", undo_log->steps[nr].path,
+			     undo_log->steps[nr].text, strerror(-err));
+			failed++;
+		}
+		atomic_store(&undo_log->nr, nr);
+	}
+	return failed;
+}
+
+void undo_start_guardian(void)
+{
+	int alive[2];
+	char c;
+
+	if (pipe2(alive, O_CLOEXEC)) {
+		perror("pipe2");
+		exit(1);
+	}
+	switch (fork()) {
+	case -1:
+		perror("fork");
+		exit(1);
+	case 0:
+		break;
+	default:
+		close(alive[0]);
+		return;		/* alive[1] stays open until the last of us dies */
+	}
+
+	/* Nobody who kills the program's group, or its terminal's, means us. */
+	setsid();
+	prctl(PR_SET_NAME, "undo-guardian");
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	close(alive[1]);
+	/* Whoever reads our output must not wait for us. */
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	close(STDERR_FILENO);
+	while (read(alive[0], &c, 1) < 0 && errno == EINTR)
+		;
+	undo_all();
+	_exit(0);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM objects: VMs, vCPUs, memslots, memory attributes, prefault. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "vm.h"
+
+int kvm_dev(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return fd;
+}
+
+int kvm_cap(int cap)
+{
+	int ret = kvm_dev() < 0 ? 0 : ioctl(kvm_dev(), KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? 0 : ret;
+}
+
+const char *kvm_param(const char *module, const char *name)
+{
+	static char value[64];
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	value[0] = '\0';
+	f = fopen(path, "re");
+	if (f) {
+		if (fgets(value, sizeof(value), f))
+			value[strcspn(value, "\n")] = '\0';
+		fclose(f);
+	}
+	return value;
+}
+
+static bool cpu_has(const char *flag)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	while (f && !found && getline(&line, &size, f) > 0)
+		found = !strncmp(line, "flags", 5) && strstr(line, flag);
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/*
+ * Both vendors' parameters exist where both modules are built in, and the one
+ * that does not fit the CPU keeps its default: ask the CPU first.
+ */
+enum tdp kvm_tdp(void)
+{
+	if (cpu_has(" vmx ") && !strcmp(kvm_param("kvm_intel", "ept"), "Y"))
+		return TDP_EPT;
+	if (cpu_has(" svm ") && !strcmp(kvm_param("kvm_amd", "npt"), "Y"))
+		return TDP_NPT;
+	return TDP_NONE;
+}
+
+struct vm *vm_create(unsigned int type)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	vm->type = type;
+	vm->fd = ioctl(kvm_dev(), KVM_CREATE_VM, type);
+	need(vm->fd >= 0, "KVM_CREATE_VM of type %u", type);
+	return vm;
+}
+
+int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg)
+{
+	return ioctl(vm->fd, cmd, arg);
+}
+
+int vm_check_cap(struct vm *vm, int cap)
+{
+	return ioctl(vm->fd, KVM_CHECK_EXTENSION, cap);
+}
+
+void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { arg0 } };
+
+	need(!__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
+}
+
+struct vcpu *vcpu_create(struct vm *vm)
+{
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	vcpu->vm = vm;
+	vcpu->id = vm->nr_vcpus++;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vcpu->id);
+	need(vcpu->fd >= 0, "KVM_CREATE_VCPU %u", vcpu->id);
+	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	need(vcpu->run != MAP_FAILED, "mmap of kvm_run");
+	return vcpu;
+}
+
+/* --- memslots ------------------------------------------------------------- */
+
+int __slot_set(const struct slot *slot)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = slot->id,
+		.flags = slot->flags,
+		.guest_phys_addr = slot->gpa,
+		.memory_size = slot->size,
+	};
+
+	if (slot->mem)
+		region.userspace_addr = (uintptr_t)slot->mem->hva + slot->offset;
+	if (slot->gmem) {
+		region.guest_memfd = slot->gmem->fd;
+		region.guest_memfd_offset = slot->gmem_offset;
+	} else if (!kvm_cap(KVM_CAP_USER_MEMORY2)) {
+		/* The older structure is the head of the newer one. */
+		return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	}
+	return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION2, &region);
+}
+
+static struct slot *slot_new(struct vm *vm, uint64_t gpa, uint64_t size,
+			     uint32_t flags)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	slot->vm = vm;
+	slot->id = vm->nr_slots++;
+	slot->flags = flags;
+	slot->gpa = gpa;
+	slot->size = size;
+	return slot;
+}
+
+static struct slot *slot_commit(struct slot *slot)
+{
+	need(!__slot_set(slot), "KVM_SET_USER_MEMORY_REGION2 of slot %u at gpa 0x%llx",
+	     slot->id, (unsigned long long)slot->gpa);
+	return slot;
+}
+
+struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
+			   uint64_t offset, uint64_t size, uint32_t flags)
+{
+	struct slot *slot = slot_new(vm, gpa, size, flags);
+
+	if (mem->hva) {
+		slot->mem = mem;
+		slot->offset = offset;
+	}
+	if (mem->kind == MEM_GMEM || mem->kind == MEM_GMEM_MMAP) {
+		slot->flags |= KVM_MEM_GUEST_MEMFD;
+		slot->gmem = mem;
+		slot->gmem_offset = offset;
+	}
+	return slot_commit(slot);
+}
+
+struct slot *slot_add(struct vm *vm, uint64_t gpa, struct mem *mem)
+{
+	return slot_add_part(vm, gpa, mem, 0, mem->size, 0);
+}
+
+struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
+			   struct mem *gmem)
+{
+	struct slot *slot = slot_new(vm, gpa, gmem->size, KVM_MEM_GUEST_MEMFD);
+
+	slot->mem = mem;
+	slot->gmem = gmem;
+	return slot_commit(slot);
+}
+
+void slot_delete(struct slot *slot)
+{
+	struct slot gone = *slot;
+
+	gone.size = 0;
+	slot_commit(&gone);
+}
+
+void slot_set_flags(struct slot *slot, uint32_t flags)
+{
+	slot->flags = flags;
+	slot_commit(slot);
+}
+
+/* --- memory attributes ------------------------------------------------------ */
+
+int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
+			uint64_t attributes)
+{
+	struct kvm_memory_attributes attr = {
+		.address = gpa, .size = size, .attributes = attributes,
+	};
+
+	return ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr);
+}
+
+void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	need(!__vm_set_attributes(vm, gpa, size, KVM_MEMORY_ATTRIBUTE_PRIVATE),
+	     "setting [0x%llx, +0x%llx) private", (unsigned long long)gpa,
+	     (unsigned long long)size);
+}
+
+void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	need(!__vm_set_attributes(vm, gpa, size, 0),
+	     "setting [0x%llx, +0x%llx) shared", (unsigned long long)gpa,
+	     (unsigned long long)size);
+}
+
+/* --- prefault --------------------------------------------------------------- */
+
+int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
+{
+	return ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
+}
+
+void prefault(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+{
+	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = size };
+
+	do {
+		int ret = __vcpu_prefault(vcpu, &range);
+
+		if (ret && errno == EINTR)
+			continue;
+		expect_ok(ret, "KVM_PRE_FAULT_MEMORY at gpa 0x%llx, 0x%llx bytes left of 0x%llx",
+			  range.gpa, range.size, (unsigned long long)size);
+	} while (range.size);
+}
+
+struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu)
+{
+	struct kvm_run_memory_fault fault;
+
+	/* The exit union is named in newer headers only; "hw" is its oldest member. */
+	memcpy(&fault, &vcpu->run->hw, sizeof(fault));
+	return fault;
+}

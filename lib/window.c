@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The userfaultfd window: KVM sleeps in get_user_pages until we resolve. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "window.h"
+
+#define OPEN_LIMIT_S	10.0
+#define CLOSE_LIMIT_S	5.0
+
+/* The vCPU's thread waits on @go, prefaults, and says so on @done. */
+struct window {
+	struct vcpu *vcpu;
+	int uffd;
+	void *hva;			/* KVM waits for the page here */
+	pthread_t pthread;
+	pid_t tid;
+	int go, done;			/* eventfds */
+	struct kvm_pre_fault_memory range;
+	int ret, err;
+};
+
+static void *vcpu_thread(void *arg)
+{
+	struct window *w = arg;
+	eventfd_t one;
+
+	w->tid = gettid();
+	eventfd_write(w->done, 1);
+	for (;;) {
+		while (eventfd_read(w->go, &one))
+			;
+		w->ret = __vcpu_prefault(w->vcpu, &w->range);
+		w->err = errno;
+		eventfd_write(w->done, 1);
+	}
+	return NULL;
+}
+
+struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
+{
+	struct window *w = calloc(1, sizeof(*w));
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)hva, size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	eventfd_t one;
+
+	w->vcpu = vcpu;
+	w->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	need(w->uffd >= 0 && !ioctl(w->uffd, UFFDIO_API, &api), "userfaultfd");
+	need(!ioctl(w->uffd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER of %p, %zu bytes",
+	     hva, size);
+	/* MADV_REMOVE for shared memory, where DONTNEED keeps the page. */
+	if (madvise(hva, size, MADV_REMOVE))
+		need(!madvise(hva, size, MADV_DONTNEED), "dropping the pages at %p", hva);
+
+	w->go = eventfd(0, EFD_CLOEXEC);
+	w->done = eventfd(0, EFD_CLOEXEC);
+	errno = pthread_create(&w->pthread, NULL, vcpu_thread, w);
+	need(!errno, "pthread_create");
+	eventfd_read(w->done, &one);
+	return w;
+}
+
+/* Wait for KVM to ask for a missing page. */
+static void await_fault(struct window *w)
+{
+	struct pollfd pfd[2] = { { .fd = w->uffd, .events = POLLIN },
+				 { .fd = w->done, .events = POLLIN } };
+	struct uffd_msg msg;
+	int n = poll(pfd, 2, OPEN_LIMIT_S * 1000);
+
+	errno = ETIMEDOUT;
+	need(n > 0, "KVM did not touch the missing page within %.0f s", OPEN_LIMIT_S);
+	if (!(pfd[0].revents & POLLIN)) {
+		errno = w->err;
+		need(false, "the prefault ended (%d) without touching the missing page",
+		     w->ret);
+	}
+	need(read(w->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
+	     msg.event == UFFD_EVENT_PAGEFAULT, "userfault message");
+	w->hva = (void *)(uintptr_t)(msg.arg.pagefault.address & ~(SZ_4K - 1));
+}
+
+void window_open(struct window *w, uint64_t gpa, uint64_t size)
+{
+	w->range = (struct kvm_pre_fault_memory){ .gpa = gpa, .size = size };
+	eventfd_write(w->go, 1);
+	await_fault(w);
+}
+
+void window_next(struct window *w)
+{
+	await_fault(w);
+}
+
+void *window_hva(const struct window *w)
+{
+	return w->hva;
+}
+
+pid_t window_tid(const struct window *w)
+{
+	return w->tid;
+}
+
+void window_resolve(struct window *w)
+{
+	static const uint8_t zeroes[SZ_4K] __attribute__((aligned(4096)));
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)w->hva, .src = (uintptr_t)zeroes, .len = SZ_4K,
+	};
+	int ret;
+
+	/* EAGAIN: the mappings of this process are changing just now. */
+	do {
+		copy.copy = 0;
+		ret = ioctl(w->uffd, UFFDIO_COPY, &copy);
+	} while (ret && errno == EAGAIN);
+	need(!ret, "UFFDIO_COPY to %p", w->hva);
+}
+
+int window_wait(struct window *w, double seconds)
+{
+	struct pollfd pfd = { .fd = w->done, .events = POLLIN };
+	eventfd_t one;
+
+	if (poll(&pfd, 1, seconds * 1000) != 1)
+		return 1;
+	eventfd_read(w->done, &one);
+	errno = w->err;
+	return w->ret;
+}
+
+int window_close(struct window *w)
+{
+	int ret;
+
+	window_resolve(w);
+	ret = window_wait(w, CLOSE_LIMIT_S);
+	expect_true(ret != 1, "KVM_PRE_FAULT_MEMORY at gpa 0x%llx ends within %.0f s once the page is there",
+		    w->range.gpa, CLOSE_LIMIT_S);
+	return ret;
+}
+
+struct kvm_pre_fault_memory window_range(const struct window *w)
+{
+	return w->range;
+}

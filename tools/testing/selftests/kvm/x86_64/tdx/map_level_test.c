@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The level at which KVM maps: as large as the memory, the slot and the
+ * attributes allow, and never larger (kvm_mmu_max_mapping_level() and
+ * kvm_mmu_hugepage_adjust() in arch/x86/kvm/mmu/mmu.c).
+ *
+ * A level too large lets the guest reach host memory it was not given; one too
+ * small only costs speed.  Both are failures here.
+ */
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "testcase.h"
+#include "thread.h"
+#include "undo.h"
+#include "vm.h"
+
+#define GPA	(4 * SZ_1G)		/* aligned to each level */
+#define GFN	(GPA >> 12)
+#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+
+/* A VM with one vCPU and one slot, observed. */
+struct setup {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct mem *mem;
+	struct slot *slot;
+	struct observer *o;
+};
+
+static struct setup setup_part(const struct test *t, uint64_t gpa, struct mem *mem,
+			       uint64_t offset, uint64_t size, uint32_t flags)
+{
+	struct setup s = { .vm = vm_create(t->vm_type), .mem = mem };
+
+	s.vcpu = vcpu_create(s.vm);
+	s.slot = slot_add_part(s.vm, gpa, mem, offset, size, flags);
+	s.o = observe(s.vm, t->tc->observes);
+	return s;
+}
+
+static struct setup setup(const struct test *t, enum mem_kind kind, size_t size)
+{
+	struct mem *mem = mem_populated(kind, size, NULL);
+
+	return setup_part(t, GPA, mem, 0, size, 0);
+}
+
+/* [gpa, gpa + size) is mapped by leaves of @level, each onto its own page. */
+static void expect_range(struct setup *s, uint64_t gpa, uint64_t size, int level)
+{
+	for (uint64_t at = gpa; at < gpa + size; at += LEVEL_SIZE(level)) {
+		uint8_t *hva = s->mem->hva + s->slot->offset + (at - s->slot->gpa);
+
+		expect_mapped(s->o, at >> 12, level, pfn_of(hva));
+	}
+}
+
+/* KVM's statistics agree with the SPTEs that were seen. */
+static void expect_stats(struct setup *s, unsigned long pages_4k,
+			 unsigned long pages_2m, unsigned long pages_1g)
+{
+	expect_eq(observer_leaves(s->o, LEVEL_4K), pages_4k, "4K SPTEs");
+	expect_eq(observer_leaves(s->o, LEVEL_2M), pages_2m, "2M SPTEs");
+	expect_eq(observer_leaves(s->o, LEVEL_1G), pages_1g, "1G SPTEs");
+	expect_eq(vm_stat(s->vm, "pages_4k"), pages_4k, "statistic pages_4k");
+	expect_eq(vm_stat(s->vm, "pages_2m"), pages_2m, "statistic pages_2m");
+	expect_eq(vm_stat(s->vm, "pages_1g"), pages_1g, "statistic pages_1g");
+	measure("pages", pages_4k + pages_2m + pages_1g);
+}
+
+/* --- the memory's own page size --------------------------------------------- */
+
+struct kind_case {
+	enum mem_kind kind;
+	size_t size;
+	int level;
+};
+
+static void page_size(const struct test *t)
+{
+	const struct kind_case *k = t->tc->arg;
+	struct setup s = setup(t, k->kind, k->size);
+	unsigned long n = k->size / LEVEL_SIZE(k->level);
+
+	prefault(s.vcpu, GPA, k->size);
+	expect_range(&s, GPA, k->size, k->level);
+	expect_stats(&s, k->level == LEVEL_4K ? n : 0, k->level == LEVEL_2M ? n : 0,
+		     k->level == LEVEL_1G ? n : 0);
+}
+
+static const struct kind_case anon_4k = { MEM_ANON, 2 * SZ_2M, LEVEL_4K };
+static const struct kind_case thp_2m = { MEM_THP, 2 * SZ_2M, LEVEL_2M };
+static const struct kind_case hugetlb_2m = { MEM_HUGETLB_2M, 2 * SZ_2M, LEVEL_2M };
+static const struct kind_case hugetlb_1g = { MEM_HUGETLB_1G, SZ_1G, LEVEL_1G };
+static const struct kind_case memfd_4k = { MEM_MEMFD, SZ_2M, LEVEL_4K };
+
+/* guest_memfd has 4K pages only (up to 7.3), however well aligned. */
+static void gmem_4k(const struct test *t)
+{
+	struct vm *vm = vm_create(t->vm_type);
+	bool private = t->vm_type != KVM_X86_DEFAULT_VM;
+	struct mem *gmem = mem_create(private ? MEM_GMEM : MEM_GMEM_MMAP, SZ_2M, vm);
+	struct mem *mem = private ? mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL) : gmem;
+	struct vcpu *vcpu = vcpu_create(vm);
+	struct observer *o;
+
+	slot_add_gmem(vm, GPA, mem, gmem);
+	o = observe(vm, t->tc->observes);
+	if (private)
+		vm_set_private(vm, GPA, SZ_2M);
+	prefault(vcpu, GPA + 5 * SZ_4K, SZ_4K);
+	expect_mapped(o, GFN + 5, LEVEL_4K, PFN_NONE);
+	prefault(vcpu, GPA, SZ_2M);
+	expect_eq(observer_leaves(o, LEVEL_4K), 512, "4K SPTEs");
+	expect_eq(observer_leaves(o, LEVEL_2M), 0, "2M SPTEs");
+}
+
+/* --- limited by the slot ------------------------------------------------------ */
+
+/* gpa and hva that differ modulo 2M cannot share a huge page. */
+static void slot_not_congruent(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
+	struct setup s = setup_part(t, GPA + SZ_4K, mem, 0, mem->size, 0);
+
+	prefault(s.vcpu, GPA + SZ_4K, mem->size);
+	expect_range(&s, GPA + SZ_4K, mem->size, LEVEL_4K);
+	expect_stats(&s, 1024, 0, 0);
+}
+
+/* A slot that begins and ends inside of huge pages: 4K there, 2M between. */
+static void slot_edges(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 3 * SZ_2M, NULL);
+	struct setup s = setup_part(t, GPA + SZ_2M / 2, mem, SZ_2M / 2, 2 * SZ_2M, 0);
+
+	prefault(s.vcpu, s.slot->gpa, s.slot->size);
+	expect_range(&s, GPA + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
+	expect_range(&s, GPA + SZ_2M, SZ_2M, LEVEL_2M);
+	expect_range(&s, GPA + 2 * SZ_2M, SZ_2M / 2, LEVEL_4K);
+	expect_stats(&s, 512, 1, 0);
+}
+
+static void slot_smaller_than_2m(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
+	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M - SZ_4K, 0);
+
+	prefault(s.vcpu, GPA, SZ_2M - SZ_4K);
+	expect_range(&s, GPA, SZ_2M - SZ_4K, LEVEL_4K);
+	expect_stats(&s, 511, 0, 0);
+}
+
+static void slot_smaller_than_1g(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
+	struct setup s = setup_part(t, GPA, mem, 0, SZ_1G / 2, 0);
+
+	prefault(s.vcpu, GPA, 4 * SZ_2M);
+	expect_range(&s, GPA, 4 * SZ_2M, LEVEL_2M);
+	expect_stats(&s, 0, 4, 0);
+}
+
+/* Congruent modulo 2M, not modulo 1G. */
+static void slot_2m_aligned_1g(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
+	struct setup s = setup_part(t, GPA + SZ_2M, mem, 0, SZ_1G, 0);
+
+	prefault(s.vcpu, GPA + SZ_2M, 4 * SZ_2M);
+	expect_range(&s, GPA + SZ_2M, 4 * SZ_2M, LEVEL_2M);
+	expect_stats(&s, 0, 4, 0);
+}
+
+/* --- limited by dirty logging ----------------------------------------------- */
+
+static void dirty_log_4k(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
+	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
+
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_4K);
+	expect_stats(&s, 512, 0, 0);
+}
+
+static void dirty_log_on_splits(const struct test *t)
+{
+	struct setup s = setup(t, MEM_HUGETLB_2M, SZ_2M);
+	struct mapping m;
+
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+
+	slot_set_flags(s.slot, KVM_MEM_LOG_DIRTY_PAGES);
+	m = observer_mapping(s.o, GFN);
+	expect_true(!m.writable, "gfn 0x%llx: not writable while dirty pages are logged (SPTE 0x%llx)",
+		    GFN, (unsigned long long)m.spte);
+
+	prefault(s.vcpu, GPA, SZ_2M);
+	for (uint64_t gfn = GFN; gfn < GFN + 512; gfn++) {
+		m = observer_mapping(s.o, gfn);
+		expect_true(m.level == LEVEL_4K || !m.writable,
+			    "gfn 0x%llx: 4K or write-protected (SPTE 0x%llx)",
+			    (unsigned long long)gfn, (unsigned long long)m.spte);
+	}
+}
+
+static void dirty_log_off_2m_again(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
+	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
+
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_4K);
+	slot_set_flags(s.slot, 0);
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	expect_stats(&s, 0, 1, 0);
+}
+
+/* --- limited by the attributes ------------------------------------------------ */
+
+/* Four huge pages, shared, with a guest_memfd for what becomes private. */
+static struct setup setup_attr(const struct test *t)
+{
+	struct setup s = { .vm = vm_create(t->vm_type) };
+
+	s.vcpu = vcpu_create(s.vm);
+	s.mem = mem_populated(MEM_HUGETLB_2M, 4 * SZ_2M, NULL);
+	s.slot = slot_add_gmem(s.vm, GPA, s.mem, mem_create(MEM_GMEM, 4 * SZ_2M, s.vm));
+	s.o = observe(s.vm, t->tc->observes);
+	return s;
+}
+
+static void attr_mixed_4k(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+
+	vm_set_private(s.vm, GPA + 10 * SZ_4K, SZ_4K);
+	prefault(s.vcpu, GPA, 2 * SZ_2M);
+	expect_range(&s, GPA, 10 * SZ_4K, LEVEL_4K);
+	expect_range(&s, GPA + 11 * SZ_4K, SZ_2M - 11 * SZ_4K, LEVEL_4K);
+	expect_mapped(s.o, GFN + 10, LEVEL_4K, PFN_NONE);
+	expect_true(observer_mapping(s.o, GFN + 10).pfn != pfn_of(s.mem->hva + 10 * SZ_4K),
+		    "the private gfn is not mapped onto the shared page");
+	expect_range(&s, GPA + SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&s, 512, 1, 0);
+}
+
+/* A private range that begins and ends in the middle of huge pages. */
+static void attr_mixed_head_and_tail(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+
+	vm_set_private(s.vm, GPA + SZ_2M / 2, 2 * SZ_2M);
+	prefault(s.vcpu, GPA, SZ_2M / 2);
+	expect_range(&s, GPA, SZ_2M / 2, LEVEL_4K);
+	prefault(s.vcpu, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2);
+	expect_range(&s, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
+	prefault(s.vcpu, GPA + 3 * SZ_2M, SZ_2M);
+	expect_range(&s, GPA + 3 * SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&s, 512, 1, 0);
+}
+
+static void attr_unmixed_again(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+
+	vm_set_private(s.vm, GPA + 10 * SZ_4K, 20 * SZ_4K);
+	vm_set_shared(s.vm, GPA + 10 * SZ_4K, 10 * SZ_4K);
+	prefault(s.vcpu, GPA, SZ_4K);
+	expect_mapped(s.o, GFN, LEVEL_4K, pfn_of(s.mem->hva));
+
+	vm_set_shared(s.vm, GPA + 20 * SZ_4K, 10 * SZ_4K);
+	vm_set_private(s.vm, GPA, SZ_2M);	/* zaps the 4K page table's leaves */
+	vm_set_shared(s.vm, GPA, SZ_2M);
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+}
+
+/* A wholly private huge page does not shrink its shared neighbours. */
+static void attr_whole_2m(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+
+	vm_set_private(s.vm, GPA + SZ_2M, SZ_2M);
+	prefault(s.vcpu, GPA, 3 * SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	expect_range(&s, GPA + 2 * SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&s, 512, 2, 0);	/* 512: guest_memfd */
+}
+
+/* Mapped 2M, then one gfn becomes private: nothing may map it shared. */
+static void attr_flip_zaps_2m(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	vm_set_private(s.vm, GPA + 100 * SZ_4K, SZ_4K);
+	expect_not_mapped(s.o, GFN + 100);
+	prefault(s.vcpu, GPA, 100 * SZ_4K);
+	expect_range(&s, GPA, 100 * SZ_4K, LEVEL_4K);
+}
+
+struct attr_change {
+	struct vm *vm;
+	uint64_t gpa, size;
+};
+
+static int set_private(void *arg)
+{
+	struct attr_change *c = arg;
+
+	return __vm_set_attributes(c->vm, c->gpa, c->size, KVM_MEMORY_ATTRIBUTE_PRIVATE);
+}
+
+/*
+ * While the second half of a huge page is being made private, the first half
+ * must not be mapped by a huge page any more ("KVM: x86/mmu: Prevent
+ * installing hugepages when mem attributes are changing", 6.15).  The range is
+ * long, so that the change takes a while after it was announced.
+ */
+static void attr_changing_4k(const struct test *t)
+{
+	struct setup s = setup_attr(t);
+	struct attr_change change = { s.vm, GPA + SZ_2M / 2, SZ_4K << 18 };
+	unsigned long in_window = 0;
+	const struct event *ev;
+	struct thread *thread;
+	size_t nr;
+
+	thread = thread_start(set_private, &change);
+	need(observer_wait(s.o, EV_ATTR_START, 5), "the attribute change to begin");
+	prefault(s.vcpu, GPA, SZ_4K);
+	expect_mapped(s.o, GFN, LEVEL_4K, pfn_of(s.mem->hva));
+	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"),
+		  "KVM_SET_MEMORY_ATTRIBUTES of 2^18 gfns");
+
+	/* The first pass decided while the attributes were changing. */
+	ev = observer_events(s.o, &nr);
+	for (size_t i = 0; i < nr && ev[i].type != EV_ATTR_END; i++)
+		in_window += ev[i].type == EV_FAULT;
+	errno = ETIME;
+	need(in_window, "a prefault while the attributes were changing");
+	measure("in_window", in_window);
+}
+
+/* --- progress ----------------------------------------------------------------- */
+
+/* The range asked for is inside of one huge page, or crosses its end. */
+static void progress(const struct test *t)
+{
+	static const struct { uint64_t gpa, size; } ranges[] = {
+		{ GPA + SZ_4K, 2 * SZ_4K },
+		{ GPA, SZ_4K },
+		{ GPA + SZ_2M - SZ_4K, 2 * SZ_4K },
+		{ GPA + SZ_2M - SZ_4K, SZ_4K },
+		{ GPA, 2 * SZ_2M },
+		{ GPA + 3 * SZ_4K, 2 * SZ_2M - 4 * SZ_4K },
+	};
+	struct setup s = setup(t, MEM_HUGETLB_2M, 2 * SZ_2M);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+		struct kvm_pre_fault_memory range = { .gpa = ranges[i].gpa,
+						      .size = ranges[i].size };
+
+		expect_ok(__vcpu_prefault(s.vcpu, &range),
+			  "prefault of gpa 0x%llx, 0x%llx bytes",
+			  (unsigned long long)ranges[i].gpa,
+			  (unsigned long long)ranges[i].size);
+		expect_eq(range.size, 0, "bytes left of gpa 0x%llx, 0x%llx bytes",
+			  (unsigned long long)ranges[i].gpa,
+			  (unsigned long long)ranges[i].size);
+		expect_eq(range.gpa, ranges[i].gpa + ranges[i].size,
+			  "gpa where the prefault ended");
+	}
+	expect_range(&s, GPA, 2 * SZ_2M, LEVEL_2M);
+	expect_stats(&s, 0, 2, 0);
+}
+
+/* --- NX huge pages: a prefault does not execute, so they stay huge, and NX ----- */
+
+/* EPT: bit 2 allows execution; NPT: bit 63 forbids it. */
+static bool executable(uint64_t spte)
+{
+	return kvm_tdp() == TDP_EPT ? spte >> 2 & 1 : !(spte >> 63);
+}
+
+static void nx_huge_pages(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
+	struct setup s;
+
+	need(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", "force"),
+	     "nx_huge_pages=force");
+	s = setup_part(t, GPA, mem, 0, SZ_2M, 0);
+	prefault(s.vcpu, GPA, SZ_2M);
+	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	expect_true(!executable(observer_mapping(s.o, GFN).spte),
+		    "the 2M SPTE 0x%llx is not executable",
+		    (unsigned long long)observer_mapping(s.o, GFN).spte);
+}
+
+/* --- without two-dimensional paging ---------------------------------------------- */
+
+static void no_tdp(const struct test *t)
+{
+	struct vm *vm = vm_create(t->vm_type);
+	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
+	struct vcpu *vcpu = vcpu_create(vm);
+	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
+
+	slot_add(vm, GPA, mem);
+	expect_eq(kvm_cap(KVM_CAP_PRE_FAULT_MEMORY), 0, "KVM_CAP_PRE_FAULT_MEMORY");
+	expect_errno(__vcpu_prefault(vcpu, &range), EOPNOTSUPP,
+		     "KVM_PRE_FAULT_MEMORY with shadow paging");
+	expect_eq(vm_stat(vm, "pages_4k"), 0, "statistic pages_4k");
+}
+
+#define MAPS	.observes = OBSERVE_MAPPING
+#define HP2M(n)	.hugepages_2m = n
+#define SMALL	.vm_types = BOTH, MAPS
+
+static const struct test_case cases[] = {
+	{ "anon_4k", "anonymous 4K pages are mapped by 4K SPTEs, each its own page",
+	  page_size, &anon_4k, SMALL },
+	{ "memfd_4k", "shmem 4K pages are mapped by 4K SPTEs", page_size, &memfd_4k, SMALL },
+	{ "thp_2m", "a THP is mapped by one 2M SPTE", page_size, &thp_2m, SMALL,
+	  .flags = CASE_THP },
+	{ "hugetlb_2m", "a 2M hugetlb page is mapped by one 2M SPTE", page_size, &hugetlb_2m,
+	  SMALL, HP2M(2) },
+	{ "hugetlb_1g", "a 1G hugetlb page is mapped by one 1G SPTE", page_size, &hugetlb_1g,
+	  SMALL, .hugepages_1g = 1 },
+	{ "gmem_4k", "guest_memfd is mapped by 4K SPTEs only", gmem_4k, SMALL, HP2M(1) },
+
+	{ "slot_not_congruent", "gpa and hva not congruent modulo 2M: 4K",
+	  slot_not_congruent, SMALL, HP2M(2) },
+	{ "slot_edges", "a slot that cuts huge pages: 4K at its edges, 2M between",
+	  slot_edges, SMALL, HP2M(3) },
+	{ "slot_smaller_than_2m", "a slot one page short of 2M: 4K",
+	  slot_smaller_than_2m, SMALL, HP2M(1) },
+	{ "slot_smaller_than_1g", "half of a 1G page: 2M", slot_smaller_than_1g, SMALL,
+	  .hugepages_1g = 1 },
+	{ "slot_2m_aligned_1g", "a 1G page at a gpa aligned to 2M only: 2M",
+	  slot_2m_aligned_1g, SMALL, .hugepages_1g = 1 },
+
+	{ "dirty_log_4k", "dirty logging: 4K", dirty_log_4k, SMALL, HP2M(1) },
+	{ "dirty_log_on_splits", "dirty logging switched on: no writable 2M SPTE stays",
+	  dirty_log_on_splits, SMALL, HP2M(1) },
+	{ "dirty_log_off_2m_again", "dirty logging switched off: 2M again",
+	  dirty_log_off_2m_again, SMALL, HP2M(1) },
+
+	{ "attr_mixed_4k", "one private gfn in a huge page: 4K around it",
+	  attr_mixed_4k, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_mixed_head_and_tail", "a private range ends inside of huge pages: 4K there",
+	  attr_mixed_head_and_tail, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_unmixed_again", "partly shared again: 4K; wholly shared again: 2M",
+	  attr_unmixed_again, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_whole_2m", "a wholly private huge page leaves its neighbours 2M",
+	  attr_whole_2m, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_flip_zaps_2m", "a gfn made private is no longer mapped by the 2M SPTE",
+	  attr_flip_zaps_2m, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_changing_4k", "attributes of half a huge page are changing: the other half is mapped 4K",
+	  attr_changing_4k, .vm_types = VM_SW_PROTECTED, HP2M(4), .memory_mib = 256,
+	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END),
+	  .cpus = 2, .time_limit_s = 60 },
+
+	{ "progress", "the progress reported fits the request, not the huge page",
+	  progress, SMALL, HP2M(2) },
+	{ "nx_huge_pages", "nx_huge_pages=force: a prefaulted huge page is 2M and not executable",
+	  nx_huge_pages, SMALL, HP2M(1), .changes = "writes kvm.nx_huge_pages" },
+
+	{ "legacy_anon_4k", "legacy MMU: anonymous 4K pages at 4K", page_size, &anon_4k,
+	  .vm_types = VM_DEFAULT, MAPS, .boot = BOOT_TDP_MMU_OFF },
+	{ "legacy_hugetlb_2m", "legacy MMU: a 2M hugetlb page at 2M", page_size, &hugetlb_2m,
+	  .vm_types = VM_DEFAULT, MAPS, HP2M(2), .boot = BOOT_TDP_MMU_OFF },
+	{ "legacy_hugetlb_1g", "legacy MMU: a 1G hugetlb page at 1G", page_size, &hugetlb_1g,
+	  .vm_types = VM_DEFAULT, MAPS, .hugepages_1g = 1, .boot = BOOT_TDP_MMU_OFF },
+	{ "legacy_slot_edges", "legacy MMU: a slot that cuts huge pages", slot_edges,
+	  .vm_types = VM_DEFAULT, MAPS, HP2M(3), .boot = BOOT_TDP_MMU_OFF },
+
+	{ "no_tdp", "without two-dimensional paging a prefault is refused", no_tdp,
+	  .vm_types = VM_DEFAULT, .boot = BOOT_NPT_OFF },
+};
+
+TEST_MAIN("level of the mappings that KVM makes", cases)
