@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TD_PARAMS: the checks of TDH.MNG.INIT, and the CPUID and TSC that follow from them. */
+#include "internal.h"
+
+static bool all_zero(const void *data, size_t length)
+{
+	const u8 *p = data;
+
+	while (length--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+static bool fixed_bits_ok(u64 value, u64 fixed0, u64 fixed1)
+{
+	return !(value & ~fixed0) && (value & fixed1) == fixed1;
+}
+
+/* XSAVE components that only come together: AVX-512 (with AVX), CET, AMX. */
+static bool xfam_groups_ok(u64 xfam)
+{
+	static const u64 groups[] = { 7ull << 5, 3ull << 11, 3ull << 17 };
+
+	for (int i = 0; i < 3; i++)
+		if (xfam & groups[i] && (xfam & groups[i]) != groups[i])
+			return false;
+	return !(xfam & groups[0]) || xfam & 4;
+}
+
+static u64 check_controls(const struct softtdx *m, const struct td_params *p)
+{
+	if (RULE(ATTRIBUTES_FIXED, !fixed_bits_ok(p->attributes, ATTRIBUTES_FIXED0,
+						  ATTRIBUTES_FIXED1)))
+		return ST(OPERAND_INVALID, OP_ATTRIBUTES);
+	if (!fixed_bits_ok(p->xfam, xfam_fixed0(m), XFAM_FIXED1) ||
+	    RULE(XFAM_PAIRS, !xfam_groups_ok(p->xfam)))
+		return ST(OPERAND_INVALID, OP_XFAM);
+	if (!p->max_vcpus)
+		return ST(OPERAND_INVALID, OP_MAX_VCPUS);
+	if (p->num_l2_vms)
+		return ST(OPERAND_INVALID, OP_NUM_L2_VMS);
+	if (p->config_flags & ~CONFIG_FLAGS_ALLOWED)
+		return ST(OPERAND_INVALID, OP_EXEC_CONTROLS);
+	if (p->eptp_controls != EPTP_5_LEVEL &&
+	    (p->eptp_controls != EPTP_4_LEVEL || p->config_flags & CONFIG_GPAW_52))
+		return ST(OPERAND_INVALID, OP_EPTP_CONTROLS);
+	if (p->tsc_frequency < 4 || p->tsc_frequency > 400)
+		return ST(OPERAND_INVALID, OP_TSC_FREQUENCY);
+	if (!all_zero(p->reserved0, sizeof(p->reserved0)) || p->msr_config ||
+	    !all_zero(p->reserved1, sizeof(p->reserved1)) || p->arch_caps ||
+	    !all_zero(p->reserved2, sizeof(p->reserved2)))
+		return ST(OPERAND_INVALID, OP_RDX);
+	return 0;
+}
+
+static bool cpuid_within(struct cpuid_value v, struct cpuid_value mask)
+{
+	return !(v.eax & ~mask.eax) && !(v.ebx & ~mask.ebx) && !(v.ecx & ~mask.ecx) &&
+	       !(v.edx & ~mask.edx);
+}
+
+/* On an error RCX names the CPUID leaf. */
+static u64 check_cpuid(struct call *c, const struct td_params *p)
+{
+	for (u32 i = 0; i < nr_cpuid_configs; i++) {
+		const struct cpuid_config *k = &cpuid_configs[i];
+
+		if (RULE(CPUID_CONFIGURABLE, !cpuid_within(p->cpuid[i], k->mask))) {
+			c->out->rcx = k->leaf | (u64)k->subleaf << 32;
+			return ST(OPERAND_INVALID, OP_CPUID_CONFIG);
+		}
+	}
+	if (!all_zero(&p->cpuid[nr_cpuid_configs],
+		      (CPUID_CONFIGS_MAX - nr_cpuid_configs) * sizeof(p->cpuid[0])))
+		return ST(OPERAND_INVALID, OP_RDX);
+	return 0;
+}
+
+/* Guest over host TSC frequency with 48 fraction bits, by long division. */
+static u64 tsc_multiplier(u64 guest_khz, u64 host_khz)
+{
+	u64 quotient = guest_khz / host_khz, rest = guest_khz % host_khz;
+
+	for (int i = 0; i < 48; i++) {
+		rest <<= 1;
+		quotient = quotient << 1 | (rest >= host_khz);
+		if (rest >= host_khz)
+			rest -= host_khz;
+	}
+	return quotient;
+}
+
+__extension__ typedef unsigned __int128 u128;
+
+/* The guest's TSC starts at zero. Where the CPU cannot scale, it is the host's. */
+static void set_tsc(struct call *c)
+{
+	struct tdcs *tdcs = c->tdcs;
+
+	tdcs->tsc_multiplier = 1ull << 48;
+	tdcs->tsc_offset = 0;
+	if (!c->m->cfg.tsc_khz)
+		return;
+	tdcs->tsc_multiplier = tsc_multiplier(tdcs->tsc_frequency * 25000ull, c->m->cfg.tsc_khz);
+	tdcs->tsc_offset = -(u64)((u128)c->m->ops->tsc(c->m->env) * tdcs->tsc_multiplier >> 48);
+}
+
+u64 td_params_apply(struct call *c, const struct td_params *p)
+{
+	struct tdcs *tdcs = c->tdcs;
+
+	TRY(check_controls(c->m, p));
+	TRY(check_cpuid(c, p));
+	tdcs->attributes = p->attributes;
+	tdcs->xfam = p->xfam;
+	tdcs->max_vcpus = p->max_vcpus;
+	tdcs->config_flags = p->config_flags;
+	tdcs->eptp_controls = p->eptp_controls;
+	tdcs->levels = p->eptp_controls == EPTP_5_LEVEL ? 5 : 4;
+	tdcs->tsc_frequency = p->tsc_frequency;
+	memcpy(tdcs->mrconfigid, p->mrconfigid, sizeof(tdcs->mrconfigid));
+	memcpy(tdcs->mrowner, p->mrowner, sizeof(tdcs->mrowner));
+	memcpy(tdcs->mrownerconfig, p->mrownerconfig, sizeof(tdcs->mrownerconfig));
+	memcpy(tdcs->cpuid, p->cpuid, sizeof(tdcs->cpuid));
+	set_tsc(c);
+	return 0;
+}
+
+/* The maximum leaves are the module's own; the others are what the creator configured. */
+static const struct cpuid_value *find_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf)
+{
+	static const struct cpuid_value basic = { 0x23, 0x756E6547, 0x6C65746E, 0x49656E69 };
+	static const struct cpuid_value extended = { .eax = 0x80000008 };
+
+	if (subleaf == NO_SUBLEAF && leaf == 0)
+		return &basic;
+	if (subleaf == NO_SUBLEAF && leaf == 0x80000000)
+		return &extended;
+	for (u32 i = 0; i < nr_cpuid_configs; i++)
+		if (cpuid_configs[i].leaf == leaf && cpuid_configs[i].subleaf == subleaf)
+			return &tdcs->cpuid[i];
+	return NULL;
+}
+
+/* Field code: [16] extended leaf, [15:9] leaf, [8] no subleaf, [7:1] subleaf, [0] half. */
+u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value)
+{
+	u32 leaf = (field >> 9 & 0x7F) | (field & 1 << 16 ? 0x80000000 : 0);
+	u32 subleaf = field & 1 << 8 ? NO_SUBLEAF : field >> 1 & 0x7F;
+	const struct cpuid_value *v = find_cpuid(tdcs, leaf, subleaf);
+
+	if (!v)
+		return ST0(METADATA_FIELD_NOT_READABLE);
+	*value = field & 1 ? v->ecx | (u64)v->edx << 32 : v->eax | (u64)v->ebx << 32;
+	return 0;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The PAMT: what each page is and whose. It is the only place where that is known. */
+#include "internal.h"
+
+bool hpa_valid(const struct softtdx *m, u64 hpa)
+{
+	return ALIGNED(hpa, PAGE_4K) && !RULE(PAGE_HAS_NO_KEYID, hpa >> m->cfg.phys_bits);
+}
+
+/* A shared operand may carry a shared (MKTME) KeyID; the model accesses it without. */
+bool hpa_shared(const struct softtdx *m, u64 hpa, u64 alignment)
+{
+	return ALIGNED(hpa, alignment) && !(hpa >> 52) &&
+	       hpa >> m->cfg.phys_bits < m->cfg.first_keyid;
+}
+
+struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa)
+{
+	for (u32 i = 0; i < m->nr_tdmrs; i++) {
+		struct softtdx_tdmr *t = &m->tdmrs[i];
+
+		if (hpa >= t->base && hpa < atomic_load(&t->initialized))
+			return t;
+	}
+	return NULL;
+}
+
+static struct pamt_entry *entry_of(struct softtdx *m, const struct softtdx_tdmr *t, u64 hpa,
+				   int level)
+{
+	u64 index = (hpa - t->base) >> LEVEL_SHIFT(level);
+
+	return map(m, t->pamt[level] + index * sizeof(struct pamt_entry));
+}
+
+struct pamt_entry *pamt_at(struct softtdx *m, u64 hpa, int level)
+{
+	struct softtdx_tdmr *t = pamt_tdmr(m, hpa);
+
+	return t ? entry_of(m, t, hpa, level) : NULL;
+}
+
+static void clear_entries(struct softtdx *m, u64 pamt, u64 count)
+{
+	u64 end = pamt + count * sizeof(struct pamt_entry);
+
+	while (pamt < end) {
+		u64 n = PAGE_4K - pamt % PAGE_4K;
+
+		if (n > end - pamt)
+			n = end - pamt;
+		memset(map(m, pamt), 0, n);
+		pamt += n;
+	}
+}
+
+void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end)
+{
+	for (int level = 0; level < 3; level++)
+		clear_entries(m, t->pamt[level] + ((start - t->base) >> LEVEL_SHIFT(level)) *
+			      sizeof(struct pamt_entry), (end - start) >> LEVEL_SHIFT(level));
+	for (int i = 0; i < t->nr_reserved; i++) {
+		u64 from = t->reserved[i].start > start ? t->reserved[i].start : start;
+		u64 to = t->reserved[i].end < end ? t->reserved[i].end : end;
+
+		for (u64 hpa = from; hpa < to; hpa += PAGE_4K)
+			entry_of(m, t, hpa, 0)->type = PT_RSVD;
+	}
+}
+
+u64 pamt_owner(const struct pamt_entry *e)
+{
+	u64 high = __atomic_load_n(&e->owner_high, __ATOMIC_RELAXED);
+
+	return (high << 32 | __atomic_load_n(&e->owner_low, __ATOMIC_RELAXED)) << 12;
+}
+
+/* Under the entry's lock; atomic because RDMD reads without it. */
+void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner)
+{
+	__atomic_store_n(&e->owner_low, (u32)(owner >> 12), __ATOMIC_RELAXED);
+	__atomic_store_n(&e->owner_high, (u8)(owner >> 44), __ATOMIC_RELAXED);
+	__atomic_store_n(&e->bepoch, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->type, (u8)type, __ATOMIC_RELAXED);
+}
+
+/*
+ * Locks the entry of a page: shared above it, as asked at the leaf, which lies at min_level or,
+ * where a large page is in use, above it.
+ */
+u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 op,
+	      struct pamt_entry **e, int *level)
+{
+	struct softtdx_tdmr *t = pamt_tdmr(c->m, hpa);
+
+	for (int l = 2; ; l--) {
+		struct pamt_entry *p = entry_of(c->m, t, hpa, l);
+
+		if (!call_lock(c, &p->lock, l == min_level && RULE(PAGE_LOCK, true) ? mode : SHARED))
+			return ST(OPERAND_BUSY, op);
+		if (l > min_level && p->type != PT_REG)
+			continue;
+		if (l > min_level && mode == EXCLUSIVE && !lock_upgrade(&p->lock))
+			return ST(OPERAND_BUSY, op);
+		*e = p;
+		*level = l;
+		return 0;
+	}
+}
+
+static u64 page_checks(struct call *c, u64 hpa, u32 op, int level)
+{
+	if (!hpa_valid(c->m, hpa) || !ALIGNED(hpa, LEVEL_SIZE(level)))
+		return ST(OPERAND_INVALID, op);
+	if (!pamt_tdmr(c->m, hpa))
+		return ST(OPERAND_ADDR_RANGE_ERROR, op);
+	return 0;
+}
+
+static u64 wrong_page(struct call *c, u64 hpa, u32 op, enum page_type wanted, u8 type)
+{
+	u64 status = ST(PAGE_METADATA_INCORRECT, op);
+
+	if (wanted == PT_NDA)
+		complain(c, c->number == TDH_PHYMEM_PAGE_WBINVD ? SOFTTDX_WBINVD_IN_USE :
+			    type == PT_RSVD ? SOFTTDX_PAGE_RESERVED : SOFTTDX_PAGE_IN_USE,
+			 status, hpa);
+	return status;
+}
+
+/* The check of an explicit private 4K page: operand, TDMR, lock, type. */
+u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
+	      struct pamt_entry **e)
+{
+	int level;
+
+	TRY(page_checks(c, hpa, op, 0));
+	TRY(pamt_walk(c, hpa, mode, 0, op, e, &level));
+	if (level || (type == PT_NDA ? RULE(PAGE_IS_FREE, (*e)->type != PT_NDA) :
+		      type == PT_TDR ? RULE(PAGE_IS_TDR, (*e)->type != PT_TDR) :
+		      (*e)->type != type))
+		return wrong_page(c, hpa, op, type, level ? (u8)PT_REG : (*e)->type);
+	return 0;
+}
+
+/* A free page of the given level: for a large one all 4K pages in it must be free. */
+u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt_entry **e)
+{
+	int found;
+
+	if (!level)
+		return page_lock(c, hpa, op, EXCLUSIVE, PT_NDA, e);
+	TRY(page_checks(c, hpa, op, level));
+	TRY(pamt_walk(c, hpa, EXCLUSIVE, level, op, e, &found));
+	if (found != level || (*e)->type != PT_NDA)
+		return wrong_page(c, hpa, op, PT_NDA, PT_REG);
+	for (u64 p = hpa; p < hpa + LEVEL_SIZE(level); p += PAGE_4K) {
+		u8 type = pamt_at(c->m, p, 0)->type;
+
+		if (type != PT_NDA)
+			return wrong_page(c, p, op, PT_NDA, type);
+	}
+	return 0;
+}
+
+/* The page at *hpa or the next one that is in no reserved area; NULL: none. */
+struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level)
+{
+	for (u32 i = 0; i < m->nr_tdmrs; i++) {
+		const struct softtdx_tdmr *t = &m->tdmrs[i];
+
+		if (*hpa < t->base)
+			*hpa = t->base;
+		for (int j = 0; j < t->nr_reserved; j++)
+			if (*hpa >= t->reserved[j].start && *hpa < t->reserved[j].end)
+				*hpa = t->reserved[j].end;
+		if (*hpa >= t->initialized)
+			continue;
+		for (*level = 2; *level; --*level)
+			if (entry_of(m, t, *hpa, *level)->type == PT_REG)
+				break;
+		return entry_of(m, t, *hpa, *level);
+	}
+	return NULL;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TDH.PHYMEM.*: pages and caches, whatever TD they belong to. */
+#include "internal.h"
+
+static u64 reclaim_operand(struct call *c)
+{
+	if (!hpa_valid(c->m, c->in.rcx))
+		return ST(OPERAND_INVALID, OP_RCX);
+	if (!pamt_tdmr(c->m, c->in.rcx))
+		return ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX);
+	return 0;
+}
+
+static u64 refuse_reclaim(struct call *c, enum softtdx_complaint complaint, u64 status)
+{
+	complain(c, complaint, status, c->in.rcx);
+	return status;
+}
+
+/* A page of a TD goes back once the TD is torn down. */
+static u64 reclaim_child(struct call *c, struct pamt_entry *e, u64 pages)
+{
+	TRY(tdr_lock_owner(c, e, SHARED));
+	if (RULE(LIFECYCLE_AT_RECLAIM, c->tdr->lifecycle != TD_TEARDOWN))
+		return refuse_reclaim(c, SOFTTDX_RECLAIM_IN_USE, ST0(LIFECYCLE_STATE_INCORRECT));
+	page_lose(c, e, pages);
+	return 0;
+}
+
+static u64 reclaim_tdr(struct call *c, struct pamt_entry *e)
+{
+	c->tdr_pa = c->in.rcx;
+	c->tdr = map(c->m, c->in.rcx);
+	if (c->tdr->lifecycle != TD_TEARDOWN)
+		return refuse_reclaim(c, SOFTTDX_RECLAIM_IN_USE, ST0(LIFECYCLE_STATE_INCORRECT));
+	if (RULE(CHILDREN_AT_TDR_RECLAIM, atomic_load(&c->tdr->chldcnt)))
+		return refuse_reclaim(c, SOFTTDX_LEFT_BEHIND, ST0(TD_ASSOCIATED_PAGES_EXIST));
+	td_unlist(c->m, c->in.rcx);
+	pamt_set(e, PT_NDA, 0);
+	return 0;
+}
+
+u64 phymem_page_reclaim(struct call *c)
+{
+	struct pamt_entry *e;
+	u64 pages;
+	int level;
+
+	c->out->r8 = 0;
+	TRY(reclaim_operand(c));
+	TRY(pamt_walk(c, c->in.rcx, EXCLUSIVE, 0, OP_RCX, &e, &level));
+	if (e->type == PT_NDA || e->type == PT_RSVD)
+		return refuse_reclaim(c, SOFTTDX_RECLAIM_FREE,
+				      ST(PAGE_METADATA_INCORRECT, OP_RCX));
+	c->out->rcx = e->type;
+	c->out->rdx = pamt_owner(e);
+	c->out->r8 = (u64)level;
+	if (!ALIGNED(c->in.rcx, LEVEL_SIZE(level)))
+		return ST(OPERAND_INVALID, OP_RCX);
+	pages = LEVEL_SIZE(level) / PAGE_4K;
+	TRY(e->type == PT_TDR ? reclaim_tdr(c, e) : reclaim_child(c, e, pages));
+	for (u64 i = 0; i < pages; i++)
+		zero_page(c->m, c->in.rcx + i * PAGE_4K);
+	return 0;
+}
+
+/* Called from the kernel's machine check handler: takes no lock. */
+u64 phymem_page_rdmd(struct call *c)
+{
+	const struct pamt_entry *e;
+	int level = 2;
+
+	c->out->r8 = c->out->r9 = c->out->r10 = c->out->r11 = 0;
+	TRY(reclaim_operand(c));
+	while ((e = pamt_at(c->m, c->in.rcx, level)),
+	       level && __atomic_load_n(&e->type, __ATOMIC_RELAXED) != PT_REG)
+		level--;
+	c->out->rcx = __atomic_load_n(&e->type, __ATOMIC_RELAXED);
+	c->out->rdx = pamt_owner(e);
+	c->out->r8 = (u64)level;
+	if (c->out->rcx == PT_REG || c->out->rcx == PT_EPT)
+		c->out->r9 = __atomic_load_n(&e->bepoch, __ATOMIC_RELAXED);
+	return 0;
+}
+
+u64 phymem_page_wbinvd(struct call *c)
+{
+	u64 hpa = c->in.rcx & ((1ull << c->m->cfg.phys_bits) - 1);
+	struct pamt_entry *e;
+
+	return page_lock(c, hpa, OP_RCX, SHARED, PT_NDA, &e);
+}
+
+static u64 flushed_keyids(struct softtdx *m)
+{
+	u64 keyids = 0;
+
+	for (u32 i = 0; i < m->cfg.nr_keyids; i++)
+		if (m->keyids[i].state == KEYID_FLUSHED)
+			keyids |= 1ull << i;
+	return keyids;
+}
+
+/* Writes back this package's cache, in wb_steps interrupted steps and a last one. */
+u64 phymem_cache_wb(struct call *c)
+{
+	struct softtdx *m = c->m;
+	u32 package = m->ops->package(m->env) % SOFTTDX_MAX_PACKAGES;
+	bool resume = c->in.rcx;
+
+	if (c->in.rcx > 1)
+		return ST(OPERAND_INVALID, OP_RCX);
+	if (!call_lock(c, &m->wb[package].lock, EXCLUSIVE))
+		return ST(OPERAND_BUSY, OP_WBCACHE);
+	if (!call_lock(c, &m->kot_lock, SHARED))
+		return ST(OPERAND_BUSY, OP_KOT);
+	if (resume && !m->wb[package].left)
+		return ST0(WBCACHE_RESUME_ERROR);
+	if (!resume) {
+		m->wb[package].keyids = flushed_keyids(m);
+		m->wb[package].left = 1 + m->wb_steps;
+	}
+	if (!m->wb[package].keyids) {
+		m->wb[package].left = 0;
+		return ST0(NO_HKID_READY_TO_WBCACHE);
+	}
+	if (--m->wb[package].left)
+		return ST0(INTERRUPTED_RESUMABLE);
+	for (u32 i = 0; i < m->cfg.nr_keyids; i++)
+		if (m->wb[package].keyids >> i & 1)
+			atomic_and(&m->keyids[i].dirty, ~(1u << package));
+	return 0;
+}

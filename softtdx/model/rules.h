@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rules of the model that a test build can break on purpose (-DSOFTTDX_BREAK=BREAK_...), to
+ * prove that the unit tests notice. In every other build RULE(x, check) is just (check).
+ */
+#ifndef SOFTTDX_RULES_H
+#define SOFTTDX_RULES_H
+
+#define SOFTTDX_BREAKS(X)		\
+	X(KEYID_FREE)			\
+	X(KEYID_PRIVATE)		\
+	X(PAGE_IS_FREE)			\
+	X(PAGE_IS_TDR)			\
+	X(PAGE_HAS_NO_KEYID)		\
+	X(OP_STATE)			\
+	X(LIFECYCLE_AT_RECLAIM)		\
+	X(CHILDREN_AT_TDR_RECLAIM)	\
+	X(CHILD_COUNT)		\
+	X(FLUSHED_BEFORE_DONE)		\
+	X(CACHE_WB_BEFORE_FREEID)	\
+	X(KEY_ON_ALL_PACKAGES)		\
+	X(ENTRY_FREE_AT_ADD)		\
+	X(ENTRY_FREE_AT_AUG)		\
+	X(ENTRY_FREE_AT_SEPT_ADD)	\
+	X(ALREADY_BLOCKED)		\
+	X(BLOCK_BEFORE_REMOVE)		\
+	X(TRACK_BEFORE_REMOVE)		\
+	X(BEPOCH_AT_BLOCK)		\
+	X(TRACK_WAITS_FOR_EPOCH)	\
+	X(WALK_STOPS_AT_BLOCKED)	\
+	X(GPA_SHARED_BIT)		\
+	X(GPA_ALIGNED)			\
+	X(MRTD_OF_ADD)			\
+	X(MRTD_OF_EXTEND)		\
+	X(VCPU_AT_FINALIZE)		\
+	X(MAX_VCPUS)			\
+	X(VP_ASSOCIATION)		\
+	X(TDVPS_COMPLETE)		\
+	X(ATTRIBUTES_FIXED)		\
+	X(XFAM_PAIRS)			\
+	X(CPUID_CONFIGURABLE)		\
+	X(PAMT_OVERLAP)			\
+	X(RESERVED_AREAS)		\
+	X(ENTRY_LOCK)			\
+	X(TREE_LOCK)			\
+	X(TDR_LOCK)			\
+	X(PAGE_LOCK)			\
+	X(SYS_ORDER)			\
+	X(PROMOTE_CONTIGUOUS)		\
+	X(ZERO_AT_REMOVE)		\
+	X(INJECTED_OUTPUTS)
+
+#define X(id) BREAK_##id,
+enum softtdx_break { BREAK_NONE, SOFTTDX_BREAKS(X) };
+#undef X
+
+#ifdef SOFTTDX_BREAK
+#define RULE(id, check)		(BREAK_##id != SOFTTDX_BREAK && (check))
+#else
+#define RULE(id, check)		(check)
+#endif
+
+#endif

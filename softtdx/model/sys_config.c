@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TDH.SYS.CONFIG: the TDMRs, their reserved areas and their PAMT. */
+#include "internal.h"
+
+struct range {
+	u64 start, end;
+};
+
+/* Errors carry the TDMR's index and, above it, what of the TDMR is wrong. */
+#define TDMR_ERROR(id, tdmr, what) ST(id, (u64)(tdmr) | (u64)(what) << 8)
+
+static bool overlap(struct range a, struct range b)
+{
+	return a.start < b.end && b.start < a.end;
+}
+
+static bool range_valid(const struct softtdx *m, u64 base, u64 size, u64 alignment)
+{
+	u64 limit = 1ull << m->cfg.phys_bits;
+
+	return size && ALIGNED(base, alignment) && ALIGNED(size, alignment) && base < limit &&
+	       size <= limit - base;
+}
+
+static struct range pamt_range(const struct tdmr_info *t, int level)
+{
+	u64 base = level == 0 ? t->pamt_4k_base : level == 1 ? t->pamt_2m_base : t->pamt_1g_base;
+	u64 size = level == 0 ? t->pamt_4k_size : level == 1 ? t->pamt_2m_size : t->pamt_1g_size;
+
+	return (struct range){ base, base + size };
+}
+
+static u64 check_tdmr(const struct softtdx *m, const struct tdmr_info *t, u32 i)
+{
+	const struct softtdx_tdmr *before = i ? &m->tdmrs[i - 1] : NULL;
+
+	if (!range_valid(m, t->base, t->size, LEVEL_SIZE(2)))
+		return TDMR_ERROR(INVALID_TDMR, i, 0);
+	if (before && t->base < before->base + before->size)
+		return TDMR_ERROR(NON_ORDERED_TDMR, i, 0);
+	return 0;
+}
+
+/* Sorted, apart, whole pages inside the TDMR; the first of size 0 ends the list. */
+static u64 take_reserved(struct softtdx_tdmr *to, const struct tdmr_info *t, u32 i)
+{
+	u64 free_from = 0;
+
+	to->nr_reserved = 0;
+	for (u32 j = 0; j < TDMR_RESERVED_MAX && t->reserved[j].size; j++) {
+		u64 offset = t->reserved[j].offset, size = t->reserved[j].size;
+
+		if (!ALIGNED(offset, PAGE_4K) || !ALIGNED(size, PAGE_4K) || offset >= t->size ||
+		    size > t->size - offset)
+			return TDMR_ERROR(INVALID_RESERVED_IN_TDMR, i, j);
+		if (RULE(RESERVED_AREAS, offset < free_from))
+			return TDMR_ERROR(NON_ORDERED_RESERVED_IN_TDMR, i, j);
+		free_from = offset + size;
+		to->reserved[j].start = t->base + offset;
+		to->reserved[j].end = t->base + free_from;
+		to->nr_reserved++;
+	}
+	return 0;
+}
+
+static u64 check_pamt(const struct softtdx *m, const struct tdmr_info *t, u32 i)
+{
+	for (int level = 2; level >= 0; level--) {
+		struct range p = pamt_range(t, level);
+		u64 needed = (t->size >> LEVEL_SHIFT(level)) * sizeof(struct pamt_entry);
+
+		if (!range_valid(m, p.start, p.end - p.start, PAGE_4K) ||
+		    p.end - p.start < needed)
+			return TDMR_ERROR(INVALID_PAMT, i, level);
+	}
+	return 0;
+}
+
+/* No byte of the PAMT may lie in memory that the TDMR offers to TDs. */
+static bool touches_available(const struct softtdx_tdmr *t, struct range p)
+{
+	u64 from = t->base;
+
+	for (u32 j = 0; j <= t->nr_reserved; j++) {
+		bool last = j == t->nr_reserved;
+		u64 to = last ? t->base + t->size : t->reserved[j].start;
+
+		if (overlap(p, (struct range){ from, to }))
+			return true;
+		if (!last)
+			from = t->reserved[j].end;
+	}
+	return false;
+}
+
+static struct range taken_pamt(const struct softtdx_tdmr *t, int level)
+{
+	u64 entries = t->size >> LEVEL_SHIFT(level);
+
+	return (struct range){ t->pamt[level],
+			       t->pamt[level] + entries * sizeof(struct pamt_entry) };
+}
+
+/* All TDMRs are taken over by now: each PAMT against each TDMR and each other PAMT. */
+static u64 check_overlaps(const struct softtdx *m, u32 count)
+{
+	for (u32 i = 0; i < count * 3; i++) {
+		struct range p = taken_pamt(&m->tdmrs[i / 3], i % 3);
+
+		for (u32 j = 0; j < count; j++)
+			if (touches_available(&m->tdmrs[j], p))
+				return TDMR_ERROR(PAMT_OVERLAP, i / 3, i % 3);
+		for (u32 j = 0; j < i; j++)
+			if (overlap(p, taken_pamt(&m->tdmrs[j / 3], j % 3)))
+				return TDMR_ERROR(PAMT_OVERLAP, i / 3, i % 3);
+	}
+	return 0;
+}
+
+/* Nothing outside the PAMT's own pages is touched: all of them must be memory. */
+static bool pamt_is_memory(struct softtdx *m, const struct softtdx_tdmr *t)
+{
+	for (int level = 0; level < 3; level++) {
+		struct range p = taken_pamt(t, level);
+
+		for (u64 hpa = p.start; hpa < p.end; hpa += PAGE_4K)
+			if (!map(m, hpa))
+				return false;
+	}
+	return true;
+}
+
+static u64 take_tdmr(struct call *c, u64 info, u32 i)
+{
+	const struct tdmr_info *t;
+	struct softtdx_tdmr *to = &c->m->tdmrs[i];
+
+	t = map_shared(c, info, 512);
+	if (!t)
+		return ST(OPERAND_INVALID, OP_RCX);
+	TRY(check_tdmr(c->m, t, i));
+	TRY(check_pamt(c->m, t, i));
+	to->base = to->initialized = t->base;
+	to->size = t->size;
+	for (int level = 0; level < 3; level++)
+		to->pamt[level] = pamt_range(t, level).start;
+	TRY(take_reserved(to, t, i));
+	return pamt_is_memory(c->m, to) ? 0 : TDMR_ERROR(PAMT_OUTSIDE_CMRS, i, 0);
+}
+
+u64 sys_config(struct call *c)
+{
+	struct softtdx *m = c->m;
+	u64 count = c->in.rdx, keyid = c->in.r8;
+	const u64 *infos;
+
+	if (!call_lock(c, &m->sys_lock, EXCLUSIVE))
+		return ST0(SYS_BUSY);
+	if (m->state != SYS_INIT_DONE || m->nr_lp_done < m->cfg.nr_cpus)
+		return ST0(SYS_CONFIG_NOT_PENDING);
+	infos = map_shared(c, c->in.rcx, 512);
+	if (!infos)
+		return ST(OPERAND_INVALID, OP_RCX);
+	if (!count || count > TDMR_MAX)
+		return ST(OPERAND_INVALID, OP_RDX);
+	if (!keyid_entry(m, keyid))
+		return ST(OPERAND_INVALID, OP_R8);
+	for (u32 i = 0; i < count; i++)
+		TRY(take_tdmr(c, infos[i], i));
+	if (RULE(PAMT_OVERLAP, true))
+		TRY(check_overlaps(m, count));
+	m->nr_tdmrs = count;
+	keyid_entry(m, keyid)->state = KEYID_RESERVED;
+	m->state = SYS_CONFIG_DONE;
+	return 0;
+}

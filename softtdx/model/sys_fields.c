@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TDH.SYS.RD: the module's description of itself. */
+#include "internal.h"
+
+/* Bits that a TD's creator may set directly; the others follow from other parameters. */
+const struct cpuid_config cpuid_configs[] = {
+	{ 1, NO_SUBLEAF, { .eax = 0x0FFF3FFF, .ebx = 0x00FF0000 } },
+	{ 4, 0, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
+	{ 4, 1, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
+	{ 4, 2, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
+	{ 4, 3, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
+	{ 7, 0, { 0 } },
+	{ 7, 1, { 0 } },
+	{ 7, 2, { 0 } },
+	{ 0xA, NO_SUBLEAF, { 0 } },
+	{ 0x1C, NO_SUBLEAF, { 0 } },
+	{ 0x23, 0, { 0 } },
+	{ 0x80000008, NO_SUBLEAF, { 0 } },
+};
+const u32 nr_cpuid_configs = sizeof(cpuid_configs) / sizeof(cpuid_configs[0]);
+
+u64 xfam_fixed0(const struct softtdx *m)
+{
+	return (m->cfg.xfam & 0x6DBE7) | XFAM_FIXED1;
+}
+
+/* Size, increment and context bits of an id are hints; element counts must be those of one. */
+bool field_id_valid(u64 id)
+{
+	return !(id & MD_ID_MUST_BE_ZERO);
+}
+
+struct field {
+	u64 id, value;
+};
+
+static const struct field fields[] = {
+	{ MD_MINOR_VERSION, 5 },
+	{ MD_MAJOR_VERSION, 1 },
+	{ MD_UPDATE_VERSION, 13 },
+	{ MD_FEATURES0, FEATURES0_NO_RBP_MOD | FEATURES0_TOPOLOGY_ENUM },
+	{ MD_MAX_TDMRS, TDMR_MAX },
+	{ MD_MAX_RESERVED_PER_TDMR, TDMR_RESERVED_MAX },
+	{ MD_PAMT_4K_ENTRY_SIZE, sizeof(struct pamt_entry) },
+	{ MD_PAMT_2M_ENTRY_SIZE, sizeof(struct pamt_entry) },
+	{ MD_PAMT_1G_ENTRY_SIZE, sizeof(struct pamt_entry) },
+	{ MD_TDR_BASE_SIZE, PAGE_4K },
+	{ MD_TDCS_BASE_SIZE, TDCS_PAGES_MIN * PAGE_4K },
+	{ MD_TDVPS_BASE_SIZE, TDVPS_PAGES_MIN * PAGE_4K },
+	{ MD_ATTRIBUTES_FIXED0, ATTRIBUTES_FIXED0 },
+	{ MD_ATTRIBUTES_FIXED1, ATTRIBUTES_FIXED1 },
+	{ MD_XFAM_FIXED0, 0 },			/* depends on the CPU */
+	{ MD_XFAM_FIXED1, XFAM_FIXED1 },
+	{ MD_NUM_CPUID_CONFIG, 0 },		/* the size of the table above */
+	{ MD_MAX_VCPUS_PER_TD, MAX_VCPUS_PER_TD },
+	{ MD_MODULE_HV, 1 },
+};
+#define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+static u64 plain_value(const struct softtdx *m, const struct field *f)
+{
+	if (f->id == MD_XFAM_FIXED0)
+		return xfam_fixed0(m);
+	if (f->id == MD_NUM_CPUID_CONFIG)
+		return nr_cpuid_configs;
+	return f->value;
+}
+
+static u64 config_half(const struct cpuid_config *k, bool high)
+{
+	return high ? k->mask.ecx | (u64)k->mask.edx << 32 : k->mask.eax | (u64)k->mask.ebx << 32;
+}
+
+/* The i-th field in the order in which TDH.SYS.RD enumerates them. */
+static bool nth_field(const struct softtdx *m, u32 i, struct field *f)
+{
+	if (i < NR_FIELDS) {
+		f->id = fields[i].id;
+		f->value = plain_value(m, &fields[i]);
+		return true;
+	}
+	i -= NR_FIELDS;
+	if (i < nr_cpuid_configs) {
+		f->id = MD_CPUID_CONFIG_LEAVES + i;
+		f->value = cpuid_configs[i].leaf | (u64)cpuid_configs[i].subleaf << 32;
+		return true;
+	}
+	i -= nr_cpuid_configs;
+	if (i >= 2 * nr_cpuid_configs)
+		return false;
+	f->id = MD_CPUID_CONFIG_VALUES + i;
+	f->value = config_half(&cpuid_configs[i / 2], i % 2);
+	return true;
+}
+
+u64 sys_rd(struct call *c)
+{
+	u64 id = c->in.rdx;
+	struct field f, next;
+
+	c->out->r8 = 0;
+	c->out->rdx = MD_NO_FIELD;
+	if (!field_id_valid(id))
+		return ST0(METADATA_FIELD_ID_INCORRECT);
+	for (u32 i = 0; nth_field(c->m, i, &f); i++) {
+		if ((f.id ^ id) & MD_ID_MASK)
+			continue;
+		c->out->r8 = f.value;
+		if (nth_field(c->m, i + 1, &next))
+			c->out->rdx = next.id;
+		return 0;
+	}
+	return ST0(METADATA_FIELD_ID_INCORRECT);
+}
