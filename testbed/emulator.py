@@ -51,16 +51,15 @@ class Emulator(Protocol):
 @contextmanager
 def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator, which does not outlive this process, whatever ends it."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "--", *command],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
         pass_fds=(results_fd,), start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 class Run:
@@ -130,7 +129,6 @@ class Run:
         for keys in where:
             try:
                 process.stdin.write(keys)
-                process.stdin.flush()
             except OSError:
                 return
             until = time.monotonic() + 0.5

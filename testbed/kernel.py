@@ -23,8 +23,9 @@ BASE = FOLDER / "base.config"
 DEBUG = FOLDER / "debug.config"
 
 IMAGE = "arch/x86/boot/bzImage"
-OBJECTS = 1450    # what a fresh build compiles, roughly: for the progress only
+OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
 STEP_LINE = re.compile(r"  (\S+) +(?:\[M\] )?\S")
+ONE_OF = re.compile(r"^# one of: (.+)$", re.MULTILINE)
 OPTION = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
 
 
@@ -60,8 +61,14 @@ def options(text: str) -> dict[str, str]:
 def dropped(fragment: str, config: str) -> tuple[str, ...]:
     """What the fragment wants and the final configuration does not have."""
     final = options(config)
+    groups = [match[1].split() for match in ONE_OF.finditer(fragment)]
+
+    def replaced(name: str) -> bool:
+        return any(name in group and any(other in final for other in group if other != name)
+                   for group in groups)
+
     return tuple(f"{name}={value}" for name, value in options(fragment).items()
-                 if final.get(name, "n") != value)
+                 if final.get(name, "n") != value and not replaced(name))
 
 
 def compiler() -> str:

@@ -75,6 +75,8 @@ def run_test(
         complaint = _follow(process, watchdog, see)
     finally:
         _end(process)
+        assert process.stdout is not None
+        process.stdout.close()
     if complaint:
         return Outcome("hang", complaint)
     see(End(program.name, _status(process)))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The build of the kernel, with a script in the place of make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+from testbed import kernel, source
+from testbed.cache import Cache
+from testbed.errors import BenchError, UsageError
+from testbed.source import Source
+from testbed.tests.support import FolderTest
+
+# Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage.
+MAKE = """
+for word in "$@"; do case $word in O=*) tree=${word#O=} ;; KCONFIG_ALLCONFIG=*)
+	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
+case "$*" in *bzImage*)
+	echo "$@" >>calls
+	[ ! -e fail ] || { echo '  CC      x.o'; echo 'x.c:1: error: no such thing'; exit 2; }
+	mkdir -p "$tree/arch/x86/boot"
+	echo '  CC      init/main.o'
+	echo image >"$tree/arch/x86/boot/bzImage"
+	: >"$tree/vmlinux" ;;
+esac
+"""
+
+
+class OptionsTest(FolderTest):
+    def test_options(self) -> None:
+        text = 'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="x y"\n# CONFIG_D=y in a comment\n'
+        self.assertEqual(kernel.options(text),
+                         {"CONFIG_A": "y", "CONFIG_B": "n", "CONFIG_C": '"x y"'})
+
+    def test_dropped(self) -> None:
+        fragment = "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\nCONFIG_NR=8\nCONFIG_D=n\n"
+        config = "CONFIG_A=y\nCONFIG_C=y\nCONFIG_NR=64\n"
+        self.assertEqual(kernel.dropped(fragment, config),
+                         ("CONFIG_B=y", "CONFIG_C=n", "CONFIG_NR=8"))
+
+    def test_renamed(self) -> None:
+        fragment = "# one of: CONFIG_OLD CONFIG_NEW\nCONFIG_OLD=y\nCONFIG_NEW=y\n"
+        self.assertEqual(kernel.dropped(fragment, "CONFIG_NEW=y\n"), ())
+        self.assertEqual(kernel.dropped(fragment, "CONFIG_OLD=y\n"), ())
+        self.assertEqual(kernel.dropped(fragment, ""), ("CONFIG_OLD=y", "CONFIG_NEW=y"))
+
+
+class BuildTest(FolderTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.use_scripts()
+        self.script("make", f"cd {self.folder}\n{MAKE}")
+        self.fragment = self.folder / "fragment"
+        self.fragment.write_text("CONFIG_A=y\n")
+        self.work = self.folder / "work"
+        self.work.mkdir()
+
+    def build(self, identity: str = "linux 1", fixed: bool = True) -> kernel.Build:
+        tree = Source(self.folder, identity, fixed)
+        return kernel.Build(Cache(self.folder / "cache"), tree, [self.fragment])
+
+    def calls(self) -> int:
+        path = self.folder / "calls"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def test_key(self) -> None:
+        key = self.build().key
+        self.assertEqual(self.build().key, key)
+        self.assertNotEqual(self.build("linux 2").key, key)
+        self.fragment.write_text("CONFIG_A=n\n")
+        self.assertNotEqual(self.build().key, key)
+
+    def test_key_depends_on_the_compiler(self) -> None:
+        key = self.build().key
+        with mock.patch("testbed.kernel.compiler", return_value="gcc 99"):
+            self.assertNotEqual(self.build().key, key)
+
+    def test_fixed_source_is_built_once(self) -> None:
+        for _ in range(2):
+            image = self.build().once()
+        self.assertEqual(self.calls(), 1)
+        self.assertEqual(image.image.read_text(), "image\n")
+        self.assertEqual(image.origin, "linux 1")
+
+    def test_tree_that_may_change_is_made_again(self) -> None:
+        for _ in range(2):
+            image = self.build(fixed=False).again(self.work)
+        self.assertEqual(self.calls(), 2)
+        self.assertEqual(image.image, self.work / "bzImage")
+
+    def test_dropped_option_is_reported(self) -> None:
+        self.fragment.write_text("CONFIG_A=y\nCONFIG_LOST=y\n")
+        self.assertEqual(self.build().once().dropped, ("CONFIG_LOST=y",))
+        self.assertIn("does not take the option CONFIG_LOST=y", self.said.getvalue())
+
+    def test_failure(self) -> None:
+        (self.folder / "fail").touch()
+        with self.assertRaisesRegex(BenchError, r"(?s)build.log.*x\.c:1: error") as caught:
+            self.build().once()
+        self.assertNotIn("CC ", str(caught.exception))
+        (self.folder / "fail").unlink()
+        self.build().once()
+
+
+class WantedTest(FolderTest):
+    def tree(self) -> Path:
+        (self.folder / "arch/x86/kvm").mkdir(parents=True)
+        (self.folder / "Kbuild").touch()
+        return self.folder
+
+    def test_image(self) -> None:
+        image = self.folder / "bzImage"
+        image.write_bytes(bytes(0x202) + b"HdrS")
+        self.assertEqual(kernel.ready_made(image).image, image.resolve())
+
+    def test_no_image(self) -> None:
+        for content in (b"", b"\x7fELF" + bytes(0x300)):
+            (self.folder / "x").write_bytes(content)
+            with self.assertRaises(UsageError):
+                kernel.ready_made(self.folder / "x")
+
+    def test_tree(self) -> None:
+        self.assertFalse(source.user_tree(self.tree()).fixed)
+
+    def test_no_tree(self) -> None:
+        with self.assertRaises(UsageError):
+            source.user_tree(self.folder)
+
+    def test_tree_built_in_place(self) -> None:
+        (self.tree() / ".config").touch()
+        with self.assertRaisesRegex(BenchError, "mrproper"):
+            source.user_tree(self.folder)

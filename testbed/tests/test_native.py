@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import time
+
+from testbed.guest import Begin, End, Event, Output
+from testbed.native import run_test
+from testbed.tests.support import FolderTest
+from testbed.watchdog import Limits, Outcome, Watchdog
+
+LIMITS = Limits(step=0.5, case_factor=1, case_grace=0.2)
+
+
+class NativeTest(FolderTest):
+    def go(self, text: str) -> Outcome:
+        self.events: list[Event] = []
+        watchdog = Watchdog(LIMITS, 60, time.monotonic())
+        watchdog.see(Begin("x"), time.monotonic())
+        return run_test(self.script("a_test", text), ["--seed", "1"], watchdog, self.events.append)
+
+    def test_output_and_status(self) -> None:
+        self.assertEqual(self.go('echo "$@"; printf half; exit 4'), Outcome("ok"))
+        self.assertEqual(self.events, [
+            Begin("a_test"), Output(b"--seed 1\n"), Output(b"half"), End("a_test", 4),
+        ])
+
+    def test_signal(self) -> None:
+        self.go("kill -SEGV $$")
+        self.assertEqual(self.events[-1], End("a_test", 139))
+
+    def test_cleaning_up_after_the_last_output_is_waited_for(self) -> None:
+        self.go(f"exec >&-; sleep 0.3; touch {self.folder}/clean")
+        self.assertTrue((self.folder / "clean").exists())
+        self.assertEqual(self.events[-1], End("a_test", 0))
+
+    def test_hang_is_told_to_end_and_can_undo(self) -> None:
+        outcome = self.go(
+            f"exec 2>/dev/null; trap 'touch {self.folder}/undone; exit 1' TERM\n"
+            "echo '# run x (limit 0.1 s)'; while :; do sleep 0.05; done")
+        self.assertEqual(outcome.kind, "hang")
+        self.assertIn("case x did not end", outcome.detail)
+        self.assertTrue((self.folder / "undone").exists())

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import unittest
+
+from testbed.errors import BenchError, UsageError
+from testbed.plan import Pattern, boots, case_globs, parse_list, select
+
+LIST = """\
+map_level_test:anon_4k.default\tdefault\t-\t20\t4K pages
+map_level_test:legacy\ttdp_mmu_off\t-\t20\tthe legacy MMU
+map_level_test:nx\tdefault\thost-wide\t30\tsplit for NX\twith a tab
+map_pfn_test:anon\tdefault\t-\t20.5\tpfn
+"""
+
+
+def patterns(*texts: str) -> list[Pattern]:
+    return [Pattern.parse(text) for text in texts]
+
+
+class PlanTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.cases = parse_list(LIST)
+
+    def names(self, *texts: str) -> list[str]:
+        return [case.name for case in select(self.cases, patterns(*texts))]
+
+    def test_list(self) -> None:
+        case = self.cases[2]
+        self.assertEqual((case.test, case.name, case.variant), ("map_level_test", "nx", "default"))
+        self.assertEqual((case.flags, case.limit), ("host-wide", 30))
+        self.assertEqual(case.summary, "split for NX\twith a tab")
+
+    def test_bad_list(self) -> None:
+        for line in ("Segmentation fault", "t:c\tdefault\t-\tlong\tx", "t\tdefault\t-\t1\tx"):
+            with self.assertRaises(BenchError):
+                parse_list(line)
+
+    def test_unknown_variant(self) -> None:
+        with self.assertRaisesRegex(BenchError, "cpus3"):
+            parse_list("t:c\tcpus3\t-\t1\tx")
+
+    def test_select(self) -> None:
+        self.assertEqual(len(self.names()), 4)
+        self.assertEqual(self.names("map_pfn_test"), ["anon"])
+        self.assertEqual(self.names("*:anon*"), ["anon_4k.default", "anon"])
+        self.assertEqual(self.names("map_pfn_test", "*:nx"), ["nx", "anon"])
+
+    def test_select_nothing(self) -> None:
+        for text in ("nope", "map_pfn_test:nx"):
+            with self.assertRaisesRegex(UsageError, text):
+                self.names("*", text)
+
+    def test_bad_pattern(self) -> None:
+        for text in ("", "a b"):
+            with self.assertRaises(UsageError):
+                Pattern.parse(text)
+
+    def test_case_globs(self) -> None:
+        self.assertEqual(case_globs("a", patterns("a:x*", "b:y", "*:z")), ["x*", "z"])
+        self.assertEqual(case_globs("a", patterns("a:x", "a")), [])
+        self.assertEqual(case_globs("a", []), [])
+
+    def test_only_the_boots_that_are_asked_for(self) -> None:
+        plan = boots(self.cases)
+        self.assertEqual(list(plan), ["default", "tdp_mmu_off"])
+        self.assertEqual(list(plan["default"]), ["map_level_test", "map_pfn_test"])
+        self.assertEqual([case.name for case in plan["tdp_mmu_off"]["map_level_test"]], ["legacy"])
+        self.assertEqual(list(boots(select(self.cases, patterns("*:legacy")))), ["tdp_mmu_off"])
