@@ -87,8 +87,8 @@ def digest(*parts: str) -> str:
 class Build:
     """A source and a configuration, and the folder in the cache where they are built.
 
-    The build tree is kept: the next build of a tree that changes is an
-    incremental one, and modules out of tree need it.
+    The build tree is kept, also for other configurations of the same source:
+    the next build is an incremental one, and modules out of tree need it.
     """
 
     def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path]) -> None:
@@ -96,29 +96,30 @@ class Build:
         self._source = tree
         self._fragment = "".join(path.read_text() for path in fragments)
         self.key = digest(tree.identity, self._fragment, compiler())
-        self._folder = cache.folder / "builds" / self.key
+        self._tree_key = digest(tree.identity, *(path.name for path in fragments))
+        self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
         self._log = self._folder / "build.log"
 
     def once(self) -> Kernel:
         """The image of a source that never changes: from the cache, or built."""
         folder = self._cache.entry("kernels", self.key, "building the kernel", self._publish)
-        return self._kernel(folder / "bzImage", folder / "config")
+        return self._kernel(folder)
 
     def again(self, work: Path) -> Kernel:
         """The image of a source that may have changed: whatever is out of date is built."""
-        with self._cache.lock(f"builds-{self.key}", "building the kernel"):
-            self._publish(work)
-        return self._kernel(work / "bzImage", work / "config")
+        self._publish(work)
+        return self._kernel(work)
 
     def _publish(self, folder: Path) -> None:
-        self._make_image()
-        shutil.copy(self._tree / IMAGE, folder / "bzImage")
-        shutil.copy(self._tree / ".config", folder / "config")
+        with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):
+            self._make_image()
+            shutil.copy(self._tree / IMAGE, folder / "bzImage")
+            shutil.copy(self._tree / ".config", folder / "config")
 
-    def _kernel(self, image: Path, config_file: Path) -> Kernel:
-        config = config_file.read_text()
-        return Kernel(image, self._source.identity, digest(config),
+    def _kernel(self, folder: Path) -> Kernel:
+        config = (folder / "config").read_text()
+        return Kernel(folder / "bzImage", self._source.identity, digest(config),
                       dropped(self._fragment, config))
 
     def _make_image(self) -> None:
