@@ -7,66 +7,23 @@
  * A level too large lets the guest reach host memory it was not given; one too
  * small only costs speed.  Both are failures here.
  */
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-
+#include "fixture.h"
 #include "testcase.h"
 #include "thread.h"
 #include "undo.h"
-#include "vm.h"
 
-#define GPA	(4 * SZ_1G)		/* aligned to each level */
-#define GFN	(GPA >> 12)
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 
-/* A VM with one vCPU and one slot, observed. */
-struct setup {
-	struct vm *vm;
-	struct vcpu *vcpu;
-	struct mem *mem;
-	struct slot *slot;
-	struct observer *o;
-};
-
-static struct setup setup_part(const struct test *t, uint64_t gpa, struct mem *mem,
-			       uint64_t offset, uint64_t size, uint32_t flags)
-{
-	struct setup s = { .vm = vm_create(t->vm_type), .mem = mem };
-
-	s.vcpu = vcpu_create(s.vm);
-	s.slot = slot_add_part(s.vm, gpa, mem, offset, size, flags);
-	s.o = observe(s.vm, t->tc->observes);
-	return s;
-}
-
-static struct setup setup(const struct test *t, enum mem_kind kind, size_t size)
-{
-	struct mem *mem = mem_populated(kind, size, NULL);
-
-	return setup_part(t, GPA, mem, 0, size, 0);
-}
-
-/* [gpa, gpa + size) is mapped by leaves of @level, each onto its own page. */
-static void expect_range(struct setup *s, uint64_t gpa, uint64_t size, int level)
-{
-	for (uint64_t at = gpa; at < gpa + size; at += LEVEL_SIZE(level)) {
-		uint8_t *hva = s->mem->hva + s->slot->offset + (at - s->slot->gpa);
-
-		expect_mapped(s->o, at >> 12, level, pfn_of(hva));
-	}
-}
-
 /* KVM's statistics agree with the SPTEs that were seen. */
-static void expect_stats(struct setup *s, unsigned long pages_4k,
+static void expect_stats(struct fixture *f, unsigned long pages_4k,
 			 unsigned long pages_2m, unsigned long pages_1g)
 {
-	expect_eq(observer_leaves(s->o, LEVEL_4K), pages_4k, "4K SPTEs");
-	expect_eq(observer_leaves(s->o, LEVEL_2M), pages_2m, "2M SPTEs");
-	expect_eq(observer_leaves(s->o, LEVEL_1G), pages_1g, "1G SPTEs");
-	expect_eq(vm_stat(s->vm, "pages_4k"), pages_4k, "statistic pages_4k");
-	expect_eq(vm_stat(s->vm, "pages_2m"), pages_2m, "statistic pages_2m");
-	expect_eq(vm_stat(s->vm, "pages_1g"), pages_1g, "statistic pages_1g");
+	expect_eq(observer_leaves(f->o, LEVEL_4K), pages_4k, "4K SPTEs");
+	expect_eq(observer_leaves(f->o, LEVEL_2M), pages_2m, "2M SPTEs");
+	expect_eq(observer_leaves(f->o, LEVEL_1G), pages_1g, "1G SPTEs");
+	expect_eq(vm_stat(f->vm, "pages_4k"), pages_4k, "statistic pages_4k");
+	expect_eq(vm_stat(f->vm, "pages_2m"), pages_2m, "statistic pages_2m");
+	expect_eq(vm_stat(f->vm, "pages_1g"), pages_1g, "statistic pages_1g");
 	measure("pages", pages_4k + pages_2m + pages_1g);
 }
 
@@ -81,12 +38,12 @@ struct kind_case {
 static void page_size(const struct test *t)
 {
 	const struct kind_case *k = t->tc->arg;
-	struct setup s = setup(t, k->kind, k->size);
+	struct fixture f = fixture(t, k->kind, k->size);
 	unsigned long n = k->size / LEVEL_SIZE(k->level);
 
-	prefault(s.vcpu, GPA, k->size);
-	expect_range(&s, GPA, k->size, k->level);
-	expect_stats(&s, k->level == LEVEL_4K ? n : 0, k->level == LEVEL_2M ? n : 0,
+	prefault(f.vcpu, GPA, k->size);
+	expect_range_mapped(&f, GPA, k->size, k->level);
+	expect_stats(&f, k->level == LEVEL_4K ? n : 0, k->level == LEVEL_2M ? n : 0,
 		     k->level == LEVEL_1G ? n : 0);
 }
 
@@ -99,22 +56,12 @@ static const struct kind_case memfd_4k = { MEM_MEMFD, SZ_2M, LEVEL_4K };
 /* guest_memfd has 4K pages only (up to 7.3), however well aligned. */
 static void gmem_4k(const struct test *t)
 {
-	struct vm *vm = vm_create(t->vm_type);
-	bool private = t->vm_type != KVM_X86_DEFAULT_VM;
-	struct mem *gmem = mem_create(private ? MEM_GMEM : MEM_GMEM_MMAP, SZ_2M, vm);
-	struct mem *mem = private ? mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL) : gmem;
-	struct vcpu *vcpu = vcpu_create(vm);
-	struct observer *o;
+	struct fixture f = fixture_gmem(t, SZ_2M);
 
-	slot_add_gmem(vm, GPA, mem, gmem);
-	o = observe(vm, t->tc->observes);
-	if (private)
-		vm_set_private(vm, GPA, SZ_2M);
-	prefault(vcpu, GPA + 5 * SZ_4K, SZ_4K);
-	expect_mapped(o, GFN + 5, LEVEL_4K, PFN_NONE);
-	prefault(vcpu, GPA, SZ_2M);
-	expect_eq(observer_leaves(o, LEVEL_4K), 512, "4K SPTEs");
-	expect_eq(observer_leaves(o, LEVEL_2M), 0, "2M SPTEs");
+	prefault(f.vcpu, GPA + 5 * SZ_4K, SZ_4K);
+	expect_mapped(f.o, GFN + 5, LEVEL_4K, PFN_NONE);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_stats(&f, 512, 0, 0);
 }
 
 /* --- limited by the slot ------------------------------------------------------ */
@@ -123,55 +70,55 @@ static void gmem_4k(const struct test *t)
 static void slot_not_congruent(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
-	struct setup s = setup_part(t, GPA + SZ_4K, mem, 0, mem->size, 0);
+	struct fixture f = fixture_part(t, GPA + SZ_4K, mem, 0, mem->size, 0);
 
-	prefault(s.vcpu, GPA + SZ_4K, mem->size);
-	expect_range(&s, GPA + SZ_4K, mem->size, LEVEL_4K);
-	expect_stats(&s, 1024, 0, 0);
+	prefault(f.vcpu, GPA + SZ_4K, mem->size);
+	expect_range_mapped(&f, GPA + SZ_4K, mem->size, LEVEL_4K);
+	expect_stats(&f, 1024, 0, 0);
 }
 
 /* A slot that begins and ends inside of huge pages: 4K there, 2M between. */
 static void slot_edges(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 3 * SZ_2M, NULL);
-	struct setup s = setup_part(t, GPA + SZ_2M / 2, mem, SZ_2M / 2, 2 * SZ_2M, 0);
+	struct fixture f = fixture_part(t, GPA + SZ_2M / 2, mem, SZ_2M / 2, 2 * SZ_2M, 0);
 
-	prefault(s.vcpu, s.slot->gpa, s.slot->size);
-	expect_range(&s, GPA + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
-	expect_range(&s, GPA + SZ_2M, SZ_2M, LEVEL_2M);
-	expect_range(&s, GPA + 2 * SZ_2M, SZ_2M / 2, LEVEL_4K);
-	expect_stats(&s, 512, 1, 0);
+	prefault(f.vcpu, f.slot->gpa, f.slot->size);
+	expect_range_mapped(&f, GPA + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
+	expect_range_mapped(&f, GPA + SZ_2M, SZ_2M, LEVEL_2M);
+	expect_range_mapped(&f, GPA + 2 * SZ_2M, SZ_2M / 2, LEVEL_4K);
+	expect_stats(&f, 512, 1, 0);
 }
 
 static void slot_smaller_than_2m(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
-	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M - SZ_4K, 0);
+	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M - SZ_4K, 0);
 
-	prefault(s.vcpu, GPA, SZ_2M - SZ_4K);
-	expect_range(&s, GPA, SZ_2M - SZ_4K, LEVEL_4K);
-	expect_stats(&s, 511, 0, 0);
+	prefault(f.vcpu, GPA, SZ_2M - SZ_4K);
+	expect_range_mapped(&f, GPA, SZ_2M - SZ_4K, LEVEL_4K);
+	expect_stats(&f, 511, 0, 0);
 }
 
 static void slot_smaller_than_1g(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
-	struct setup s = setup_part(t, GPA, mem, 0, SZ_1G / 2, 0);
+	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_1G / 2, 0);
 
-	prefault(s.vcpu, GPA, 4 * SZ_2M);
-	expect_range(&s, GPA, 4 * SZ_2M, LEVEL_2M);
-	expect_stats(&s, 0, 4, 0);
+	prefault(f.vcpu, GPA, 4 * SZ_2M);
+	expect_range_mapped(&f, GPA, 4 * SZ_2M, LEVEL_2M);
+	expect_stats(&f, 0, 4, 0);
 }
 
 /* Congruent modulo 2M, not modulo 1G. */
 static void slot_2m_aligned_1g(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
-	struct setup s = setup_part(t, GPA + SZ_2M, mem, 0, SZ_1G, 0);
+	struct fixture f = fixture_part(t, GPA + SZ_2M, mem, 0, SZ_1G, 0);
 
-	prefault(s.vcpu, GPA + SZ_2M, 4 * SZ_2M);
-	expect_range(&s, GPA + SZ_2M, 4 * SZ_2M, LEVEL_2M);
-	expect_stats(&s, 0, 4, 0);
+	prefault(f.vcpu, GPA + SZ_2M, 4 * SZ_2M);
+	expect_range_mapped(&f, GPA + SZ_2M, 4 * SZ_2M, LEVEL_2M);
+	expect_stats(&f, 0, 4, 0);
 }
 
 /* --- limited by dirty logging ----------------------------------------------- */
@@ -179,29 +126,29 @@ static void slot_2m_aligned_1g(const struct test *t)
 static void dirty_log_4k(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
-	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
+	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
 
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_4K);
-	expect_stats(&s, 512, 0, 0);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_4K);
+	expect_stats(&f, 512, 0, 0);
 }
 
 static void dirty_log_on_splits(const struct test *t)
 {
-	struct setup s = setup(t, MEM_HUGETLB_2M, SZ_2M);
+	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
 	struct mapping m;
 
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
 
-	slot_set_flags(s.slot, KVM_MEM_LOG_DIRTY_PAGES);
-	m = observer_mapping(s.o, GFN);
+	slot_set_flags(f.slot, KVM_MEM_LOG_DIRTY_PAGES);
+	m = observer_mapping(f.o, GFN);
 	expect_true(!m.writable, "gfn 0x%llx: not writable while dirty pages are logged (SPTE 0x%llx)",
 		    GFN, (unsigned long long)m.spte);
 
-	prefault(s.vcpu, GPA, SZ_2M);
+	prefault(f.vcpu, GPA, SZ_2M);
 	for (uint64_t gfn = GFN; gfn < GFN + 512; gfn++) {
-		m = observer_mapping(s.o, gfn);
+		m = observer_mapping(f.o, gfn);
 		expect_true(m.level == LEVEL_4K || !m.writable,
 			    "gfn 0x%llx: 4K or write-protected (SPTE 0x%llx)",
 			    (unsigned long long)gfn, (unsigned long long)m.spte);
@@ -211,99 +158,99 @@ static void dirty_log_on_splits(const struct test *t)
 static void dirty_log_off_2m_again(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
-	struct setup s = setup_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
+	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
 
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_4K);
-	slot_set_flags(s.slot, 0);
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
-	expect_stats(&s, 0, 1, 0);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_4K);
+	slot_set_flags(f.slot, 0);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+	expect_stats(&f, 0, 1, 0);
 }
 
 /* --- limited by the attributes ------------------------------------------------ */
 
 /* Four huge pages, shared, with a guest_memfd for what becomes private. */
-static struct setup setup_attr(const struct test *t)
+static struct fixture fixture_attr(const struct test *t)
 {
-	struct setup s = { .vm = vm_create(t->vm_type) };
+	struct fixture f = { .vm = vm_create(t->vm_type) };
 
-	s.vcpu = vcpu_create(s.vm);
-	s.mem = mem_populated(MEM_HUGETLB_2M, 4 * SZ_2M, NULL);
-	s.slot = slot_add_gmem(s.vm, GPA, s.mem, mem_create(MEM_GMEM, 4 * SZ_2M, s.vm));
-	s.o = observe(s.vm, t->tc->observes);
-	return s;
+	f.vcpu = vcpu_create(f.vm);
+	f.mem = mem_populated(MEM_HUGETLB_2M, 4 * SZ_2M, NULL);
+	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, 4 * SZ_2M, f.vm));
+	f.o = observe(f.vm, t->tc->observes);
+	return f;
 }
 
 static void attr_mixed_4k(const struct test *t)
 {
-	struct setup s = setup_attr(t);
+	struct fixture f = fixture_attr(t);
 
-	vm_set_private(s.vm, GPA + 10 * SZ_4K, SZ_4K);
-	prefault(s.vcpu, GPA, 2 * SZ_2M);
-	expect_range(&s, GPA, 10 * SZ_4K, LEVEL_4K);
-	expect_range(&s, GPA + 11 * SZ_4K, SZ_2M - 11 * SZ_4K, LEVEL_4K);
-	expect_mapped(s.o, GFN + 10, LEVEL_4K, PFN_NONE);
-	expect_true(observer_mapping(s.o, GFN + 10).pfn != pfn_of(s.mem->hva + 10 * SZ_4K),
+	vm_set_private(f.vm, GPA + 10 * SZ_4K, SZ_4K);
+	prefault(f.vcpu, GPA, 2 * SZ_2M);
+	expect_range_mapped(&f, GPA, 10 * SZ_4K, LEVEL_4K);
+	expect_range_mapped(&f, GPA + 11 * SZ_4K, SZ_2M - 11 * SZ_4K, LEVEL_4K);
+	expect_mapped(f.o, GFN + 10, LEVEL_4K, PFN_NONE);
+	expect_true(observer_mapping(f.o, GFN + 10).pfn != pfn_of(f.mem->hva + 10 * SZ_4K),
 		    "the private gfn is not mapped onto the shared page");
-	expect_range(&s, GPA + SZ_2M, SZ_2M, LEVEL_2M);
-	expect_stats(&s, 512, 1, 0);
+	expect_range_mapped(&f, GPA + SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&f, 512, 1, 0);
 }
 
 /* A private range that begins and ends in the middle of huge pages. */
 static void attr_mixed_head_and_tail(const struct test *t)
 {
-	struct setup s = setup_attr(t);
+	struct fixture f = fixture_attr(t);
 
-	vm_set_private(s.vm, GPA + SZ_2M / 2, 2 * SZ_2M);
-	prefault(s.vcpu, GPA, SZ_2M / 2);
-	expect_range(&s, GPA, SZ_2M / 2, LEVEL_4K);
-	prefault(s.vcpu, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2);
-	expect_range(&s, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
-	prefault(s.vcpu, GPA + 3 * SZ_2M, SZ_2M);
-	expect_range(&s, GPA + 3 * SZ_2M, SZ_2M, LEVEL_2M);
-	expect_stats(&s, 512, 1, 0);
+	vm_set_private(f.vm, GPA + SZ_2M / 2, 2 * SZ_2M);
+	prefault(f.vcpu, GPA, SZ_2M / 2);
+	expect_range_mapped(&f, GPA, SZ_2M / 2, LEVEL_4K);
+	prefault(f.vcpu, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2);
+	expect_range_mapped(&f, GPA + 2 * SZ_2M + SZ_2M / 2, SZ_2M / 2, LEVEL_4K);
+	prefault(f.vcpu, GPA + 3 * SZ_2M, SZ_2M);
+	expect_range_mapped(&f, GPA + 3 * SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&f, 512, 1, 0);
 }
 
 static void attr_unmixed_again(const struct test *t)
 {
-	struct setup s = setup_attr(t);
+	struct fixture f = fixture_attr(t);
 
-	vm_set_private(s.vm, GPA + 10 * SZ_4K, 20 * SZ_4K);
-	vm_set_shared(s.vm, GPA + 10 * SZ_4K, 10 * SZ_4K);
-	prefault(s.vcpu, GPA, SZ_4K);
-	expect_mapped(s.o, GFN, LEVEL_4K, pfn_of(s.mem->hva));
+	vm_set_private(f.vm, GPA + 10 * SZ_4K, 20 * SZ_4K);
+	vm_set_shared(f.vm, GPA + 10 * SZ_4K, 10 * SZ_4K);
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
 
-	vm_set_shared(s.vm, GPA + 20 * SZ_4K, 10 * SZ_4K);
-	vm_set_private(s.vm, GPA, SZ_2M);	/* zaps the 4K page table's leaves */
-	vm_set_shared(s.vm, GPA, SZ_2M);
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
+	vm_set_shared(f.vm, GPA + 20 * SZ_4K, 10 * SZ_4K);
+	vm_set_private(f.vm, GPA, SZ_2M);	/* zaps the 4K page table's leaves */
+	vm_set_shared(f.vm, GPA, SZ_2M);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
 }
 
 /* A wholly private huge page does not shrink its shared neighbours. */
 static void attr_whole_2m(const struct test *t)
 {
-	struct setup s = setup_attr(t);
+	struct fixture f = fixture_attr(t);
 
-	vm_set_private(s.vm, GPA + SZ_2M, SZ_2M);
-	prefault(s.vcpu, GPA, 3 * SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
-	expect_range(&s, GPA + 2 * SZ_2M, SZ_2M, LEVEL_2M);
-	expect_stats(&s, 512, 2, 0);	/* 512: guest_memfd */
+	vm_set_private(f.vm, GPA + SZ_2M, SZ_2M);
+	prefault(f.vcpu, GPA, 3 * SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+	expect_range_mapped(&f, GPA + 2 * SZ_2M, SZ_2M, LEVEL_2M);
+	expect_stats(&f, 512, 2, 0);	/* 512: guest_memfd */
 }
 
 /* Mapped 2M, then one gfn becomes private: nothing may map it shared. */
 static void attr_flip_zaps_2m(const struct test *t)
 {
-	struct setup s = setup_attr(t);
+	struct fixture f = fixture_attr(t);
 
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
-	vm_set_private(s.vm, GPA + 100 * SZ_4K, SZ_4K);
-	expect_not_mapped(s.o, GFN + 100);
-	prefault(s.vcpu, GPA, 100 * SZ_4K);
-	expect_range(&s, GPA, 100 * SZ_4K, LEVEL_4K);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+	vm_set_private(f.vm, GPA + 100 * SZ_4K, SZ_4K);
+	expect_not_mapped(f.o, GFN + 100);
+	prefault(f.vcpu, GPA, 100 * SZ_4K);
+	expect_range_mapped(&f, GPA, 100 * SZ_4K, LEVEL_4K);
 }
 
 struct attr_change {
@@ -326,22 +273,22 @@ static int set_private(void *arg)
  */
 static void attr_changing_4k(const struct test *t)
 {
-	struct setup s = setup_attr(t);
-	struct attr_change change = { s.vm, GPA + SZ_2M / 2, SZ_4K << 18 };
+	struct fixture f = fixture_attr(t);
+	struct attr_change change = { f.vm, GPA + SZ_2M / 2, SZ_4K << 18 };
 	unsigned long in_window = 0;
 	const struct event *ev;
 	struct thread *thread;
 	size_t nr;
 
 	thread = thread_start(set_private, &change);
-	need(observer_wait(s.o, EV_ATTR_START, 5), "the attribute change to begin");
-	prefault(s.vcpu, GPA, SZ_4K);
-	expect_mapped(s.o, GFN, LEVEL_4K, pfn_of(s.mem->hva));
+	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"),
 		  "KVM_SET_MEMORY_ATTRIBUTES of 2^18 gfns");
 
 	/* The first pass decided while the attributes were changing. */
-	ev = observer_events(s.o, &nr);
+	ev = observer_events(f.o, &nr);
 	for (size_t i = 0; i < nr && ev[i].type != EV_ATTR_END; i++)
 		in_window += ev[i].type == EV_FAULT;
 	errno = ETIME;
@@ -362,13 +309,13 @@ static void progress(const struct test *t)
 		{ GPA, 2 * SZ_2M },
 		{ GPA + 3 * SZ_4K, 2 * SZ_2M - 4 * SZ_4K },
 	};
-	struct setup s = setup(t, MEM_HUGETLB_2M, 2 * SZ_2M);
+	struct fixture f = fixture(t, MEM_HUGETLB_2M, 2 * SZ_2M);
 
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
 		struct kvm_pre_fault_memory range = { .gpa = ranges[i].gpa,
 						      .size = ranges[i].size };
 
-		expect_ok(__vcpu_prefault(s.vcpu, &range),
+		expect_ok(__vcpu_prefault(f.vcpu, &range),
 			  "prefault of gpa 0x%llx, 0x%llx bytes",
 			  (unsigned long long)ranges[i].gpa,
 			  (unsigned long long)ranges[i].size);
@@ -378,8 +325,8 @@ static void progress(const struct test *t)
 		expect_eq(range.gpa, ranges[i].gpa + ranges[i].size,
 			  "gpa where the prefault ended");
 	}
-	expect_range(&s, GPA, 2 * SZ_2M, LEVEL_2M);
-	expect_stats(&s, 0, 2, 0);
+	expect_range_mapped(&f, GPA, 2 * SZ_2M, LEVEL_2M);
+	expect_stats(&f, 0, 2, 0);
 }
 
 /* --- NX huge pages: a prefault does not execute, so they stay huge, and NX ----- */
@@ -393,16 +340,16 @@ static bool executable(uint64_t spte)
 static void nx_huge_pages(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
-	struct setup s;
+	struct fixture f;
 
 	need(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", "force"),
 	     "nx_huge_pages=force");
-	s = setup_part(t, GPA, mem, 0, SZ_2M, 0);
-	prefault(s.vcpu, GPA, SZ_2M);
-	expect_range(&s, GPA, SZ_2M, LEVEL_2M);
-	expect_true(!executable(observer_mapping(s.o, GFN).spte),
+	f = fixture_part(t, GPA, mem, 0, SZ_2M, 0);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+	expect_true(!executable(observer_mapping(f.o, GFN).spte),
 		    "the 2M SPTE 0x%llx is not executable",
-		    (unsigned long long)observer_mapping(s.o, GFN).spte);
+		    (unsigned long long)observer_mapping(f.o, GFN).spte);
 }
 
 /* --- without two-dimensional paging ---------------------------------------------- */
@@ -435,7 +382,7 @@ static const struct test_case cases[] = {
 	  SMALL, HP2M(2) },
 	{ "hugetlb_1g", "a 1G hugetlb page is mapped by one 1G SPTE", page_size, &hugetlb_1g,
 	  SMALL, .hugepages_1g = 1 },
-	{ "gmem_4k", "guest_memfd is mapped by 4K SPTEs only", gmem_4k, SMALL, HP2M(1) },
+	{ "gmem_4k", "guest_memfd is mapped by 4K SPTEs only", gmem_4k, SMALL },
 
 	{ "slot_not_congruent", "gpa and hva not congruent modulo 2M: 4K",
 	  slot_not_congruent, SMALL, HP2M(2) },
