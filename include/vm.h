@@ -29,6 +29,7 @@ struct vcpu {
 	uint32_t id;
 	struct vm *vm;
 	struct kvm_run *run;
+	size_t run_size;		/* bytes mapped at @run */
 };
 
 /* A memslot: [gpa, gpa + size) backed by @mem from @offset on (bytes). */
@@ -61,6 +62,10 @@ int vm_check_cap(struct vm *vm, int cap);
 void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0);
 
 struct vcpu *vcpu_create(struct vm *vm);
+
+/* KVM frees a VM when the last of its fds and mappings is gone. */
+void vcpu_close(struct vcpu *vcpu);
+void vm_close(struct vm *vm);
 
 /*
  * KVM_SET_USER_MEMORY_REGION2 with the slot as it stands (size 0 deletes);

@@ -102,15 +102,27 @@ void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0)
 struct vcpu *vcpu_create(struct vm *vm)
 {
 	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
-	int size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
 
+	vcpu->run_size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
 	vcpu->vm = vm;
 	vcpu->id = vm->nr_vcpus++;
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vcpu->id);
 	need(vcpu->fd >= 0, "KVM_CREATE_VCPU %u", vcpu->id);
-	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 vcpu->fd, 0);
 	need(vcpu->run != MAP_FAILED, "mmap of kvm_run");
 	return vcpu;
+}
+
+void vcpu_close(struct vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+}
+
+void vm_close(struct vm *vm)
+{
+	close(vm->fd);
 }
 
 /* --- memslots ------------------------------------------------------------- */

@@ -432,9 +432,8 @@ static void no_page_table_leak(const struct test *t)
 	with = meminfo("SecPageTables");
 	expect_true(with >= before + kib - slack, "%ld page tables are accounted (%ld KiB, %ld before)",
 		    nr, with, before);
-	munmap(f.vcpu->run, getpagesize());
-	close(f.vcpu->fd);
-	close(f.vm->fd);
+	vcpu_close(f.vcpu);
+	vm_close(f.vm);
 	/* They are freed after a grace period of RCU. */
 	deadline = now() + 5;
 	while (meminfo("SecPageTables") > before + slack && now() < deadline)
