@@ -12,6 +12,7 @@
 #ifndef OBSERVE_H
 #define OBSERVE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,7 +80,7 @@ const char *observe_missing(unsigned int mask);
 /* Start to observe @vm, from now on. */
 struct observer *observe(struct vm *vm, unsigned int mask);
 
-/* Read what happened until now. */
+/* Read what happened until now. (While faults loop, this does not end.) */
 void observer_sync(struct observer *o);
 /* Wait until an event of @type has come; false after @seconds. */
 bool observer_wait(struct observer *o, enum event_type type, double seconds);
@@ -88,12 +89,21 @@ void observer_clear(struct observer *o);
 
 /* All of these sync first. */
 struct mapping observer_mapping(struct observer *o, uint64_t gfn);
-/* Events of @type; for those with a result, with @ret (-1: any). */
+/* Events of @type; with the result @ret, or RET_ANY. */
+#define RET_ANY	INT_MAX
 unsigned long observer_count(struct observer *o, enum event_type type, int ret);
 /* The log since the last clear, in time order. */
 const struct event *observer_events(struct observer *o, size_t *nr);
 /* Leaf SPTEs present now at @level. */
 unsigned long observer_leaves(struct observer *o, int level);
+
+/*
+ * For faults that loop without end, which no buffer can hold: stop recording
+ * for good, and count the calls of kvm_tdp_page_fault, on any VM, since the
+ * observer began.
+ */
+void observer_pause(struct observer *o);
+unsigned long observer_fault_calls(struct observer *o);
 
 /* Print the log, a line an event, if --verbose. */
 void observer_dump(struct observer *o);

@@ -112,6 +112,7 @@ static unsigned int with_helpers(unsigned int mask)
 struct source {
 	int type;
 	const char *system, *name;
+	const char *filter;		/* or NULL */
 	int id;				/* tep event id */
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
 };
@@ -220,18 +221,21 @@ static void probe_create(struct observer *o, const struct probe_def *def)
 {
 	const char *symbol = symbol_of(def);
 	char *path = tracefs_get_tracing_file("kprobe_events");
+	const char *name;
 
 	if (!symbol && optional(def))
 		return;
-	undo_append(path, strf("-:%s/%s", o->group, def->name));
+	/* kprobe_profile shows names without groups: make them unique, too. */
+	name = strf("%s_%s", def->name, o->group);
+	undo_append(path, strf("-:%s/%s", o->group, name));
 	/* 128: return probes of as many calls at once. */
 	need(tracefs_instance_file_append(NULL, "kprobe_events",
 			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", o->group,
-			     def->name, symbol, def->args)) > 0,
+			     name, symbol, def->args)) > 0,
 	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
 	tracefs_put_tracing_file(path);
 	o->sources[o->nr_sources++] = (struct source){
-		.type = def->type, .system = o->group, .name = def->name };
+		.type = def->type, .system = o->group, .name = name, .filter = def->filter };
 }
 
 static void source_enable(struct observer *o, struct source *s)
@@ -250,14 +254,10 @@ static void source_enable(struct observer *o, struct source *s)
 	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
 		 tep_find_field(event, "spte");
 
-	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
-		const struct probe_def *def = &probe_defs[i];
-
-		if (def->filter && !strcmp(def->name, s->name))
-			need(tracefs_event_file_write(o->instance, s->system, s->name,
-						      "filter", def->filter) >= 0,
-			     "filter %s of %s", def->filter, s->name);
-	}
+	if (s->filter)
+		need(tracefs_event_file_write(o->instance, s->system, s->name, "filter",
+					      s->filter) >= 0,
+		     "filter %s of %s", s->filter, s->name);
 	need(!tracefs_event_enable(o->instance, s->system, s->name),
 	     "enabling %s:%s", s->system, s->name);
 }
@@ -460,41 +460,75 @@ static unsigned long lost_events(struct observer *o)
 	return lost;
 }
 
-/* Misses of our probes, from kprobe_profile: "  group/name  hits  misses". */
-static unsigned long missed_probes(struct observer *o)
+/*
+ * Lines of kprobe_profile, "  name  hits  misses", whose name contains @part:
+ * ours contain the group.
+ */
+static void probe_profile(const char *part, unsigned long *hits, unsigned long *misses)
 {
 	char *text = tracefs_instance_file_read(NULL, "kprobe_profile", NULL);
-	unsigned long missed = 0, misses;
+	unsigned long hit, miss;
 	char *line, *rest = text;
 
-	while (rest && (line = strsep(&rest, "\n")))
-		if (strstr(line, o->group) &&
-		    sscanf(line, "%*s %*u %lu", &misses) == 1)
-			missed += misses;
+	*hits = *misses = 0;
+	while (rest && (line = strsep(&rest, "\n"))) {
+		if (!strstr(line, part) || sscanf(line, "%*s %lu %lu", &hit, &miss) != 2)
+			continue;
+		*hits += hit;
+		*misses += miss;
+	}
 	free(text);
-	return missed;
+}
+
+static void drain(struct observer *o)
+{
+	tracefs_iterate_raw_events(o->tep, o->instance, NULL, 0, on_record, o);
 }
 
 void observer_sync(struct observer *o)
 {
-	unsigned long lost;
+	unsigned long lost, hits;
 
-	tracefs_iterate_raw_events(o->tep, o->instance, NULL, 0, on_record, o);
+	drain(o);
 	lost = lost_events(o);
 	errno = EOVERFLOW;
 	need(!lost, "tracing lost %lu events", lost);
-	lost = missed_probes(o);
+	probe_profile(o->group, &hits, &lost);
 	need(!lost, "probes missed %lu calls", lost);
+}
+
+static unsigned long count_logged(const struct observer *o, enum event_type type, int ret)
+{
+	unsigned long nr = 0;
+
+	for (size_t i = 0; i < o->nr_events; i++)
+		nr += o->events[i].type == type &&
+		      (ret == RET_ANY || o->events[i].ret == ret);
+	return nr;
+}
+
+void observer_pause(struct observer *o)
+{
+	need(!tracefs_trace_off(o->instance), "tracing off");
+}
+
+unsigned long observer_fault_calls(struct observer *o)
+{
+	unsigned long hits, misses;
+
+	probe_profile(strf(" fault_%s ", o->group), &hits, &misses);
+	return hits;
 }
 
 bool observer_wait(struct observer *o, enum event_type type, double seconds)
 {
 	double deadline = now() + seconds;
 
-	while (!observer_count(o, type, -1)) {
+	/* Only the buffer: whoever waits here has a window open. */
+	for (drain(o); !count_logged(o, type, RET_ANY); drain(o)) {
 		if (now() > deadline)
 			return false;
-		usleep(200);
+		usleep(100);
 	}
 	return true;
 }
@@ -563,13 +597,8 @@ unsigned long observer_leaves(struct observer *o, int level)
 
 unsigned long observer_count(struct observer *o, enum event_type type, int ret)
 {
-	unsigned long nr = 0;
-
 	observer_sync(o);
-	for (size_t i = 0; i < o->nr_events; i++)
-		nr += o->events[i].type == type &&
-		      (ret < 0 || o->events[i].ret == ret);
-	return nr;
+	return count_logged(o, type, ret);
 }
 
 const struct event *observer_events(struct observer *o, size_t *nr)
@@ -586,5 +615,5 @@ unsigned long observer_retries(struct observer *o)
 
 unsigned long observer_faults(struct observer *o)
 {
-	return observer_count(o, EV_FAULT, -1);
+	return observer_count(o, EV_FAULT, RET_ANY);
 }
