@@ -7,6 +7,14 @@
 #include "rules.h"
 #include "softtdx.h"
 
+/*
+ * Functions that the model's files share. In the kernel the model is one unit (softtdx_model.c)
+ * and keeps these names to itself.
+ */
+#ifndef INTERNAL
+#define INTERNAL
+#endif
+
 #define TRY(expr) do { u64 try_status_ = (expr); if (try_status_) return try_status_; } while (0)
 
 #define ALIGNED(x, size) (!((x) & ((size) - 1)))
@@ -15,9 +23,9 @@
 enum lock_mode { SHARED, EXCLUSIVE };
 #define LOCK_EXCLUSIVE 0x8000
 
-bool lock_try(u16 *lock, enum lock_mode mode);
-bool lock_upgrade(u16 *lock);
-void lock_drop(u16 *lock);
+INTERNAL bool lock_try(u16 *lock, enum lock_mode mode);
+INTERNAL bool lock_upgrade(u16 *lock);
+INTERNAL void lock_drop(u16 *lock);
 
 #define atomic_add(p, v)	__atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define atomic_sub(p, v)	__atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST)
@@ -85,111 +93,113 @@ struct call {
 };
 
 /* A shared operand, without its KeyID; NULL: not aligned, a private KeyID, no memory. */
-void *map_shared(struct call *c, u64 hpa, u64 alignment);
+INTERNAL void *map_shared(struct call *c, u64 hpa, u64 alignment);
 /* Takes a lock until the end of the call. */
-bool call_lock(struct call *c, u16 *lock, enum lock_mode mode);
-void *map(struct softtdx *m, u64 hpa);
-void zero_page(struct softtdx *m, u64 hpa);
+INTERNAL bool call_lock(struct call *c, u16 *lock, enum lock_mode mode);
+INTERNAL void *map(struct softtdx *m, u64 hpa);
+INTERNAL void zero_page(struct softtdx *m, u64 hpa);
 
 /* pamt.c */
-struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa);
-struct pamt_entry *pamt_at(struct softtdx *m, u64 hpa, int level);
-void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
-u64 pamt_owner(const struct pamt_entry *e);
-void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner);
-bool hpa_valid(const struct softtdx *m, u64 hpa);
-bool hpa_shared(const struct softtdx *m, u64 hpa, u64 alignment);
-u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 op,
+INTERNAL struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa);
+INTERNAL struct pamt_entry *pamt_at(struct softtdx *m, u64 hpa, int level);
+INTERNAL void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
+INTERNAL u64 pamt_owner(const struct pamt_entry *e);
+INTERNAL void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner);
+INTERNAL bool hpa_valid(const struct softtdx *m, u64 hpa);
+INTERNAL bool hpa_shared(const struct softtdx *m, u64 hpa, u64 alignment);
+INTERNAL u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 op,
 	      struct pamt_entry **e, int *level);
-u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
+INTERNAL u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
 	      struct pamt_entry **e);
-u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt_entry **e);
+INTERNAL u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt_entry **e);
 
-struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
+INTERNAL struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
 
 /* td.c */
-u64 tdr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
-u64 tdr_lock_owner(struct call *c, const struct pamt_entry *e, enum lock_mode mode);
-u64 td_state(struct call *c, bool take_op_lock);
-u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
-u64 vcpu_associate(struct call *c);
-void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
-void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
-void page_lose(struct call *c, struct pamt_entry *e, u64 pages);
-void td_list(struct softtdx *m, u64 tdr_pa);
-void td_unlist(struct softtdx *m, u64 tdr_pa);
+INTERNAL u64 tdr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
+INTERNAL u64 tdr_lock_owner(struct call *c, const struct pamt_entry *e, enum lock_mode mode);
+INTERNAL u64 td_state(struct call *c, bool take_op_lock);
+INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
+INTERNAL u64 vcpu_associate(struct call *c);
+INTERNAL void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
+INTERNAL void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
+INTERNAL void page_lose(struct call *c, struct pamt_entry *e, u64 pages);
+INTERNAL void td_list(struct softtdx *m, u64 tdr_pa);
+INTERNAL void td_unlist(struct softtdx *m, u64 tdr_pa);
 
 /* sept.c */
-u64 gpa_operand(struct call *c, int min_level, int max_level);
-u64 gpa_check(struct call *c, u64 gpa);
-u64 sept_walk(struct call *c);
-u64 sept_walk_to_leaf(struct call *c);
-u64 sept_lock_tree(struct call *c, enum lock_mode mode);
-u64 sept_lock_entry(struct call *c);
-void sept_store(struct call *c, u64 entry);
-u64 sept_error(struct call *c, u64 status);
-u64 sept_unblocked(u64 entry);
-void sept_fill_free(struct softtdx *m, u64 hpa);
-bool td_tracked(const struct tdcs *tdcs, u64 epoch);
-u64 sept_removable(struct call *c, const struct pamt_entry *e);
+INTERNAL enum sept_state sept_state(u64 entry);
+INTERNAL const char *sept_state_name(enum sept_state state);
+INTERNAL u64 gpa_operand(struct call *c, int min_level, int max_level);
+INTERNAL u64 gpa_check(struct call *c, u64 gpa);
+INTERNAL u64 sept_walk(struct call *c);
+INTERNAL u64 sept_walk_to_leaf(struct call *c);
+INTERNAL u64 sept_lock_tree(struct call *c, enum lock_mode mode);
+INTERNAL u64 sept_lock_entry(struct call *c);
+INTERNAL void sept_store(struct call *c, u64 entry);
+INTERNAL u64 sept_error(struct call *c, u64 status);
+INTERNAL u64 sept_unblocked(u64 entry);
+INTERNAL void sept_fill_free(struct softtdx *m, u64 hpa);
+INTERNAL bool td_tracked(const struct tdcs *tdcs, u64 epoch);
+INTERNAL u64 sept_removable(struct call *c, const struct pamt_entry *e);
 
 /* inject.c, journal.c, report.c */
-u64 inject(struct call *c);
-void journal(struct call *c, u64 rax, u64 status, bool injected);
-void count(struct softtdx *m, u16 leaf, u64 status);
-void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page);
+INTERNAL u64 inject(struct call *c);
+INTERNAL void journal(struct call *c, u64 rax, u64 status, bool injected);
+INTERNAL void count(struct softtdx *m, u16 leaf, u64 status);
+INTERNAL void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page);
 
 /* KeyIDs */
-struct softtdx_keyid *keyid_entry(struct softtdx *m, u64 keyid);
+INTERNAL struct softtdx_keyid *keyid_entry(struct softtdx *m, u64 keyid);
 
 /* The leaves. */
-u64 sys_init(struct call *c);
-u64 sys_lp_init(struct call *c);
-u64 sys_rd(struct call *c);
-u64 sys_config(struct call *c);
-u64 sys_key_config(struct call *c);
-u64 sys_tdmr_init(struct call *c);
-u64 sys_shutdown(struct call *c);
-u64 sys_update(struct call *c);
-u64 sys_disable(struct call *c);
-u64 mng_create(struct call *c);
-u64 mng_key_config(struct call *c);
-u64 mng_addcx(struct call *c);
-u64 mng_init(struct call *c);
-u64 mng_rd(struct call *c);
-u64 mng_vpflushdone(struct call *c);
-u64 mng_key_freeid(struct call *c);
-u64 vp_create(struct call *c);
-u64 vp_addcx(struct call *c);
-u64 vp_init(struct call *c);
-u64 vp_flush(struct call *c);
-u64 vp_rd(struct call *c);
-u64 vp_wr(struct call *c);
-u64 vp_enter(struct call *c);
-u64 mem_sept_add(struct call *c);
-u64 mem_sept_rd(struct call *c);
-u64 mem_sept_remove(struct call *c);
-u64 mem_page_add(struct call *c);
-u64 mem_page_aug(struct call *c);
-u64 mem_page_remove(struct call *c);
-u64 mem_page_promote(struct call *c);
-u64 mem_page_demote(struct call *c);
-u64 mem_range_block(struct call *c);
-u64 mem_range_unblock(struct call *c);
-u64 mem_track(struct call *c);
-u64 mem_rd(struct call *c);
-u64 mem_wr(struct call *c);
-u64 mr_extend(struct call *c);
-u64 mr_finalize(struct call *c);
-u64 phymem_page_reclaim(struct call *c);
-u64 phymem_page_rdmd(struct call *c);
-u64 phymem_page_wbinvd(struct call *c);
-u64 phymem_cache_wb(struct call *c);
+INTERNAL u64 sys_init(struct call *c);
+INTERNAL u64 sys_lp_init(struct call *c);
+INTERNAL u64 sys_rd(struct call *c);
+INTERNAL u64 sys_config(struct call *c);
+INTERNAL u64 sys_key_config(struct call *c);
+INTERNAL u64 sys_tdmr_init(struct call *c);
+INTERNAL u64 sys_shutdown(struct call *c);
+INTERNAL u64 sys_update(struct call *c);
+INTERNAL u64 sys_disable(struct call *c);
+INTERNAL u64 mng_create(struct call *c);
+INTERNAL u64 mng_key_config(struct call *c);
+INTERNAL u64 mng_addcx(struct call *c);
+INTERNAL u64 mng_init(struct call *c);
+INTERNAL u64 mng_rd(struct call *c);
+INTERNAL u64 mng_vpflushdone(struct call *c);
+INTERNAL u64 mng_key_freeid(struct call *c);
+INTERNAL u64 vp_create(struct call *c);
+INTERNAL u64 vp_addcx(struct call *c);
+INTERNAL u64 vp_init(struct call *c);
+INTERNAL u64 vp_flush(struct call *c);
+INTERNAL u64 vp_rd(struct call *c);
+INTERNAL u64 vp_wr(struct call *c);
+INTERNAL u64 vp_enter(struct call *c);
+INTERNAL u64 mem_sept_add(struct call *c);
+INTERNAL u64 mem_sept_rd(struct call *c);
+INTERNAL u64 mem_sept_remove(struct call *c);
+INTERNAL u64 mem_page_add(struct call *c);
+INTERNAL u64 mem_page_aug(struct call *c);
+INTERNAL u64 mem_page_remove(struct call *c);
+INTERNAL u64 mem_page_promote(struct call *c);
+INTERNAL u64 mem_page_demote(struct call *c);
+INTERNAL u64 mem_range_block(struct call *c);
+INTERNAL u64 mem_range_unblock(struct call *c);
+INTERNAL u64 mem_track(struct call *c);
+INTERNAL u64 mem_rd(struct call *c);
+INTERNAL u64 mem_wr(struct call *c);
+INTERNAL u64 mr_extend(struct call *c);
+INTERNAL u64 mr_finalize(struct call *c);
+INTERNAL u64 phymem_page_reclaim(struct call *c);
+INTERNAL u64 phymem_page_rdmd(struct call *c);
+INTERNAL u64 phymem_page_wbinvd(struct call *c);
+INTERNAL u64 phymem_cache_wb(struct call *c);
 
 /* mng_params.c: what TDH.MNG.INIT copies from TD_PARAMS, and its CPUID view. */
-u64 td_params_apply(struct call *c, const struct td_params *p);
-u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
-bool field_id_valid(u64 id);
+INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
+INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
+INTERNAL bool field_id_valid(u64 id);
 
 /* sys_fields.c: the CPUID leaves that a TD's creator may set, with the bits. */
 struct cpuid_config {
@@ -197,11 +207,11 @@ struct cpuid_config {
 	struct cpuid_value mask;
 };
 #define NO_SUBLEAF 0xFFFFFFFFu
-extern const struct cpuid_config cpuid_configs[];
-extern const u32 nr_cpuid_configs;
+#define NR_CPUID_CONFIGS 12
+INTERNAL const struct cpuid_config *cpuid_config(u32 i);
 #define ATTRIBUTES_FIXED0 (ATTR_SEPT_VE_DISABLE | ATTR_DEBUG)
 #define ATTRIBUTES_FIXED1 0ull
 #define XFAM_FIXED1 3ull
-u64 xfam_fixed0(const struct softtdx *m);
+INTERNAL u64 xfam_fixed0(const struct softtdx *m);
 
 #endif

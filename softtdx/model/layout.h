@@ -103,7 +103,4 @@ enum sept_state {
 				 SEPT_PENDING_BLOCKED)
 #define SEPT_ANY		(SEPT_ANY_LEAF | SEPT_FREE | SEPT_NL_MAPPED | SEPT_NL_BLOCKED)
 
-enum sept_state sept_state(u64 entry);
-const char *sept_state_name(enum sept_state state);
-
 #endif

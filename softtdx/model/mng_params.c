@@ -63,16 +63,16 @@ static bool cpuid_within(struct cpuid_value v, struct cpuid_value mask)
 /* On an error RCX names the CPUID leaf. */
 static u64 check_cpuid(struct call *c, const struct td_params *p)
 {
-	for (u32 i = 0; i < nr_cpuid_configs; i++) {
-		const struct cpuid_config *k = &cpuid_configs[i];
+	for (u32 i = 0; i < NR_CPUID_CONFIGS; i++) {
+		const struct cpuid_config *k = cpuid_config(i);
 
 		if (RULE(CPUID_CONFIGURABLE, !cpuid_within(p->cpuid[i], k->mask))) {
 			c->out->rcx = k->leaf | (u64)k->subleaf << 32;
 			return ST(OPERAND_INVALID, OP_CPUID_CONFIG);
 		}
 	}
-	if (!all_zero(&p->cpuid[nr_cpuid_configs],
-		      (CPUID_CONFIGS_MAX - nr_cpuid_configs) * sizeof(p->cpuid[0])))
+	if (!all_zero(&p->cpuid[NR_CPUID_CONFIGS],
+		      (CPUID_CONFIGS_MAX - NR_CPUID_CONFIGS) * sizeof(p->cpuid[0])))
 		return ST(OPERAND_INVALID, OP_RDX);
 	return 0;
 }
@@ -137,8 +137,8 @@ static const struct cpuid_value *find_cpuid(const struct tdcs *tdcs, u32 leaf, u
 		return &basic;
 	if (subleaf == NO_SUBLEAF && leaf == 0x80000000)
 		return &extended;
-	for (u32 i = 0; i < nr_cpuid_configs; i++)
-		if (cpuid_configs[i].leaf == leaf && cpuid_configs[i].subleaf == subleaf)
+	for (u32 i = 0; i < NR_CPUID_CONFIGS; i++)
+		if (cpuid_config(i)->leaf == leaf && cpuid_config(i)->subleaf == subleaf)
 			return &tdcs->cpuid[i];
 	return NULL;
 }

@@ -5,14 +5,18 @@
 
 #include "types.h"
 
+#ifndef INTERNAL
+#define INTERNAL
+#endif
+
 struct sha384 {
 	u64 h[8];
 	u64 length;		/* bytes */
 	u8 block[128];
 };
 
-void sha384_init(struct sha384 *s);
-void sha384_update(struct sha384 *s, const void *data, size_t length);
-void sha384_final(struct sha384 *s, u8 digest[48]);
+INTERNAL void sha384_init(struct sha384 *s);
+INTERNAL void sha384_update(struct sha384 *s, const void *data, size_t length);
+INTERNAL void sha384_final(struct sha384 *s, u8 digest[48]);
 
 #endif

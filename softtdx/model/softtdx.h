@@ -135,7 +135,7 @@ struct softtdx {
 	bool handoff;			/* SHUTDOWN left state for UPDATE */
 	u64 lp_done[SOFTTDX_MAX_CPUS / 64];
 	u32 nr_lp_done;
-	u32 packages;			/* with SYS.KEY.CONFIG done */
+	u32 packages, nr_packages;	/* with SYS.KEY.CONFIG done */
 	u32 nr_tdmrs;
 	struct softtdx_tdmr tdmrs[TDMR_MAX];
 	struct softtdx_keyid keyids[SOFTTDX_MAX_KEYIDS];	/* by KeyID - first_keyid */

@@ -47,7 +47,7 @@ u64 sys_key_config(struct call *c)
 	if (m->packages & bit)
 		return ST0(KEY_CONFIGURED);
 	m->packages |= bit;
-	if ((u32)__builtin_popcount(m->packages) == m->cfg.nr_packages)
+	if (++m->nr_packages == m->cfg.nr_packages)
 		m->state = SYS_READY;
 	return 0;
 }

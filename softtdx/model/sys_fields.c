@@ -3,7 +3,7 @@
 #include "internal.h"
 
 /* Bits that a TD's creator may set directly; the others follow from other parameters. */
-const struct cpuid_config cpuid_configs[] = {
+static const struct cpuid_config cpuid_configs[NR_CPUID_CONFIGS] = {
 	{ 1, NO_SUBLEAF, { .eax = 0x0FFF3FFF, .ebx = 0x00FF0000 } },
 	{ 4, 0, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
 	{ 4, 1, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
@@ -17,7 +17,11 @@ const struct cpuid_config cpuid_configs[] = {
 	{ 0x23, 0, { 0 } },
 	{ 0x80000008, NO_SUBLEAF, { 0 } },
 };
-const u32 nr_cpuid_configs = sizeof(cpuid_configs) / sizeof(cpuid_configs[0]);
+
+const struct cpuid_config *cpuid_config(u32 i)
+{
+	return &cpuid_configs[i];
+}
 
 u64 xfam_fixed0(const struct softtdx *m)
 {
@@ -51,7 +55,7 @@ static const struct field fields[] = {
 	{ MD_ATTRIBUTES_FIXED1, ATTRIBUTES_FIXED1 },
 	{ MD_XFAM_FIXED0, 0 },			/* depends on the CPU */
 	{ MD_XFAM_FIXED1, XFAM_FIXED1 },
-	{ MD_NUM_CPUID_CONFIG, 0 },		/* the size of the table above */
+	{ MD_NUM_CPUID_CONFIG, NR_CPUID_CONFIGS },
 	{ MD_MAX_VCPUS_PER_TD, MAX_VCPUS_PER_TD },
 	{ MD_MODULE_HV, 1 },
 };
@@ -61,8 +65,6 @@ static u64 plain_value(const struct softtdx *m, const struct field *f)
 {
 	if (f->id == MD_XFAM_FIXED0)
 		return xfam_fixed0(m);
-	if (f->id == MD_NUM_CPUID_CONFIG)
-		return nr_cpuid_configs;
 	return f->value;
 }
 
@@ -80,13 +82,13 @@ static bool nth_field(const struct softtdx *m, u32 i, struct field *f)
 		return true;
 	}
 	i -= NR_FIELDS;
-	if (i < nr_cpuid_configs) {
+	if (i < NR_CPUID_CONFIGS) {
 		f->id = MD_CPUID_CONFIG_LEAVES + i;
 		f->value = cpuid_configs[i].leaf | (u64)cpuid_configs[i].subleaf << 32;
 		return true;
 	}
-	i -= nr_cpuid_configs;
-	if (i >= 2 * nr_cpuid_configs)
+	i -= NR_CPUID_CONFIGS;
+	if (i >= 2 * NR_CPUID_CONFIGS)
 		return false;
 	f->id = MD_CPUID_CONFIG_VALUES + i;
 	f->value = config_half(&cpuid_configs[i / 2], i % 2);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TDH.VP.*: vCPUs. */
+#include "test.h"
+
+TEST(vcpu_needs_its_pages)
+{
+	struct td td;
+	u64 vp = new_page(w);
+
+	td_build(w, &td, INITED);
+	EXPECT(CALL(VP_CREATE, .rcx = vp, .rdx = td.tdr), 0);
+	for (int i = 1; i < TDVPS_PAGES_MIN; i++) {
+		EXPECT(CALL(VP_INIT, .rcx = vp), ST0(TDCX_NUM_INCORRECT));
+		EXPECT(CALL(VP_FLUSH, .rcx = vp), ST0(TDCX_NUM_INCORRECT));
+		EXPECT(CALL(VP_RD, .rcx = vp, .rdx = MD_VP_PIN_BASED), ST0(TDCX_NUM_INCORRECT));
+		EXPECT(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = vp), 0);
+	}
+	EXPECT(CALL(VP_RD, .rcx = vp, .rdx = MD_VP_PIN_BASED), ST0(VCPU_STATE_INCORRECT));
+	EXPECT(CALL(VP_INIT, .rcx = vp, .rdx = 5), 0);
+	EXPECT(CALL(VP_INIT, .rcx = vp), ST0(VCPU_STATE_INCORRECT));
+	EXPECT(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = vp), ST0(VCPU_STATE_INCORRECT));
+	EXPECT_EQ(((struct tdvps *)at(w, vp))->initial_rcx, 5);
+}
+
+TEST(vcpu_pages_are_limited)
+{
+	struct td td;
+	u64 vp = new_page(w);
+
+	td_build(w, &td, INITED);
+	MUST(CALL(VP_CREATE, .rcx = vp, .rdx = td.tdr));
+	for (int i = 1; i < TDVPS_PAGES_MAX; i++)
+		EXPECT(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = vp), 0);
+	EXPECT(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = vp), ST0(TDCX_NUM_INCORRECT));
+}
+
+TEST(vcpus_are_limited)
+{
+	struct td td;
+
+	td_build(w, &td, INITED);
+	td_vcpu(w, &td, 0);
+	td_vcpu(w, &td, 1);
+	EXPECT_EQ(((struct tdvps *)at(w, td.tdvpr))->index, 1);
+	td.tdvpr = new_page(w);
+	MUST(CALL(VP_CREATE, .rcx = td.tdvpr, .rdx = td.tdr));
+	for (int i = 1; i < TDVPS_PAGES_MIN; i++)
+		MUST(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = td.tdvpr));
+	EXPECT(CALL(VP_INIT, .rcx = td.tdvpr), ST0(MAX_VCPUS_EXCEEDED));
+	EXPECT_EQ(tdcs_of(w, &td)->nr_vcpus, 2);
+}
+
+TEST(vcpu_belongs_to_one_cpu)
+{
+	struct td td;
+
+	td_build(w, &td, WITH_VCPU);
+	EXPECT(CALL_ON(1, VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED), ST0(VCPU_ASSOCIATED));
+	EXPECT(CALL_ON(1, VP_FLUSH, .rcx = td.tdvpr), ST0(VCPU_NOT_ASSOCIATED));
+	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
+	EXPECT_EQ(w->cleared, 1);
+	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), ST0(VCPU_NOT_ASSOCIATED));
+	EXPECT(CALL_ON(1, VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1), 0);
+	EXPECT(CALL(VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED), ST0(VCPU_ASSOCIATED));
+	EXPECT_EQ(tdcs_of(w, &td)->nr_assoc, 1);
+}
+
+TEST(vp_flush_needs_the_key)
+{
+	struct td td;
+
+	td_build(w, &td, WITH_VCPU);
+	MUST(CALL(VP_FLUSH, .rcx = td.tdvpr));
+	td_end_key(w, &td);
+	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), ST0(TD_KEYS_NOT_CONFIGURED));
+}
+
+TEST(vcpu_fields)
+{
+	struct td td;
+
+	td_build(w, &td, RUNNABLE);
+#define WRITE(id, value, mask) CALL(VP_WR, .rcx = td.tdvpr, .rdx = (id), .r8 = (value), .r9 = (mask))
+#define READ(id) (CALL(VP_RD, .rcx = td.tdvpr, .rdx = (id)) ? ~0ull : w->regs.r8)
+	EXPECT(WRITE(MD_VP_POSTED_INTR_NV, 0xF2, 0xFFFF), 0);
+	EXPECT_EQ(READ(MD_VP_POSTED_INTR_NV), 0xF2);
+	EXPECT(WRITE(MD_VP_POSTED_INTR_DESC, SHARED_BASE + 0x40, ~0ull), 0);
+	EXPECT(WRITE(MD_VP_POSTED_INTR_DESC, SHARED_BASE + 0x20, ~0ull),
+	       ST0(METADATA_FIELD_VALUE_NOT_VALID));
+	EXPECT_EQ(READ(MD_VP_POSTED_INTR_DESC), SHARED_BASE + 0x40);
+	EXPECT(WRITE(MD_VP_PIN_BASED, 0xFF, 0x7F), ST0(METADATA_FIELD_NOT_WRITABLE));
+	EXPECT(WRITE(MD_VP_PIN_BASED, 0xFF, 0xFF), 0);
+	EXPECT_EQ(READ(MD_VP_PIN_BASED), 0x80);
+	EXPECT(WRITE(MD_VP_PIN_BASED, 0, 0x80), 0);
+	EXPECT_EQ(w->regs.r8, 0x80);		/* the value before */
+	EXPECT(WRITE(MD_VP_SHARED_EPTP, SHARED_BASE | 3ull << PHYS_BITS, ~0ull),
+	       ST0(METADATA_FIELD_VALUE_NOT_VALID));
+	EXPECT(WRITE(MD_VP_SHARED_EPTP, SHARED_BASE, ~0ull), 0);
+	EXPECT(WRITE(MD_VP_STATE_DETAILS, 1, 1), ST0(METADATA_FIELD_NOT_WRITABLE));
+	EXPECT_EQ(READ(MD_VP_STATE_DETAILS), 0);
+	EXPECT(WRITE(0x4002, 1, 1), ST0(METADATA_FIELD_ID_INCORRECT));
+	EXPECT(CALL(VP_RD, .rcx = td.tdvpr, .rdx = 0x4002), ST0(METADATA_FIELD_ID_INCORRECT));
+	EXPECT(CALL(VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED | 1ull << 34),
+	       ST0(METADATA_FIELD_ID_INCORRECT));
+#undef WRITE
+#undef READ
+}
+
+/* While the vCPU is inside, the host does what needs the TD alone or tracks. */
+static struct td inside_td;
+
+static u64 track_inside(struct world *w, const struct softtdx_vcpu *vcpu,
+			struct softtdx_regs *regs)
+{
+	struct td *td = &inside_td;
+
+	(void)regs;
+	EXPECT_EQ(vcpu->tdr, td->tdr);
+	EXPECT_EQ(vcpu->tdvpr, td->tdvpr);
+	EXPECT_EQ(tdcs_of(w, td)->inside[1], 1);
+	EXPECT(CALL_ON(1, MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td->tdr), 0);
+	EXPECT(CALL_ON(1, MEM_TRACK, .rcx = td->tdr), 0);
+	/* The vCPU entered before the track: its TLB may still hold the page. */
+	EXPECT(CALL_ON(1, MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td->tdr),
+	       ST(TLB_TRACKING_NOT_DONE, OP_RCX));
+	EXPECT(CALL_ON(1, MEM_TRACK, .rcx = td->tdr), ST0(PREVIOUS_TLB_EPOCH_BUSY));
+	EXPECT(CALL_ON(1, VP_FLUSH, .rcx = td->tdvpr), ST(OPERAND_BUSY, OP_RCX));
+	EXPECT(CALL_ON(1, MR_FINALIZE, .rcx = td->tdr), ST(OPERAND_BUSY, OP_RCX));
+	return 77;
+}
+
+TEST(epochs)
+{
+	struct td *td = &inside_td;
+
+	td_build(w, td, RUNNABLE);
+	td_tables(w, td);
+	td_aug(w, td, GPA);
+	w->inside = track_inside;
+	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), 77);
+	EXPECT_EQ(w->flushes, 1);
+	EXPECT_EQ(tdcs_of(w, td)->inside[1], 0);
+	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td->tdr), 0);
+	w->inside = NULL;
+	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), 77);
+	EXPECT_EQ(w->flushes, 2);		/* there was a track */
+	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), 77);
+	EXPECT_EQ(w->flushes, 2);
+	tdcs_of(w, td)->epoch_lock = LOCK_EXCLUSIVE;
+	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), ST(OPERAND_BUSY, OP_TD_EPOCH));
+	tdcs_of(w, td)->epoch_lock = 0;
+}
+
+static u64 accept_inside(struct world *w, const struct softtdx_vcpu *vcpu,
+			 struct softtdx_regs *regs)
+{
+	(void)regs;
+	EXPECT(softtdx_accept(w->m, vcpu, GPA), 0);
+	EXPECT(softtdx_accept(w->m, vcpu, GPA), ST(PAGE_ALREADY_ACCEPTED, 0));
+	EXPECT(softtdx_accept(w->m, vcpu, GPA | 1), ST(PAGE_SIZE_MISMATCH, OP_RCX));
+	EXPECT(softtdx_accept(w->m, vcpu, GPA + 0x1000), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
+	EXPECT(softtdx_accept(w->m, vcpu, GPA + LEVEL_SIZE(2)), ST(EPT_WALK_FAILED, OP_RCX));
+	EXPECT(softtdx_accept(w->m, vcpu, GPA | 2), ST(OPERAND_INVALID, OP_RCX));
+	return 77;
+}
+
+TEST(accept)
+{
+	struct td td;
+	u64 page;
+
+	td_build(w, &td, RUNNABLE);
+	td_tables(w, &td);
+	page = td_aug(w, &td, GPA);
+	memset(at(w, page), 0xAA, PAGE_4K);
+	w->inside = accept_inside;
+	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
+	EXPECT_EQ(entry_state(w, &td, GPA), 4);
+	EXPECT_EQ(*(u64 *)at(w, page), 0);
+}
+
+TEST(no_entry_without_environment)
+{
+	static struct softtdx_ops ops;
+	struct td td;
+
+	ops = *w->m->ops;
+	ops.vp_enter = NULL;
+	ops.vp_flush = NULL;
+	td_build(w, &td, RUNNABLE);
+	w->m->ops = &ops;
+	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST(OPERAND_INVALID, OP_RAX));
+	EXPECT_COMPLAINT(SOFTTDX_UNKNOWN_LEAF);
+	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
+}
