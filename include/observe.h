@@ -36,15 +36,11 @@ enum event_type {
 	EV_SPTE,		/* an SPTE changed: gfn, level, old, new */
 	EV_FAULT,		/* kvm_tdp_page_fault returned: gfn, ret (PF_*) */
 	EV_FAULTIN,		/* kvm_mmu_faultin_pfn returned: gfn, ret */
-	EV_STALE,		/* is_page_fault_stale returned: ret */
 	EV_GMEM_PFN,		/* kvm_gmem_get_pfn returned: gfn, new = pfn, ret */
 	EV_UNMAP_HVA,		/* an mmu_notifier is about to take mmu_lock */
-	EV_INVALIDATE_START,	/* kvm_mmu_invalidate_start (begin before 6.19) */
-	EV_INVALIDATE_END,	/* kvm_mmu_invalidate_end */
 	EV_ATTR_START,		/* kvm_arch_pre_set_memory_attributes */
 	EV_ATTR_END,		/* kvm_arch_post_set_memory_attributes */
 	EV_CLEAR_LOG,		/* KVM_CLEAR_DIRTY_LOG works on a slot: first word */
-	EV_MMU_LOAD,		/* kvm_mmu_load: a vCPU gets a root */
 	EV_NR
 };
 #define OBSERVE(ev)	(1u << (ev))
@@ -112,11 +108,12 @@ void observer_dump(struct observer *o);
 unsigned long observer_retries(struct observer *o);
 unsigned long observer_faults(struct observer *o);
 
-/* The mapping of @gfn as it must be; PFN_NONE: any pfn. */
+/* The mapping of @gfn as it must be; PFN_ANY: onto whatever page. */
+#define PFN_ANY	(PFN_NONE - 1)
 #define expect_mapped(o, gfn, level, pfn) \
 	expect_mapping_(__FILE__, __LINE__, o, gfn, level, pfn)
 #define expect_not_mapped(o, gfn) \
-	expect_mapping_(__FILE__, __LINE__, o, gfn, LEVEL_NONE, PFN_NONE)
+	expect_mapping_(__FILE__, __LINE__, o, gfn, LEVEL_NONE, PFN_ANY)
 void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gfn,
 		     int level, uint64_t pfn);
 

@@ -60,23 +60,14 @@ static const struct probe_def probe_defs[] = {
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
 	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn" }, 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_STALE, "stale", { "is_page_fault_stale" }, 'r',
-	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:u8", NULL },
 	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
 	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },
-	{ EV_INVALIDATE_START, "inv_start",
-	  { "kvm_mmu_invalidate_start", "kvm_mmu_invalidate_begin" }, 'p',
-	  "kvm=$arg1:x64", NULL },
-	{ EV_INVALIDATE_END, "inv_end", { "kvm_mmu_invalidate_end" }, 'p',
-	  "kvm=$arg1:x64", NULL },
 	{ EV_ATTR_START, "attr_start", { "kvm_arch_pre_set_memory_attributes" }, 'p',
 	  "kvm=$arg1:x64", NULL },
 	{ EV_ATTR_END, "attr_end", { "kvm_arch_post_set_memory_attributes" }, 'p',
 	  "kvm=$arg1:x64", NULL },
 	{ EV_CLEAR_LOG, "clear_log", { "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 'p',
 	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
-	{ EV_MMU_LOAD, "mmu_load", { "kvm_mmu_load" }, 'p',
-	  "kvm=+0($arg1):x64", NULL },
 };
 
 /*
@@ -542,12 +533,9 @@ void observer_clear(struct observer *o)
 void observer_dump(struct observer *o)
 {
 	static const char *const names[EV_NR] = {
-		[EV_SPTE] = "spte", [EV_FAULT] = "fault", [EV_FAULTIN] = "faultin",
-		[EV_STALE] = "stale", [EV_GMEM_PFN] = "gmem_pfn",
-		[EV_UNMAP_HVA] = "unmap_hva", [EV_INVALIDATE_START] = "invalidate_start",
-		[EV_INVALIDATE_END] = "invalidate_end", [EV_ATTR_START] = "attr_start",
+		[EV_SPTE] = "spte", [EV_FAULT] = "fault", [EV_FAULTIN] = "faultin", [EV_GMEM_PFN] = "gmem_pfn",
+		[EV_UNMAP_HVA] = "unmap_hva", [EV_ATTR_START] = "attr_start",
 		[EV_ATTR_END] = "attr_end", [EV_CLEAR_LOG] = "clear_log",
-		[EV_MMU_LOAD] = "mmu_load",
 	};
 
 	for (size_t i = 0; i < o->nr_events; i++) {
@@ -571,8 +559,10 @@ struct mapping observer_mapping(struct observer *o, uint64_t gfn)
 
 static const char *mapping_text(int level, uint64_t pfn)
 {
-	if (level == LEVEL_NONE || pfn == PFN_NONE)
+	if (level == LEVEL_NONE || pfn == PFN_ANY)
 		return level_name(level);
+	if (pfn == PFN_NONE)
+		return strf("%s, but no page is present at the hva", level_name(level));
 	return strf("%s, pfn 0x%llx", level_name(level), (unsigned long long)pfn);
 }
 
@@ -581,12 +571,12 @@ void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gf
 {
 	struct mapping m = observer_mapping(o, gfn);
 
-	if (m.level == level && (pfn == PFN_NONE || m.pfn == pfn))
+	if (m.level == level && (pfn == PFN_ANY || m.pfn == pfn))
 		return;
 	test_failed(file, line, strf("mapping of gfn 0x%llx (SPTE 0x%llx)",
 				     (unsigned long long)gfn, (unsigned long long)m.spte),
 		    mapping_text(level, pfn),
-		    mapping_text(m.level, pfn == PFN_NONE ? PFN_NONE : m.pfn));
+		    mapping_text(m.level, pfn == PFN_ANY ? PFN_ANY : m.pfn));
 }
 
 unsigned long observer_leaves(struct observer *o, int level)

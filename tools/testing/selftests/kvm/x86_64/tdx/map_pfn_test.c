@@ -358,6 +358,26 @@ static void readonly_later(const struct test *t)
 	expect_writable(&f, GPA, true, "the host may write again, and has written");
 }
 
+/* A page mapped writable while dirty pages are logged may be written unseen: it
+ * is logged when it is mapped. */
+static void writable_is_logged(const struct test *t)
+{
+	struct mem *mem = mem_populated(MEM_ANON, 64 * SZ_4K, NULL);
+	struct fixture f = fixture_part(t, GPA, mem, 0, mem->size, KVM_MEM_LOG_DIRTY_PAGES);
+	uint64_t bitmap = 0;
+	struct kvm_dirty_log log = { .slot = f.slot->id, .dirty_bitmap = &bitmap };
+
+	prefault(f.vcpu, GPA, mem->size);
+	need(!__vm_ioctl(f.vm, KVM_GET_DIRTY_LOG, &log), "KVM_GET_DIRTY_LOG");
+	for (int i = 0; i < 64; i++) {
+		struct mapping m = observer_mapping(f.o, GFN + i);
+
+		expect_true(!m.writable || bitmap >> i & 1,
+			    "gfn 0x%llx, mapped writable, is in the dirty log (0x%llx)",
+			    GFN + i, (unsigned long long)bitmap);
+	}
+}
+
 /* After fork() the page is shared with the child, until the parent writes. */
 static void fork_cow(const struct test *t)
 {
@@ -520,6 +540,8 @@ static const struct test_case cases[] = {
 	  readonly_hva, SMALL },
 	{ "readonly_later", "memory made read-only is unmapped, and not writable again",
 	  readonly_later, SMALL },
+	{ "writable_is_logged", "a page mapped writable is in the dirty log",
+	  writable_is_logged, SMALL },
 	{ "fork_cow", "a page shared after fork is not writable, its copy is", fork_cow,
 	  SMALL },
 
