@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .model import Case, Number, Run, Status, Test
-from .summary import skip_reasons
+from .summary import alike, skip_reasons
 
 _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/results.md
 
@@ -23,7 +23,8 @@ def render(run: Run) -> str:
     measured = [(test, case) for test, case in run.cases() if case.measurements]
     keys = {key for _, case in measured for key in case.measurements}
     return env.get_template("report.html.j2").render(
-        run=run, Status=Status, skip_reasons=skip_reasons(run), measured=measured,
+        run=run, Status=Status,
+        alike=alike, skip_reasons=skip_reasons(run), measured=measured,
         columns=[*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
         again=lambda test, case: _again(run, test, case))
 

@@ -74,25 +74,28 @@ def skip_reasons(run: Run) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: -item[1])
 
 
+def alike(run: Run, status: Status) -> Iterator[tuple[Test, list[Case]]]:
+    """Cases of a status; neighbours of which only one thing is known ("not run") as one."""
+    def kind(item: tuple[Test, Case]) -> tuple[str, str, str]:
+        test, case = item
+        own = case.name if case.diagnostics or not case.reason else ""
+        return test.name, case.reason, own
+
+    for _, items in groupby(run.cases(status), key=kind):
+        pairs = list(items)
+        yield pairs[0][0], [case for _, case in pairs]
+
+
 def _section(title: str, lines: Iterable[str]) -> list[str]:
     body = [f"  {line}" for line in lines]
     return [title, *body] if body else []
 
 
 def _grouped(run: Run, status: Status) -> Iterator[str]:
-    """Cases with their reason; neighbours that share one (as "not run") are not spelled out."""
-    def kind(item: tuple[Test, Case]) -> tuple[str, str]:
-        return item[0].name, item[1].reason
-
-    for (test, reason), items in groupby(run.cases(status), key=kind):
-        cases = [case for _, case in items]
-        if len(cases) > 3 and reason and not any(case.mismatch for case in cases):
-            yield f"{test}: {cases[0].label} and {len(cases) - 1} more"
-            yield f"    {reason}"
-            continue
-        for case in cases:
-            yield f"{test}: {case.label}"
-            yield from (f"    {line}" for line in (reason, case.mismatch) if line)
+    for test, cases in alike(run, status):
+        first, more = cases[0], len(cases) - 1
+        yield f"{test.name}: {first.label}" + (f" and {more} more" if more else "")
+        yield from (f"    {line}" for line in (first.reason, first.mismatch) if line)
 
 
 def _paint(text: str, code: str, colour: bool) -> str:

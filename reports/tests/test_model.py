@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import unittest
+
+from reports import results_json
+from reports.model import Boot, Case, Exit, Outcome, Planned, Run, Status, Test
+
+
+def run_of(*statuses: Status, **fields: list[str]) -> Run:
+    cases = [Case(f"case{number}", status) for number, status in enumerate(statuses)]
+    return Run(tests=[Test("some_test", cases=cases)], **fields)  # type: ignore[arg-type]
+
+
+class ExitCode(unittest.TestCase):
+    def check(self, run: Run, code: Exit, verdict: str) -> None:
+        self.assertEqual(run.exit_code, code)
+        self.assertEqual(run.verdict, verdict)
+
+    def test_passed(self) -> None:
+        run = run_of(Status.PASS, Status.SKIP, Status.XFAIL)
+        self.check(run, Exit.PASSED,
+                   "PASSED: 1 of 3 cases passed, 1 skipped, 1 showed a known issue.")
+
+    def test_a_failure_outweighs_a_broken_bench(self) -> None:
+        run = run_of(Status.PASS, Status.FAIL, Status.BROKEN, problems=["no console"])
+        self.check(run, Exit.FAILED, "FAILED: 1 of 3 cases failed.")
+
+    def test_dead_kernel(self) -> None:
+        self.check(run_of(Status.PASS, deaths=["boot default: panicked"]), Exit.FAILED,
+                   "FAILED: the kernel under test died.")
+
+    def test_broken(self) -> None:
+        self.check(run_of(Status.BROKEN, Status.PASS), Exit.BROKEN,
+                   "BENCH BROKEN: 1 of 2 cases could not be judged, none failed.")
+        self.check(run_of(Status.PASS, problems=["no console"]), Exit.BROKEN,
+                   "BENCH BROKEN: no case failed, but the run is not whole.")
+
+    def test_empty_is_broken(self) -> None:
+        self.check(Run(), Exit.BROKEN, "BENCH BROKEN: no case was run.")
+        self.check(run_of(), Exit.BROKEN, "BENCH BROKEN: no case was run.")
+
+    def test_all_skipped(self) -> None:
+        self.check(run_of(Status.SKIP), Exit.SKIPPED, "SKIPPED: nothing was tested, 1 case skipped.")
+        self.assertEqual(run_of(Status.SKIP, Status.XFAIL).exit_code, Exit.PASSED)
+
+
+class ResultsJson(unittest.TestCase):
+    def test_round_trip(self) -> None:
+        case = Case("a", Status.FAIL, "wrong", 0.5, {"retries": 3}, "nested_off", "1", "2", ["x"])
+        boot = Boot("nested_off", "qemu", Outcome.OK, "", 2.5, "console.nested_off.log",
+                    [Planned("some_test")])
+        run = Run("20260101T000000Z", {"seed": 1, "cpu": {"count": 4}},
+                  [Test("some_test", "does things", [case, Case("b")], ["odd"])],
+                  [boot], ["died"], ["problem"])
+        self.assertEqual(results_json.parse(results_json.render(run)), run)
+
+    def test_schema(self) -> None:
+        data = run_of(Status.PASS, Status.XFAIL).to_json()
+        self.assertEqual(data["schema"], 1)
+        self.assertEqual(data["summary"],
+                         {"pass": 1, "fail": 0, "skip": 0, "xfail": 1, "broken": 0})
+        self.assertEqual(data["tests"][0]["cases"][0],
+                         {"name": "case0", "status": "pass", "reason": "", "seconds": 0.0,
+                          "measurements": {}})
+
+    def test_other_schema_is_refused(self) -> None:
+        with self.assertRaises(ValueError):
+            Run.from_json({"schema": 2})
+
+
+if __name__ == "__main__":
+    unittest.main()
