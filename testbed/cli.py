@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from reports.model import cases_of
 from testbed import host, packages, plan, runner
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
-from testbed.errors import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError
+from testbed.errors import (
+    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError,
+)
 from testbed.native import ThisHost
 from testbed.options import Options
 from testbed.plan import Case, Pattern
@@ -112,7 +115,7 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
     say(f"on this host, only {cache.folder} and {chosen.out} would change")
     for variant, tests in plan.boots(cases).items():
         count = sum(len(cases) for cases in tests.values())
-        say(f"boot {variant}: {count} cases of {', '.join(tests)}")
+        say(f"boot {variant}: {cases_of(count)} of {', '.join(tests)}")
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
@@ -131,6 +134,9 @@ def main() -> int:
     except BenchError as error:
         say(f"run_tests.sh: {error}")
         return EXIT_BENCH
+    except BrokenPipeError:    # as in `run_tests.sh --list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         say("interrupted")
         return EXIT_INTERRUPTED

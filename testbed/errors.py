@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a run ended early, and the exit statuses of run_tests.sh."""
+"""Why a run ended early, and its exit status."""
 
-EXIT_PASS = 0
-EXIT_FAIL = 1
+# Those of a run that ends well are in reports.model.Exit.
 EXIT_USAGE = 2
 EXIT_BENCH = 3
-EXIT_SKIPPED = 4
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 
 class BenchError(Exception):
