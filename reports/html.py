@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .model import Case, Number, Run, Status, Test
+from .model import Case, Number, Run, Status, Test, as_text
 from .summary import alike, skip_reasons
 
 _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/results.md
@@ -19,8 +17,9 @@ _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/resu
 def render(run: Run) -> str:
     env = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"number": _number, "value": _value}
-    measured = [(test, case) for test, case in run.cases() if case.measurements]
+    env.filters |= {"number": _number, "text": as_text}
+    measured = [(test, case) for test, case in run.cases()
+                if case.measurements.keys() - {"seconds"}]
     keys = {key for _, case in measured for key in case.measurements}
     return env.get_template("report.html.j2").render(
         run=run, Status=Status,
@@ -40,7 +39,3 @@ def _number(value: Number) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

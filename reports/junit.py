@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from .model import Case, Run, Status, Test
+from .model import Case, Run, Status, Test, as_text
 
 _INVALID = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
@@ -31,7 +31,7 @@ def _suite(test: Test, run: Run) -> ET.Element:
         suite.set("timestamp", stamp.expand(r"\1-\2-\3T\4:\5:\6"))
     properties = ET.SubElement(suite, "properties")
     for key, value in run.environment.items():
-        ET.SubElement(properties, "property", name=_clean(key), value=_clean(str(value)))
+        ET.SubElement(properties, "property", name=_clean(key), value=_clean(as_text(value)))
     suite.extend(_testcase(test, case) for case in test.cases)
     return _counted(suite)
 

@@ -235,19 +235,13 @@ class Parser:
             self._case.seen = self._case.seen or text
 
     def _measure(self, text: str) -> None:
-        """A line with seconds alone says how long the case took."""
-        values: dict[str, Number] = {}
         for pair in text.split():
             key, _, number = pair.partition("=")
             value = _number(number)
             if not key or value is None:
                 self._note("measurement that is not a number")
             else:
-                values[key] = value
-        if values.keys() == {"seconds"}:
-            self._case.seconds = float(values["seconds"])
-        else:
-            self._case.measurements |= values
+                self._case.measurements[key] = value
 
     def _start(self, name: str, limit: str | None) -> None:
         if self.running:
@@ -307,7 +301,7 @@ class Parser:
 
     def _finish(self, case: Case) -> None:
         case.diagnostics = self._comments.lines()
-        case.seconds = case.seconds or float(case.measurements.get("seconds", 0))
+        case.seconds = float(case.measurements.get("seconds", 0))
         if not case.reason and case.status is Status.FAIL:
             case.reason = _cause(case)
         elif not case.reason and case.status is Status.PASS:

@@ -7,6 +7,7 @@ Everything else in this package either makes a Run (ktap, load) or shows one
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -242,6 +243,11 @@ class Run:
         return cls(data["name"], data["environment"],
                    [Test.from_json(test) for test in data["tests"]],
                    boots, data["deaths"], data["problems"])
+
+
+def as_text(value: Any) -> str:
+    """A value of the environment."""
+    return value if isinstance(value, str) else json.dumps(value, indent=1)
 
 
 def cases_of(count: int) -> str:

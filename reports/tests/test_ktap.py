@@ -43,7 +43,7 @@ class Whole(unittest.TestCase):
 
     def test_measurements(self) -> None:
         case = self.cases["anon_4k.default"]
-        self.assertEqual(case.measurements, {"attempts": 500, "retries": 500, "seconds": 0.1,
+        self.assertEqual(case.measurements, {"attempts": 500, "retries": 500, "seconds": 0.25,
                                              "pages": 512, "rate": 5000.5})
         self.assertEqual(case.seconds, 0.25)
         self.assertEqual(case.diagnostics, [])
