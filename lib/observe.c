@@ -8,9 +8,7 @@
  * __handle_changed_spte(kvm, ...), or kvm_tdp_mmu_clear_dirty_pt_masked(kvm,
  * ...), in the same task before its tracepoint fires.
  */
-#include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +25,7 @@
 
 #define OWNER		"ktdx"
 #define VM_ID_MAGIC	0x6b746478	/* an extension number nobody asks for */
-#define BUFFER_KIB	8192		/* a CPU */
+#define BUFFER_KIB	4096		/* a CPU */
 #define MAX_TASKS	64
 #define MAX_PROBES	(EV_NR + 4)
 
@@ -41,7 +39,8 @@ struct probe_def {
 	const char *filter;		/* event filter, or NULL */
 };
 
-enum { EV_VM_ID = EV_NR, EV_VM };
+/* Told by struct kvm, and not logged: which VM is ours, which VM a task works on. */
+enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY };
 
 /*
  * struct kvm_vcpu begins with struct kvm *; struct kvm_page_fault begins with
@@ -50,11 +49,11 @@ enum { EV_VM_ID = EV_NR, EV_VM };
 static const struct probe_def probe_defs[] = {
 	{ EV_VM_ID, "vm_id", { "kvm_vm_ioctl_check_extension" }, 'p',
 	  "kvm=$arg1:x64 gfn=$arg2:x64", NULL },
-	{ EV_VM, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
+	{ EV_VM_SPTE, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_VM, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
+	{ EV_VM_DIRTY, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_VM, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
+	{ EV_VM_FAULT, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
 	  "kvm=+0($arg1):x64", NULL },
 	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
@@ -77,25 +76,32 @@ static const struct probe_def probe_defs[] = {
 static const struct tracepoint_def {
 	enum event_type type;
 	const char *system, *name;
-	const char *tdp_mmu;		/* only with this kvm.tdp_mmu, or NULL */
+	enum { ANY_MMU, TDP_MMU, LEGACY_MMU } mmu;
 } tracepoint_defs[] = {
-	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", "Y" },
-	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", "N" },
-	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", NULL },
+	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", TDP_MMU },
+	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", LEGACY_MMU },
+	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", ANY_MMU },
 };
+
+static bool legacy_mmu(void)
+{
+	return !strcmp(kvm_param("kvm", "tdp_mmu"), "N");
+}
 
 static bool tracepoint_wanted(const struct tracepoint_def *def, unsigned int mask)
 {
 	return (mask & OBSERVE(def->type)) &&
-	       (!def->tdp_mmu || !strcmp(def->tdp_mmu, kvm_param("kvm", "tdp_mmu")));
+	       def->mmu != (legacy_mmu() ? TDP_MMU : LEGACY_MMU);
 }
 
-/* Which probes each observed event needs to be attributed. */
+/* The probes that attribute the events of @mask. Each costs: no more than needed. */
 static unsigned int with_helpers(unsigned int mask)
 {
 	mask |= OBSERVE(EV_VM_ID);
 	if (mask & OBSERVE(EV_SPTE))
-		mask |= OBSERVE(EV_VM);
+		mask |= legacy_mmu() ? OBSERVE(EV_VM_FAULT) : OBSERVE(EV_VM_SPTE);
+	if (mask & OBSERVE(EV_CLEAR_LOG))
+		mask |= OBSERVE(EV_VM_DIRTY);
 	return mask;
 }
 
@@ -172,13 +178,6 @@ static const char *symbol_of(const struct probe_def *def)
 	return NULL;
 }
 
-/* The probe on clearing dirty bits is a refinement: absent before 6.x, or
- * where the compiler inlined it, its events are attributed by the task. */
-static bool optional(const struct probe_def *def)
-{
-	return !strcmp(def->name, "vm_dirty");
-}
-
 const char *observe_missing(unsigned int mask)
 {
 	if (!mask)
@@ -199,7 +198,7 @@ const char *observe_missing(unsigned int mask)
 	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
 		const struct probe_def *def = &probe_defs[i];
 
-		if ((mask & OBSERVE(def->type)) && !optional(def) && !symbol_of(def))
+		if ((mask & OBSERVE(def->type)) && !symbol_of(def))
 			return strf("this kernel has no function %s to probe (inlined or renamed)",
 				    def->symbols[0]);
 	}
@@ -211,30 +210,57 @@ const char *observe_missing(unsigned int mask)
 static void probe_create(struct observer *o, const struct probe_def *def)
 {
 	const char *symbol = symbol_of(def);
-	char *path = tracefs_get_tracing_file("kprobe_events");
 	const char *name;
 
-	if (!symbol && optional(def))
-		return;
 	/* kprobe_profile shows names without groups: make them unique, too. */
 	name = strf("%s_%s", def->name, o->group);
-	undo_append(path, strf("-:%s/%s", o->group, name));
 	/* 128: return probes of as many calls at once. */
 	need(tracefs_instance_file_append(NULL, "kprobe_events",
 			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", o->group,
 			     name, symbol, def->args)) > 0,
 	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
-	tracefs_put_tracing_file(path);
 	o->sources[o->nr_sources++] = (struct source){
 		.type = def->type, .system = o->group, .name = name, .filter = def->filter };
 }
 
-static void source_enable(struct observer *o, struct source *s)
+static char *read_tracefs(const char *file, int *size)
+{
+	char *text = tracefs_instance_file_read(NULL, file, size);
+
+	need(text, "reading %s of tracefs", file);
+	return text;
+}
+
+/* A parser that knows just our events: those of all of KVM take a second. */
+static struct tep_handle *new_parser(void)
+{
+	struct tep_handle *tep = tep_alloc();
+	int size;
+	char *header = read_tracefs("events/header_page", &size);
+
+	need(tep && !tep_parse_header_page(tep, header, size, sizeof(long)),
+	     "the format of trace pages");
+	free(header);
+	return tep;
+}
+
+static struct tep_event *parse_event(struct tep_handle *tep, const struct source *s)
 {
 	struct tep_event *event;
+	int size;
+	char *format = read_tracefs(strf("events/%s/%s/format", s->system, s->name), &size);
 
-	event = tep_find_event_by_name(o->tep, s->system, s->name);
-	need(event, "format of %s:%s", s->system, s->name);
+	tep_parse_event(tep, format, size, s->system);
+	free(format);
+	event = tep_find_event_by_name(tep, s->system, s->name);
+	need(event, "the format of %s:%s", s->system, s->name);
+	return event;
+}
+
+static void source_enable(struct observer *o, struct source *s)
+{
+	struct tep_event *event = parse_event(o->tep, s);
+
 	s->id = event->id;
 	s->kvm = tep_find_field(event, "kvm");
 	s->gfn = tep_find_field(event, "gfn");
@@ -267,7 +293,8 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 {
 	static int nr_observers;
 	struct observer *o = calloc(1, sizeof(*o));
-	const char *systems[4] = { "kvmmmu", "kvm" };
+
+	char *path = tracefs_get_tracing_file("kprobe_events");
 
 	o->mask = with_helpers(mask);
 	o->sptes = spte_map_new();
@@ -275,6 +302,8 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
 		 nr_observers++);
 
+	undo_append(path, strf("-:%s/", o->group));
+	tracefs_put_tracing_file(path);
 	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
 		if (o->mask & OBSERVE(probe_defs[i].type))
 			probe_create(o, &probe_defs[i]);
@@ -294,9 +323,7 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 					 strf("%d", BUFFER_KIB)) >= 0,
 	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
 
-	systems[2] = o->group;
-	o->tep = tracefs_local_events_system(NULL, systems);
-	need(o->tep, "event formats of kvm, kvmmmu, %s", o->group);
+	o->tep = new_parser();
 	for (int i = 0; i < o->nr_sources; i++)
 		source_enable(o, &o->sources[i]);
 
@@ -415,7 +442,7 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 			o->kvm = kvm;
 		return 0;
 	}
-	if (s->type == EV_VM) {
+	if (s->type > EV_VM_ID) {
 		*task_kvm(o, ev.pid) = kvm;
 		return 0;
 	}
