@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Threads beside a case: their result, and where they sleep. */
+#include <unistd.h>
+
+#include "testcase.h"
+#include "thread.h"
+
+#define LIMIT_S		5.0	/* for what must come */
+#define SHORT_S		0.05	/* for what must not */
+
+static int fail_with(void *arg)
+{
+	errno = *(int *)arg;
+	return -1;
+}
+
+static int own_tid(void *arg)
+{
+	(void)arg;
+	return gettid();
+}
+
+static int read_byte(void *arg)
+{
+	char byte;
+
+	return read(*(int *)arg, &byte, 1) == 1 ? byte : -1;
+}
+
+static void result(const struct test *t)
+{
+	int error = ENOTNAM;
+	struct thread *thread = thread_start(fail_with, &error);
+
+	(void)t;
+	expect_errno(thread_join(thread, "a thread that fails"), ENOTNAM, "its result");
+}
+
+static void tid(const struct test *t)
+{
+	struct thread *thread = thread_start(own_tid, NULL);
+	pid_t tid = thread_tid(thread);
+
+	(void)t;
+	expect_eq(thread_join(thread, "gettid"), tid, "thread_tid()");
+}
+
+static void blocks(const struct test *t)
+{
+	struct thread *thread;
+	int fds[2];
+	pid_t tid;
+
+	(void)t;
+	need(!pipe(fds), "pipe");
+	thread = thread_start(read_byte, &fds[0]);
+	tid = thread_tid(thread);
+
+	/* "pipe_read", "anon_pipe_read" since 6.15 */
+	expect_true(tid_sleeps_in(tid, "pipe_read", LIMIT_S), "it sleeps in pipe_read");
+	expect_true(!tid_sleeps_in(tid, "handle_userfault", SHORT_S), "and nowhere else");
+	expect_true(!thread_ended(thread, SHORT_S), "it has not ended");
+
+	need(write(fds[1], "x", 1) == 1, "write to a pipe");
+	expect_true(thread_ended(thread, LIMIT_S), "it ends when there is a byte");
+	expect_eq(thread_join(thread, "the reader"), 'x', "its result");
+	expect_true(!tid_sleeps_in(tid, "pipe_read", SHORT_S), "it sleeps no more");
+}
+
+static const struct test_case cases[] = {
+	{ "result", "thread_join() gives the result and errno", result, .flags = CASE_PLAIN },
+	{ "tid", "thread_tid() is the thread's own", tid, .flags = CASE_PLAIN },
+	{ "blocks", "A thread that blocks is seen where it sleeps", blocks,
+	  .flags = CASE_PLAIN },
+};
+
+TEST_MAIN("threads beside a case", cases)
