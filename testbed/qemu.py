@@ -13,6 +13,9 @@ MEMORY = "4G"      # a 1G hugepage does not fit into 2 GiB
 # Half of the memory above 4 GiB: there a 1G hugepage finds a place that neither
 # the kernel nor the initramfs is in the way of.
 MACHINE = "pc,max-ram-below-4g=2G"
+# What makes Linux clear and copy pages by bytes is slow under TCG: without it a
+# 1G hugepage is cleared in a tenth of the time.
+CPU = "max,-erms,-fsrm"
 BREAK = b"\x01b"   # what QEMU's console multiplexer turns into a serial BREAK
 
 
@@ -29,7 +32,7 @@ class Qemu:
         return output.stdout.splitlines()[0]
 
     def command(self, boot: Boot, results: str) -> Sequence[str]:
-        cpu = ("kvm", "host") if self.accelerator == "kvm" else ("tcg,thread=multi", "max")
+        cpu = ("kvm", "host") if self.accelerator == "kvm" else ("tcg,thread=multi", CPU)
         return (
             PROGRAM, "-machine", MACHINE, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-accel", cpu[0], "-cpu", cpu[1], "-smp", str(boot.cpus), "-m", MEMORY,
