@@ -35,6 +35,9 @@ struct fixture fixture_gmem(const struct test *t, size_t size);
 void *hva_of(const struct fixture *f, uint64_t gpa);
 
 /* [gpa, gpa + size) is mapped at @level, each gfn onto the page of its hva. */
-void expect_range_mapped(struct fixture *f, uint64_t gpa, uint64_t size, int level);
+#define expect_range_mapped(f, gpa, size, level) \
+	expect_range_mapped_(__FILE__, __LINE__, f, gpa, size, level)
+void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_t gpa,
+			  uint64_t size, int level);
 
 #endif /* FIXTURE_H */

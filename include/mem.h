@@ -40,8 +40,8 @@ const char *mem_kind_name(enum mem_kind kind);
  */
 struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm);
 
-/* mem_create(), and write to each page. MEM_THP: 2M pages, or the bench is
- * broken. */
+/* mem_create(), and write to each page (of the kind's page size). MEM_THP: 2M
+ * pages, or the bench is broken. */
 struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
 
 /* Write a pattern to each 4K page of [hva, hva + size). */

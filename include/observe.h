@@ -83,6 +83,9 @@ bool observer_wait(struct observer *o, enum event_type type, double seconds);
 /* Forget events and counts; mappings stay known. */
 void observer_clear(struct observer *o);
 
+/* The mapping as of the last sync: for many gfns in a row. */
+struct mapping observer_known(struct observer *o, uint64_t gfn);
+
 /* All of these sync first. */
 struct mapping observer_mapping(struct observer *o, uint64_t gfn);
 /* Events of @type; with the result @ret, or RET_ANY. */
@@ -111,10 +114,10 @@ unsigned long observer_faults(struct observer *o);
 /* The mapping of @gfn as it must be; PFN_ANY: onto whatever page. */
 #define PFN_ANY	(PFN_NONE - 1)
 #define expect_mapped(o, gfn, level, pfn) \
-	expect_mapping_(__FILE__, __LINE__, o, gfn, level, pfn)
+	expect_mapping_(__FILE__, __LINE__, observer_mapping(o, gfn), gfn, level, pfn)
 #define expect_not_mapped(o, gfn) \
-	expect_mapping_(__FILE__, __LINE__, o, gfn, LEVEL_NONE, PFN_ANY)
-void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gfn,
+	expect_mapped(o, gfn, LEVEL_NONE, PFN_ANY)
+void expect_mapping_(const char *file, int line, struct mapping m, uint64_t gfn,
 		     int level, uint64_t pfn);
 
 #endif /* OBSERVE_H */

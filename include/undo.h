@@ -11,6 +11,8 @@
 #ifndef UNDO_H
 #define UNDO_H
 
+#include <sys/types.h>
+
 /* Write @text to @path, e.g. the former value of a sysctl. */
 void undo_write(const char *path, const char *text);
 
@@ -36,6 +38,12 @@ void undo_init(void);
  * caller has died, undoes what is left, and ends.
  */
 void undo_start_guardian(void);
+
+/*
+ * The process group of the case that runs, 0: none.  The guardian ends it
+ * before it undoes: helpers of the case may still use what goes away.
+ */
+void undo_watch_group(pid_t group);
 
 /* Undo all recorded steps; returns how many could not be undone. */
 int undo_all(void);

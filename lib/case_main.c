@@ -217,6 +217,26 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	_exit(0);
 }
 
+/* Kill what is left of a case, helpers that it started too, and wait for it. */
+static void end_group(pid_t group)
+{
+	double deadline = now() + KILL_GRACE_S;
+	pid_t pid;
+
+	kill(-group, SIGKILL);
+	while ((pid = waitpid(-group, NULL, WNOHANG)) >= 0) {
+		if (pid)
+			continue;
+		if (now() > deadline) {
+			diag("the case's process group %d does not die: stuck in the kernel",
+			     group);
+			break;
+		}
+		usleep(1000);
+	}
+	undo_watch_group(0);
+}
+
 /* Wait for @pid; false after @seconds. SIGINT and SIGTERM end the program. */
 static bool wait_case(pid_t pid, double seconds, int *wstatus)
 {
@@ -239,8 +259,7 @@ static bool wait_case(pid_t pid, double seconds, int *wstatus)
 			return false;
 		sig = sigtimedwait(&set, NULL, &ts);
 		if (sig == SIGINT || sig == SIGTERM) {
-			kill(-pid, SIGKILL);
-			waitpid(pid, NULL, 0);
+			end_group(pid);
 			undo_all();
 			diag("ended by signal %d", sig);
 			exit(128 + sig);
@@ -263,12 +282,27 @@ static void judge_splats(const struct test *t)
 	outcome->status = CASE_FAIL;
 }
 
+/*
+ * A case ends by exit status 0, whatever the outcome: another one is no end of
+ * ours, but a crash, exit(3), or a sanitizer's.
+ */
+static void judge_death(int wstatus)
+{
+	if (WIFSIGNALED(wstatus))
+		diag("the case's process was killed by signal %d (%s)",
+		     WTERMSIG(wstatus), strsignal(WTERMSIG(wstatus)));
+	else
+		diag("the case's process exited with %d", WEXITSTATUS(wstatus));
+	outcome->status = CASE_DIED;
+}
+
 static void run_case(const struct test *t, const struct options *opt,
 		     const sigset_t *mask)
 {
 	unsigned int limit = time_limit(t->tc);
 	double start = now();
 	int wstatus = 0;
+	bool in_time;
 	pid_t pid;
 
 	memset(outcome, 0, sizeof(*outcome));
@@ -284,22 +318,14 @@ static void run_case(const struct test *t, const struct options *opt,
 	if (!pid)
 		case_process(t, opt, mask);
 	setpgid(pid, pid);
+	undo_watch_group(pid);
 
-	if (!wait_case(pid, limit, &wstatus)) {
-		snprintf(outcome->reason, sizeof(outcome->reason), "TIMEOUT");
-		kill(-pid, SIGKILL);
-		outcome->status = CASE_DIED;
-		if (!wait_case(pid, KILL_GRACE_S, &wstatus))
-			diag("the case's process %d does not die: stuck in the kernel",
-			     pid);
-	} else if (outcome->status == CASE_DIED) {
-		if (WIFSIGNALED(wstatus))
-			diag("the case's process was killed by signal %d (%s)",
-			     WTERMSIG(wstatus), strsignal(WTERMSIG(wstatus)));
-		else
-			diag("the case's process exited with %d", WEXITSTATUS(wstatus));
-	}
-	kill(-pid, SIGKILL);		/* helpers that the case left behind */
+	in_time = wait_case(pid, limit, &wstatus);
+	end_group(pid);
+	if (!in_time)
+		outcome->status = CASE_TIMEOUT;
+	else if (wstatus || outcome->status == CASE_DIED)
+		judge_death(wstatus);
 	if (undo_all())
 		outcome->status = CASE_FAIL;
 	judge_splats(t);
@@ -323,13 +349,10 @@ static void print_result(size_t number, const struct test *t)
 	case CASE_BROKEN:
 		printf("not ok %zu %s # ERROR %s\n", number, name, reason);
 		break;
+	case CASE_TIMEOUT:
+		printf("not ok %zu %s # TIMEOUT %u s\n", number, name, time_limit(t->tc));
+		break;
 	case CASE_DIED:
-		if (*reason) {
-			printf("not ok %zu %s # TIMEOUT %u s\n", number, name,
-			       time_limit(t->tc));
-			break;
-		}
-		/* fallthrough */
 	case CASE_FAIL:
 		printf("not ok %zu %s\n", number, name);
 	}
@@ -343,6 +366,8 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	undo_init();
 	undo_start_guardian();
 	observe_prepare();
+	/* Helpers that a case leaves become our children: end_group() waits for them. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (outcome == MAP_FAILED) {
@@ -365,8 +390,8 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 		print_result(i + 1, &plan->tests[i]);
 		fflush(stdout);
 		skipped += outcome->status == CASE_SKIP;
-		failed += outcome->status == CASE_FAIL || outcome->status == CASE_DIED ||
-			  outcome->status == CASE_BROKEN;
+		failed += outcome->status != CASE_PASS && outcome->status != CASE_SKIP &&
+			  outcome->status != CASE_XFAIL;
 	}
 	return failed ? 1 : skipped == plan->nr ? KSFT_SKIP : 0;
 }

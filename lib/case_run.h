@@ -5,8 +5,8 @@
 
 #include "testcase.h"
 
-enum case_status { CASE_DIED, CASE_PASS, CASE_SKIP, CASE_XFAIL, CASE_FAIL,
-		   CASE_BROKEN };
+enum case_status { CASE_DIED, CASE_TIMEOUT, CASE_PASS, CASE_SKIP, CASE_XFAIL,
+		   CASE_FAIL, CASE_BROKEN };
 
 /* How a case ended: written by its process, read by the program. */
 struct outcome {

@@ -45,8 +45,11 @@ void *hva_of(const struct fixture *f, uint64_t gpa)
 	return f->mem->hva + f->slot->offset + (gpa - f->slot->gpa);
 }
 
-void expect_range_mapped(struct fixture *f, uint64_t gpa, uint64_t size, int level)
+void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_t gpa,
+			  uint64_t size, int level)
 {
+	observer_sync(f->o);
 	for (uint64_t at = gpa; at < gpa + size; at += LEVEL_SIZE(level))
-		expect_mapped(f->o, at >> 12, level, pfn_of(hva_of(f, at)));
+		expect_mapping_(file, line, observer_known(f->o, at >> 12), at >> 12, level,
+				pfn_of(hva_of(f, at)));
 }

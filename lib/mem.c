@@ -155,7 +155,9 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
 {
 	struct mem *mem = mem_create(kind, size, vm);
 
-	mem_touch(mem->hva, size);
+	/* One write makes a whole huge page appear. */
+	for (size_t off = 0; off < size; off += mem->page_size)
+		mem_touch(mem->hva + off, SZ_4K);
 	if (kind == MEM_THP) {
 		for (size_t off = 0; off < size; off += SZ_2M)
 			need(is_thp(mem->hva + off),

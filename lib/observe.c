@@ -578,10 +578,15 @@ void observer_dump(struct observer *o)
 
 /* --- questions ------------------------------------------------------------------ */
 
+struct mapping observer_known(struct observer *o, uint64_t gfn)
+{
+	return spte_map_lookup(o->sptes, gfn);
+}
+
 struct mapping observer_mapping(struct observer *o, uint64_t gfn)
 {
 	observer_sync(o);
-	return spte_map_lookup(o->sptes, gfn);
+	return observer_known(o, gfn);
 }
 
 static const char *mapping_text(int level, uint64_t pfn)
@@ -593,11 +598,9 @@ static const char *mapping_text(int level, uint64_t pfn)
 	return strf("%s, pfn 0x%llx", level_name(level), (unsigned long long)pfn);
 }
 
-void expect_mapping_(const char *file, int line, struct observer *o, uint64_t gfn,
+void expect_mapping_(const char *file, int line, struct mapping m, uint64_t gfn,
 		     int level, uint64_t pfn)
 {
-	struct mapping m = observer_mapping(o, gfn);
-
 	if (m.level == level && (pfn == PFN_ANY || m.pfn == pfn))
 		return;
 	test_failed(file, line, strf("mapping of gfn 0x%llx (SPTE 0x%llx)",

@@ -67,13 +67,14 @@ static void put_line(const char *text)
 	free(line);
 }
 
-static void put_lines(const char *text)
+/* Takes @text, and frees it. */
+static void put_lines(char *text)
 {
-	char *copy = strf("%s", text), *rest = copy, *line;
+	char *rest = text, *line;
 
 	while ((line = strsep(&rest, "\n")))
 		put_line(line);
-	free(copy);
+	free(text);
 }
 
 void diag(const char *fmt, ...)
@@ -123,9 +124,12 @@ end_case(enum case_status status, const char *reason)
 void test_skip(const char *fmt, ...)
 {
 	va_list ap;
+	char *reason;
 
 	va_start(ap, fmt);
-	end_case(CASE_SKIP, vstrf(fmt, ap));
+	reason = vstrf(fmt, ap);
+	va_end(ap);
+	end_case(CASE_SKIP, reason);
 }
 
 void test_broken(const char *file, int line, const char *fmt, ...)

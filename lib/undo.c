@@ -2,6 +2,7 @@
 /* The log of changes to undo, and the guardian that outlives everybody. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,11 +10,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "testcase.h"
 #include "undo.h"
+
+#define KILL_GRACE_MS	10000	/* for a killed case to leave the kernel */
 
 enum undo_op { UNDO_WRITE, UNDO_APPEND, UNDO_RMDIR, UNDO_UNLINK };
 
@@ -25,6 +27,7 @@ struct undo_step {
 
 /* Shared by the program, its cases and the guardian. */
 static struct undo_log {
+	_Atomic pid_t group;		/* undo_watch_group() */
 	atomic_uint nr;
 	struct undo_step steps[256];
 } *undo_log;
@@ -37,6 +40,11 @@ void undo_init(void)
 		perror("mmap of the undo log");
 		exit(1);
 	}
+}
+
+void undo_watch_group(pid_t group)
+{
+	atomic_store(&undo_log->group, group);
 }
 
 static void undo_record(enum undo_op op, const char *path, const char *text)
@@ -149,10 +157,39 @@ int undo_all(void)
 	return failed;
 }
 
+static void wait_for_death_of(pid_t parent)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	while (getppid() == parent)
+		sigwait(&set, &sig);
+}
+
+/* @alive: a pipe that the program and its cases hold open. */
+static void __attribute__((noreturn)) guard(pid_t program, int alive)
+{
+	struct pollfd pfd = { .fd = alive };
+	pid_t group;
+
+	wait_for_death_of(program);
+	group = atomic_load(&undo_log->group);
+	if (group)
+		kill(-group, SIGKILL);
+	/* What is stuck in the kernel must not keep the rest from being undone. */
+	poll(&pfd, 1, KILL_GRACE_MS);
+	undo_all();
+	_exit(0);
+}
+
 void undo_start_guardian(void)
 {
-	int alive[2];
-	char c;
+	pid_t program = getpid();
+	int alive[2], null;
 
 	if (pipe2(alive, O_CLOEXEC)) {
 		perror("pipe2");
@@ -166,9 +203,10 @@ void undo_start_guardian(void)
 		break;
 	default:
 		close(alive[0]);
-		return;		/* alive[1] stays open until the last of us dies */
+		return;
 	}
 
+	close(alive[1]);
 	/* Nobody who kills the program's group, or its terminal's, means us. */
 	setsid();
 	prctl(PR_SET_NAME, "undo-guardian");
@@ -176,13 +214,9 @@ void undo_start_guardian(void)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	close(alive[1]);
 	/* Whoever reads our output must not wait for us. */
-	close(STDIN_FILENO);
-	close(STDOUT_FILENO);
-	close(STDERR_FILENO);
-	while (read(alive[0], &c, 1) < 0 && errno == EINTR)
-		;
-	undo_all();
-	_exit(0);
+	null = open("/dev/null", O_RDWR);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	guard(program, alive[0]);
 }
