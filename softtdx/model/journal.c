@@ -3,16 +3,18 @@
 #include "internal.h"
 
 /*
- * A record is written with seq 0 and gets its number last, so that a reader can tell a torn
- * one: it must see the same number before and after it copies.
+ * A record gets its number last, so that a reader can tell a torn one: it must see the same
+ * number before and after it copies. Who finds its slot still being written, a whole ring
+ * later, is not recorded.
  */
+#define WRITING (~0ull)
+
 void journal(struct call *c, u64 rax, u64 status, bool injected)
 {
 	u64 seq = atomic_add(&c->m->journal_next, 1);
 	struct softtdx_record *r = &c->m->journal[(seq - 1) % SOFTTDX_JOURNAL];
-
-	atomic_store(&r->seq, 0);
-	*r = (struct softtdx_record){
+	u64 old = atomic_load(&r->seq);
+	struct softtdx_record record = {
 		.tsc = c->m->ops->tsc(c->m->env),
 		.cpu = c->cpu,
 		.rax = rax,
@@ -21,6 +23,10 @@ void journal(struct call *c, u64 rax, u64 status, bool injected)
 		.out = { c->out->rcx, c->out->rdx, c->out->r8, c->out->r9 },
 		.injected = injected,
 	};
+
+	if (old == WRITING || !atomic_cas(&r->seq, old, WRITING))
+		return;
+	memcpy(&r->tsc, &record.tsc, sizeof(record) - offsetof(struct softtdx_record, tsc));
 	atomic_store(&r->seq, seq);
 }
 

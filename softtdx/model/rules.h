@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rules of the model that a test build can break on purpose (-DSOFTTDX_BREAK=BREAK_...), to
- * prove that the unit tests notice. In every other build RULE(x, check) is just (check).
+ * Rules of the model that a test build (-DSOFTTDX_BREAKABLE) can break on purpose, one at a
+ * time, to prove that the unit tests notice. In every other build RULE(x, check) is (check).
  */
 #ifndef SOFTTDX_RULES_H
 #define SOFTTDX_RULES_H
@@ -54,8 +54,9 @@
 enum softtdx_break { BREAK_NONE, SOFTTDX_BREAKS(X) };
 #undef X
 
-#ifdef SOFTTDX_BREAK
-#define RULE(id, check)		(BREAK_##id != SOFTTDX_BREAK && (check))
+#ifdef SOFTTDX_BREAKABLE
+extern enum softtdx_break softtdx_broken_rule;
+#define RULE(id, check)		(BREAK_##id != softtdx_broken_rule && (check))
 #else
 #define RULE(id, check)		(check)
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Runs the unit tests: all, or those whose name is given. */
+/*
+ * Runs the unit tests: all, or those whose name is given. A breakable build also knows
+ * --break RULE, to run them with that rule of the model broken, and --rules, to list them.
+ */
 #include <stdio.h>
 
 #include "test.h"
@@ -64,11 +67,41 @@ static bool run(struct test *t)
 	return !failures;
 }
 
+#ifdef SOFTTDX_BREAKABLE
+enum softtdx_break softtdx_broken_rule;
+
+static const char *const rules[] = {
+	"NONE",
+#define X(id) #id,
+	SOFTTDX_BREAKS(X)
+#undef X
+};
+#define NR_RULES ((int)(sizeof(rules) / sizeof(rules[0])))
+
+static void break_rule(const char *name)
+{
+	for (int i = 0; i < NR_RULES; i++)
+		if (!strcmp(rules[i], name))
+			softtdx_broken_rule = (enum softtdx_break)i;
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	u32 passed = 0, failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+#ifdef SOFTTDX_BREAKABLE
+	if (argc == 2 && !strcmp(argv[1], "--rules")) {
+		for (int i = 1; i < NR_RULES; i++)
+			puts(rules[i]);
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "--break")) {
+		break_rule(argv[2]);
+		argc = 1;
+	}
+#endif
 	for (struct test *t = tests; t; t = t->next) {
 		bool wanted = argc < 2;
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The checks that leaves share, tried on every leaf that has them. */
+/*
+ * The checks that leaves share, tried on every leaf that has them; each leaf in a world of its
+ * own, so that the test's stays cold: worlds share their memory.
+ */
 #include <stdio.h>
 
 #include "ready_call.h"
@@ -58,7 +61,7 @@ static void finish(struct fixture *f)
 	for (const struct page_operand *p = (f)->r->pages; p < (f)->r->pages + 3; p++) \
 		if (p->reg != 0xFF)
 
-TEST(every_leaf_succeeds)
+TEST_COLD(every_leaf_succeeds)
 {
 	struct fixture f;
 
@@ -70,7 +73,7 @@ TEST(every_leaf_succeeds)
 	}
 }
 
-TEST(page_operand_is_checked)
+TEST_COLD(page_operand_is_checked)
 {
 	struct fixture f;
 
@@ -94,7 +97,7 @@ TEST(page_operand_is_checked)
 	}
 }
 
-TEST(page_operand_conflicts)
+TEST_COLD(page_operand_conflicts)
 {
 	struct fixture f;
 
@@ -117,7 +120,7 @@ TEST(page_operand_conflicts)
 }
 
 /* A shared lock elsewhere conflicts with leaves that need the TDR alone, and only with those. */
-TEST(tdr_locked_shared)
+TEST_COLD(tdr_locked_shared)
 {
 	struct fixture f;
 
@@ -139,7 +142,7 @@ TEST(tdr_locked_shared)
 	}
 }
 
-TEST(tdr_of_vcpu_conflicts)
+TEST_COLD(tdr_of_vcpu_conflicts)
 {
 	struct fixture f;
 
@@ -157,7 +160,7 @@ TEST(tdr_of_vcpu_conflicts)
 	}
 }
 
-TEST(td_state_is_checked)
+TEST_COLD(td_state_is_checked)
 {
 	struct fixture f;
 
@@ -180,7 +183,7 @@ TEST(td_state_is_checked)
 	}
 }
 
-TEST(op_state_is_checked)
+TEST_COLD(op_state_is_checked)
 {
 	struct fixture f;
 
@@ -201,7 +204,7 @@ TEST(op_state_is_checked)
 	}
 }
 
-TEST(op_state_lock_conflicts)
+TEST_COLD(op_state_lock_conflicts)
 {
 	struct fixture f;
 
@@ -229,7 +232,7 @@ static u64 *entry_at(struct fixture *f)
 	return (u64 *)at(f->w, table) + (f->regs.rcx >> LEVEL_SHIFT(level) & 511);
 }
 
-TEST(sept_locks_conflict)
+TEST_COLD(sept_locks_conflict)
 {
 	struct fixture f;
 
@@ -259,7 +262,7 @@ TEST(sept_locks_conflict)
 	}
 }
 
-TEST(gpa_operand_is_checked)
+TEST_COLD(gpa_operand_is_checked)
 {
 	static const struct { u64 or; const char *what; } wrong[] = {
 		{ 0x10, "reserved bit" }, { 1ull << 47, "shared bit" }, { 1ull << 51, "width" },
@@ -286,7 +289,7 @@ TEST(gpa_operand_is_checked)
 	}
 }
 
-TEST(walk_fails_above_the_level)
+TEST_COLD(walk_fails_above_the_level)
 {
 	struct fixture f;
 

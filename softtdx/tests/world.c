@@ -74,14 +74,17 @@ static const struct softtdx_ops ops = {
 	.vp_enter = world_vp_enter,
 };
 
-static void *memory(u64 size)
+/* Mapped once: the PAMT is large, and TDMR.INIT has to clear it anyway. */
+static u8 *memory(u8 **mapping, u64 size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = *mapping;
 
+	if (!p)
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		abort();
-	return p;
+	return *mapping = p;
 }
 
 struct world *world_new(u64 available)
@@ -90,11 +93,12 @@ struct world *world_new(u64 available)
 		.nr_cpus = 4, .nr_packages = 2, .phys_bits = PHYS_BITS,
 		.first_keyid = FIRST_KEYID, .nr_keyids = NR_KEYIDS, .xfam = 0x61AE7,
 	};
+	static u8 *shared, *private;
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->m = calloc(1, sizeof(*w->m));
-	w->shared = memory(SHARED_SIZE);
-	w->private = memory(TDMR_MEMORY);
+	w->shared = memory(&shared, SHARED_SIZE);
+	w->private = memory(&private, TDMR_MEMORY);
 	w->available = available;
 	w->next_page = TDMR_BASE;
 	current_cpu = 0;
@@ -105,8 +109,8 @@ struct world *world_new(u64 available)
 
 void world_free(struct world *w)
 {
-	munmap(w->shared, SHARED_SIZE);
-	munmap(w->private, TDMR_MEMORY);
+	madvise(w->shared, SHARED_SIZE, MADV_DONTNEED);
+	madvise(w->private, PAMT_OFFSET, MADV_DONTNEED);
 	free(w->m);
 	free(w);
 }
