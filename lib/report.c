@@ -101,7 +101,8 @@ void verbose(const char *fmt, ...)
 
 void measure(const char *key, double value)
 {
-	diag("measure %s=%.9g", key, value);
+	/* Counts are exact. */
+	diag(value == (long long)value ? "measure %s=%.0f" : "measure %s=%.6g", key, value);
 }
 
 /*

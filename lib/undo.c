@@ -120,14 +120,14 @@ int set_and_undo(const char *path, const char *text)
 	if (err)
 		return err;
 	undo_write(path, former);
-	return write_text(path, 0, text);
+	return write_text(path, O_TRUNC, text);
 }
 
 static int undo_step(const struct undo_step *step)
 {
 	switch (step->op) {
 	case UNDO_WRITE:
-		return write_text(step->path, 0, step->text);
+		return write_text(step->path, O_TRUNC, step->text);
 	case UNDO_APPEND:
 		return write_text(step->path, O_APPEND, step->text);
 	case UNDO_RMDIR:
