@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from reports.model import cases_of
-from testbed import host, packages, plan, runner
+from testbed import host, packages, plan, programs, runner
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
 from testbed.errors import (
@@ -22,7 +22,6 @@ from testbed.errors import (
 from testbed.native import ThisHost
 from testbed.options import Options
 from testbed.plan import Case, Pattern
-from testbed.programs import ROOT
 from testbed.progress import say
 
 EPILOG = """\
@@ -48,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="say what a run would change, run nothing")
     add("--seed", type=lambda text: int(text, 0), metavar="N",
         help="seed of everything random (default: a fresh one, printed)")
-    add("--out", type=Path, default=ROOT / "results", metavar="DIR",
+    add("--out", type=Path, default=programs.ROOT / "results", metavar="DIR",
         help="where results go, in a folder a run (default: results/ of the suite)")
     add("--kernel", type=Path, metavar="DIR|bzImage",
         help="kernel under test: a source tree (only read, built incrementally) or an image "
@@ -82,13 +81,15 @@ def options(arguments: argparse.Namespace) -> Options:
         out=arguments.out, kernel=arguments.kernel, debug_kernel=arguments.debug_kernel,
         refresh_kernel=arguments.refresh_kernel, nightly=arguments.nightly,
         fail_fast=arguments.fail_fast, verbose=arguments.verbose,
-        may_install=not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
+        may_install=on != "native" and not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     chosen = options(arguments)
     cache = Cache()
+    runs = not (arguments.list or arguments.dry_run)
+    packages.require(purposes(chosen, runs), chosen.may_install)
     cases = runner.prepare_tests(chosen, cache)
     if arguments.list:
         runner.show_list(cases)
@@ -98,14 +99,18 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     if chosen.on == "native":
         return runner.run(chosen, ThisHost(chosen), cases)
-    packages.require(emulator_purposes(chosen), chosen.may_install)
     with tempfile.TemporaryDirectory(prefix="kts-run-") as work:
         return runner.run(chosen, EmulatedHost(chosen, cache, Path(work)), cases)
 
 
-def emulator_purposes(chosen: Options) -> list[str]:
-    needs_no_build = chosen.kernel is not None and chosen.kernel.is_file()
-    return ["emulator", "reports", *([] if needs_no_build else ["kernel"])]
+def purposes(chosen: Options, runs: bool) -> list[str]:
+    """What packages are needed for."""
+    if chosen.on == "native":
+        return [] if programs.present() else ["tests"]
+    if not runs:
+        return ["tests"]
+    ready_made = chosen.kernel is not None and chosen.kernel.is_file()
+    return ["tests", "emulator", "reports", *([] if ready_made else ["kernel"])]
 
 
 def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:

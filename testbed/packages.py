@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from testbed.errors import BenchError
-from testbed.progress import say
+from testbed.progress import Progress, say
 
 # Alternatives in one entry are separated by "|": the first is what gets installed.
 TESTS = ("gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libtracefs-dev", "libtraceevent-dev")
@@ -60,19 +60,26 @@ def require(purposes: Iterable[str], may_install: bool) -> None:
         return
     line = install_line(packages)
     if not may_install or os.geteuid() != 0:
-        why = "" if may_install else " (--no-install)"
-        raise BenchError(f"packages are missing{why}; as root:\n  {line}")
-    say(f"installing missing packages:\n  {line}")
+        raise BenchError(f"packages are missing; as root:\n  {line}")
+    say(f"packages are missing; installing them:\n  {line}")
     install(packages, line)
 
 
 def install(packages: Sequence[str], line: str) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    progress = Progress(f"installing {len(packages)} packages and what they need")
     known = subprocess.run(["apt-cache", "show", *packages], capture_output=True, check=False)
     if known.returncode != 0:   # a machine that never looked at its package index
-        subprocess.run(["apt-get", "-q", "update"], env=environment, check=False)
-    if subprocess.run([*line.split(), "-q"], env=environment, check=False).returncode != 0:
-        raise BenchError(f"could not install packages; as root:\n  {line}")
+        subprocess.run(["apt-get", "-q", "update"], env=environment, capture_output=True,
+                       check=False)
+    done = subprocess.run(
+        [*line.split(), "-q"], env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchError(f"could not install packages:\n{done.stdout}as root:\n  {line}")
+    progress.done()
 
 
 def main(purposes: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reports import model, summary, write
-from testbed import host, packages, plan, programs
+from testbed import host, plan, programs
 from testbed.cache import Cache
 from testbed.options import Options
 from testbed.plan import Case
@@ -37,9 +37,7 @@ class Machine(Protocol):
 
 def prepare_tests(options: Options, cache: Cache) -> list[Case]:
     """Builds the tests; the cases that the options select."""
-    native = options.on == "native"
-    if not (native and programs.present()):
-        packages.require(["tests"], options.may_install and not native)
+    if not (options.on == "native" and programs.present()):
         programs.build(cache)
     return plan.select(programs.cases(options.nightly), options.patterns)
 
