@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The observer: tracefs instance, probes, and the state they add up to.
- *
- * Attribution.  Each source of events either carries struct kvm itself or is
- * attributed to the VM that its task worked on last, as told by probes with
- * struct kvm as argument (below: "vm" in the table).  Every SPTE change passes
- * __handle_changed_spte(kvm, ...), or kvm_tdp_mmu_clear_dirty_pt_masked(kvm,
- * ...), in the same task before its tracepoint fires.
- */
+/* The observer: a tracing instance, and what its events add up to. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +11,7 @@
 
 #include "case_run.h"
 #include "observe.h"
+#include "probes.h"
 #include "spte_map.h"
 #include "undo.h"
 #include "vm.h"
@@ -27,100 +20,13 @@
 #define VM_ID_MAGIC	0x6b746478	/* an extension number nobody asks for */
 #define BUFFER_KIB	4096		/* a CPU */
 #define MAX_TASKS	64
-#define MAX_PROBES	(EV_NR + 4)
-
-/* Functions with different names in different kernels: the first one wins. */
-struct probe_def {
-	int type;			/* enum event_type, or one of below */
-	const char *name;
-	const char *symbols[3];
-	char kind;			/* p(robe) or r(eturn probe) */
-	const char *args;		/* fields: kvm gfn ret new */
-	const char *filter;		/* event filter, or NULL */
-};
-
-/* Told by struct kvm, and not logged: which VM is ours, which VM a task works on. */
-enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY };
-
-/*
- * struct kvm_vcpu begins with struct kvm *; struct kvm_page_fault begins with
- * the gpa (arch/x86/kvm/mmu/mmu_internal.h).
- */
-static const struct probe_def probe_defs[] = {
-	{ EV_VM_ID, "vm_id", { "kvm_vm_ioctl_check_extension" }, 'p',
-	  "kvm=$arg1:x64 gfn=$arg2:x64", NULL },
-	{ EV_VM_SPTE, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
-	  "kvm=$arg1:x64", NULL },
-	{ EV_VM_DIRTY, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
-	  "kvm=$arg1:x64", NULL },
-	{ EV_VM_FAULT, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
-	  "kvm=+0($arg1):x64", NULL },
-	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
-	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn" }, 'r',
-	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
-	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },
-	{ EV_ATTR_START, "attr_start", { "kvm_arch_pre_set_memory_attributes" }, 'p',
-	  "kvm=$arg1:x64", NULL },
-	{ EV_ATTR_END, "attr_end", { "kvm_arch_post_set_memory_attributes" }, 'p',
-	  "kvm=$arg1:x64", NULL },
-	{ EV_CLEAR_LOG, "clear_log", { "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 'p',
-	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
-};
-
-/*
- * Tracepoints of the kernel's own.  The legacy MMU has none for a zap: there a
- * mapping is known from when it was last made.
- */
-static const struct tracepoint_def {
-	enum event_type type;
-	const char *system, *name;
-	enum { ANY_MMU, TDP_MMU, LEGACY_MMU } mmu;
-} tracepoint_defs[] = {
-	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", TDP_MMU },
-	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", LEGACY_MMU },
-	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", ANY_MMU },
-};
-
-static bool legacy_mmu(void)
-{
-	return !strcmp(kvm_param("kvm", "tdp_mmu"), "N");
-}
-
-static bool tracepoint_wanted(const struct tracepoint_def *def, unsigned int mask)
-{
-	return (mask & OBSERVE(def->type)) &&
-	       def->mmu != (legacy_mmu() ? TDP_MMU : LEGACY_MMU);
-}
-
-/* The probes that attribute the events of @mask. Each costs: no more than needed. */
-static unsigned int with_helpers(unsigned int mask)
-{
-	mask |= OBSERVE(EV_VM_ID);
-	if (mask & OBSERVE(EV_SPTE))
-		mask |= legacy_mmu() ? OBSERVE(EV_VM_FAULT) : OBSERVE(EV_VM_SPTE);
-	if (mask & OBSERVE(EV_CLEAR_LOG))
-		mask |= OBSERVE(EV_VM_DIRTY);
-	return mask;
-}
-
-/* A way an event reaches us. */
-struct source {
-	int type;
-	const char *system, *name;
-	const char *filter;		/* or NULL */
-	int id;				/* tep event id */
-	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
-};
 
 struct observer {
 	uint64_t kvm;			/* struct kvm * of the VM */
-	unsigned int mask;
 	char group[32], instance_name[32];
 	struct tracefs_instance *instance;
 	struct tep_handle *tep;
-	struct source sources[MAX_PROBES];
+	struct source sources[MAX_SOURCES];
 	int nr_sources;
 
 	struct { int pid; uint64_t kvm; } tasks[MAX_TASKS];
@@ -142,86 +48,7 @@ const char *level_name(int level)
 	}
 }
 
-/* --- what can be observed --------------------------------------------------- */
-
-/* [def][i]: does symbols[i] exist? Read once, for all cases: kallsyms is long. */
-static bool symbol_exists[ARRAY_SIZE(probe_defs)][ARRAY_SIZE(probe_defs[0].symbols)];
-
-static void find_symbols(void)
-{
-	FILE *f = fopen("/proc/kallsyms", "re");
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
-		char *type = strchr(line, ' '), *name;
-
-		if (!type || !strchr("tTwW", type[1]))
-			continue;
-		name = type + 3;
-		name[strcspn(name, "\t\n")] = '\0';
-		for (size_t d = 0; d < ARRAY_SIZE(probe_defs); d++)
-			for (size_t i = 0; i < ARRAY_SIZE(probe_defs[d].symbols); i++)
-				if (probe_defs[d].symbols[i] &&
-				    !strcmp(probe_defs[d].symbols[i], name))
-					symbol_exists[d][i] = true;
-	}
-	if (f)
-		fclose(f);
-}
-
-static const char *symbol_of(const struct probe_def *def)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(def->symbols); i++)
-		if (symbol_exists[def - probe_defs][i])
-			return def->symbols[i];
-	return NULL;
-}
-
-const char *observe_missing(unsigned int mask)
-{
-	if (!mask)
-		return NULL;
-	mask = with_helpers(mask);
-	if (!tracefs_tracing_dir())
-		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";
-	if (!tracefs_file_exists(NULL, "kprobe_events"))
-		return "needs probes on kernel functions (CONFIG_KPROBE_EVENTS)";
-	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++) {
-		const struct tracepoint_def *def = &tracepoint_defs[i];
-
-		if (tracepoint_wanted(def, mask) &&
-		    !tracefs_event_file_exists(NULL, def->system, def->name, "enable"))
-			return strf("this kernel has no tracepoint %s:%s", def->system,
-				    def->name);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
-		const struct probe_def *def = &probe_defs[i];
-
-		if ((mask & OBSERVE(def->type)) && !symbol_of(def))
-			return strf("this kernel has no function %s to probe (inlined or renamed)",
-				    def->symbols[0]);
-	}
-	return NULL;
-}
-
 /* --- set-up and removal ------------------------------------------------------- */
-
-static void probe_create(struct observer *o, const struct probe_def *def)
-{
-	const char *symbol = symbol_of(def);
-	const char *name;
-
-	/* kprobe_profile shows names without groups: make them unique, too. */
-	name = strf("%s_%s", def->name, o->group);
-	/* 128: return probes of as many calls at once. */
-	need(tracefs_instance_file_append(NULL, "kprobe_events",
-			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", o->group,
-			     name, symbol, def->args)) > 0,
-	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
-	o->sources[o->nr_sources++] = (struct source){
-		.type = def->type, .system = o->group, .name = name, .filter = def->filter };
-}
 
 static char *read_tracefs(const char *file, int *size)
 {
@@ -294,25 +121,12 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	static int nr_observers;
 	struct observer *o = calloc(1, sizeof(*o));
 
-	char *path = tracefs_get_tracing_file("kprobe_events");
-
-	o->mask = with_helpers(mask);
 	o->sptes = spte_map_new();
 	snprintf(o->group, sizeof(o->group), OWNER "_%d_%d", getpid(), nr_observers);
 	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
 		 nr_observers++);
 
-	undo_append(path, strf("-:%s/", o->group));
-	tracefs_put_tracing_file(path);
-	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
-		if (o->mask & OBSERVE(probe_defs[i].type))
-			probe_create(o, &probe_defs[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++)
-		if (tracepoint_wanted(&tracepoint_defs[i], o->mask))
-			o->sources[o->nr_sources++] = (struct source){
-				.type = tracepoint_defs[i].type,
-				.system = tracepoint_defs[i].system,
-				.name = tracepoint_defs[i].name };
+	o->nr_sources = probes_attach(o->group, mask, o->sources);
 
 	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), o->instance_name));
 	o->instance = tracefs_instance_create(o->instance_name);
@@ -374,7 +188,7 @@ static void sweep(void)
 
 void observe_prepare(void)
 {
-	find_symbols();
+	probes_find_symbols();
 	sweep();
 }
 

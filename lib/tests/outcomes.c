@@ -180,8 +180,11 @@ static void long_diagnostics(const struct test *t)
 #define NR_TALKERS	4
 #define NR_LINES	500
 
+static pthread_barrier_t all_talk;
+
 static int talk(void *arg)
 {
+	pthread_barrier_wait(&all_talk);
 	for (int i = 0; i < NR_LINES; i++)
 		diag("talker %d line %d of %d", *(int *)arg, i, NR_LINES);
 	return 0;
@@ -193,6 +196,7 @@ static void threads_talk(const struct test *t)
 	int ids[NR_TALKERS];
 
 	(void)t;
+	pthread_barrier_init(&all_talk, NULL, NR_TALKERS);
 	for (int i = 0; i < NR_TALKERS; i++) {
 		ids[i] = i;
 		threads[i] = thread_start(talk, &ids[i]);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where events come from: probes on functions, and the kernel's tracepoints.
+ *
+ * Attribution.  Each source of events either carries struct kvm itself or is
+ * attributed to the VM that its task worked on last, as told by the "vm_"
+ * probes.  Every SPTE change passes __handle_changed_spte(kvm, ...), or
+ * kvm_tdp_mmu_clear_dirty_pt_masked(kvm, ...), in the same task before its
+ * tracepoint fires.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <tracefs/tracefs.h>
+
+#include "probes.h"
+#include "testcase.h"
+#include "undo.h"
+#include "vm.h"
+
+/* Functions with different names in different kernels: the first one wins. */
+struct probe_def {
+	int type;			/* enum event_type, or one of below */
+	const char *name;
+	const char *symbols[3];
+	char kind;			/* p(robe) or r(eturn probe) */
+	const char *args;		/* fields: kvm gfn ret new */
+	const char *filter;		/* event filter, or NULL */
+};
+
+/*
+ * struct kvm_vcpu begins with struct kvm *; struct kvm_page_fault begins with
+ * the gpa (arch/x86/kvm/mmu/mmu_internal.h).
+ */
+static const struct probe_def probe_defs[] = {
+	{ EV_VM_ID, "vm_id", { "kvm_vm_ioctl_check_extension" }, 'p',
+	  "kvm=$arg1:x64 gfn=$arg2:x64", NULL },
+	{ EV_VM_SPTE, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_VM_DIRTY, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_VM_FAULT, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
+	  "kvm=+0($arg1):x64", NULL },
+	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
+	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn" }, 'r',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
+	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
+	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },
+	{ EV_ATTR_START, "attr_start", { "kvm_arch_pre_set_memory_attributes" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_ATTR_END, "attr_end", { "kvm_arch_post_set_memory_attributes" }, 'p',
+	  "kvm=$arg1:x64", NULL },
+	{ EV_CLEAR_LOG, "clear_log", { "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 'p',
+	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
+};
+
+/*
+ * Tracepoints of the kernel's own.  The legacy MMU has none for a zap: there a
+ * mapping is known from when it was last made.
+ */
+static const struct tracepoint_def {
+	enum event_type type;
+	const char *system, *name;
+	enum { ANY_MMU, TDP_MMU, LEGACY_MMU } mmu;
+} tracepoint_defs[] = {
+	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", TDP_MMU },
+	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", LEGACY_MMU },
+	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", ANY_MMU },
+};
+
+static bool legacy_mmu(void)
+{
+	return !strcmp(kvm_param("kvm", "tdp_mmu"), "N");
+}
+
+static bool tracepoint_wanted(const struct tracepoint_def *def, unsigned int mask)
+{
+	return (mask & OBSERVE(def->type)) &&
+	       def->mmu != (legacy_mmu() ? TDP_MMU : LEGACY_MMU);
+}
+
+/* The probes that attribute the events of @mask. Each costs: no more than needed. */
+static unsigned int with_helpers(unsigned int mask)
+{
+	mask |= OBSERVE(EV_VM_ID);
+	if (mask & OBSERVE(EV_SPTE))
+		mask |= legacy_mmu() ? OBSERVE(EV_VM_FAULT) : OBSERVE(EV_VM_SPTE);
+	if (mask & OBSERVE(EV_CLEAR_LOG))
+		mask |= OBSERVE(EV_VM_DIRTY);
+	return mask;
+}
+
+/* [def][i]: does symbols[i] exist? Read once, for all cases: kallsyms is long. */
+static bool symbol_exists[ARRAY_SIZE(probe_defs)][ARRAY_SIZE(probe_defs[0].symbols)];
+
+void probes_find_symbols(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
+		char *type = strchr(line, ' '), *name;
+
+		if (!type || !strchr("tTwW", type[1]))
+			continue;
+		name = type + 3;
+		name[strcspn(name, "\t\n")] = '\0';
+		for (size_t d = 0; d < ARRAY_SIZE(probe_defs); d++)
+			for (size_t i = 0; i < ARRAY_SIZE(probe_defs[d].symbols); i++)
+				if (probe_defs[d].symbols[i] &&
+				    !strcmp(probe_defs[d].symbols[i], name))
+					symbol_exists[d][i] = true;
+	}
+	if (f)
+		fclose(f);
+}
+
+static const char *symbol_of(const struct probe_def *def)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(def->symbols); i++)
+		if (symbol_exists[def - probe_defs][i])
+			return def->symbols[i];
+	return NULL;
+}
+
+const char *observe_missing(unsigned int mask)
+{
+	if (!mask)
+		return NULL;
+	mask = with_helpers(mask);
+	if (!tracefs_tracing_dir())
+		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";
+	if (!tracefs_file_exists(NULL, "kprobe_events"))
+		return "needs probes on kernel functions (CONFIG_KPROBE_EVENTS)";
+	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++) {
+		const struct tracepoint_def *def = &tracepoint_defs[i];
+
+		if (tracepoint_wanted(def, mask) &&
+		    !tracefs_event_file_exists(NULL, def->system, def->name, "enable"))
+			return strf("this kernel has no tracepoint %s:%s", def->system,
+				    def->name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
+		const struct probe_def *def = &probe_defs[i];
+
+		if ((mask & OBSERVE(def->type)) && !symbol_of(def))
+			return strf("this kernel has no function %s to probe (inlined or renamed)",
+				    def->symbols[0]);
+	}
+	return NULL;
+}
+
+static struct source probe_create(const char *group, const struct probe_def *def)
+{
+	const char *symbol = symbol_of(def);
+	/* kprobe_profile shows names without groups: make them unique, too. */
+	const char *name = strf("%s_%s", def->name, group);
+
+	/* 128: return probes of as many calls at once. */
+	need(tracefs_instance_file_append(NULL, "kprobe_events",
+			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", group, name,
+			     symbol, def->args)) > 0,
+	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
+	return (struct source){ .type = def->type, .system = group, .name = name,
+				.filter = def->filter };
+}
+
+int probes_attach(const char *group, unsigned int mask, struct source *sources)
+{
+	char *path = tracefs_get_tracing_file("kprobe_events");
+	int nr = 0;
+
+	undo_append(path, strf("-:%s/", group));
+	tracefs_put_tracing_file(path);
+
+	mask = with_helpers(mask);
+	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
+		if (mask & OBSERVE(probe_defs[i].type))
+			sources[nr++] = probe_create(group, &probe_defs[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++)
+		if (tracepoint_wanted(&tracepoint_defs[i], mask))
+			sources[nr++] = (struct source){ .type = tracepoint_defs[i].type,
+							 .system = tracepoint_defs[i].system,
+							 .name = tracepoint_defs[i].name };
+	return nr;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sources of events, for the observer; observe_missing() is here, too. */
+#ifndef PROBES_H
+#define PROBES_H
+
+#include "observe.h"
+
+struct tep_format_field;
+
+/* Told by struct kvm, and not logged: which VM is ours, which VM a task works on. */
+enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY };
+
+#define MAX_SOURCES	(EV_NR + 4)
+
+/* A way an event reaches us. */
+struct source {
+	int type;
+	const char *system, *name;
+	const char *filter;		/* or NULL */
+	int id;				/* tep event id */
+	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
+};
+
+/* Learn which functions this kernel has; once a program. */
+void probes_find_symbols(void);
+
+/*
+ * Create the probes for the events of @mask as group @group, to be undone when
+ * the case ends.  Fills @sources (MAX_SOURCES), not enabled yet; returns their
+ * number.  Names live as long as the process.
+ */
+int probes_attach(const char *group, unsigned int mask, struct source *sources);
+
+#endif /* PROBES_H */
