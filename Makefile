@@ -4,7 +4,8 @@
 # make check      all the tests of this project itself
 # make clean
 #
-# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan).
+# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan),
+# CHECKS="NAME..." (only these; scripts/check --list).
 
 O	?= build
 CC	?= gcc
@@ -49,8 +50,10 @@ $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
+# NO_INSTALL=1: complain about missing packages instead of installing them.
 check:
-	@PYTHON=$(PYTHON) scripts/check
+	@PYTHONPATH=. $(PYTHON) -m testbed.packages tests reports emulator kernel check
+	@$(PYTHON) scripts/check $(CHECKS)
 
 clean:
 	rm -rf $(O)
