@@ -110,6 +110,7 @@ const char *softtdx_complaint_name(enum softtdx_complaint complaint)
 		[SOFTTDX_ENTRY_IN_USE] = "added twice",
 		[SOFTTDX_NOT_BLOCKED] = "removed without block",
 		[SOFTTDX_NOT_TRACKED] = "removed without track",
+		[SOFTTDX_NOT_KICKED] = "tracked again without kicking vCPUs",
 		[SOFTTDX_RECLAIM_FREE] = "reclaim of a free page",
 		[SOFTTDX_RECLAIM_IN_USE] = "reclaim of a page in use",
 		[SOFTTDX_LEFT_BEHIND] = "TD destroyed with pages left behind",

@@ -144,8 +144,10 @@ u64 mem_track(struct call *c)
 	tdcs = c->tdcs;
 	if (!call_lock(c, &tdcs->epoch_lock, EXCLUSIVE))
 		return ST(OPERAND_BUSY, OP_TD_EPOCH);
-	if (RULE(TRACK_WAITS_FOR_EPOCH, atomic_load(&tdcs->inside[1 - (tdcs->epoch & 1)])))
+	if (RULE(TRACK_WAITS_FOR_EPOCH, atomic_load(&tdcs->inside[1 - (tdcs->epoch & 1)]))) {
+		complain(c, SOFTTDX_NOT_KICKED, ST0(PREVIOUS_TLB_EPOCH_BUSY), 0);
 		return ST0(PREVIOUS_TLB_EPOCH_BUSY);
+	}
 	atomic_add(&tdcs->epoch, 1);
 	return 0;
 }

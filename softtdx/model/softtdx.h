@@ -31,6 +31,7 @@ enum softtdx_complaint {
 	SOFTTDX_ENTRY_IN_USE,		/* a page or table added where one is already */
 	SOFTTDX_NOT_BLOCKED,		/* a removal without TDH.MEM.RANGE.BLOCK */
 	SOFTTDX_NOT_TRACKED,		/* a removal without TDH.MEM.TRACK and the kicks after it */
+	SOFTTDX_NOT_KICKED,		/* a track while vCPUs run that entered before the last one */
 	SOFTTDX_RECLAIM_FREE,		/* a reclaim of a page that the module does not hold */
 	SOFTTDX_RECLAIM_IN_USE,		/* a reclaim of a page of a TD that still has its key */
 	SOFTTDX_LEFT_BEHIND,		/* a TDR reclaimed while the TD holds other pages */

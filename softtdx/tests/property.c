@@ -39,7 +39,7 @@ static bool run(u64 seed, u64 calls, struct random_stats *stats)
 int main(int argc, char **argv)
 {
 	u64 seed = argc > 1 && *argv[1] ? strtoull(argv[1], NULL, 0) : (u64)time(NULL);
-	u64 calls = argc > 2 ? strtoull(argv[2], NULL, 0) : 3000;
+	u64 calls = argc > 2 ? strtoull(argv[2], NULL, 0) : 2000;
 	struct random_stats stats = { 0 };
 	u32 passed = 0;
 

@@ -299,6 +299,7 @@ TEST(track_counts_epochs)
 	EXPECT_EQ(tdcs->epoch, 2);
 	tdcs->inside[1] = 1;		/* a vCPU that entered in epoch 1 */
 	EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), ST0(PREVIOUS_TLB_EPOCH_BUSY));
+	EXPECT_COMPLAINT(SOFTTDX_NOT_KICKED);
 	tdcs->inside[1] = 0;
 	tdcs->inside[0] = 1;		/* one of epoch 2 does not hinder */
 	EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), 0);
