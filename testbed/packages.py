@@ -20,7 +20,7 @@ KERNEL = (
     "bc", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "lz4", "make", "xz-utils",
     "debian-archive-keyring",
 )
-CHECK = ("clang", "gcovr", "mypy", "shellcheck")
+CHECK = ("clang", "mypy", "shellcheck")
 
 PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "kernel": KERNEL, "check": CHECK,
