@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <tracefs/tracefs.h>
 #include <unistd.h>
 
@@ -17,12 +18,12 @@
 #include "vm.h"
 
 #define OWNER		"ktdx"
-#define VM_ID_MAGIC	0x6b746478	/* an extension number nobody asks for */
 #define BUFFER_KIB	4096		/* a CPU */
 #define MAX_TASKS	64
 
 struct observer {
 	uint64_t kvm;			/* struct kvm * of the VM */
+	uint64_t question;		/* the extension that tells it */
 	char group[32], instance_name[32];
 	struct tracefs_instance *instance;
 	struct tep_handle *tep;
@@ -106,14 +107,18 @@ static void source_enable(struct observer *o, struct source *s)
 	     "enabling %s:%s", s->system, s->name);
 }
 
-/* The struct kvm of @vm: KVM tells it to a probe when asked a magic question. */
-static uint64_t struct_kvm_of(struct observer *o, struct vm *vm)
+/*
+ * Learn the struct kvm of @vm: a probe sees it next to the extension we ask for.
+ * The number is random, because others may be asking, too.
+ */
+static void learn_struct_kvm(struct observer *o, struct vm *vm)
 {
-	ioctl(vm->fd, KVM_CHECK_EXTENSION, VM_ID_MAGIC);
+	need(getrandom(&o->question, sizeof(o->question), 0) == sizeof(o->question),
+	     "getrandom");
+	ioctl(vm->fd, KVM_CHECK_EXTENSION, o->question);
 	observer_sync(o);
 	errno = ENODATA;
 	need(o->kvm, "the address of struct kvm");
-	return o->kvm;
 }
 
 struct observer *observe(struct vm *vm, unsigned int mask)
@@ -141,7 +146,7 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	for (int i = 0; i < o->nr_sources; i++)
 		source_enable(o, &o->sources[i]);
 
-	o->kvm = struct_kvm_of(o, vm);
+	learn_struct_kvm(o, vm);
 	observer_clear(o);
 	return o;
 }
@@ -252,7 +257,7 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	kvm = field(s->kvm, record);
 
 	if (s->type == EV_VM_ID) {
-		if (ev.gfn == VM_ID_MAGIC && !o->kvm)
+		if (ev.gfn == o->question)
 			o->kvm = kvm;
 		return 0;
 	}

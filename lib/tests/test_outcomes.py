@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How a test program reports and cleans up, whatever its cases do.
 
-Runs build/unit/outcomes (or $O/unit/outcomes): python3 -m unittest discover -s lib/tests
+Runs unit/outcomes of the folder BUILD: python3 -m unittest discover -s lib/tests -t .
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / os.environ.get("O", "build") / "unit" / "outcomes"
+PROGRAM = ROOT / os.environ.get("BUILD", "build") / "unit" / "outcomes"
 LIMIT_S = 20.0  # for what must come, on a busy machine
 
 # Known issue L1 began with Linux 6.11.
