@@ -53,6 +53,8 @@ enum case_flags {
 	CASE_PLAIN		= 1 << 2,
 	CASE_UFFD		= 1 << 3,	/* userfaultfd(2) */
 	CASE_THP		= 1 << 4,	/* transparent hugepages */
+	/* Planned only when --case names it to the letter. */
+	CASE_ON_REQUEST		= 1 << 5,
 };
 
 struct test;

@@ -148,9 +148,11 @@ static bool selected(const struct options *opt, const struct test *t)
 	if ((t->tc->flags & CASE_NIGHTLY) && !opt->nightly)
 		return false;
 	for (int i = 0; i < opt->nr_patterns; i++)
-		if (!fnmatch(opt->patterns[i], t->name, 0))
+		if (t->tc->flags & CASE_ON_REQUEST ?
+		    !strcmp(opt->patterns[i], t->name) :
+		    !fnmatch(opt->patterns[i], t->name, 0))
 			return true;
-	return !opt->nr_patterns;
+	return !opt->nr_patterns && !(t->tc->flags & CASE_ON_REQUEST);
 }
 
 /* Each case once for each VM type it wants. */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bench itself, on a real KVM: that a killed test leaves nothing behind,
+ * that two programs do not disturb each other, and that the bench notices what
+ * would make its results worthless.
+ *
+ * The cases run this program again, with cases that run on request only.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "testcase.h"
+
+#define TRACEFS		"/sys/kernel/tracing"
+
+/* --- on request: what the program that is run does --------------------------------- */
+
+/* Hugepages, probes and a tracing instance; for long enough to be killed. */
+static void on_request_observed(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
+
+	for (int i = 0; i < 20; i++) {
+		prefault(f.vcpu, GPA, SZ_2M);
+		expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+		need(!observer_wait(f.o, EV_GMEM_PFN, 0.02), "no such event");
+	}
+}
+
+/* More events than the buffer holds. */
+static void on_request_overflow(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+
+	for (int i = 0; i < 1000; i++)
+		prefault(f.vcpu, GPA, SZ_2M);
+	expect_true(observer_faults(f.o) > 0, "faults were seen");
+}
+
+static void on_request_splat(const struct test *t)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	const char *line = "WARNING: none, bench_test tries whether it is noticed\n";
+
+	(void)t;
+	need(fd >= 0 && write(fd, line, strlen(line)) > 0, "writing to /dev/kmsg");
+}
+
+/* --- running this program again ------------------------------------------------------ */
+
+struct child {
+	pid_t pid;
+	int out;		/* its standard output */
+};
+
+static struct child run_self(const char *case_name)
+{
+	struct child c;
+	int out[2];
+
+	need(!pipe2(out, O_CLOEXEC), "pipe");
+	c.pid = fork();
+	need(c.pid >= 0, "fork");
+	if (!c.pid) {
+		dup2(out[1], STDOUT_FILENO);
+		execl("/proc/self/exe", "bench_test", "--case", case_name, NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	c.out = out[0];
+	return c;
+}
+
+/* Its whole output; then its exit code is in @code. */
+static char *finish(struct child c, int *code)
+{
+	char *text = calloc(1, 1 << 16);
+	size_t len = 0;
+	ssize_t n;
+	int status;
+
+	while ((n = read(c.out, text + len, (1 << 16) - 1 - len)) > 0)
+		len += n;
+	close(c.out);
+	need(waitpid(c.pid, &status, 0) == c.pid, "waitpid");
+	*code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return text;
+}
+
+/* The parent of @pid, or 0. */
+static pid_t parent_of(pid_t pid)
+{
+	char *path = strf("/proc/%d/stat", pid);
+	FILE *f = fopen(path, "re");
+	int ppid = 0;
+
+	if (f) {
+		if (fscanf(f, "%*d (%*[^)]) %*c %d", &ppid) != 1)
+			ppid = 0;
+		fclose(f);
+	}
+	free(path);
+	return ppid;
+}
+
+/* The tracing instance of a case of program @parent, or NULL. */
+static char *instance_of(pid_t parent)
+{
+	DIR *dir = opendir(TRACEFS "/instances");
+	struct dirent *d;
+	char *name = NULL;
+
+	while (dir && !name && (d = readdir(dir)))
+		if (!strncmp(d->d_name, "ktdx-", 5) &&
+		    parent_of(atoi(d->d_name + 5)) == parent)
+			name = strdup(d->d_name);
+	if (dir)
+		closedir(dir);
+	return name;
+}
+
+static bool file_contains(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, text);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* --- the cases --------------------------------------------------------------------------- */
+
+static void killed_leaves_nothing(const struct test *t)
+{
+	long pool = meminfo("HugePages_Total"), free_pages = meminfo("HugePages_Free");
+	struct child c = run_self("on_request_observed.default");
+	double deadline = now() + 10;
+	char *instance, *path, *group;
+	int code;
+
+	(void)t;
+	while (!(instance = instance_of(c.pid)))
+		need(now() < deadline, "a tracing instance of the program");
+	path = strf(TRACEFS "/instances/%s", instance);
+	group = strf("ktdx_%d_", atoi(instance + 5));
+	kill(c.pid, SIGKILL);
+	finish(c, &code);
+
+	deadline = now() + 5;
+	while ((!access(path, F_OK) || file_contains(TRACEFS "/kprobe_events", group) ||
+		meminfo("HugePages_Total") != pool || meminfo("HugePages_Free") != free_pages) &&
+	       now() < deadline)
+		usleep(1000);
+	expect_true(access(path, F_OK), "tracing instance %s is gone", instance);
+	expect_true(!file_contains(TRACEFS "/kprobe_events", group), "probes %s* are gone", group);
+	expect_eq(meminfo("HugePages_Total"), pool, "hugetlb pages in the pool");
+	expect_eq(meminfo("HugePages_Free"), free_pages, "free hugetlb pages");
+}
+
+static void two_at_once(const struct test *t)
+{
+	struct child a = run_self("on_request_observed.default");
+	struct child b = run_self("on_request_observed.default");
+	int code_a, code_b;
+	char *out_a = finish(a, &code_a), *out_b = finish(b, &code_b);
+
+	(void)t;
+	if (code_a || code_b)
+		diag("%s\n%s", out_a, out_b);
+	expect_eq(code_a, 0, "exit code of one program");
+	expect_eq(code_b, 0, "exit code of the other program");
+}
+
+/* @case_name must end with @result, an exit code of 1 and a line with @line. */
+static void expect_noticed(const char *case_name, const char *result, const char *line)
+{
+	int code;
+	char *out = finish(run_self(case_name), &code);
+
+	verbose("%s", out);
+	expect_eq(code, 1, "exit code");
+	expect_true(strstr(out, result), "\"%s\" in the output", result);
+	expect_true(strstr(out, line), "\"%s\" in the output", line);
+}
+
+static void lost_events(const struct test *t)
+{
+	(void)t;
+	expect_noticed("on_request_overflow.default",
+		       "not ok 1 on_request_overflow.default # ERROR", "tracing lost");
+}
+
+static void splat(const struct test *t)
+{
+	(void)t;
+	expect_noticed("on_request_splat.default", "not ok 1 on_request_splat.default\n",
+		       "# kernel: WARNING: none, bench_test");
+}
+
+#define REQUEST	.vm_types = VM_DEFAULT, .flags = CASE_ON_REQUEST
+#define BENCH	.vm_types = VM_DEFAULT
+
+static const struct test_case cases[] = {
+	{ "on_request_observed", "observe a huge page for a while", on_request_observed, REQUEST,
+	  .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2 },
+	{ "on_request_overflow", "more events than the buffer holds", on_request_overflow,
+	  REQUEST, .observes = OBSERVE_MAPPING },
+	{ "on_request_splat", "something like a kernel warning", on_request_splat, REQUEST },
+
+	{ "killed_leaves_nothing", "a test killed by SIGKILL leaves no probe, instance or hugepage",
+	  killed_leaves_nothing, BENCH, .hugepages_2m = 2, .observes = OBSERVE_MAPPING },
+	{ "two_at_once", "two programs observe at once", two_at_once, BENCH,
+	  .hugepages_2m = 4, .observes = OBSERVE_MAPPING, .cpus = 2 },
+	{ "lost_events", "lost trace events make a case broken, not passed", lost_events, BENCH,
+	  .observes = OBSERVE_MAPPING },
+	{ "splat", "a kernel warning fails the case", splat, .vm_types = VM_DEFAULT,
+	  .flags = CASE_EXPECTS_SPLAT,
+	  .changes = "writes a line to the kernel log" },
+};
+
+TEST_MAIN("the bench itself: nothing left behind, nothing unnoticed", cases)
