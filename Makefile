@@ -8,7 +8,9 @@
 # CHECKS="NAME..." (only these; scripts/check --list).
 
 O	?= build
-CC	?= gcc
+ifeq ($(origin CC),default)
+CC	:= gcc
+endif
 PYTHON	?= /usr/bin/python3
 
 TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
@@ -59,3 +61,4 @@ clean:
 	rm -rf $(O)
 
 -include $(LIBOBJ:.o=.d) $(BINS:$(O)/tests/%=$(O)/$(TESTDIR)/%.d)
+-include $(UNITS:$(O)/unit/%=$(O)/lib/tests/%.d)
