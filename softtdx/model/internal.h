@@ -111,7 +111,8 @@ INTERNAL u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_lev
 	      struct pamt_entry **e, int *level);
 INTERNAL u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
 	      struct pamt_entry **e);
-INTERNAL u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt_entry **e);
+INTERNAL u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level,
+				  struct pamt_entry **e);
 
 INTERNAL struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
 

@@ -15,7 +15,7 @@
 #define ENTRIES			512
 #define HPA_MASK		0x000FFFFFFFFFF000ull
 
-/* 16 bytes for every page of 4K, 2M and 1G. The lock and type come first, then owner's page number. */
+/* One for every page of 4K, of 2M and of 1G; the owner is the page number of a TDR. */
 struct pamt_entry {
 	u16 lock;
 	u8 type;

@@ -96,7 +96,9 @@ u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 o
 	for (int l = 2; ; l--) {
 		struct pamt_entry *p = entry_of(c->m, t, hpa, l);
 
-		if (!call_lock(c, &p->lock, l == min_level && RULE(PAGE_LOCK, true) ? mode : SHARED))
+		bool alone = mode == EXCLUSIVE && l == min_level && RULE(PAGE_LOCK, true);
+
+		if (!call_lock(c, &p->lock, alone ? EXCLUSIVE : SHARED))
 			return ST(OPERAND_BUSY, op);
 		if (l > min_level && p->type != PT_REG)
 			continue;

@@ -31,7 +31,7 @@ enum softtdx_complaint {
 	SOFTTDX_ENTRY_IN_USE,		/* a page or table added where one is already */
 	SOFTTDX_NOT_BLOCKED,		/* a removal without TDH.MEM.RANGE.BLOCK */
 	SOFTTDX_NOT_TRACKED,		/* a removal without TDH.MEM.TRACK and the kicks after it */
-	SOFTTDX_NOT_KICKED,		/* a track while vCPUs run that entered before the last one */
+	SOFTTDX_NOT_KICKED,		/* a track while vCPUs run since before the last */
 	SOFTTDX_RECLAIM_FREE,		/* a reclaim of a page that the module does not hold */
 	SOFTTDX_RECLAIM_IN_USE,		/* a reclaim of a page of a TD that still has its key */
 	SOFTTDX_LEFT_BEHIND,		/* a TDR reclaimed while the TD holds other pages */
@@ -76,7 +76,8 @@ struct softtdx_ops {
 };
 
 struct softtdx_config {
-	u32 nr_cpus, nr_packages;
+	u32 nr_cpus;			/* that must have run LP.INIT before SYS.CONFIG */
+	u32 nr_packages;
 	u32 phys_bits;			/* the KeyID of a physical address lies above them */
 	u16 first_keyid, nr_keyids;	/* private KeyIDs, the global one included */
 	u64 xfam;			/* XFAM bits that the CPU has */

@@ -46,7 +46,7 @@ u64 td_state(struct call *c, bool take_op_lock)
 	return 0;
 }
 
-/* A TDVPR and its TD. Leaves that end a vCPU's association pass no op-state. */
+/* A TDVPR and its TD. */
 u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode)
 {
 	struct pamt_entry *e;

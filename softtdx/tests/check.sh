@@ -31,7 +31,7 @@ program() {
 	"$@" >"$log" 2>&1
 	status=$?
 	grep -v '^ok - ' "$log"
-	count=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 passed \2 failed \3 skipped/p')
+	count=$(tail -n 1 "$log" | grep '^[0-9]* passed, [0-9]* failed, [0-9]* skipped$' | tr -d ,)
 	# shellcheck disable=SC2086
 	[ -z "$count" ] || add $count
 	if [ "$status" != 0 ] && ! grep -q '^not ok' "$log"; then

@@ -80,7 +80,8 @@ TEST(vcpu_fields)
 	struct td td;
 
 	td_build(w, &td, RUNNABLE);
-#define WRITE(id, value, mask) CALL(VP_WR, .rcx = td.tdvpr, .rdx = (id), .r8 = (value), .r9 = (mask))
+#define WRITE(id, value, mask) \
+	CALL(VP_WR, .rcx = td.tdvpr, .rdx = (id), .r8 = (value), .r9 = (mask))
 #define READ(id) (CALL(VP_RD, .rcx = td.tdvpr, .rdx = (id)) ? ~0ull : w->regs.r8)
 	EXPECT(WRITE(MD_VP_POSTED_INTR_NV, 0xF2, 0xFFFF), 0);
 	EXPECT_EQ(READ(MD_VP_POSTED_INTR_NV), 0xF2);

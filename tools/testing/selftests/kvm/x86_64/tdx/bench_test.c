@@ -39,7 +39,7 @@ static void on_request_overflow(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 300; i++)
 		prefault(f.vcpu, GPA, SZ_2M);
 	expect_true(observer_faults(f.o) > 0, "faults were seen");
 }

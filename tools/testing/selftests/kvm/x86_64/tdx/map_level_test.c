@@ -390,10 +390,10 @@ static const struct test_case cases[] = {
 	  slot_edges, SMALL, HP2M(3) },
 	{ "slot_smaller_than_2m", "a slot one page short of 2M: 4K",
 	  slot_smaller_than_2m, SMALL, HP2M(1) },
-	{ "slot_smaller_than_1g", "half of a 1G page: 2M", slot_smaller_than_1g, SMALL,
-	  .hugepages_1g = 1 },
+	{ "slot_smaller_than_1g", "half of a 1G page: 2M", slot_smaller_than_1g,
+	  .vm_types = VM_DEFAULT, MAPS, .hugepages_1g = 1 },
 	{ "slot_2m_aligned_1g", "a 1G page at a gpa aligned to 2M only: 2M",
-	  slot_2m_aligned_1g, SMALL, .hugepages_1g = 1 },
+	  slot_2m_aligned_1g, .vm_types = VM_DEFAULT, MAPS, .hugepages_1g = 1 },
 
 	{ "dirty_log_4k", "dirty logging: 4K", dirty_log_4k, SMALL, HP2M(1) },
 	{ "dirty_log_on_splits", "dirty logging switched on: no writable 2M SPTE stays",
