@@ -102,6 +102,7 @@ INTERNAL void zero_page(struct softtdx *m, u64 hpa);
 /* pamt.c */
 INTERNAL struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa);
 INTERNAL struct pamt_entry *pamt_at(struct softtdx *m, u64 hpa, int level);
+INTERNAL struct pamt_entry *pamt_leaf(struct softtdx *m, u64 hpa, int *level);
 INTERNAL void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
 INTERNAL u64 pamt_owner(const struct pamt_entry *e);
 INTERNAL void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner);
@@ -144,7 +145,13 @@ INTERNAL void sept_fill_free(struct softtdx *m, u64 hpa);
 INTERNAL bool td_tracked(const struct tdcs *tdcs, u64 epoch);
 INTERNAL u64 sept_removable(struct call *c, const struct pamt_entry *e);
 
-/* inject.c, journal.c, report.c */
+/* mem.c */
+#define ANY_LEVEL (-1)
+INTERNAL u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level);
+INTERNAL u64 mem_require_state(struct call *c, int allowed);
+INTERNAL u64 mem_lock_target(struct call *c, struct pamt_entry **e);
+
+/* inject.c, journal.c */
 INTERNAL u64 inject(struct call *c);
 INTERNAL void journal(struct call *c, u64 rax, u64 status, bool injected);
 INTERNAL void count(struct softtdx *m, u16 leaf, u64 status);

@@ -85,7 +85,8 @@ void softtdx_clear_counters(struct softtdx *m)
 /* One complaint of the referee, about a page if there is one. */
 void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page)
 {
-	const struct pamt_entry *e = page ? pamt_at(c->m, page, 0) : NULL;
+	int level;
+	const struct pamt_entry *e = page ? pamt_leaf(c->m, page, &level) : NULL;
 	struct softtdx_report report = {
 		.complaint = complaint,
 		.leaf = c->number,

@@ -5,7 +5,7 @@
 #define LEAF_ENTRY(hpa) ((hpa) | SEPT_LEAF_BITS)
 
 /* TD, operand, walk, entry lock: how all leaves that change one entry begin. */
-static u64 find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level)
+u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level)
 {
 	TRY(tdr_lock(c, c->in.rdx, OP_RDX, SHARED));
 	TRY(td_state(c, true));
@@ -15,9 +15,7 @@ static u64 find_entry(struct call *c, enum lock_mode tree, int min_level, int ma
 	return sept_lock_entry(c);
 }
 
-#define ANY_LEVEL (-1)
-
-static u64 require_state(struct call *c, int allowed)
+u64 mem_require_state(struct call *c, int allowed)
 {
 	if (sept_state(c->value) & allowed)
 		return 0;
@@ -27,7 +25,7 @@ static u64 require_state(struct call *c, int allowed)
 /* An entry that is to take a page or table must be free: anything else is a double add. */
 static u64 require_free(struct call *c)
 {
-	u64 status = require_state(c, SEPT_FREE);
+	u64 status = mem_require_state(c, SEPT_FREE);
 
 	if (status)
 		complain(c, SOFTTDX_ENTRY_IN_USE, status, 0);
@@ -42,7 +40,7 @@ static struct pamt_entry *target(struct call *c)
 	return pamt_at(c->m, c->value & HPA_MASK, level);
 }
 
-static u64 lock_target(struct call *c, struct pamt_entry **e)
+u64 mem_lock_target(struct call *c, struct pamt_entry **e)
 {
 	*e = target(c);
 	return call_lock(c, &(*e)->lock, EXCLUSIVE) ? 0 : ST(OPERAND_BUSY, OP_RCX);
@@ -56,7 +54,7 @@ u64 mem_sept_add(struct call *c)
 	if (c->in.rdx & ~(HPA_MASK | 1))
 		return ST(OPERAND_INVALID, OP_RDX);
 	c->in.rdx &= HPA_MASK;
-	TRY(find_entry(c, SHARED, 1, ANY_LEVEL));
+	TRY(mem_find_entry(c, SHARED, 1, ANY_LEVEL));
 	if (allow_existing && sept_state(c->value) == SEPT_NL_MAPPED)
 		return 0;
 	if (RULE(ENTRY_FREE_AT_SEPT_ADD, true))
@@ -70,7 +68,7 @@ u64 mem_sept_add(struct call *c)
 
 u64 mem_sept_rd(struct call *c)
 {
-	TRY(find_entry(c, SHARED, 0, ANY_LEVEL));
+	TRY(mem_find_entry(c, SHARED, 0, ANY_LEVEL));
 	return sept_error(c, 0);
 }
 
@@ -103,7 +101,7 @@ u64 mem_page_aug(struct call *c)
 {
 	struct pamt_entry *e;
 
-	TRY(find_entry(c, SHARED, 0, 1));
+	TRY(mem_find_entry(c, SHARED, 0, 1));
 	if (RULE(ENTRY_FREE_AT_AUG, true))
 		TRY(require_free(c));
 	TRY(page_lock_free_range(c, c->in.r8, OP_R8, c->level, &e));
@@ -114,10 +112,10 @@ u64 mem_page_aug(struct call *c)
 
 u64 mem_range_block(struct call *c)
 {
-	TRY(find_entry(c, EXCLUSIVE, 0, ANY_LEVEL));
+	TRY(mem_find_entry(c, EXCLUSIVE, 0, ANY_LEVEL));
 	if (RULE(ALREADY_BLOCKED, sept_state(c->value) & SEPT_ANY_BLOCKED))
 		return sept_error(c, ST(GPA_RANGE_ALREADY_BLOCKED, OP_RCX));
-	TRY(require_state(c, SEPT_ANY & ~SEPT_FREE));
+	TRY(mem_require_state(c, SEPT_ANY & ~SEPT_FREE));
 	if (RULE(BEPOCH_AT_BLOCK, true))
 		__atomic_store_n(&target(c)->bepoch, atomic_load(&c->tdcs->epoch),
 				 __ATOMIC_RELAXED);
@@ -127,8 +125,8 @@ u64 mem_range_block(struct call *c)
 
 u64 mem_range_unblock(struct call *c)
 {
-	TRY(find_entry(c, EXCLUSIVE, 0, ANY_LEVEL));
-	TRY(require_state(c, SEPT_ANY_BLOCKED));
+	TRY(mem_find_entry(c, EXCLUSIVE, 0, ANY_LEVEL));
+	TRY(mem_require_state(c, SEPT_ANY_BLOCKED));
 	if (c->tdcs->op_state == OP_RUNNABLE && !td_tracked(c->tdcs, target(c)->bepoch))
 		return ST(TLB_TRACKING_NOT_DONE, OP_SEPT_TREE);
 	sept_store(c, sept_unblocked(c->value));
@@ -158,9 +156,9 @@ u64 mem_page_remove(struct call *c)
 	struct pamt_entry *e;
 	u64 hpa, pages;
 
-	TRY(find_entry(c, SHARED, 0, 2));
-	TRY(require_state(c, SEPT_ANY_LEAF));
-	TRY(lock_target(c, &e));
+	TRY(mem_find_entry(c, SHARED, 0, 2));
+	TRY(mem_require_state(c, SEPT_ANY_LEAF));
+	TRY(mem_lock_target(c, &e));
 	TRY(sept_removable(c, e));
 	hpa = c->value & HPA_MASK;
 	pages = LEVEL_SIZE(c->level) / PAGE_4K;
@@ -188,9 +186,9 @@ u64 mem_sept_remove(struct call *c)
 	struct pamt_entry *e;
 	u64 table;
 
-	TRY(find_entry(c, EXCLUSIVE, 1, ANY_LEVEL));
-	TRY(require_state(c, SEPT_NL_MAPPED | SEPT_NL_BLOCKED));
-	TRY(lock_target(c, &e));
+	TRY(mem_find_entry(c, EXCLUSIVE, 1, ANY_LEVEL));
+	TRY(mem_require_state(c, SEPT_NL_MAPPED | SEPT_NL_BLOCKED));
+	TRY(mem_lock_target(c, &e));
 	TRY(sept_removable(c, e));
 	table = c->value & HPA_MASK;
 	if (!table_free(c->m, table))
@@ -199,120 +197,6 @@ u64 mem_sept_remove(struct call *c)
 	page_lose(c, e, 1);
 	sept_store(c, SEPT_FREE_ENTRY);
 	c->out->rcx = table;
-	return 0;
-}
-
-/* 512 leaves, all mapped or all pending, that make one large page. */
-static bool promotable(struct softtdx *m, u64 table, int child_level)
-{
-	const u64 ignore = SEPT_LOCK | 1ull << 8 | 1ull << 9;
-	const u64 *entry = map(m, table);
-	u64 first = entry[0] & ~ignore;
-
-	if (!(sept_state(first) & (SEPT_MAPPED | SEPT_PENDING_LEAF)) ||
-	    !ALIGNED(first & HPA_MASK, LEVEL_SIZE(child_level + 1)))
-		return false;
-	for (u64 i = 1; i < ENTRIES; i++)
-		if (RULE(PROMOTE_CONTIGUOUS,
-			 (entry[i] & ~ignore) != first + i * LEVEL_SIZE(child_level)))
-			return false;
-	return true;
-}
-
-/* Moves a page's PAMT state between one large entry and its 512 smaller ones. */
-static void pamt_regroup(struct call *c, u64 hpa, int level, bool merge)
-{
-	enum page_type large = merge ? PT_REG : PT_NDA, small = merge ? PT_NDA : PT_REG;
-
-	for (u64 i = 0; i < ENTRIES; i++)
-		pamt_set(pamt_at(c->m, hpa + i * LEVEL_SIZE(level - 1), level - 1), small,
-			 merge ? 0 : c->tdr_pa);
-	pamt_set(pamt_at(c->m, hpa, level), large, merge ? c->tdr_pa : 0);
-}
-
-u64 mem_page_promote(struct call *c)
-{
-	struct pamt_entry *e;
-	u64 table, first;
-
-	TRY(find_entry(c, EXCLUSIVE, 1, 2));
-	TRY(require_state(c, SEPT_NL_MAPPED | SEPT_NL_BLOCKED));
-	TRY(lock_target(c, &e));
-	TRY(sept_removable(c, e));
-	table = c->value & HPA_MASK;
-	if (!promotable(c->m, table, c->level - 1))
-		return sept_error(c, ST(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX));
-	first = *(u64 *)map(c->m, table) & ~SEPT_LOCK;
-	if (!call_lock(c, &pamt_at(c->m, first & HPA_MASK, c->level)->lock, EXCLUSIVE))
-		return ST(OPERAND_BUSY, OP_RCX);
-	pamt_regroup(c, first & HPA_MASK, c->level, true);
-	zero_page(c->m, table);
-	page_lose(c, e, 1);
-	sept_store(c, first);
-	c->out->rcx = table;
-	return 0;
-}
-
-u64 mem_page_demote(struct call *c)
-{
-	struct pamt_entry *e, *table;
-	u64 *entry, child;
-
-	if (c->in.rdx & ~(HPA_MASK | 1))
-		return ST(OPERAND_INVALID, OP_RDX);
-	c->in.rdx &= HPA_MASK;
-	TRY(find_entry(c, EXCLUSIVE, 1, 2));
-	TRY(require_state(c, SEPT_ANY_LEAF));
-	TRY(lock_target(c, &e));
-	TRY(sept_removable(c, e));
-	TRY(page_lock(c, c->in.r8, OP_R8, EXCLUSIVE, PT_NDA, &table));
-	child = sept_unblocked(c->value);
-	entry = map(c->m, c->in.r8);
-	for (u64 i = 0; i < ENTRIES; i++)
-		entry[i] = child + i * LEVEL_SIZE(c->level - 1);
-	pamt_regroup(c, c->value & HPA_MASK, c->level, false);
-	page_gain(c, table, PT_EPT, 1);
-	sept_store(c, c->in.r8 | SEPT_RWX);
-	return 0;
-}
-
-/* The 8 bytes at a GPA of a TD that is under debug. */
-static u64 debug_access(struct call *c, u64 **data)
-{
-	TRY(tdr_lock(c, c->in.rdx, OP_RDX, SHARED));
-	TRY(td_state(c, true));
-	if (!(c->tdcs->attributes & ATTR_DEBUG))
-		return ST0(TD_NON_DEBUG);
-	if (!ALIGNED(c->in.rcx, 8))
-		return ST(OPERAND_INVALID, OP_RCX);
-	c->gpa = c->in.rcx;
-	TRY(gpa_check(c, c->gpa));
-	TRY(sept_lock_tree(c, SHARED));
-	TRY(sept_walk_to_leaf(c));
-	TRY(sept_lock_entry(c));
-	TRY(require_state(c, SEPT_MAPPED));
-	*data = map(c->m, (c->value & HPA_MASK) + (c->gpa & (LEVEL_SIZE(c->level) - 1)));
-	return 0;
-}
-
-u64 mem_rd(struct call *c)
-{
-	u64 *data;
-
-	c->out->r8 = 0;
-	TRY(debug_access(c, &data));
-	c->out->r8 = *data;
-	return 0;
-}
-
-u64 mem_wr(struct call *c)
-{
-	u64 *data;
-
-	c->out->r8 = 0;
-	TRY(debug_access(c, &data));
-	c->out->r8 = *data;
-	*data = c->in.r8;
 	return 0;
 }
 
@@ -333,7 +217,7 @@ u64 softtdx_accept(struct softtdx *m, const struct softtdx_vcpu *vcpu, u64 gpa_l
 		return ST(PAGE_ALREADY_ACCEPTED, (u64)c.level);
 	if (sept_state(c.value) == SEPT_NL_MAPPED)
 		return ST(PAGE_SIZE_MISMATCH, OP_RCX);
-	TRY(require_state(&c, SEPT_PENDING_LEAF));
+	TRY(mem_require_state(&c, SEPT_PENDING_LEAF));
 	TRY(sept_lock_entry(&c));
 	hpa = c.value & HPA_MASK;
 	for (u64 i = 0; i < LEVEL_SIZE(c.level); i += PAGE_4K)

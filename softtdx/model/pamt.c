@@ -40,6 +40,20 @@ struct pamt_entry *pamt_at(struct softtdx *m, u64 hpa, int level)
 	return t ? entry_of(m, t, hpa, level) : NULL;
 }
 
+/* The entry that describes a page, without lock: that of the large page where one is in use. */
+struct pamt_entry *pamt_leaf(struct softtdx *m, u64 hpa, int *level)
+{
+	struct softtdx_tdmr *t = pamt_tdmr(m, hpa);
+
+	for (*level = 2; t && *level; --*level) {
+		struct pamt_entry *e = entry_of(m, t, hpa, *level);
+
+		if (__atomic_load_n(&e->type, __ATOMIC_RELAXED) == PT_REG)
+			return e;
+	}
+	return t ? entry_of(m, t, hpa, 0) : NULL;
+}
+
 static void clear_entries(struct softtdx *m, u64 pamt, u64 count)
 {
 	u64 end = pamt + count * sizeof(struct pamt_entry);
@@ -130,6 +144,15 @@ static u64 wrong_page(struct call *c, u64 hpa, u32 op, enum page_type wanted, u8
 	return status;
 }
 
+static bool wrong_type(u8 type, enum page_type wanted)
+{
+	if (wanted == PT_NDA)
+		return RULE(PAGE_IS_FREE, type != PT_NDA);
+	if (wanted == PT_TDR)
+		return RULE(PAGE_IS_TDR, type != PT_TDR);
+	return type != wanted;
+}
+
 /* The check of an explicit private 4K page: operand, TDMR, lock, type. */
 u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
 	      struct pamt_entry **e)
@@ -138,10 +161,8 @@ u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_ty
 
 	TRY(page_checks(c, hpa, op, 0));
 	TRY(pamt_walk(c, hpa, mode, 0, op, e, &level));
-	if (level || (type == PT_NDA ? RULE(PAGE_IS_FREE, (*e)->type != PT_NDA) :
-		      type == PT_TDR ? RULE(PAGE_IS_TDR, (*e)->type != PT_TDR) :
-		      (*e)->type != type))
-		return wrong_page(c, hpa, op, type, level ? (u8)PT_REG : (*e)->type);
+	if (level || wrong_type((*e)->type, type))
+		return wrong_page(c, hpa, op, type, (*e)->type);
 	return 0;
 }
 
@@ -178,10 +199,7 @@ struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level)
 				*hpa = t->reserved[j].end;
 		if (*hpa >= t->initialized)
 			continue;
-		for (*level = 2; *level; --*level)
-			if (entry_of(m, t, *hpa, *level)->type == PT_REG)
-				break;
-		return entry_of(m, t, *hpa, *level);
+		return pamt_leaf(m, *hpa, level);
 	}
 	return NULL;
 }

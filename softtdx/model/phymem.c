@@ -68,13 +68,11 @@ u64 phymem_page_reclaim(struct call *c)
 u64 phymem_page_rdmd(struct call *c)
 {
 	const struct pamt_entry *e;
-	int level = 2;
+	int level;
 
 	c->out->r8 = c->out->r9 = c->out->r10 = c->out->r11 = 0;
 	TRY(reclaim_operand(c));
-	while ((e = pamt_at(c->m, c->in.rcx, level)),
-	       level && __atomic_load_n(&e->type, __ATOMIC_RELAXED) != PT_REG)
-		level--;
+	e = pamt_leaf(c->m, c->in.rcx, &level);
 	c->out->rcx = __atomic_load_n(&e->type, __ATOMIC_RELAXED);
 	c->out->rdx = pamt_owner(e);
 	c->out->r8 = (u64)level;

@@ -16,6 +16,8 @@
 #include "mng_params.c"
 #include "vp.c"
 #include "mem.c"
+#include "mem_large.c"
+#include "mem_debug.c"
 #include "mr.c"
 #include "phymem.c"
 #include "dispatch.c"
