@@ -55,8 +55,9 @@ def describe() -> dict[str, str]:
 
 def suite_commit() -> str:
     """What this checkout is, with "-dirty" when it was changed."""
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True, text=True, check=False,
-    )
-    return done.stdout.strip() or "unknown"
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"    # no git, or no checkout
+    return done.stdout.strip()
