@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Trust Domains: the life of a TD in KVM's terms (Documentation/virt/kvm/
+ * x86/intel-tdx.rst).  As in vm.h, functions that begin with __ return what
+ * the kernel returned, the others must succeed, or the bench is broken.
+ */
+#ifndef TD_H
+#define TD_H
+
+#include "vm.h"
+
+#define VM_TDX	VM_TYPE(KVM_X86_TDX_VM)
+
+/* GPAs of TDs with 48 guest-physical bits: set in a shared gpa. */
+#define TD_SHARED_BIT	(1ULL << 47)
+
+/*
+ * KVM_MEMORY_ENCRYPT_OP on the fd of a VM or a vCPU.  @hw_error (may be NULL)
+ * gets the SEAMCALL status that KVM reports, 0 if none.
+ */
+int __td_cmd(int fd, uint32_t id, uint32_t flags, uint64_t data, uint64_t *hw_error);
+
+/* KVM_TDX_CAPABILITIES, with room for @nr_cpuid entries; freed by the caller. */
+struct kvm_tdx_capabilities *td_capabilities_alloc(unsigned int nr_cpuid);
+int __td_capabilities(struct vm *vm, struct kvm_tdx_capabilities *caps);
+
+/* A VM of type TDX with a split irqchip, no TD yet. */
+struct vm *td_vm(void);
+
+/*
+ * What KVM_TDX_INIT_VM takes, for an ordinary TD: the attributes and XFAM that
+ * are supported, CPUID as configurable as can be, GPAW 48.  Freed by the caller.
+ */
+struct kvm_tdx_init_vm *td_params(struct vm *vm);
+int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error);
+/* td_vm() and KVM_TDX_INIT_VM with td_params(). */
+struct vm *td_create(void);
+
+/* KVM_CREATE_VCPU and KVM_SET_CPUID2 of what KVM supports. */
+struct vcpu *td_vcpu_create(struct vm *vm);
+/* KVM_TDX_INIT_VCPU; @rcx is the guest's initial RCX and R8. */
+int __td_vcpu_init(struct vcpu *vcpu, uint64_t rcx);
+/* Both. */
+struct vcpu *td_vcpu(struct vm *vm);
+
+/*
+ * KVM_TDX_INIT_MEM_REGION; @region advances as far as the kernel came.
+ * @flags: KVM_TDX_MEASURE_MEMORY_REGION.
+ */
+int __td_add(struct vcpu *vcpu, struct kvm_tdx_init_mem_region *region, uint32_t flags);
+/* The same, to the end. @source: page-aligned hva. */
+void td_add(struct vcpu *vcpu, const void *source, uint64_t gpa, uint64_t nr_pages,
+	    uint32_t flags);
+
+int __td_finalize(struct vm *vm, uint64_t *hw_error);
+void td_finalize(struct vm *vm);
+
+/*
+ * A slot of private memory: guest_memfd for the private half, anonymous memory
+ * for the shared one (slot->mem), all gfns set private.
+ */
+struct slot *td_slot_add(struct vm *vm, uint64_t gpa, uint64_t size);
+
+#endif /* TD_H */

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Trust Domains by KVM_MEMORY_ENCRYPT_OP. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "td.h"
+#include "testcase.h"
+
+#define MAX_CPUID_ENTRIES	256
+#define IOAPIC_PINS		24
+#define GPAW_48			(48U << 16)	/* CPUID 80000008.EAX[23:16] */
+
+int __td_cmd(int fd, uint32_t id, uint32_t flags, uint64_t data, uint64_t *hw_error)
+{
+	struct kvm_tdx_cmd cmd = { .id = id, .flags = flags, .data = data };
+	int ret = ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
+
+	if (hw_error)
+		*hw_error = cmd.hw_error;
+	return ret;
+}
+
+struct kvm_tdx_capabilities *td_capabilities_alloc(unsigned int nr_cpuid)
+{
+	struct kvm_tdx_capabilities *caps;
+
+	caps = calloc(1, sizeof(*caps) + nr_cpuid * sizeof(caps->cpuid.entries[0]));
+	caps->cpuid.nent = nr_cpuid;
+	return caps;
+}
+
+int __td_capabilities(struct vm *vm, struct kvm_tdx_capabilities *caps)
+{
+	return __td_cmd(vm->fd, KVM_TDX_CAPABILITIES, 0, (uintptr_t)caps, NULL);
+}
+
+struct vm *td_vm(void)
+{
+	struct vm *vm = vm_create(KVM_X86_TDX_VM);
+
+	vm_enable_cap(vm, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS);
+	return vm;
+}
+
+static struct kvm_cpuid2 *supported_cpuid(void)
+{
+	struct kvm_cpuid2 *cpuid;
+
+	cpuid = calloc(1, sizeof(*cpuid) + MAX_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	cpuid->nent = MAX_CPUID_ENTRIES;
+	need(!ioctl(kvm_dev(), KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
+	return cpuid;
+}
+
+/* Of what KVM supports in a leaf, what the TDX module lets us configure. */
+static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *supported)
+{
+	struct kvm_cpuid_entry2 can = *entry;
+
+	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+	for (uint32_t i = 0; i < supported->nent; i++) {
+		const struct kvm_cpuid_entry2 *s = &supported->entries[i];
+
+		if (s->function != can.function || s->index != can.index)
+			continue;
+		entry->eax = s->eax & can.eax;
+		entry->ebx = s->ebx & can.ebx;
+		entry->ecx = s->ecx & can.ecx;
+		entry->edx = s->edx & can.edx;
+	}
+	if (can.function == 0x80000008)
+		entry->eax = (entry->eax & ~0xff0000u) | GPAW_48;
+}
+
+struct kvm_tdx_init_vm *td_params(struct vm *vm)
+{
+	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID_ENTRIES);
+	struct kvm_cpuid2 *supported = supported_cpuid();
+	struct kvm_tdx_init_vm *params;
+
+	need(!__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
+	params = calloc(1, sizeof(*params) +
+			   MAX_CPUID_ENTRIES * sizeof(params->cpuid.entries[0]));
+	params->attributes = caps->supported_attrs & (1ULL << 28);	/* SEPT_VE_DISABLE */
+	params->xfam = caps->supported_xfam;
+	params->cpuid.nent = caps->cpuid.nent;
+	for (uint32_t i = 0; i < caps->cpuid.nent; i++) {
+		params->cpuid.entries[i] = caps->cpuid.entries[i];
+		configure(&params->cpuid.entries[i], supported);
+	}
+	free(supported);
+	free(caps);
+	return params;
+}
+
+int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error)
+{
+	return __td_cmd(vm->fd, KVM_TDX_INIT_VM, 0, (uintptr_t)params, hw_error);
+}
+
+struct vm *td_create(void)
+{
+	struct vm *vm = td_vm();
+	struct kvm_tdx_init_vm *params = td_params(vm);
+	uint64_t hw_error;
+
+	need(!__td_init(vm, params, &hw_error), "KVM_TDX_INIT_VM (hw_error 0x%llx)",
+	     (unsigned long long)hw_error);
+	free(params);
+	return vm;
+}
+
+struct vcpu *td_vcpu_create(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_create(vm);
+	struct kvm_cpuid2 *cpuid = supported_cpuid();
+
+	need(!ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u", vcpu->id);
+	free(cpuid);
+	return vcpu;
+}
+
+int __td_vcpu_init(struct vcpu *vcpu, uint64_t rcx)
+{
+	return __td_cmd(vcpu->fd, KVM_TDX_INIT_VCPU, 0, rcx, NULL);
+}
+
+struct vcpu *td_vcpu(struct vm *vm)
+{
+	struct vcpu *vcpu = td_vcpu_create(vm);
+
+	need(!__td_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU of vCPU %u", vcpu->id);
+	return vcpu;
+}
+
+int __td_add(struct vcpu *vcpu, struct kvm_tdx_init_mem_region *region, uint32_t flags)
+{
+	return __td_cmd(vcpu->fd, KVM_TDX_INIT_MEM_REGION, flags, (uintptr_t)region, NULL);
+}
+
+void td_add(struct vcpu *vcpu, const void *source, uint64_t gpa, uint64_t nr_pages,
+	    uint32_t flags)
+{
+	struct kvm_tdx_init_mem_region region = {
+		.source_addr = (uintptr_t)source, .gpa = gpa, .nr_pages = nr_pages,
+	};
+
+	need(!__td_add(vcpu, &region, flags),
+	     "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx (%llu of %llu pages left)",
+	     region.gpa, region.nr_pages, (unsigned long long)nr_pages);
+}
+
+int __td_finalize(struct vm *vm, uint64_t *hw_error)
+{
+	return __td_cmd(vm->fd, KVM_TDX_FINALIZE_VM, 0, 0, hw_error);
+}
+
+void td_finalize(struct vm *vm)
+{
+	uint64_t hw_error;
+
+	need(!__td_finalize(vm, &hw_error), "KVM_TDX_FINALIZE_VM (hw_error 0x%llx)",
+	     (unsigned long long)hw_error);
+}
+
+struct slot *td_slot_add(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	struct slot *slot = slot_add_gmem(vm, gpa, mem_create(MEM_ANON, size, NULL),
+					  mem_create(MEM_GMEM, size, vm));
+
+	vm_set_private(vm, gpa, size);
+	return slot;
+}
