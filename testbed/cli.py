@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     add("--debug-kernel", action="store_true",
         help="build the kernel with lockdep, KASAN and other checks (slower)")
     add("--nightly", action="store_true", help="the long cases, too")
+    add("--jobs", type=int, metavar="N",
+        help="emulated hosts that run at once (default: the number of CPUs, at most 4; "
+             "1 with --fail-fast or --verbose)")
     add("--fail-fast", action="store_true", help="end the run after the first failure")
     add("--allow-host-wide", action="store_true",
         help="natively: also cases that change what other users of this host see")
@@ -80,9 +83,20 @@ def options(arguments: argparse.Namespace) -> Options:
         on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
         out=arguments.out, kernel=arguments.kernel, debug_kernel=arguments.debug_kernel,
         refresh_kernel=arguments.refresh_kernel, nightly=arguments.nightly,
-        fail_fast=arguments.fail_fast, verbose=arguments.verbose,
+        jobs=jobs(arguments, on), fail_fast=arguments.fail_fast, verbose=arguments.verbose,
         may_install=on != "native" and not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
     )
+
+
+def jobs(arguments: argparse.Namespace, on: str) -> int:
+    """How many boots at once; their output mixes, and a failure ends only its own."""
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise UsageError("--jobs: at least 1")
+    if on == "native":
+        return 1
+    if arguments.jobs is not None:
+        return int(arguments.jobs)
+    return 1 if arguments.fail_fast or arguments.verbose else min(os.cpu_count() or 1, 4)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -118,9 +132,9 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
         ThisHost(chosen).show_changes(plan.by_test(cases))
         return
     say(f"on this host, only {cache.folder} and {chosen.out} would change")
-    for variant, tests in plan.boots(cases).items():
-        count = sum(len(cases) for cases in tests.values())
-        say(f"boot {variant}: {cases_of(count)} of {', '.join(tests)}")
+    for boot in plan.boots(cases, chosen.jobs):
+        count = sum(len(cases) for cases in boot.tests.values())
+        say(f"boot {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from testbed import accel, initramfs, kernel, plan, programs
 from testbed.cache import Cache
 from testbed.emulator import Boot, run_boot
 from testbed.options import Options
-from testbed.plan import Case
+from testbed.plan import Case, PlannedBoot
 from testbed.results import Recorder
-from testbed.runner import Tests
 from testbed.variants import COMMON, VARIANTS
 from testbed.watchdog import Limits, Outcome, Watchdog
 
@@ -41,27 +40,27 @@ class EmulatedHost:
             "config_dropped": list(self._kernel.dropped),
         }
 
-    def boots(self, cases: Sequence[Case]) -> Mapping[str, Tests]:
-        return plan.boots(cases)
+    def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
+        return plan.boots(cases, self._options.jobs)
 
     def describe(self, variant: str) -> str:
         emulator = f"{self._emulator.name} ({self._emulator.accelerator})"
         return f"{self._kernel.origin}, {emulator}, {VARIANTS[variant].cpus} CPUs"
 
-    def run(self, variant: str, tests: Tests, recorder: Recorder) -> Outcome:
+    def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
         limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
-        watchdog = Watchdog(limits, limits.total(tests), time.monotonic())
-        console = recorder.console_log()
-        boot = Boot(self._kernel.image, self._initramfs(variant, tests),
-                    VARIANTS[variant].cpus, self._cmdline(variant))
-        return run_boot(self._emulator, boot, watchdog, recorder, console)
+        watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
+        machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
+                       self._cmdline(boot.variant))
+        return run_boot(self._emulator, machine, watchdog, recorder, recorder.console_log())
 
-    def _initramfs(self, variant: str, tests: Tests) -> Path:
-        lines = [" ".join([test, *self._options.test_arguments(test, variant)]) for test in tests]
-        archive = self._work / f"{variant}.cpio"
-        archive.write_bytes(
-            initramfs.build([programs.FOLDER / test for test in tests], "\n".join(lines) + "\n")
-        )
+    def _initramfs(self, boot: PlannedBoot) -> Path:
+        lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])
+                 for test in boot.tests]
+        archive = self._work / f"{boot.name}.cpio"
+        archive.write_bytes(initramfs.build(
+            [programs.FOLDER / test for test in boot.tests], "\n".join(lines) + "\n"
+        ))
         return archive
 
     def _cmdline(self, variant: str) -> str:

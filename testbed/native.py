@@ -9,17 +9,16 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from testbed import host, plan, programs
 from testbed.guest import Begin, End, Event, Output
 from testbed.options import Options
-from testbed.plan import Case
+from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 from testbed.results import Recorder
-from testbed.runner import Tests
 from testbed.watchdog import Limits, Outcome, Watchdog
 
 LIMITS = Limits(case_factor=1.5)
@@ -35,22 +34,22 @@ class ThisHost:
     def environment(self) -> dict[str, Any]:
         return {"kernel": platform.release(), "cpu": host.cpu(), "kvm": host.kvm_parameters()}
 
-    def boots(self, cases: Sequence[Case]) -> Mapping[str, Tests]:
-        return {"default": plan.by_test(cases)}
+    def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
+        return [PlannedBoot("default", "default", plan.by_test(cases))]
 
     def describe(self, variant: str) -> str:
         return f"this host as it is, Linux {platform.release()}"
 
-    def run(self, variant: str, tests: Tests, recorder: Recorder) -> Outcome:
-        watchdog = Watchdog(LIMITS, LIMITS.total(tests), time.monotonic())
-        for test in tests:
+    def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
+        watchdog = Watchdog(LIMITS, LIMITS.total(boot.tests), time.monotonic())
+        for test in boot.tests:
             arguments = self._options.test_arguments(test)
             outcome = run_test(programs.FOLDER / test, arguments, watchdog, recorder)
             if outcome.kind != "ok" or (recorder.failed and self._options.fail_fast):
                 return outcome
         return Outcome("ok")
 
-    def show_changes(self, tests: Tests) -> None:
+    def show_changes(self, tests: Iterable[str]) -> None:
         """What each test would change on this host, in its own words."""
         for test in tests:
             say(f"{test}:")

@@ -19,6 +19,7 @@ class Options:
     debug_kernel: bool
     refresh_kernel: bool
     nightly: bool
+    jobs: int                       # boots at once
     fail_fast: bool
     verbose: bool
     may_install: bool

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -79,10 +79,37 @@ def by_test(cases: Iterable[Case]) -> dict[str, list[Case]]:
     return tests
 
 
-def boots(cases: Sequence[Case]) -> dict[str, dict[str, list[Case]]]:
-    """Variant -> test -> cases; only the boots that some case asks for."""
-    wanted = {case.variant for case in cases}
-    return {
-        variant: by_test(case for case in cases if case.variant == variant)
-        for variant in VARIANTS if variant in wanted
-    }
+# Fewer cases than these are not worth a boot of their own.
+CASES_A_BOOT = 20
+
+
+@dataclass(frozen=True)
+class PlannedBoot:
+    """One boot: its name in the results is the variant's, numbered from the second on."""
+
+    name: str
+    variant: str
+    tests: Mapping[str, Sequence[Case]]
+
+
+def boots(cases: Sequence[Case], at_once: int = 1) -> list[PlannedBoot]:
+    """The boots that some case asks for; many cases are split, to run `at_once`."""
+    planned = []
+    for variant in VARIANTS:
+        tests = by_test(case for case in cases if case.variant == variant)
+        for number, part in enumerate(_split(tests, at_once), start=1):
+            name = variant if number == 1 else f"{variant}-{number}"
+            planned.append(PlannedBoot(name, variant, part))
+    return planned
+
+
+def _split(tests: Mapping[str, list[Case]], at_once: int) -> list[dict[str, list[Case]]]:
+    """Whole tests in at most `at_once` parts with about as many cases each."""
+    count = sum(len(cases) for cases in tests.values())
+    parts: list[dict[str, list[Case]]] = [
+        {} for _ in range(min(at_once, max(1, count // CASES_A_BOOT), len(tests)))
+    ]
+    for test, cases in sorted(tests.items(), key=lambda item: -len(item[1])):
+        smallest = min(parts, key=lambda part: sum(len(cases) for cases in part.values()))
+        smallest[test] = cases
+    return parts

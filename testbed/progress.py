@@ -12,7 +12,9 @@ LOG_PERIOD = 15.0
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    # One write: several boots may speak at once.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import RLock
 from typing import Any, BinaryIO
 
 from reports import ktap, load, summary
@@ -37,24 +38,33 @@ class Results:
     def __init__(self, folder: Path, environment: dict[str, Any]) -> None:
         self.folder = folder
         self.environment = environment
-        self.boots: list[Boot] = []
+        self._boots: list[Boot] = []
+        self.lock = RLock()     # boots run at once
         (folder / "ktap").mkdir()
         self.write_environment()
 
     def write_environment(self) -> None:
-        text = json.dumps(self.environment, indent=1)
-        (self.folder / "environment.json").write_text(text + "\n")
+        with self.lock:
+            text = json.dumps(self.environment, indent=1)
+            (self.folder / "environment.json").write_text(text + "\n")
+
+    def add(self, boot: Boot) -> None:
+        with self.lock:
+            self._boots.append(boot)
+            self.write_plan()
 
     def write_plan(self) -> None:
-        load.write_plan(self.folder, self.boots)
+        with self.lock:
+            load.write_plan(self.folder, self._boots)
 
 
 class Recorder:
     """Takes the events of one boot: writes the files, shows the cases as they end."""
 
-    def __init__(self, results: Results, boot: Boot, verbose: bool) -> None:
+    def __init__(self, results: Results, boot: Boot, name: str, verbose: bool) -> None:
         self._results = results
         self._boot = boot
+        self._name = name
         self._verbose = verbose
         self._planned: Planned | None = None
         self._ktap: BinaryIO | None = None
@@ -65,7 +75,7 @@ class Recorder:
 
     def console_log(self) -> Path:
         """Where the console of this boot is kept."""
-        self._boot.console = f"console.{self._boot.variant}.log"
+        self._boot.console = f"console.{self._name}.log"
         self._results.write_plan()
         return self._results.folder / self._boot.console
 
@@ -109,7 +119,7 @@ class Recorder:
 
     def _file(self, name: str, data: bytes) -> None:
         if name == "dmesg":
-            (self._results.folder / f"dmesg.{self._boot.variant}.txt").write_bytes(data)
+            (self._results.folder / f"dmesg.{self._name}.txt").write_bytes(data)
         elif name == "environment":
             self._merge_environment(data.decode(errors="replace"))
 
@@ -118,7 +128,8 @@ class Recorder:
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         kvm = {key: value for key, value in values.items() if key.startswith("kvm")}
         rest = {key: value for key, value in values.items() if key not in kvm}
-        environment = self._results.environment
-        environment.setdefault("cpu", rest.get("cpu", ""))
-        environment.setdefault("boots", {})[self._boot.variant] = rest | {"kvm": kvm}
-        self._results.write_environment()
+        with self._results.lock:
+            environment = self._results.environment
+            environment.setdefault("cpu", rest.get("cpu", ""))
+            environment.setdefault("boots", {})[self._boot.variant] = rest | {"kvm": kvm}
+            self._results.write_environment()

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol
 
 from reports import model, summary, write
 from testbed import host, plan, programs
 from testbed.cache import Cache
 from testbed.options import Options
-from testbed.plan import Case
+from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 from testbed.results import Recorder, Results, new_folder
 from testbed.watchdog import Outcome
-
-Tests = Mapping[str, Sequence[Case]]    # test -> its cases in one boot
 
 
 class Machine(Protocol):
@@ -27,12 +27,11 @@ class Machine(Protocol):
 
     def environment(self) -> dict[str, Any]: ...
 
-    def boots(self, cases: Sequence[Case]) -> Mapping[str, Tests]:
-        """Boot variant -> the tests that run in it."""
+    def boots(self, cases: Sequence[Case]) -> Sequence[PlannedBoot]: ...
 
     def describe(self, variant: str) -> str: ...
 
-    def run(self, variant: str, tests: Tests, recorder: Recorder) -> Outcome: ...
+    def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome: ...
 
 
 def prepare_tests(options: Options, cache: Cache) -> list[Case]:
@@ -58,39 +57,65 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> int:
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")
     try:
-        for variant, tests in machine.boots(cases).items():
-            say(f"boot {variant}: {machine.describe(variant)}")
-            if _boot(options, machine, results, variant, tests) and options.fail_fast:
-                break
+        Boots(options, machine, results, machine.boots(cases)).run()
     finally:
         status = _report(results.folder)
     return status
 
 
-def _boot(
-    options: Options, machine: Machine, results: Results, variant: str, tests: Tests
-) -> bool:
-    """One boot, in plan.json from before its start; whether anything failed."""
-    boot = model.Boot(variant, options.on, tests=[
-        model.Planned(test, [case.name for case in cases]) for test, cases in tests.items()
-    ])
-    recorder = Recorder(results, boot, options.verbose)
-    start = time.monotonic()
-    outcome = Outcome("running", "interrupted")
-    results.boots.append(boot)
-    results.write_plan()
-    try:
-        outcome = machine.run(variant, tests, recorder)
-    finally:
-        boot.outcome = model.Outcome(outcome.kind)
-        boot.detail = outcome.detail
-        boot.seconds = round(time.monotonic() - start, 3)
-        if options.fail_fast and recorder.failed:
-            boot.tests = [test for test in boot.tests if test.name in recorder.begun]
-        results.write_plan()
-    if outcome.kind != "ok":
-        say(f"  {outcome.kind.upper()} in boot {variant}: {outcome.detail}")
-    return recorder.failed or outcome.kind != "ok"
+class Boots:
+    """The boots of a run, some of them at once."""
+
+    def __init__(self, options: Options, machine: Machine, results: Results,
+                 planned: Sequence[PlannedBoot]) -> None:
+        self._options = options
+        self._machine = machine
+        self._results = results
+        self._waiting = deque(planned)
+        self._errors: list[BaseException] = []
+
+    def run(self) -> None:
+        # Daemons: an interrupted run ends without them, and emulators die with
+        # the thread that started them.
+        threads = [Thread(target=self._work, daemon=True) for _ in range(self._options.jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _work(self) -> None:
+        try:
+            while self._waiting and not self._errors:
+                if self._boot(self._waiting.popleft()) and self._options.fail_fast:
+                    self._waiting.clear()
+        except BaseException as error:      # for the main thread, which raises it
+            self._errors.append(error)
+
+    def _boot(self, planned: PlannedBoot) -> bool:
+        """One boot, in plan.json from before its start; whether anything failed."""
+        say(f"boot {planned.name}: {self._machine.describe(planned.variant)}")
+        boot = model.Boot(planned.variant, self._options.on, tests=[
+            model.Planned(test, [case.name for case in cases])
+            for test, cases in planned.tests.items()
+        ])
+        recorder = Recorder(self._results, boot, planned.name, self._options.verbose)
+        start = time.monotonic()
+        outcome = Outcome("running", "interrupted")
+        self._results.add(boot)
+        try:
+            outcome = self._machine.run(planned, recorder)
+        finally:
+            boot.outcome = model.Outcome(outcome.kind)
+            boot.detail = outcome.detail
+            boot.seconds = round(time.monotonic() - start, 3)
+            if self._options.fail_fast and recorder.failed:
+                boot.tests = [test for test in boot.tests if test.name in recorder.begun]
+            self._results.write_plan()
+        if outcome.kind != "ok":
+            say(f"  {outcome.kind.upper()} in boot {planned.name}: {outcome.detail}")
+        return recorder.failed or outcome.kind != "ok"
 
 
 def _report(folder: Path) -> int:

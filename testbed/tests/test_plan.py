@@ -4,7 +4,7 @@ from __future__ import annotations
 import unittest
 
 from testbed.errors import BenchError, UsageError
-from testbed.plan import Pattern, boots, case_globs, parse_list, select
+from testbed.plan import Case, Pattern, boots, case_globs, parse_list, select
 
 LIST = """\
 map_level_test:anon_4k.default\tdefault\t-\t20\t4K pages
@@ -62,8 +62,20 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(case_globs("a", []), [])
 
     def test_only_the_boots_that_are_asked_for(self) -> None:
-        plan = boots(self.cases)
-        self.assertEqual(list(plan), ["default", "tdp_mmu_off"])
-        self.assertEqual(list(plan["default"]), ["map_level_test", "map_pfn_test"])
-        self.assertEqual([case.name for case in plan["tdp_mmu_off"]["map_level_test"]], ["legacy"])
-        self.assertEqual(list(boots(select(self.cases, patterns("*:legacy")))), ["tdp_mmu_off"])
+        default, legacy = boots(self.cases)
+        self.assertEqual((default.name, default.variant), ("default", "default"))
+        self.assertEqual(sorted(default.tests), ["map_level_test", "map_pfn_test"])
+        self.assertEqual([case.name for case in legacy.tests["map_level_test"]], ["legacy"])
+        [only] = boots(select(self.cases, patterns("*:legacy")))
+        self.assertEqual(only.variant, "tdp_mmu_off")
+
+    def test_many_cases_are_split(self) -> None:
+        cases = [Case(f"{test}_test", str(number), "default", "-", 10, "")
+                 for test, count in (("a", 50), ("b", 30), ("c", 25)) for number in range(count)]
+        one, two = boots(cases, at_once=2)
+        self.assertEqual((one.name, two.name), ("default", "default-2"))
+        self.assertEqual((list(one.tests), list(two.tests)), (["a_test"], ["b_test", "c_test"]))
+        self.assertEqual(two.variant, "default")
+
+    def test_few_cases_are_not_split(self) -> None:
+        self.assertEqual(len(boots(self.cases, at_once=4)), len(boots(self.cases)))

@@ -15,8 +15,8 @@ class ResultsTest(FolderTest):
         self.results = Results(new_folder(self.folder / "out"), {"seed": "0x1"})
         planned = [model.Planned("a_test", ["x", "y"]), model.Planned("b_test", ["z"])]
         self.boot = model.Boot("cpus4", tests=planned)
-        self.results.boots.append(self.boot)
-        self.recorder = Recorder(self.results, self.boot, verbose=False)
+        self.results.add(self.boot)
+        self.recorder = Recorder(self.results, self.boot, "cpus4", verbose=False)
 
     def test_folders_are_unique_within_a_second(self) -> None:
         folders = {new_folder(self.folder / "many") for _ in range(5)}
