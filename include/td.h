@@ -7,6 +7,7 @@
 #ifndef TD_H
 #define TD_H
 
+#include "testcase.h"
 #include "vm.h"
 
 #define VM_TDX	VM_TYPE(KVM_X86_TDX_VM)

@@ -41,6 +41,7 @@ enum variant {
 	BOOT_CPUS4,
 	BOOT_TDP_MMU_OFF,	/* kvm.tdp_mmu=0 */
 	BOOT_NPT_OFF,		/* no two-dimensional paging */
+	BOOT_TDX,		/* a TDX host */
 	BOOT_NR
 };
 
@@ -55,6 +56,8 @@ enum case_flags {
 	CASE_THP		= 1 << 4,	/* transparent hugepages */
 	/* Planned only when --case names it to the letter. */
 	CASE_ON_REQUEST		= 1 << 5,
+	/* Looks into the software TDX module, or makes it fail. */
+	CASE_SOFTTDX		= 1 << 6,
 };
 
 struct test;

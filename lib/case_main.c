@@ -28,6 +28,7 @@ const char *const variant_name[BOOT_NR] = {
 	[BOOT_CPUS4]		= "cpus4",
 	[BOOT_TDP_MMU_OFF]	= "tdp_mmu_off",
 	[BOOT_NPT_OFF]		= "npt_off",
+	[BOOT_TDX]		= "tdx",
 };
 
 struct options {

@@ -9,8 +9,21 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "softtdx_ctl.h"
 #include "undo.h"
 #include "vm.h"
+
+static const char *type_hint(unsigned int vm_type)
+{
+	switch (vm_type) {
+	case KVM_X86_SW_PROTECTED_VM:
+		return "build with CONFIG_KVM_SW_PROTECTED_VM";
+	case KVM_X86_TDX_VM:
+		return "load kvm_intel with tdx=1, see dmesg for virt/tdx, or run with --on bochs";
+	default:
+		return "a newer kernel";
+	}
+}
 
 static void need_kvm(const struct test *t)
 {
@@ -25,10 +38,8 @@ static void need_kvm(const struct test *t)
 	if (!t->tc->vm_types || t->vm_type == KVM_X86_DEFAULT_VM)
 		return;
 	if (!(kvm_cap(KVM_CAP_VM_TYPES) & VM_TYPE(t->vm_type)))
-		test_skip("this KVM has no VM type %u (KVM_CAP_VM_TYPES 0x%x)%s",
-			  t->vm_type, kvm_cap(KVM_CAP_VM_TYPES),
-			  t->vm_type == KVM_X86_SW_PROTECTED_VM ?
-			  ": build with CONFIG_KVM_SW_PROTECTED_VM" : "");
+		test_skip("this KVM has no VMs of type %u (KVM_CAP_VM_TYPES 0x%x): %s",
+			  t->vm_type, kvm_cap(KVM_CAP_VM_TYPES), type_hint(t->vm_type));
 }
 
 static void need_boot(enum variant boot)
@@ -110,6 +121,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 			  tc->memory_mib, meminfo("MemAvailable") >> 10);
 	if ((tc->flags & CASE_THP) && access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
 		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
+	if ((tc->flags & CASE_SOFTTDX) && !softtdx_present())
+		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
 	if (tc->flags & CASE_UFFD)
 		need_uffd();
 	if (tc->hugepages_2m)

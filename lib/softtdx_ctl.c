@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* debugfs softtdx/: files with one record a line, words "key=value". */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "softtdx_ctl.h"
+#include "testcase.h"
+#include "undo.h"
+
+#define DEBUGFS		"/sys/kernel/debug/softtdx/"
+#define SETTLE_LIMIT_S	5.0
+
+bool softtdx_present(void)
+{
+	return !access(DEBUGFS "tds", R_OK);
+}
+
+/* The value of @key in @line, up to the next blank, in @value; false if none. */
+static bool word(const char *line, const char *key, char *value, size_t size)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = line; (p = strstr(p, key)); p += len) {
+		size_t n;
+
+		if ((p != line && p[-1] != ' ') || p[len] != '=')
+			continue;
+		n = strcspn(p + len + 1, " \n");
+		snprintf(value, size, "%.*s", (int)n, p + len + 1);
+		return true;
+	}
+	return false;
+}
+
+static uint64_t number(const char *line, const char *key)
+{
+	char value[64];
+
+	errno = EPROTO;
+	need(word(line, key, value, sizeof(value)), "%s= in \"%s\" of softtdx", key, line);
+	return strtoull(value, NULL, 0);
+}
+
+static bool word_is(const char *line, const char *key, const char *wanted)
+{
+	char value[64];
+
+	return word(line, key, value, sizeof(value)) && !strcmp(value, wanted);
+}
+
+/* Call @fn for each record of a file. */
+static void each_line(const char *file, void (*fn)(const char *line, void *arg), void *arg)
+{
+	FILE *f = fopen(strf(DEBUGFS "%s", file), "re");
+	char *line = NULL;
+	size_t size = 0;
+
+	need(f, DEBUGFS "%s", file);
+	while (getline(&line, &size, f) > 0)
+		fn(line, arg);
+	free(line);
+	fclose(f);
+}
+
+/* --- sums ------------------------------------------------------------------- */
+
+static void count_td(const char *line, void *arg)
+{
+	struct softtdx_state *state = arg;
+
+	state->tds++;
+	state->pages += number(line, "pages");
+}
+
+static void count_keyid(const char *line, void *arg)
+{
+	((struct softtdx_state *)arg)->keyids += word_is(line, "state", "ASSIGNED") ||
+						 word_is(line, "state", "FLUSHED");
+}
+
+static void last_complaint(const char *line, void *arg)
+{
+	((struct softtdx_state *)arg)->complaints = number(line, "seq");
+}
+
+static void count_broken(const char *line, void *arg)
+{
+	if (number(line, "ok"))
+		return;
+	diag("softtdx: %s", line);
+	((struct softtdx_state *)arg)->broken_rules++;
+}
+
+struct softtdx_state softtdx_state(void)
+{
+	struct softtdx_state state = { 0 };
+
+	each_line("tds", count_td, &state);
+	each_line("keyids", count_keyid, &state);
+	each_line("complaints", last_complaint, &state);
+	each_line("check", count_broken, &state);
+	return state;
+}
+
+struct softtdx_state softtdx_settled(const struct softtdx_state *wanted)
+{
+	double deadline = now() + SETTLE_LIMIT_S;
+	struct softtdx_state state;
+
+	for (;;) {
+		state = softtdx_state();
+		if (!memcmp(&state, wanted, sizeof(state)) || now() > deadline)
+			return state;
+		usleep(1000);
+	}
+}
+
+/* --- one TD ------------------------------------------------------------------- */
+
+struct only_td {
+	unsigned int nr;
+	uint64_t tdr;
+};
+
+static void see_td(const char *line, void *arg)
+{
+	struct only_td *only = arg;
+
+	only->nr++;
+	only->tdr = number(line, "td");
+}
+
+uint64_t softtdx_only_td(void)
+{
+	struct only_td only = { 0 };
+
+	each_line("tds", see_td, &only);
+	errno = EBUSY;
+	need(only.nr == 1, "just one TD on this host, there are %u", only.nr);
+	return only.tdr;
+}
+
+struct mrtd {
+	uint64_t tdr;
+	char hex[97];
+};
+
+static void see_mrtd(const char *line, void *arg)
+{
+	struct mrtd *mrtd = arg;
+
+	if (number(line, "td") == mrtd->tdr)
+		word(line, "mrtd", mrtd->hex, sizeof(mrtd->hex));
+}
+
+const char *softtdx_mrtd(uint64_t tdr)
+{
+	struct mrtd *mrtd = calloc(1, sizeof(*mrtd));
+
+	mrtd->tdr = tdr;
+	each_line("mrtd", see_mrtd, mrtd);
+	errno = ENOENT;
+	need(strlen(mrtd->hex) == 96, "the MRTD of TD 0x%llx", (unsigned long long)tdr);
+	return mrtd->hex;
+}
+
+struct sept {
+	uint64_t tdr;
+	struct sept_entry *entries;
+	size_t nr;
+};
+
+static void see_sept(const char *line, void *arg)
+{
+	struct sept *sept = arg;
+	struct sept_entry *e;
+
+	if (number(line, "td") != sept->tdr)
+		return;
+	sept->entries = realloc(sept->entries, (sept->nr + 1) * sizeof(*e));
+	e = &sept->entries[sept->nr++];
+	e->gpa = number(line, "gpa");
+	e->level = number(line, "level");
+	e->hpa = number(line, "hpa");
+	e->entry = number(line, "entry");
+	word(line, "state", e->state, sizeof(e->state));
+}
+
+struct sept_entry *softtdx_sept(uint64_t tdr, size_t *nr)
+{
+	struct sept sept = { .tdr = tdr };
+
+	each_line("sept", see_sept, &sept);
+	*nr = sept.nr;
+	return sept.entries;
+}
+
+/* --- counters and injection ----------------------------------------------------- */
+
+struct calls {
+	unsigned int leaf;
+	uint64_t status;
+	unsigned long nr;
+};
+
+static void count_calls(const char *line, void *arg)
+{
+	struct calls *calls = arg;
+
+	if (number(line, "leaf") == calls->leaf && number(line, "status") == calls->status)
+		calls->nr += number(line, "count");
+}
+
+unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
+{
+	struct calls calls = { .leaf = leaf, .status = status };
+
+	each_line("counters", count_calls, &calls);
+	return calls.nr;
+}
+
+void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
+{
+	char *rule = strf("leaf %u status %s times %u", leaf, status, times);
+	int fd = open(DEBUGFS "inject", O_WRONLY | O_CLOEXEC);
+
+	undo_write(DEBUGFS "clear", "rules");
+	need(fd >= 0 && write(fd, rule, strlen(rule)) == (ssize_t)strlen(rule),
+	     "rule \"%s\" of softtdx", rule);
+	close(fd);
+	free(rule);
+}
+
+static void count_hits(const char *line, void *arg)
+{
+	*(unsigned long *)arg += number(line, "hits");
+}
+
+unsigned long softtdx_injected(void)
+{
+	unsigned long hits = 0;
+
+	each_line("inject", count_hits, &hits);
+	return hits;
+}
