@@ -20,7 +20,8 @@ UNITSRC	:= $(wildcard lib/tests/*.c)
 
 CFLAGS	+= -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
 CFLAGS	+= -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
-LDLIBS	+= $(shell pkg-config --libs libtracefs) -lpthread
+LDFLAGS	+= -Wl,--as-needed
+LDLIBS	+= $(shell pkg-config --libs libtracefs) -lcrypto -lpthread
 ifdef SAN
 CFLAGS	+= -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
@@ -46,11 +47,11 @@ $(O)/libtdx.a: $(LIBOBJ)
 
 $(O)/tests/%: $(O)/$(TESTDIR)/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
 check:

@@ -47,6 +47,9 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
 /* Write a pattern to each 4K page of [hva, hva + size). */
 void mem_touch(void *hva, size_t size);
 
+/* Punch [offset, offset + size) out of a memfd, file or guest_memfd. */
+void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size);
+
 /*
  * The pfn that backs @hva, from /proc/self/pagemap; PFN_NONE when no page is
  * present there.  Needs CAP_SYS_ADMIN.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory of each kind that a memslot can stand on. */
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,13 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
 			     mem->hva + off);
 	}
 	return mem;
+}
+
+void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size)
+{
+	need(!fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size),
+	     "punching [0x%llx, +0x%llx) out of %s memory", (unsigned long long)offset,
+	     (unsigned long long)size, mem_kind_name(mem->kind));
 }
 
 /* --- what the host knows of a page ------------------------------------------ */

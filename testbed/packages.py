@@ -13,7 +13,10 @@ from testbed.errors import BenchError
 from testbed.progress import Progress, say
 
 # Alternatives in one entry are separated by "|": the first is what gets installed.
-TESTS = ("gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libtracefs-dev", "libtraceevent-dev")
+TESTS = (
+    "gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libssl-dev", "libtracefs-dev",
+    "libtraceevent-dev",
+)
 REPORTS = ("python3-jinja2",)
 EMULATOR = ("qemu-system-x86", "busybox-static")
 KERNEL = (

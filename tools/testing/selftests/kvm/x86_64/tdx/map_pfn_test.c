@@ -7,8 +7,6 @@
  * stale one.  The expected pfn is that of /proc/self/pagemap, or what
  * guest_memfd handed out (kvm_gmem_get_pfn()).
  */
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -177,8 +175,7 @@ static void replace_migrate(struct fixture *f, uint8_t *hva)
 
 static void replace_punch(struct fixture *f, uint8_t *hva)
 {
-	need(!fallocate(f->mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			hva - f->mem->hva, SZ_4K), "punching a hole");
+	mem_punch_hole(f->mem, hva - f->mem->hva, SZ_4K);
 	*hva = 1;
 }
 
@@ -223,13 +220,11 @@ static const struct replacement
 static void gmem_punch(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
-	const struct mem *gmem = f.slot->gmem;
 	const struct event *ev;
 	size_t nr, handed_out = 0;
 
 	prefault(f.vcpu, GPA, 16 * SZ_4K);
-	need(!fallocate(gmem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2 * SZ_4K, SZ_4K),
-	     "punching a hole into guest_memfd");
+	mem_punch_hole(f.slot->gmem, 2 * SZ_4K, SZ_4K);
 	expect_not_mapped(f.o, GFN + 2);
 	expect_eq(observer_leaves(f.o, LEVEL_4K), 15, "4K SPTEs after the hole");
 
@@ -484,8 +479,7 @@ static void tlb_flush_on_gmem_punch(const struct test *t)
 
 	prefault(f.vcpu, GPA, SZ_2M);
 	before = vm_stat(f.vm, "remote_tlb_flush_requests");
-	need(!fallocate(f.slot->gmem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SZ_4K),
-	     "punching a hole into guest_memfd");
+	mem_punch_hole(f.slot->gmem, 0, SZ_4K);
 	expect_not_mapped(f.o, GFN);
 	expect_true(vm_stat(f.vm, "remote_tlb_flush_requests") > before,
 		    "a TLB flush is requested when gfn 0x%llx is zapped", GFN);

@@ -9,8 +9,6 @@
  * and mmu_lock on purpose, invalidates inside, and counts the retries: a retry
  * too few maps a stale page, one too many is a loop.
  */
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -146,8 +144,7 @@ static void act_fork(struct scene *s)
 
 static void act_punch(struct scene *s)
 {
-	need(!fallocate(s->f.mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			s->other - s->f.mem->hva, SZ_4K), "punching a hole");
+	mem_punch_hole(s->f.mem, s->other - s->f.mem->hva, SZ_4K);
 }
 
 static void act_attribute(struct scene *s)
@@ -199,8 +196,7 @@ static void gmem_punch(const struct test *t)
 
 	slot_add_gmem(s.f.vm, GPA + SZ_1G, gmem->hva ? gmem : NULL, gmem);
 	window_open(s.w, WINDOW_GPA, SZ_4K);
-	need(!fallocate(gmem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SZ_4K),
-	     "punching a hole into guest_memfd");
+	mem_punch_hole(gmem, 0, SZ_4K);
 	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", WINDOW_GPA);
 	expect_eq(observer_retries(s.f.o), 1, "RET_PF_RETRYs of gfn 0x%llx", WINDOW_GPA >> 12);
 	expect_mapped(s.f.o, WINDOW_GPA >> 12, LEVEL_4K, pfn_of(hva_of(&s.f, WINDOW_GPA)));

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The measurement of a TD's build (MRTD), calculated from the ioctls that were
+ * issued: TDX module specification, "Measurement and Attestation"; SHA-384 by
+ * libcrypto.  It shares no code with the software TDX module.
+ */
+#ifndef MRTD_H
+#define MRTD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mrtd;
+
+struct mrtd *mrtd_new(void);
+
+/*
+ * One page of KVM_TDX_INIT_MEM_REGION: KVM adds it (TDH.MEM.PAGE.ADD), and
+ * then, if @measured, extends the measurement by its 16 chunks
+ * (TDH.MR.EXTEND).  @data: the 4096 bytes of the source.
+ */
+void mrtd_add_page(struct mrtd *m, uint64_t gpa, const void *data, bool measured);
+
+/* As of KVM_TDX_FINALIZE_VM: 96 lower-case hex digits, freed by the caller. */
+char *mrtd_finish(struct mrtd *m);
+
+#endif /* MRTD_H */
