@@ -23,7 +23,8 @@ KERNEL = (
     "bc", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "lz4", "make", "xz-utils",
     "debian-archive-keyring",
 )
-CHECK = ("clang", "mypy", "shellcheck")
+# softtdx is fuzzed, and its runtime is not a dependency of clang.
+CHECK = ("clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind")
 
 PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "kernel": KERNEL, "check": CHECK,
