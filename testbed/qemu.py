@@ -13,9 +13,9 @@ MEMORY = "4G"      # a 1G hugepage does not fit into 2 GiB
 # Half of the memory above 4 GiB: there a 1G hugepage finds a place that neither
 # the kernel nor the initramfs is in the way of.
 MACHINE = "pc,max-ram-below-4g=2G"
-# What makes Linux clear and copy pages by bytes is slow under TCG: without it a
-# 1G hugepage is cleared in a tenth of the time.
-CPU = "max,-erms,-fsrm"
+# Without erms, Linux clears pages by words: under TCG at least four times
+# faster than by bytes.
+CPU = "max,-erms"
 BREAK = b"\x01b"   # what QEMU's console multiplexer turns into a serial BREAK
 
 
