@@ -19,6 +19,7 @@ TESTS = (
 )
 REPORTS = ("python3-jinja2",)
 EMULATOR = ("qemu-system-x86", "busybox-static")
+BOCHS = ("busybox-static", "debian-archive-keyring", "g++", "libc6-dev", "make", "xz-utils")
 KERNEL = (
     "bc", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "lz4", "make", "xz-utils",
     "debian-archive-keyring",
@@ -27,7 +28,8 @@ KERNEL = (
 CHECK = ("clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind")
 
 PURPOSES = {
-    "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "kernel": KERNEL, "check": CHECK,
+    "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "bochs": BOCHS,
+    "kernel": KERNEL, "check": CHECK,
 }
 
 

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bochs, built from Debian's source package with a few edits, and kept.
+
+Debian's own binary has 40 physical address bits (the shared bit of TDX is bit
+47), a display that listens on TCP, and is slower.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.apt import PrivateApt
+from testbed.cache import Cache
+from testbed.errors import BenchError
+from testbed.kernel import digest
+from testbed.progress import Progress, say
+
+SUITES = ("stable", "testing")    # the first from which the source is to be had
+BIOS_PACKAGE = "bochsbios"
+BIOS_FILE = "./usr/share/bochs/BIOS-bochs-latest"
+OBJECTS = 470    # what a build compiles, roughly: for the progress only
+
+FLAGS = "-O2 -pipe"
+CONFIGURE = (
+    "--with-nogui", "--disable-plugins", "--disable-docbook", "--enable-all-optimizations",
+    "--enable-smp", "--enable-cpu-level=6", "--enable-x86-64", "--enable-long-phy-address",
+    "--enable-vmx=2", "--enable-avx", "--enable-evex", "--enable-cet", "--enable-protection-keys",
+    "--enable-monitor-mwait", "--enable-pci", f"CFLAGS={FLAGS}", f"CXXFLAGS={FLAGS}",
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Every one of the `count` places where `anchor` is becomes `replacement`.
+
+    A blank in the anchor stands for any white space.
+    """
+
+    why: str
+    file: str
+    anchor: str
+    replacement: str
+    count: int = 1
+    fixed_in: tuple[int, int] | None = None    # the Bochs that no longer needs it
+
+
+WIDE = "52 physical address bits"
+HANDLER = "memory_handlers[a20addr >> 20]"
+HANDLER_LIMITED = "memory_handlers[(a20addr >> 20) & 0xfffff]"
+EDITS = (
+    Edit(WIDE, "config.h.in", "BX_PHY_ADDRESS_WIDTH 40", "BX_PHY_ADDRESS_WIDTH 52"),
+    # One entry for each megabyte of the address space is too much at 52 bits.
+    Edit(WIDE, "memory/misc_mem.cc",
+         "((BX_CONST64(1) << BX_PHY_ADDRESS_WIDTH) >> 20)", "(BX_CONST64(1) << 20)"),
+    Edit(WIDE, "memory/misc_mem.cc", HANDLER, HANDLER_LIMITED, count=3),
+    Edit(WIDE, "memory/memory.cc", HANDLER, HANDLER_LIMITED, count=2),
+    # External-interrupt exiting, also while the guest has interrupts off: which
+    # events are masked is worked out before the CPU counts as in the guest.
+    Edit("interrupts end a guest that has them off", "cpu/vmx.cc",
+         "BX_CPU_THIS_PTR in_vmx_guest = true;",
+         "BX_CPU_THIS_PTR in_vmx_guest = true; handleInterruptMaskChange();"),
+    Edit("posted-interrupt descriptors aligned to 64 bytes", "cpu/vmx.cc",
+         "! IsValidPageAlignedPhyAddr(vm->pid_addr)",
+         "! IsValidPhyAddr(vm->pid_addr) || (vm->pid_addr & 63) != 0", fixed_in=(3, 1)),
+    # Memory is allocated in blocks that need not lie side by side.
+    Edit("images larger than a block of memory", "memory/misc_mem.cc",
+         "get_vector(offset), size)",
+         "get_vector(offset), size < 4096 - offset % 4096 ? size : 4096 - offset % 4096)",
+         fixed_in=(3, 1)),
+    # A byte takes 87 us at 115200 baud, in which the guest executes 8,700
+    # instructions and waits for most of them.  Receiving stays as it is: Bochs
+    # looks for input that often.
+    Edit("serial ports send without delay", "iodev/serial.cc",
+         "tx_timer_index, BX_SER_THIS s[port].databyte_usec", "tx_timer_index, 1", count=2),
+)
+
+
+@dataclass(frozen=True)
+class Bochs:
+    program: Path
+    bios: Path
+    version: str
+
+
+def provide(cache: Cache) -> Bochs:
+    """Bochs from the cache, fetched and built if need be."""
+    source = cache.entry("sources", "bochs", "fetching Bochs", fetch)
+    version = (source / "version").read_text()
+    edits = [edit for edit in EDITS if is_needed(edit, version)]
+    key = digest(version, repr(edits), " ".join(CONFIGURE), compiler())
+    folder = cache.entry("bochs", key, "building Bochs",
+                         lambda folder: build(source, version, edits, folder))
+    return Bochs(folder / "bochs", source / "bios", version)
+
+
+def fetch(folder: Path) -> None:
+    """The source's tarball, the BIOS and the version; deleting them asks Debian again."""
+    complaints = []
+    for suite in SUITES:
+        try:
+            fetch_from(suite, folder)
+            return
+        except BenchError as error:
+            say(f"no Bochs from Debian {suite}")
+            complaints.append(f"{suite}: {error}")
+    raise BenchError("Bochs cannot be fetched:\n" + "\n".join(complaints))
+
+
+def fetch_from(suite: str, folder: Path) -> None:
+    with (
+        PrivateApt(suite, kinds=("deb", "deb-src")) as apt,
+        tempfile.TemporaryDirectory(dir=folder.parent) as name,
+    ):
+        scratch = Path(name)
+        tarball = apt.download_source("bochs", scratch)
+        package = apt.download(apt.describe(BIOS_PACKAGE), scratch)
+        shutil.copy(tarball, folder / "source.tar")
+        (folder / "bios").write_bytes(file_of(package, BIOS_FILE))
+        (folder / "version").write_text(tarball.name.removeprefix("bochs_").split(".orig")[0])
+
+
+def file_of(package: Path, name: str) -> bytes:
+    unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", package],
+                              stdout=subprocess.PIPE, check=True)
+    return subprocess.run(["tar", "-xO", name], input=unpacked.stdout,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def is_needed(edit: Edit, version: str) -> bool:
+    number = re.match(r"(\d+)\.(\d+)", version)
+    if number is None:
+        raise BenchError(f"Bochs {version}: a version that is no number")
+    return edit.fixed_in is None or (int(number[1]), int(number[2])) < edit.fixed_in
+
+
+def apply(edits: Sequence[Edit], tree: Path) -> None:
+    for edit in edits:
+        path = tree / edit.file
+        text = path.read_text(encoding="latin-1") if path.exists() else ""
+        anchor = r"\s+".join(re.escape(part) for part in edit.anchor.split())
+        text, found = re.subn(anchor, edit.replacement.replace("\\", r"\\"), text)
+        if found != edit.count:
+            raise BenchError(
+                f"this Bochs is not the one that the edit \"{edit.why}\" was made for: {edit.file} "
+                f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/bochs_build.py"
+            )
+        path.write_text(text, encoding="latin-1")
+
+
+def compiler() -> str:
+    output = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+    return output.stdout.splitlines()[0]
+
+
+def build(source: Path, version: str, edits: Sequence[Edit], folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="kts-bochs-") as name:
+        tree = Path(name)
+        subprocess.run(["tar", "-xf", source / "source.tar", "--strip-components=1", "-C", tree],
+                       check=True)
+        apply(edits, tree)
+        progress = Progress(f"building Bochs {version}")
+        for _ in output_of(["./configure", *CONFIGURE], tree):
+            progress.update("configuring")
+        count = 0
+        for line in output_of(["make", f"-j{len(os.sched_getaffinity(0))}", "bochs"], tree):
+            count += " -c " in line
+            progress.update(f"{count} of about {max(count, OBJECTS)} objects")
+        progress.done(f"{count} objects")
+        subprocess.run(["strip", "-o", folder / "bochs", tree / "bochs"], check=True)
+
+
+def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:
+    """Line after line what the command prints; its end is the complaint if it fails."""
+    lines = []
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            yield line
+    if process.returncode:
+        raise BenchError(f"Bochs does not build; {' '.join(command)} ended with\n"
+                         + "".join(f"  {line}" for line in lines[-20:]))
