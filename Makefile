@@ -14,7 +14,7 @@ endif
 PYTHON	?= /usr/bin/python3
 
 TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
-TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*_test.c))
+TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*.c))
 LIBSRC	:= $(wildcard lib/*.c)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 

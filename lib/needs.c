@@ -10,23 +10,14 @@
 
 #include "case_run.h"
 #include "softtdx_ctl.h"
+#include "tdx_host.h"
 #include "undo.h"
 #include "vm.h"
 
-static const char *type_hint(unsigned int vm_type)
-{
-	switch (vm_type) {
-	case KVM_X86_SW_PROTECTED_VM:
-		return "build with CONFIG_KVM_SW_PROTECTED_VM";
-	case KVM_X86_TDX_VM:
-		return "load kvm_intel with tdx=1, see dmesg for virt/tdx, or run with --on bochs";
-	default:
-		return "a newer kernel";
-	}
-}
-
 static void need_kvm(const struct test *t)
 {
+	int types = kvm_cap(KVM_CAP_VM_TYPES);
+
 	if (kvm_dev() < 0)
 		test_skip("needs /dev/kvm (%s): load kvm_intel or kvm_amd, run as root",
 			  strerror(errno));
@@ -37,9 +28,9 @@ static void need_kvm(const struct test *t)
 			  t->tc->cap_name);
 	if (!t->tc->vm_types || t->vm_type == KVM_X86_DEFAULT_VM)
 		return;
-	if (!(kvm_cap(KVM_CAP_VM_TYPES) & VM_TYPE(t->vm_type)))
-		test_skip("this KVM has no VMs of type %u (KVM_CAP_VM_TYPES 0x%x): %s",
-			  t->vm_type, kvm_cap(KVM_CAP_VM_TYPES), type_hint(t->vm_type));
+	if (t->vm_type == KVM_X86_SW_PROTECTED_VM && !(types & VM_SW_PROTECTED))
+		test_skip("this KVM has no SW_PROTECTED VMs (KVM_CAP_VM_TYPES 0x%x): build it with CONFIG_KVM_SW_PROTECTED_VM",
+			  types);
 }
 
 static void need_boot(enum variant boot)
@@ -105,6 +96,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		return;
 	if (geteuid())
 		test_skip("needs root");
+	if (t->vm_type == KVM_X86_TDX_VM && (missing = tdx_host_missing()))
+		test_skip("%s", missing);
 	need_kvm(t);
 	need_boot(tc->boot);
 	if (tc->changes && !in_testbed() && !allow_host_wide)

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The preflight of TDX hosts: CPU, kernel, parameters, module, capabilities. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "td.h"
+#include "tdx_host.h"
+#include "testcase.h"
+
+#define MAX_CHECKS	16
+#define MAX_CPUID	256
+
+static struct host_check checks[MAX_CHECKS];
+static size_t nr_checks;
+
+static void check(const char *name, bool ok, const char *found, const char *advice)
+{
+	checks[nr_checks++] = (struct host_check){ name, ok, found, advice };
+}
+
+static void information(const char *name, const char *found)
+{
+	check(name, true, found, NULL);
+}
+
+/* The value of a "key : value" line of /proc/cpuinfo. */
+static char *cpuinfo(const char *key)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char *line = NULL, *value = NULL;
+	size_t size = 0;
+
+	while (f && !value && getline(&line, &size, f) > 0) {
+		char *colon = strchr(line, ':');
+
+		if (colon && !strncmp(line, key, strlen(key))) {
+			colon[strcspn(colon, "\n")] = '\0';
+			value = strdup(colon[1] ? colon + 2 : "");
+		}
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return value ?: strdup("unknown");
+}
+
+/* The last kernel message with @text, from there on; NULL if there is none. */
+static char *kernel_message(const char *text)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char record[4096], *found = NULL;
+	ssize_t n;
+
+	while (fd >= 0 && ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE)) {
+		char *at;
+
+		if (n <= 0)
+			continue;
+		record[n] = '\0';
+		at = strstr(record, text);
+		if (!at)
+			continue;
+		at[strcspn(at, "\n")] = '\0';
+		free(found);
+		found = strdup(at);
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+/* The log is a ring: after a long uptime its silence proves nothing. */
+static void information_from_log(const char *name, const char *text)
+{
+	information(name, kernel_message(text) ?: strf("no \"%s\" in the kernel log", text));
+}
+
+static void check_param(const char *module, const char *name, const char *advice)
+{
+	const char *value = kvm_param(module, name);
+
+	check(strf("%s.%s", module, name), !strcmp(value, "Y"),
+	      *value ? strf("%s", value) : "no such parameter", advice);
+}
+
+static void check_capabilities(void)
+{
+	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID);
+	struct vm vm = { .fd = ioctl(kvm_dev(), KVM_CREATE_VM, KVM_X86_TDX_VM) };
+	bool ok = vm.fd >= 0 && !__td_capabilities(&vm, caps);
+
+	check("KVM_TDX_CAPABILITIES", ok,
+	      ok ? strf("attributes 0x%llx, XFAM 0x%llx, %u configurable CPUID leaves",
+			caps->supported_attrs, caps->supported_xfam, caps->cpuid.nent) :
+		   strf("%s", strerror(errno)),
+	      "see the kernel log for virt/tdx and kvm_intel");
+	if (vm.fd >= 0)
+		close(vm.fd);
+	free(caps);
+}
+
+static void make_checks(void)
+{
+	const char *flags = cpuinfo("flags");
+	struct utsname uts;
+	int types;
+
+	uname(&uts);
+	information("kernel", strf("%s", uts.release));
+	information("CPU", cpuinfo("model name"));
+	check("VMX", strstr(flags, " vmx ") != NULL, strstr(flags, " vmx ") ? "yes" : "no",
+	      "an Intel CPU with VMX is needed, enabled in the firmware");
+	check("/dev/kvm", kvm_dev() >= 0, kvm_dev() >= 0 ? "opens" : strf("%s", strerror(errno)),
+	      "load kvm_intel, run as root");
+	check_param("kvm_intel", "ept", "load kvm_intel with ept=1");
+	check_param("kvm", "tdp_mmu", "load kvm with tdp_mmu=1");
+	check_param("kvm", "mmio_caching", "load kvm with mmio_caching=1");
+	check_param("kvm_intel", "enable_apicv", "the CPU needs APICv with posted interrupts");
+	information_from_log("keyids", "virt/tdx: BIOS enabled");
+	information_from_log("TDX module", "virt/tdx: Module version");
+	check_param("kvm_intel", "tdx",
+		    "TDX with KeyIDs enabled in the firmware, a kernel with CONFIG_INTEL_TDX_HOST and CONFIG_KVM_INTEL_TDX (6.16 or newer), kvm_intel.tdx=1");
+	types = kvm_cap(KVM_CAP_VM_TYPES);
+	check("KVM_CAP_VM_TYPES", types & VM_TDX, strf("0x%x", types),
+	      "see the kernel log for virt/tdx and kvm_intel: type 5 (TDX) is missing");
+	check_capabilities();
+}
+
+const struct host_check *tdx_host_checks(size_t *nr)
+{
+	if (!nr_checks)
+		make_checks();
+	*nr = nr_checks;
+	return checks;
+}
+
+const char *tdx_host_missing(void)
+{
+	size_t nr;
+	const struct host_check *c = tdx_host_checks(&nr);
+
+	for (size_t i = 0; i < nr; i++)
+		if (!c[i].ok)
+			return strf("no TDX on this host: %s is \"%s\": %s (or --on bochs)",
+				    c[i].name, c[i].found, c[i].advice);
+	return NULL;
+}
