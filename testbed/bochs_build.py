@@ -89,9 +89,11 @@ class Bochs:
     version: str
 
 
-def provide(cache: Cache) -> Bochs:
-    """Bochs from the cache, fetched and built if need be."""
+def provide(cache: Cache, own: Path | None = None) -> Bochs:
+    """Bochs from the cache, fetched and built if need be, or the user's own."""
     source = cache.entry("sources", "bochs", "fetching Bochs", fetch)
+    if own is not None:
+        return Bochs(own.resolve(), source / "bios", f"at {own}")
     version = (source / "version").read_text()
     edits = [edit for edit in EDITS if is_needed(edit, version)]
     key = digest(version, repr(edits), " ".join(CONFIGURE), compiler())

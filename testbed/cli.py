@@ -39,8 +39,9 @@ def parser() -> argparse.ArgumentParser:
         description="Test the TDX and TDP mapping paths of Linux KVM, on this host or an emulated one.",
     )
     add = new.add_argument
-    add("--on", choices=("auto", "native", "qemu"), default="auto",
-        help="where: this host, an emulated one, or (auto) this host if its KVM can create TDs")
+    add("--on", choices=("auto", "native", "qemu", "bochs"), default="auto",
+        help="where: this host, an emulated one with an AMD (qemu) or an Intel CPU (bochs), or "
+             "(auto) this host if its KVM can create TDs, else qemu")
     add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
         help="run only these tests, or only these cases of them; may be repeated")
     add("--list", action="store_true", help="list the cases, run nothing")
@@ -52,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     add("--kernel", type=Path, metavar="DIR|bzImage",
         help="kernel under test: a source tree (only read, built incrementally) or an image "
              "(default: the newest kernel source of Debian)")
+    add("--bochs", type=Path, metavar="PROGRAM",
+        help="with --on bochs: this Bochs (untested) instead of one that is built")
     add("--refresh-kernel", action="store_true",
         help="ask Debian again which kernel source is the newest")
     add("--debug-kernel", action="store_true",
@@ -78,10 +81,12 @@ def options(arguments: argparse.Namespace) -> Options:
             raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
         if not arguments.kernel.exists():
             raise UsageError(f"--kernel: {arguments.kernel} does not exist")
+    if arguments.bochs is not None and (on != "bochs" or not os.access(arguments.bochs, os.X_OK)):
+        raise UsageError("--bochs: needs --on bochs and a program")
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
     return Options(
         on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
-        out=arguments.out, kernel=arguments.kernel, debug_kernel=arguments.debug_kernel,
+        out=arguments.out, kernel=arguments.kernel, bochs=arguments.bochs, debug_kernel=arguments.debug_kernel,
         refresh_kernel=arguments.refresh_kernel, nightly=arguments.nightly,
         jobs=jobs(arguments, on), fail_fast=arguments.fail_fast, verbose=arguments.verbose,
         may_install=on != "native" and not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
@@ -124,7 +129,8 @@ def purposes(chosen: Options, runs: bool) -> list[str]:
     if not runs:
         return ["tests"]
     ready_made = chosen.kernel is not None and chosen.kernel.is_file()
-    return ["tests", "emulator", "reports", *([] if ready_made else ["kernel"])]
+    emulator = "bochs" if chosen.on == "bochs" else "emulator"
+    return ["tests", emulator, "reports", *([] if ready_made else ["kernel"])]
 
 
 def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:

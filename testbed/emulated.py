@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed import accel, initramfs, kernel, plan, programs
+from testbed import accel, bochs_build, initramfs, kernel, plan, programs
+from testbed.bochs import Bochs
 from testbed.cache import Cache
 from testbed.emulator import Boot, run_boot
 from testbed.options import Options
 from testbed.plan import Case, PlannedBoot
+from testbed.progress import say
+from testbed.qemu import Qemu
 from testbed.results import Recorder
 from testbed.variants import COMMON, VARIANTS
 from testbed.watchdog import Limits, Outcome, Watchdog
@@ -30,7 +33,12 @@ class EmulatedHost:
         self._kernel = kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
         )
-        self._emulator = accel.choose(cache, self._kernel.image, work)
+        self._emulator = self._choose(cache)
+
+    def _choose(self, cache: Cache) -> Qemu | Bochs:
+        if self._options.on == "bochs":
+            return Bochs(bochs_build.provide(cache, self._options.bochs), self._work)
+        return accel.choose(cache, self._kernel.image, self._work)
 
     def environment(self) -> dict[str, Any]:
         return {
@@ -48,6 +56,15 @@ class EmulatedHost:
         return f"{self._kernel.origin}, {emulator}, {VARIANTS[variant].cpus} CPUs"
 
     def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
+        outcome = self._boot(boot, recorder)
+        if outcome.kind == "hang" and not recorder.begun:
+            say(f"  boot {boot.name} hung before its first test, once more: {outcome.detail}")
+            log = recorder.console_log()
+            log.rename(log.with_suffix(".hung.log"))
+            outcome = self._boot(boot, recorder)
+        return outcome
+
+    def _boot(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
         limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
         machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
@@ -64,7 +81,8 @@ class EmulatedHost:
         return archive
 
     def _cmdline(self, variant: str) -> str:
-        parts = ["console=ttyS0 panic=-1 quiet", COMMON, VARIANTS[variant].cmdline]
+        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self._emulator.cmdline,
+                 VARIANTS[variant].cmdline]
         if self._options.debug_kernel:
             parts.append(DEBUG_SETTING)
         return " ".join(part for part in parts if part)

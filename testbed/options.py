@@ -11,11 +11,12 @@ from testbed.plan import Pattern, case_globs
 
 @dataclass(frozen=True)
 class Options:
-    on: str                         # native or qemu
+    on: str                         # native, qemu or bochs
     patterns: tuple[Pattern, ...]
     seed: int
     out: Path
     kernel: Path | None
+    bochs: Path | None
     debug_kernel: bool
     refresh_kernel: bool
     nightly: bool
