@@ -133,8 +133,7 @@ static const char *check_counts(struct softtdx *m, u64 tdr_pa, const struct tdr 
 
 static const char *check_page(struct softtdx *m, u64 hpa, const struct pamt_entry *e, u64 *where)
 {
-	HOLDS(!e->lock && !pamt_at(m, hpa, 1)->lock && !pamt_at(m, hpa, 2)->lock,
-	      "page locked", hpa);
+	HOLDS(!e->lock, "page locked", hpa);
 	if (e->type == PT_NDA)
 		return NULL;
 	HOLDS(e->type <= PT_EPT && e->type != PT_RSVD && e->type != 2 && e->type != 7,
@@ -152,6 +151,14 @@ static const char *check_large(struct softtdx *m, u64 hpa, int level, u64 *where
 	for (int l = level - 1; l >= 0; l--)
 		for (u64 p = hpa; p < hpa + LEVEL_SIZE(level); p += LEVEL_SIZE(l))
 			HOLDS(pamt_at(m, p, l)->type == PT_NDA, "page in use twice", p);
+	return NULL;
+}
+
+static const char *check_large_locks(struct softtdx *m, const struct softtdx_tdmr *t, u64 *where)
+{
+	for (int l = 1; l <= 2; l++)
+		for (u64 p = t->base; p < t->initialized; p += LEVEL_SIZE(l))
+			HOLDS(!pamt_at(m, p, l)->lock, "page locked", p);
 	return NULL;
 }
 
@@ -195,6 +202,8 @@ static const char *check_keyids(struct softtdx *m, u64 *where)
 const char *softtdx_check(struct softtdx *m, u64 *where)
 {
 	HOLDS(!m->sys_lock && !m->kot_lock && !m->ket_lock, "module locked", 0);
+	for (u32 i = 0; i < m->nr_tdmrs; i++)
+		TRY_TEXT(check_large_locks(m, &m->tdmrs[i], where));
 	TRY_TEXT(check_pages(m, where));
 	TRY_TEXT(check_keyids(m, where));
 	for (int i = 0; i < SOFTTDX_MAX_TDS; i++)

@@ -186,7 +186,32 @@ u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt
 	return 0;
 }
 
-/* The page at *hpa or the next one that is in no reserved area; NULL: none. */
+static bool is_empty(const struct pamt_entry *e)
+{
+	static const struct pamt_entry empty;
+
+	return !memcmp(e, &empty, sizeof(empty));
+}
+
+/* Past free pages, as far as their entries are in one page of the PAMT. */
+static u64 past_empty(const struct pamt_entry *e, u64 hpa)
+{
+	do {
+		hpa += PAGE_4K;
+		e++;
+	} while (!ALIGNED((size_t)e, PAGE_4K) && is_empty(e));
+	return hpa;
+}
+
+static u64 past_reserved(const struct softtdx_tdmr *t, u64 hpa)
+{
+	for (int i = 0; i < t->nr_reserved; i++)
+		if (hpa >= t->reserved[i].start && hpa < t->reserved[i].end)
+			hpa = t->reserved[i].end;
+	return hpa;
+}
+
+/* The page at *hpa or the next one that is not free, or is locked; NULL: none. */
 struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level)
 {
 	for (u32 i = 0; i < m->nr_tdmrs; i++) {
@@ -194,12 +219,13 @@ struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level)
 
 		if (*hpa < t->base)
 			*hpa = t->base;
-		for (int j = 0; j < t->nr_reserved; j++)
-			if (*hpa >= t->reserved[j].start && *hpa < t->reserved[j].end)
-				*hpa = t->reserved[j].end;
-		if (*hpa >= t->initialized)
-			continue;
-		return pamt_leaf(m, *hpa, level);
+		while ((*hpa = past_reserved(t, *hpa)) < t->initialized) {
+			struct pamt_entry *e = pamt_leaf(m, *hpa, level);
+
+			if (*level || !is_empty(e))
+				return e;
+			*hpa = past_empty(e, *hpa);
+		}
 	}
 	return NULL;
 }

@@ -41,7 +41,7 @@ struct field {
 static const struct field fields[] = {
 	{ MD_MINOR_VERSION, 5 },
 	{ MD_MAJOR_VERSION, 1 },
-	{ MD_UPDATE_VERSION, 13 },
+	{ MD_UPDATE_VERSION, 9999 },		/* 1.5.9999 is no real module */
 	{ MD_FEATURES0, FEATURES0_NO_RBP_MOD | FEATURES0_TOPOLOGY_ENUM },
 	{ MD_MAX_TDMRS, TDMR_MAX },
 	{ MD_MAX_RESERVED_PER_TDMR, TDMR_RESERVED_MAX },
