@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import source
+from testbed import overlay, source
 from testbed.cache import Cache
 from testbed.errors import BenchError, UsageError
 from testbed.progress import Progress, say
@@ -42,6 +42,7 @@ def provide(cache: Cache, wanted: Path | None, debug: bool, refresh: bool, work:
     if wanted is not None and wanted.is_file():
         return ready_made(wanted)
     tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh)
+    tree = overlay.with_softtdx(cache, tree)
     build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
     return build.once() if tree.fixed else build.again(work)
 
@@ -95,7 +96,7 @@ class Build:
         self._cache = cache
         self._source = tree
         self._fragment = "".join(path.read_text() for path in fragments)
-        self.key = digest(tree.identity, self._fragment, compiler())
+        self.key = digest(tree.identity, tree.additions, self._fragment, compiler())
         self._tree_key = digest(tree.identity, *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
