@@ -30,7 +30,7 @@ IPS = 100_000_000
 
 # What Linux cannot find out by itself (the TSC runs with IPS, not at the rate
 # that the CPU model claims), what saves time, and what TDX needs.
-CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1"
+CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1 softtdx=on"
 
 CONFIGURATION = """\
 config_interface: textconfig
