@@ -24,7 +24,8 @@ from testbed.progress import say
 from testbed.source import Source
 
 SOFTTDX = Path(__file__).parent.parent / "softtdx"
-LINES = SOFTTDX / "glue/lines.mk"
+LINES = [line for line in (SOFTTDX / "glue/lines.mk").read_text().splitlines()
+         if not line.startswith("#")]
 PLACE = Path("arch/x86/virt/vmx/tdx")
 NEEDED = (PLACE / "tdx.c", Path("arch/x86/kvm/vmx/tdx.c"))
 DIFFERENCES = [f"differs: {PLACE}/Makefile", f"added: {PLACE}/softtdx"]
@@ -42,14 +43,14 @@ def with_softtdx(cache: Cache, tree: Source) -> Source:
     check(tree.path, folder)
     say(f"{tree.identity} with softtdx: no .c, .h or .S file of the kernel differs; "
         f"added to {PLACE}/Makefile:")
-    say("".join(f"  {line}\n" for line in LINES.read_text().splitlines()).rstrip("\n"))
+    say("\n".join(f"  {line}" for line in LINES))
     return replace(tree, path=folder, identity=f"{tree.identity} with softtdx",
                    additions=content_of_softtdx())
 
 
 def content_of_softtdx() -> str:
     """Identifies what softtdx puts into the kernel."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\n".join(LINES).encode())
     files = [SOFTTDX / "Kbuild", *SOFTTDX.glob("model/*.[ch]"), *SOFTTDX.glob("glue/*.[ch]")]
     for path in sorted(files):
         digest.update(str(path.relative_to(SOFTTDX)).encode() + b"\0" + path.read_bytes())
@@ -63,7 +64,7 @@ def make(tree: Path, folder: Path) -> None:
         tree, folder = tree / name, folder / name
     link_all(tree, folder, apart="Makefile")
     link(folder / "softtdx", SOFTTDX)
-    text = (tree / "Makefile").read_text() + LINES.read_text()
+    text = (tree / "Makefile").read_text() + "\n".join(LINES) + "\n"
     makefile = folder / "Makefile"
     if not makefile.exists() or makefile.read_text() != text:
         makefile.write_text(text)
