@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add = new.add_argument
     add("--on", choices=("auto", "native", "qemu", "bochs"), default="auto",
         help="where: this host, an emulated one with an AMD (qemu) or an Intel CPU (bochs), or "
-             "(auto) this host if its KVM can create TDs, else qemu")
+             "(auto) this host if its KVM can create TDs, else TDs in bochs and the rest in qemu")
     add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
         help="run only these tests, or only these cases of them; may be repeated")
     add("--list", action="store_true", help="list the cases, run nothing")
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         help="kernel under test: a source tree (only read, built incrementally) or an image "
              "(default: the newest kernel source of Debian)")
     add("--bochs", type=Path, metavar="PROGRAM",
-        help="with --on bochs: this Bochs (untested) instead of one that is built")
+        help="this Bochs (untested) instead of one that is built")
     add("--refresh-kernel", action="store_true",
         help="ask Debian again which kernel source is the newest")
     add("--debug-kernel", action="store_true",
@@ -75,14 +75,16 @@ def parser() -> argparse.ArgumentParser:
 def options(arguments: argparse.Namespace) -> Options:
     on = arguments.on
     if on == "auto":
-        on = "native" if host.can_create_tds() else "qemu"
+        on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None:
         if on == "native":
             raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
         if not arguments.kernel.exists():
             raise UsageError(f"--kernel: {arguments.kernel} does not exist")
-    if arguments.bochs is not None and (on != "bochs" or not os.access(arguments.bochs, os.X_OK)):
-        raise UsageError("--bochs: needs --on bochs and a program")
+    if arguments.bochs is not None and (
+        on not in ("bochs", "emulated") or not os.access(arguments.bochs, os.X_OK)
+    ):
+        raise UsageError("--bochs: needs a program, and --on bochs or auto")
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
     return Options(
         on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
@@ -119,7 +121,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if chosen.on == "native":
         return runner.run(chosen, ThisHost(chosen), cases)
     with tempfile.TemporaryDirectory(prefix="kts-run-") as work:
-        return runner.run(chosen, EmulatedHost(chosen, cache, Path(work)), cases)
+        return runner.run(chosen, EmulatedHost(chosen, cache, Path(work), cases), cases)
 
 
 def purposes(chosen: Options, runs: bool) -> list[str]:
@@ -129,8 +131,8 @@ def purposes(chosen: Options, runs: bool) -> list[str]:
     if not runs:
         return ["tests"]
     ready_made = chosen.kernel is not None and chosen.kernel.is_file()
-    emulator = "bochs" if chosen.on == "bochs" else "emulator"
-    return ["tests", emulator, "reports", *([] if ready_made else ["kernel"])]
+    emulators = {"qemu": ["emulator"], "bochs": ["bochs"], "emulated": ["emulator", "bochs"]}
+    return ["tests", *emulators[chosen.on], "reports", *([] if ready_made else ["kernel"])]
 
 
 def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:

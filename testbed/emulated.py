@@ -27,22 +27,37 @@ DEBUG_LIMITS = Limits(boot=180, step=180)
 
 
 class EmulatedHost:
-    def __init__(self, options: Options, cache: Cache, work: Path) -> None:
+    def __init__(self, options: Options, cache: Cache, work: Path, cases: Sequence[Case]) -> None:
         self._options = options
+        self._cache = cache
         self._work = work
         self._kernel = kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
         )
-        self._emulator = self._choose(cache)
+        self._emulators = {
+            name: self._provide(name)
+            for name in dict.fromkeys(self._name(case.variant) for case in cases)
+        }
 
-    def _choose(self, cache: Cache) -> Qemu | Bochs:
-        if self._options.on == "bochs":
-            return Bochs(bochs_build.provide(cache, self._options.bochs), self._work)
-        return accel.choose(cache, self._kernel.image, self._work)
+    def _name(self, variant: str) -> str:
+        """Which emulator a variant boots in."""
+        if self._options.on != "emulated":
+            return self._options.on
+        return "bochs" if VARIANTS[variant].tdx else "qemu"
+
+    def _provide(self, name: str) -> Qemu | Bochs:
+        if name == "bochs":
+            return Bochs(bochs_build.provide(self._cache, self._options.bochs), self._work)
+        return accel.choose(self._cache, self._kernel.image, self._work)
+
+    def emulator(self, variant: str) -> Qemu | Bochs:
+        return self._emulators[self._name(variant)]
 
     def environment(self) -> dict[str, Any]:
+        emulators = self._emulators.values()
         return {
-            "emulator": self._emulator.version(), "accelerator": self._emulator.accelerator,
+            "emulator": ", ".join(emulator.version() for emulator in emulators),
+            "accelerator": ", ".join(emulator.accelerator for emulator in emulators),
             "kernel_source": self._kernel.origin, "debug_kernel": self._options.debug_kernel,
             "config_hash": self._kernel.config_hash,
             "config_dropped": list(self._kernel.dropped),
@@ -51,9 +66,13 @@ class EmulatedHost:
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
         return plan.boots(cases, self._options.jobs)
 
+    def name(self, variant: str) -> str:
+        return self.emulator(variant).name
+
     def describe(self, variant: str) -> str:
-        emulator = f"{self._emulator.name} ({self._emulator.accelerator})"
-        return f"{self._kernel.origin}, {emulator}, {VARIANTS[variant].cpus} CPUs"
+        emulator = self.emulator(variant)
+        host = f"{emulator.name} ({emulator.accelerator})"
+        return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs"
 
     def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
         outcome = self._boot(boot, recorder)
@@ -69,7 +88,7 @@ class EmulatedHost:
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
         machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
                        self._cmdline(boot.variant))
-        return run_boot(self._emulator, machine, watchdog, recorder, recorder.console_log())
+        return run_boot(self.emulator(boot.variant), machine, watchdog, recorder, recorder.console_log())
 
     def _initramfs(self, boot: PlannedBoot) -> Path:
         lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])
@@ -81,7 +100,7 @@ class EmulatedHost:
         return archive
 
     def _cmdline(self, variant: str) -> str:
-        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self._emulator.cmdline,
+        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(variant).cmdline,
                  VARIANTS[variant].cmdline]
         if self._options.debug_kernel:
             parts.append(DEBUG_SETTING)

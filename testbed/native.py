@@ -37,6 +37,9 @@ class ThisHost:
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
         return [PlannedBoot("default", "default", plan.by_test(cases))]
 
+    def name(self, variant: str) -> str:
+        return "native"
+
     def describe(self, variant: str) -> str:
         return f"this host as it is, Linux {platform.release()}"
 

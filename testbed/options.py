@@ -11,7 +11,7 @@ from testbed.plan import Pattern, case_globs
 
 @dataclass(frozen=True)
 class Options:
-    on: str                         # native, qemu or bochs
+    on: str                         # native, qemu, bochs or emulated (the one that fits)
     patterns: tuple[Pattern, ...]
     seed: int
     out: Path

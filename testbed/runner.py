@@ -29,6 +29,9 @@ class Machine(Protocol):
 
     def boots(self, cases: Sequence[Case]) -> Sequence[PlannedBoot]: ...
 
+    def name(self, variant: str) -> str:
+        """native, or the emulator that a variant boots in."""
+
     def describe(self, variant: str) -> str: ...
 
     def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome: ...
@@ -96,7 +99,7 @@ class Boots:
     def _boot(self, planned: PlannedBoot) -> bool:
         """One boot, in plan.json from before its start; whether anything failed."""
         say(f"boot {planned.name}: {self._machine.describe(planned.variant)}")
-        boot = model.Boot(planned.variant, self._options.on, tests=[
+        boot = model.Boot(planned.variant, self._machine.name(planned.variant), tests=[
             model.Planned(test, [case.name for case in cases])
             for test, cases in planned.tests.items()
         ])

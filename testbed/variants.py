@@ -10,9 +10,12 @@ from dataclasses import dataclass
 class Variant:
     cpus: int = 2
     cmdline: str = ""
+    tdx: bool = False       # an Intel CPU with a TDX module: Bochs, where there is a choice
 
 
+# The boots that take longest come first.
 VARIANTS = {
+    "tdx": Variant(tdx=True),
     "default": Variant(),
     "cpus1": Variant(cpus=1),
     "cpus4": Variant(cpus=4),

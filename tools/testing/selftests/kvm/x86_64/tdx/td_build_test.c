@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The initial memory of a TD: each page is in three places the same, in what
+ * KVM recorded (mirror SPTE), in what the TDX module holds (Secure EPT), and in
+ * what guest_memfd handed out; and the measurement is that of the ioctls.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "mrtd.h"
+#include "softtdx_ctl.h"
+#include "td.h"
+#include "testcase.h"
+
+#define MEASURE	KVM_TDX_MEASURE_MEMORY_REGION
+
+/* A TD with a vCPU and private memory, not finalized, observed and measured. */
+struct build {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct observer *o;
+	struct mrtd *mrtd;
+};
+
+static struct build build(const struct test *t)
+{
+	struct build b = { .vm = td_create(), .mrtd = mrtd_new() };
+
+	b.vcpu = td_vcpu(b.vm);
+	b.o = observe(b.vm, t->tc->observes);
+	return b;
+}
+
+/* Page-aligned source memory whose content tells page and seed apart. */
+static uint8_t *source(uint64_t nr_pages, uint64_t seed)
+{
+	uint64_t *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
+
+	need(data, "%llu pages of source", (unsigned long long)nr_pages);
+	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
+		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
+	return (uint8_t *)data;
+}
+
+/* Add pages, and to our own account of the measurement, too. */
+static void add(struct build *b, const uint8_t *data, uint64_t gpa, uint64_t nr_pages,
+		uint32_t flags)
+{
+	td_add(b->vcpu, data, gpa, nr_pages, flags);
+	for (uint64_t i = 0; i < nr_pages; i++)
+		mrtd_add_page(b->mrtd, gpa + i * SZ_4K, data + i * SZ_4K, flags & MEASURE);
+}
+
+/* --- three places ---------------------------------------------------------------------- */
+
+static const struct sept_entry *find_entry(const struct sept_entry *entries, size_t nr,
+					   uint64_t gpa, int level)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (entries[i].gpa == gpa && entries[i].level == level)
+			return &entries[i];
+	return NULL;
+}
+
+/* The pfn that guest_memfd handed out for @gfn, as the probe saw it. */
+static uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
+{
+	const struct event *ev;
+	uint64_t pfn = PFN_NONE;
+	size_t nr;
+
+	ev = observer_events(o, &nr);
+	for (size_t i = 0; i < nr; i++)
+		if (ev[i].type == EV_GMEM_PFN && ev[i].gfn == gfn)
+			pfn = ev[i].new_spte;
+	return pfn;
+}
+
+static void expect_in_sept(uint64_t tdr, uint64_t gpa, const char *state, uint64_t pfn)
+{
+	size_t nr;
+	struct sept_entry *entries = softtdx_sept(tdr, &nr);
+	const struct sept_entry *e = find_entry(entries, nr, gpa, 0);
+
+	if (!e)
+		test_failed(__FILE__, __LINE__, strf("SEPT entry of gpa 0x%llx", (unsigned long long)gpa),
+			    state, "none, or FREE");
+	if (strcmp(e->state, state))
+		test_failed(__FILE__, __LINE__,
+			    strf("state of gpa 0x%llx in the SEPT (entry 0x%llx)",
+				 (unsigned long long)gpa, (unsigned long long)e->entry),
+			    state, e->state);
+	expect_eq(e->hpa >> 12, pfn, "pfn of gpa 0x%llx in the SEPT (entry 0x%llx)",
+		  (unsigned long long)gpa, (unsigned long long)e->entry);
+	free(entries);
+}
+
+/* [gpa, gpa + nr pages) is 4K in the mirror, and each leaf is the SEPT's. */
+static void expect_built(struct build *b, uint64_t gpa, uint64_t nr_pages, const char *state)
+{
+	uint64_t tdr = softtdx_only_td();
+	size_t nr;
+	struct sept_entry *entries = softtdx_sept(tdr, &nr);
+
+	observer_sync(b->o);
+	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
+		const struct sept_entry *e = find_entry(entries, nr, at, 0);
+		struct mapping m = observer_known(b->o, at >> 12);
+
+		expect_eq(m.level, LEVEL_4K, "level of gfn 0x%llx in the mirror",
+			  (unsigned long long)at >> 12);
+		expect_true(e && !strcmp(e->state, state), "gpa 0x%llx is %s in the SEPT (%s)",
+			    (unsigned long long)at, state, e ? e->state : "no entry");
+		expect_eq(e->hpa >> 12, m.pfn, "pfn of gfn 0x%llx in the SEPT, as in the mirror",
+			  (unsigned long long)at >> 12);
+	}
+	free(entries);
+}
+
+static void expect_mrtd(struct build *b)
+{
+	char *expected = mrtd_finish(b->mrtd);
+	const char *seen = softtdx_mrtd(softtdx_only_td());
+
+	if (strcmp(expected, seen))
+		test_failed(__FILE__, __LINE__, "MRTD of the TD", expected, seen);
+	free(expected);
+}
+
+/* --- the cases --------------------------------------------------------------------------- */
+
+struct pages {
+	uint64_t gpa, nr;
+	uint32_t flags;
+	unsigned int sept_pages;	/* tables below the root for it */
+};
+
+static void add_pages(const struct test *t)
+{
+	const struct pages *p = t->tc->arg;
+	uint64_t slot_gpa = p->gpa & ~(SZ_2M - 1);
+	struct build b = build(t);
+	uint8_t *data = source(p->nr, t->seed);
+	unsigned long before = softtdx_calls(TDH_MEM_SEPT_ADD, 0);
+	double start;
+
+	td_slot_add(b.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
+	start = now();
+	add(&b, data, p->gpa, p->nr, p->flags);
+	measure("pages", p->nr);
+	measure("seconds_a_page", (now() - start) / p->nr);
+
+	expect_built(&b, p->gpa, p->nr, "MAPPED");
+	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - before, p->sept_pages,
+		  "SEPT pages added for gpa 0x%llx, %llu pages", (unsigned long long)p->gpa,
+		  (unsigned long long)p->nr);
+	td_finalize(b.vm);
+	expect_mrtd(&b);
+}
+
+static const struct pages
+	one = { GPA, 1, 0, 3 },
+	one_measured = { GPA, 1, MEASURE, 3 },
+	many = { GPA, 256, 0, 3 },
+	many_measured = { GPA, 32, MEASURE, 3 },
+	across_4k = { GPA + 7 * SZ_4K, 2, MEASURE, 3 },
+	across_2m = { GPA + SZ_2M - SZ_4K, 2, MEASURE, 4 },
+	across_1g = { GPA + SZ_1G - SZ_4K, 2, MEASURE, 5 },
+	across_512g = { 512 * SZ_1G - SZ_4K, 2, MEASURE, 6 },
+	lowest = { 0, 1, MEASURE, 3 },
+	highest = { TD_SHARED_BIT - SZ_4K, 1, MEASURE, 3 };
+
+/* mirror SPTE = SEPT = guest_memfd, for pages added and for pages faulted in. */
+static void same_pfn(const struct test *t)
+{
+	struct build b = build(t);
+	uint8_t *data = source(4, t->seed);
+	uint64_t tdr;
+
+	td_slot_add(b.vm, GPA, SZ_2M);
+	add(&b, data, GPA, 4, 0);
+	td_finalize(b.vm);
+	prefault(b.vcpu, GPA + 8 * SZ_4K, 4 * SZ_4K);
+	tdr = softtdx_only_td();
+	for (int i = 8; i < 12; i++) {
+		uint64_t pfn = gmem_pfn(b.o, GFN + i);
+
+		expect_mapped(b.o, GFN + i, LEVEL_4K, pfn);
+		expect_in_sept(tdr, GPA + i * SZ_4K, "PENDING", pfn);
+	}
+	for (int i = 0; i < 4; i++)
+		expect_in_sept(tdr, GPA + i * SZ_4K, "MAPPED", observer_mapping(b.o, GFN + i).pfn);
+	measure("pages", 8);
+}
+
+/* No page at all: the hash of nothing. */
+static void mrtd_of_nothing(const struct test *t)
+{
+	static const char empty[] =	/* SHA-384 of the empty string, FIPS 180-4 */
+		"38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
+		"274edebfe76f65fbd51ad2f14898b95b";
+	struct build b = build(t);
+	char *ours = mrtd_finish(b.mrtd);
+
+	td_finalize(b.vm);
+	if (strcmp(softtdx_mrtd(softtdx_only_td()), empty))
+		test_failed(__FILE__, __LINE__, "MRTD of a TD without pages", empty,
+			    softtdx_mrtd(softtdx_only_td()));
+	if (strcmp(ours, empty))
+		test_failed(__FILE__, __LINE__, "our own MRTD without pages", empty, ours);
+}
+
+/* One unmeasured zero page at gpa 0: by hand, sha384("MEM.PAGE.ADD" and 116 zeroes). */
+static void mrtd_of_one_page(const struct test *t)
+{
+	static const char expected[] = 
+		"8f3e9a8aca6784eab874f7aa4dda5d49104a88047f1f86695ef2a88f5691a90e"
+		"34aac48ce45ffa1f5a23c7d62980d570";
+	struct build b = build(t);
+
+	td_slot_add(b.vm, 0, SZ_2M);
+	add(&b, source(1, t->seed), 0, 1, 0);
+	td_finalize(b.vm);
+	if (strcmp(softtdx_mrtd(softtdx_only_td()), expected))
+		test_failed(__FILE__, __LINE__, "MRTD of one page at gpa 0", expected,
+			    softtdx_mrtd(softtdx_only_td()));
+	expect_mrtd(&b);
+}
+
+/* The order counts, and so does what is measured. */
+static void mrtd_order(const struct test *t)
+{
+	struct build b = build(t);
+	uint8_t *data = source(6, t->seed);
+
+	td_slot_add(b.vm, GPA, SZ_2M);
+	add(&b, data + 3 * SZ_4K, GPA + 9 * SZ_4K, 1, MEASURE);
+	add(&b, data, GPA, 2, 0);
+	add(&b, data + 2 * SZ_4K, GPA + 2 * SZ_4K, 1, MEASURE);
+	add(&b, data + 4 * SZ_4K, GPA + 5 * SZ_4K, 2, MEASURE);
+	td_finalize(b.vm);
+	expect_mrtd(&b);
+}
+
+/* After finalize, a hole: out of the mirror and out of the SEPT. */
+static void punched(const struct test *t)
+{
+	struct build b = build(t);
+	struct slot *slot = td_slot_add(b.vm, GPA, SZ_2M);
+	size_t nr;
+	struct sept_entry *entries;
+
+	add(&b, source(4, t->seed), GPA, 4, 0);
+	td_finalize(b.vm);
+	prefault(b.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
+	mem_punch_hole(slot->gmem, 2 * SZ_4K, 4 * SZ_4K);
+
+	entries = softtdx_sept(softtdx_only_td(), &nr);
+	for (int i = 0; i < 8; i++) {
+		bool gone = i >= 2 && i < 6;
+
+		if (gone)
+			expect_not_mapped(b.o, GFN + i);
+		else
+			expect_mapped(b.o, GFN + i, LEVEL_4K, PFN_ANY);
+		expect_eq(find_entry(entries, nr, GPA + i * SZ_4K, 0) == NULL, gone,
+			  "gpa 0x%llx has no SEPT entry", GPA + i * SZ_4K);
+	}
+	free(entries);
+}
+
+/* --- the module is busy, or has no entropy ---------------------------------------------------- */
+
+/* BUSY while pages are added: KVM asks again, nobody notices. */
+static void busy_add(const struct test *t)
+{
+	struct build b = build(t);
+
+	td_slot_add(b.vm, GPA, SZ_2M);
+	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 3);
+	add(&b, source(2, t->seed), GPA, 2, 0);
+	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
+	expect_built(&b, GPA, 2, "MAPPED");
+	td_finalize(b.vm);
+	expect_mrtd(&b);
+	measure("retries", 3);
+}
+
+static void busy_aug(const struct test *t)
+{
+	struct build b = build(t);
+
+	td_slot_add(b.vm, GPA, SZ_2M);
+	td_finalize(b.vm);
+	softtdx_inject(TDH_MEM_PAGE_AUG, "TDX_OPERAND_BUSY|1", 3);
+	prefault(b.vcpu, GPA, SZ_4K);
+	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
+	expect_eq(observer_retries(b.o), 3, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_built(&b, GPA, 1, "PENDING");
+	measure("retries", 3);
+}
+
+/* BUSY once while a page is removed: KVM kicks the vCPUs and asks once more. */
+static void busy_remove(const struct test *t)
+{
+	struct build b = build(t);
+	struct slot *slot = td_slot_add(b.vm, GPA, SZ_2M);
+
+	td_finalize(b.vm);
+	prefault(b.vcpu, GPA, 2 * SZ_4K);
+	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 1);
+	mem_punch_hole(slot->gmem, 0, SZ_4K);
+	expect_eq(softtdx_injected(), 1, "calls that found the module busy");
+	expect_not_mapped(b.o, GFN);
+	prefault(b.vcpu, GPA, SZ_4K);		/* the TD lives */
+	expect_built(&b, GPA, 2, "PENDING");
+}
+
+static void busy_finalize(const struct test *t)
+{
+	struct build b = build(t);
+	uint64_t hw_error;
+
+	softtdx_inject(TDH_MR_FINALIZE, "TDX_OPERAND_BUSY|0x90", 1);
+	expect_errno(__td_finalize(b.vm, &hw_error), EBUSY, "KVM_TDX_FINALIZE_VM, the module is busy");
+	expect_eq(hw_error, 0x8000020000000090, "hw_error");
+	expect_ok(__td_finalize(b.vm, &hw_error), "KVM_TDX_FINALIZE_VM again");
+}
+
+/* No entropy: KVM asks ten times, then it is EAGAIN. */
+static void no_entropy(const struct test *t)
+{
+	struct vm *vm = td_vm();
+
+	(void)t;
+	softtdx_inject(TDH_MNG_CREATE, "TDX_RND_NO_ENTROPY", 3);
+	expect_ok(__td_init(vm, td_params(vm), NULL), "KVM_TDX_INIT_VM, no entropy 3 times");
+	expect_eq(softtdx_injected(), 3, "calls without entropy");
+}
+
+static void no_entropy_at_all(const struct test *t)
+{
+	struct vm *vm = td_vm();
+
+	(void)t;
+	softtdx_inject(TDH_MNG_CREATE, "TDX_RND_NO_ENTROPY", 100);
+	expect_errno(__td_init(vm, td_params(vm), NULL), EAGAIN, "KVM_TDX_INIT_VM without entropy");
+	expect_eq(softtdx_injected(), 10, "calls without entropy");
+}
+
+#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
+#define LEAF(l)	(void *)(uintptr_t)(l)
+
+static const struct test_case cases[] = {
+	{ "one_page", "one page, not measured", add_pages, &one, OURS },
+	{ "one_page_measured", "one page, measured", add_pages, &one_measured, OURS },
+	{ "many_pages", "256 pages, not measured", add_pages, &many, OURS },
+	{ "many_pages_measured", "32 pages, measured", add_pages, &many_measured, OURS },
+	{ "across_4k", "two pages in the middle of a table", add_pages, &across_4k, OURS },
+	{ "across_2m", "two pages on both sides of 2M: one more table", add_pages, &across_2m,
+	  OURS },
+	{ "across_1g", "two pages on both sides of 1G: two more tables", add_pages, &across_1g,
+	  OURS },
+	{ "across_512g", "two pages on both sides of 512G: three more tables", add_pages,
+	  &across_512g, OURS },
+	{ "lowest_gpa", "the page at gpa 0", add_pages, &lowest, OURS },
+	{ "highest_gpa", "the last page below the shared bit", add_pages, &highest, OURS },
+	{ "same_pfn", "mirror, SEPT and guest_memfd name the same page", same_pfn, OURS },
+	{ "punched", "a hole is out of the mirror and the SEPT", punched, OURS },
+
+	{ "mrtd_of_nothing", "the measurement of a TD without pages", mrtd_of_nothing, OURS },
+	{ "mrtd_of_one_page", "the measurement of one page, by hand", mrtd_of_one_page, OURS },
+	{ "mrtd_order", "the measurement follows the order of the calls", mrtd_order, OURS },
+
+	{ "busy_page_add", "TDH.MEM.PAGE.ADD busy: retried inside the ioctl", busy_add,
+	  LEAF(TDH_MEM_PAGE_ADD), OURS },
+	{ "busy_sept_add", "TDH.MEM.SEPT.ADD busy: retried inside the ioctl", busy_add,
+	  LEAF(TDH_MEM_SEPT_ADD), OURS },
+	{ "busy_page_aug", "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each", busy_aug, OURS },
+	{ "busy_range_block", "TDH.MEM.RANGE.BLOCK busy once: repeated", busy_remove,
+	  LEAF(TDH_MEM_RANGE_BLOCK), OURS },
+	{ "busy_track", "TDH.MEM.TRACK busy once: repeated", busy_remove, LEAF(TDH_MEM_TRACK),
+	  OURS },
+	{ "busy_page_remove", "TDH.MEM.PAGE.REMOVE busy once: repeated", busy_remove,
+	  LEAF(TDH_MEM_PAGE_REMOVE), OURS },
+	{ "busy_finalize", "TDH.MR.FINALIZE busy: EBUSY, then it works", busy_finalize, OURS },
+	{ "no_entropy", "TDH.MNG.CREATE without entropy, 3 times: repeated", no_entropy, OURS },
+	{ "no_entropy_at_all", "TDH.MNG.CREATE without entropy: EAGAIN after 10 times",
+	  no_entropy_at_all, OURS },
+};
+
+TEST_MAIN("the initial memory of a TD: mirror, Secure EPT, measurement", cases)

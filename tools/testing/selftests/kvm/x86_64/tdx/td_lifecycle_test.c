@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a TD: capabilities, creation, vCPUs, initial memory, finalize,
+ * destruction.  Every command before and after its time, every bad argument:
+ * the errno is the one that arch/x86/kvm/vmx/tdx.c returns, for the reason in
+ * the table (the documentation names few).
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "softtdx_ctl.h"
+#include "td.h"
+#include "testcase.h"
+
+#define TD_SIZE		(16 * SZ_4K)	/* private memory of these TDs */
+#define MANY_CPUID	256		/* KVM_MAX_CPUID_ENTRIES */
+
+/* --- a TD at each stage of its life ------------------------------------------------ */
+
+enum stage { VM_CREATED, VM_INIT, VCPU_CREATED, VCPU_INIT, MEMORY_ADDED, FINALIZED,
+	     PREFAULTED, NR_STAGES };
+
+static const char *const stage_name[NR_STAGES] = {
+	"after KVM_CREATE_VM", "after KVM_TDX_INIT_VM", "after KVM_CREATE_VCPU",
+	"after KVM_TDX_INIT_VCPU", "after KVM_TDX_INIT_MEM_REGION",
+	"after KVM_TDX_FINALIZE_VM", "after KVM_PRE_FAULT_MEMORY",
+};
+
+struct td {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct slot *slot;
+};
+
+static struct td td_at(enum stage stage)
+{
+	struct td td = { .vm = stage == VM_CREATED ? td_vm() : td_create() };
+	static uint8_t source[2 * SZ_4K] __attribute__((aligned(4096)));
+
+	if (stage >= VCPU_CREATED)
+		td.vcpu = td_vcpu_create(td.vm);
+	if (stage >= VCPU_INIT)
+		need(!__td_vcpu_init(td.vcpu, 0), "KVM_TDX_INIT_VCPU");
+	if (stage >= MEMORY_ADDED) {
+		td.slot = td_slot_add(td.vm, GPA, TD_SIZE);
+		td_add(td.vcpu, source, GPA, 2, KVM_TDX_MEASURE_MEMORY_REGION);
+	}
+	if (stage >= FINALIZED)
+		td_finalize(td.vm);
+	if (stage >= PREFAULTED)
+		prefault(td.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
+	return td;
+}
+
+/* --- KVM_TDX_CAPABILITIES ------------------------------------------------------------ */
+
+static void capabilities(const struct test *t)
+{
+	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MANY_CPUID);
+	struct vm *vm = td_vm();
+	bool gpaw = false;
+
+	(void)t;
+	expect_ok(__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
+	expect_true(caps->supported_attrs & (1ULL << 28), "SEPT_VE_DISABLE is supported (0x%llx)",
+		    caps->supported_attrs);
+	expect_eq(caps->supported_xfam & 3, 3, "x87 and SSE in the supported XFAM");
+	expect_true(caps->cpuid.nent > 0 && caps->cpuid.nent < MANY_CPUID,
+		    "some CPUID leaves are configurable (%u)", caps->cpuid.nent);
+	for (uint32_t i = 0; i < caps->cpuid.nent; i++)
+		gpaw |= caps->cpuid.entries[i].function == 0x80000008;
+	expect_true(gpaw, "leaf 80000008 (GPAW) is configurable");
+	measure("cpuid_leaves", caps->cpuid.nent);
+}
+
+static void capabilities_no_room(const struct test *t)
+{
+	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(1);
+
+	(void)t;
+	expect_errno(__td_capabilities(td_vm(), caps), E2BIG, "room for one CPUID entry");
+}
+
+static void capabilities_flags(const struct test *t)
+{
+	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MANY_CPUID);
+
+	(void)t;
+	expect_errno(__td_cmd(td_vm()->fd, KVM_TDX_CAPABILITIES, 1, (uintptr_t)caps, NULL),
+		     EINVAL, "a flag");
+}
+
+static void capabilities_bad_pointer(const struct test *t)
+{
+	(void)t;
+	expect_errno(__td_cmd(td_vm()->fd, KVM_TDX_CAPABILITIES, 0, 0, NULL), EFAULT, "NULL");
+}
+
+/* --- what every command refuses -------------------------------------------------------- */
+
+static void hw_error_not_zero(const struct test *t)
+{
+	struct td td = td_at(VCPU_CREATED);
+
+	(void)t;
+	for (uint32_t id = KVM_TDX_CAPABILITIES; id <= KVM_TDX_GET_CPUID; id++) {
+		bool of_vcpu = id == KVM_TDX_INIT_VCPU || id == KVM_TDX_INIT_MEM_REGION ||
+			       id == KVM_TDX_GET_CPUID;
+		struct kvm_tdx_cmd cmd = { .id = id, .hw_error = 1 };
+
+		expect_errno(ioctl(of_vcpu ? td.vcpu->fd : td.vm->fd, KVM_MEMORY_ENCRYPT_OP, &cmd),
+			     EINVAL, "command %u with hw_error on input", id);
+	}
+}
+
+static void unknown_command(const struct test *t)
+{
+	struct td td = td_at(VCPU_CREATED);
+
+	(void)t;
+	expect_errno(__td_cmd(td.vm->fd, 99, 0, 0, NULL), EINVAL, "command 99 of a VM");
+	expect_errno(__td_cmd(td.vcpu->fd, 99, 0, 0, NULL), EINVAL, "command 99 of a vCPU");
+}
+
+/* Commands of a vCPU on a VM's fd, and the other way round. */
+static void wrong_fd(const struct test *t)
+{
+	struct td td = td_at(VCPU_CREATED);
+
+	(void)t;
+	expect_errno(__td_cmd(td.vm->fd, KVM_TDX_INIT_VCPU, 0, 0, NULL), EINVAL,
+		     "KVM_TDX_INIT_VCPU on a VM");
+	expect_errno(__td_cmd(td.vm->fd, KVM_TDX_INIT_MEM_REGION, 0, 0, NULL), EINVAL,
+		     "KVM_TDX_INIT_MEM_REGION on a VM");
+	expect_errno(__td_cmd(td.vcpu->fd, KVM_TDX_INIT_VM, 0, 0, NULL), EINVAL,
+		     "KVM_TDX_INIT_VM on a vCPU");
+	expect_errno(__td_cmd(td.vcpu->fd, KVM_TDX_FINALIZE_VM, 0, 0, NULL), EINVAL,
+		     "KVM_TDX_FINALIZE_VM on a vCPU");
+}
+
+static void bad_command_pointer(const struct test *t)
+{
+	(void)t;
+	expect_errno(ioctl(td_vm()->fd, KVM_MEMORY_ENCRYPT_OP, NULL), EFAULT, "no command");
+}
+
+/* --- KVM_TDX_INIT_VM ----------------------------------------------------------------------- */
+
+static struct kvm_cpuid_entry2 *find_leaf(struct kvm_tdx_init_vm *params, uint32_t leaf)
+{
+	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+		if (params->cpuid.entries[i].function == leaf)
+			return &params->cpuid.entries[i];
+	errno = ENOENT;
+	need(false, "CPUID leaf 0x%x among the configurable ones", leaf);
+	return NULL;
+}
+
+static void spoil_attribute(struct kvm_tdx_init_vm *p) { p->attributes |= 1ULL << 62; }
+static void spoil_xfam(struct kvm_tdx_init_vm *p) { p->xfam |= 1ULL << 63; }
+static void spoil_reserved(struct kvm_tdx_init_vm *p) { p->reserved[3] = 1; }
+static void spoil_padding(struct kvm_tdx_init_vm *p) { p->cpuid.padding = 1; }
+static void spoil_nent(struct kvm_tdx_init_vm *p) { p->cpuid.nent = MANY_CPUID + 1; }
+static void spoil_no_cpuid(struct kvm_tdx_init_vm *p) { p->cpuid.nent = 0; }
+static void spoil_gpaw(struct kvm_tdx_init_vm *p)
+{
+	find_leaf(p, 0x80000008)->eax = 50 << 16;
+}
+static void spoil_leaf(struct kvm_tdx_init_vm *p)
+{
+	p->cpuid.entries[p->cpuid.nent++] = (struct kvm_cpuid_entry2){ .function = 0x40000000 };
+}
+static void spoil_cpuid_bit(struct kvm_tdx_init_vm *p) { find_leaf(p, 1)->edx = 1 << 10; }
+
+struct spoiled {
+	void (*spoil)(struct kvm_tdx_init_vm *params);
+	int error;
+	bool by_module;		/* refused by the TDX module: hw_error tells */
+};
+
+static const struct spoiled
+	bad_attribute = { spoil_attribute, EINVAL, false },
+	bad_xfam = { spoil_xfam, EINVAL, false },
+	bad_reserved = { spoil_reserved, EINVAL, false },
+	bad_padding = { spoil_padding, EINVAL, false },
+	bad_nent = { spoil_nent, E2BIG, false },
+	no_cpuid = { spoil_no_cpuid, EINVAL, false },
+	bad_gpaw = { spoil_gpaw, EINVAL, false },
+	bad_leaf = { spoil_leaf, EINVAL, false },
+	bad_cpuid_bit = { spoil_cpuid_bit, EINVAL, true };
+
+/* Refused, and the VM is as before: with good parameters it works. */
+static void init_vm_refused(const struct test *t)
+{
+	const struct spoiled *s = t->tc->arg;
+	struct vm *vm = td_vm();
+	struct kvm_tdx_init_vm *params = td_params(vm);
+	uint64_t hw_error;
+
+	s->spoil(params);
+	expect_errno(__td_init(vm, params, &hw_error), s->error, "KVM_TDX_INIT_VM");
+	expect_eq(hw_error != 0, s->by_module, "hw_error (0x%llx) is set",
+		  (unsigned long long)hw_error);
+	expect_ok(__td_init(vm, td_params(vm), &hw_error), "KVM_TDX_INIT_VM with good parameters");
+}
+
+static void init_vm_flags(const struct test *t)
+{
+	struct vm *vm = td_vm();
+
+	(void)t;
+	expect_errno(__td_cmd(vm->fd, KVM_TDX_INIT_VM, 1, (uintptr_t)td_params(vm), NULL), EINVAL,
+		     "a flag");
+}
+
+static void init_vm_bad_pointer(const struct test *t)
+{
+	(void)t;
+	expect_errno(__td_cmd(td_vm()->fd, KVM_TDX_INIT_VM, 0, 0, NULL), EFAULT, "NULL");
+}
+
+static void init_vm_twice(const struct test *t)
+{
+	struct vm *vm = td_create();
+
+	(void)t;
+	expect_errno(__td_init(vm, td_params(vm), NULL), EINVAL, "a second KVM_TDX_INIT_VM");
+}
+
+/* --- vCPUs ------------------------------------------------------------------------------------ */
+
+static int create_vcpu(struct vm *vm)
+{
+	return ioctl(vm->fd, KVM_CREATE_VCPU, vm->nr_vcpus++);
+}
+
+static void vcpu_before_init_vm(const struct test *t)
+{
+	(void)t;
+	expect_errno(create_vcpu(td_vm()), EIO, "KVM_CREATE_VCPU before KVM_TDX_INIT_VM");
+}
+
+static void vcpu_without_split_irqchip(const struct test *t)
+{
+	struct vm *vm = vm_create(KVM_X86_TDX_VM);
+
+	(void)t;
+	expect_ok(__td_init(vm, td_params(vm), NULL), "KVM_TDX_INIT_VM without irqchip");
+	expect_errno(create_vcpu(vm), EINVAL, "KVM_CREATE_VCPU without split irqchip");
+}
+
+static void too_many_vcpus(const struct test *t)
+{
+	struct vm *vm = td_create();
+	int max = vm_check_cap(vm, KVM_CAP_MAX_VCPUS);
+
+	(void)t;
+	expect_true(max > 0 && max <= sysconf(_SC_NPROCESSORS_CONF),
+		    "no more vCPUs than CPUs (%d)", max);
+	for (int i = 0; i < max; i++)
+		td_vcpu(vm);
+	expect_errno(create_vcpu(vm), EINVAL, "vCPU %d of %d", max, max);
+	measure("vcpus", max);
+}
+
+static void init_vcpu_flags(const struct test *t)
+{
+	struct td td = td_at(VCPU_CREATED);
+
+	(void)t;
+	expect_errno(__td_cmd(td.vcpu->fd, KVM_TDX_INIT_VCPU, 1, 0, NULL), EINVAL, "a flag");
+	expect_ok(__td_vcpu_init(td.vcpu, 0), "KVM_TDX_INIT_VCPU afterwards");
+}
+
+static void init_vcpu_twice(const struct test *t)
+{
+	(void)t;
+	expect_errno(__td_vcpu_init(td_at(VCPU_INIT).vcpu, 0), EINVAL,
+		     "a second KVM_TDX_INIT_VCPU");
+}
+
+/* The module wants x2APIC; a vCPU without CPUID has none. */
+static void init_vcpu_without_cpuid(const struct test *t)
+{
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = vcpu_create(vm);
+
+	(void)t;
+	expect_errno(__td_vcpu_init(vcpu, 0), EINVAL, "KVM_TDX_INIT_VCPU without x2APIC");
+}
+
+static void init_vcpu_after_finalize(const struct test *t)
+{
+	struct td td = td_at(VCPU_INIT);
+	struct vcpu *second = td_vcpu_create(td.vm);
+
+	(void)t;
+	td_finalize(td.vm);
+	expect_errno(__td_vcpu_init(second, 0), EINVAL, "KVM_TDX_INIT_VCPU after finalize");
+}
+
+static struct kvm_cpuid2 *cpuid_room(uint32_t nr)
+{
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + nr * sizeof(cpuid->entries[0]));
+
+	cpuid->nent = nr;
+	return cpuid;
+}
+
+static void get_cpuid(const struct test *t)
+{
+	struct td td = td_at(VCPU_INIT);
+	struct kvm_cpuid2 *cpuid = cpuid_room(MANY_CPUID);
+
+	(void)t;
+	expect_ok(__td_cmd(td.vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL),
+		  "KVM_TDX_GET_CPUID");
+	expect_true(cpuid->nent > 1, "the TD has CPUID leaves (%u)", cpuid->nent);
+	expect_eq(cpuid->entries[0].function, 0, "first leaf");
+	measure("cpuid_leaves", cpuid->nent);
+}
+
+static void get_cpuid_no_room(const struct test *t)
+{
+	struct td td = td_at(VCPU_INIT);
+	struct kvm_cpuid2 *cpuid = cpuid_room(1);
+
+	(void)t;
+	expect_errno(__td_cmd(td.vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL), E2BIG,
+		     "room for one entry");
+	expect_true(cpuid->nent > 1, "the number that is needed is told (%u)", cpuid->nent);
+}
+
+/* --- memory and finalize out of their time ------------------------------------------------------ */
+
+static uint8_t page[SZ_4K] __attribute__((aligned(4096)));
+
+static void expect_add(struct vcpu *vcpu, uint32_t flags, int error, const char *what)
+{
+	struct kvm_tdx_init_mem_region region = {
+		.source_addr = (uintptr_t)page, .gpa = GPA, .nr_pages = 1,
+	};
+
+	expect_errno(__td_add(vcpu, &region, flags), error, "KVM_TDX_INIT_MEM_REGION: %s", what);
+}
+
+static void add_before_init_vcpu(const struct test *t)
+{
+	struct td td = td_at(VCPU_CREATED);
+
+	(void)t;
+	td_slot_add(td.vm, GPA, TD_SIZE);
+	expect_add(td.vcpu, 0, EINVAL, "before KVM_TDX_INIT_VCPU");
+	expect_ok(__td_vcpu_init(td.vcpu, 0), "KVM_TDX_INIT_VCPU");
+	expect_add(td.vcpu, 0, 0, "afterwards");
+}
+
+static void add_after_finalize(const struct test *t)
+{
+	(void)t;
+	expect_add(td_at(FINALIZED).vcpu, 0, EINVAL, "after KVM_TDX_FINALIZE_VM");
+}
+
+static void add_unknown_flag(const struct test *t)
+{
+	struct td td = td_at(VCPU_INIT);
+
+	(void)t;
+	td_slot_add(td.vm, GPA, TD_SIZE);
+	expect_add(td.vcpu, 2, EINVAL, "flag 2");
+}
+
+static void finalize_before_init_vm(const struct test *t)
+{
+	(void)t;
+	expect_errno(__td_finalize(td_vm(), NULL), EINVAL, "KVM_TDX_FINALIZE_VM of no TD");
+}
+
+static void finalize_twice(const struct test *t)
+{
+	struct td td = td_at(FINALIZED);
+	uint64_t hw_error;
+
+	(void)t;
+	expect_errno(__td_finalize(td.vm, &hw_error), EINVAL, "a second KVM_TDX_FINALIZE_VM");
+	expect_eq(hw_error, 0, "hw_error: the TDX module was not asked");
+	prefault(td.vcpu, GPA + 8 * SZ_4K, SZ_4K);	/* the TD lives */
+}
+
+/* The module wants a vCPU; KVM takes its refusal for a bug, and ends the VM. */
+static void finalize_without_vcpu(const struct test *t)
+{
+	struct vm *vm = td_create();
+	uint64_t hw_error;
+
+	(void)t;
+	expect_errno(__td_finalize(vm, &hw_error), EIO, "KVM_TDX_FINALIZE_VM without vCPU");
+	expect_errno(create_vcpu(vm), EIO, "the VM is dead");
+}
+
+static void prefault_before_finalize(const struct test *t)
+{
+	struct td td = td_at(MEMORY_ADDED);
+	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
+
+	(void)t;
+	expect_errno(__vcpu_prefault(td.vcpu, &range), EOPNOTSUPP, "prefault before finalize");
+	td_finalize(td.vm);
+	expect_ok(__vcpu_prefault(td.vcpu, &range), "prefault after finalize");
+}
+
+static void prefault_shared_bit(const struct test *t)
+{
+	struct td td = td_at(FINALIZED);
+	struct kvm_pre_fault_memory range = { .gpa = GPA | TD_SHARED_BIT, .size = SZ_4K };
+
+	(void)t;
+	expect_errno(__vcpu_prefault(td.vcpu, &range), EINVAL, "prefault of gpa | shared bit");
+	expect_eq(range.size, SZ_4K, "bytes left");
+}
+
+/* --- the end ---------------------------------------------------------------------------------------- */
+
+struct end {
+	enum stage stage;
+	void (*end)(struct td *td);
+};
+
+static void close_vcpu(struct td *td)
+{
+	if (td->vcpu)
+		vcpu_close(td->vcpu);
+}
+
+static void close_gmem(struct td *td)
+{
+	if (td->slot)
+		close(td->slot->gmem->fd);
+}
+
+static void end_vcpu_first(struct td *td) { close_vcpu(td); close_gmem(td); vm_close(td->vm); }
+static void end_vm_first(struct td *td) { vm_close(td->vm); close_vcpu(td); close_gmem(td); }
+static void end_gmem_first(struct td *td) { close_gmem(td); vm_close(td->vm); close_vcpu(td); }
+
+/* Nothing is left of the TD, and nobody complained. */
+static void expect_no_trace(const struct softtdx_state *before, const char *what)
+{
+	struct softtdx_state after = softtdx_settled(before);
+
+	expect_eq(after.tds, before->tds, "TDs, %s", what);
+	expect_eq(after.keyids, before->keyids, "HKIDs in use, %s", what);
+	expect_eq(after.pages, before->pages, "pages owned by TDs (PAMT), %s", what);
+	expect_eq(after.complaints, before->complaints, "complaints of the module, %s", what);
+	expect_eq(after.broken_rules, 0, "broken invariants, %s", what);
+}
+
+static void destroyed(const struct test *t)
+{
+	void (*end)(struct td *td) = t->tc->arg;
+
+	for (enum stage stage = VM_CREATED; stage < NR_STAGES; stage++) {
+		struct softtdx_state before = softtdx_state();
+		struct td td = td_at(stage);
+
+		end(&td);
+		expect_no_trace(&before, stage_name[stage]);
+	}
+	measure("attempts", NR_STAGES);
+}
+
+static void destroyed_by_kill(const struct test *t)
+{
+	(void)t;
+	for (enum stage stage = VM_CREATED; stage < NR_STAGES; stage++) {
+		struct softtdx_state before = softtdx_state();
+		pid_t child = fork();
+
+		need(child >= 0, "fork");
+		if (!child) {
+			td_at(stage);
+			kill(getpid(), SIGKILL);
+		}
+		need(waitpid(child, NULL, 0) == child, "waitpid");
+		expect_no_trace(&before, stage_name[stage]);
+	}
+	measure("attempts", NR_STAGES);
+}
+
+/* A child that inherited the fds keeps the TD, until it ends. */
+static void destroyed_after_fork(const struct test *t)
+{
+	struct softtdx_state before = softtdx_state();
+	struct td td = td_at(FINALIZED);
+	pid_t child = fork();
+
+	(void)t;
+	need(child >= 0, "fork");
+	if (!child)
+		for (;;)
+			pause();
+	end_vm_first(&td);
+	expect_eq(softtdx_state().tds, before.tds + 1, "TDs while the child holds the fds");
+	kill(child, SIGKILL);
+	need(waitpid(child, NULL, 0) == child, "waitpid");
+	expect_no_trace(&before, "after the child");
+}
+
+/* HKIDs are few: the last one is a clear error, and they come back. */
+static void keyids_run_out(const struct test *t)
+{
+	struct softtdx_state before = softtdx_state();
+	struct vm *vms[256];
+	size_t nr = 0;
+	int ret = 0;
+
+	(void)t;
+	while (nr < ARRAY_SIZE(vms)) {
+		vms[nr] = td_vm();
+		ret = __td_init(vms[nr], td_params(vms[nr]), NULL);
+		if (ret)
+			break;
+		nr++;
+	}
+	expect_errno(ret, ENOSPC, "KVM_TDX_INIT_VM without a free HKID");
+	measure("keyids", nr);
+	vm_close(vms[0]);
+	expect_ok(__td_init(vms[nr], td_params(vms[nr]), NULL), "KVM_TDX_INIT_VM when one is free again");
+	for (size_t i = 1; i <= nr; i++)
+		vm_close(vms[i]);
+	expect_no_trace(&before, "after all are closed");
+}
+
+static void many_cycles(const struct test *t)
+{
+	const unsigned int cycles = t->tc->flags & CASE_NIGHTLY ? 1000 : 200;
+	struct softtdx_state before = softtdx_state();
+	double start = now();
+
+	for (unsigned int i = 0; i < cycles; i++) {
+		struct td td = td_at(PREFAULTED);
+
+		end_vcpu_first(&td);
+		munmap(td.slot->mem->hva, td.slot->mem->size);
+	}
+	expect_no_trace(&before, "after many cycles");
+	measure("attempts", cycles);
+	measure("seconds_each", (now() - start) / cycles);
+}
+
+#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
+#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX
+
+static const struct test_case cases[] = {
+	{ "capabilities", "what the TDX module supports", capabilities, TD },
+	{ "capabilities_no_room", "too little room: E2BIG", capabilities_no_room, TD },
+	{ "capabilities_flags", "a flag: EINVAL", capabilities_flags, TD },
+	{ "capabilities_bad_pointer", "no buffer: EFAULT", capabilities_bad_pointer, TD },
+
+	{ "hw_error_not_zero", "hw_error set on input: EINVAL", hw_error_not_zero, TD },
+	{ "unknown_command", "a command that is none: EINVAL", unknown_command, TD },
+	{ "wrong_fd", "a vCPU's command on a VM and the reverse: EINVAL", wrong_fd, TD },
+	{ "bad_command_pointer", "no command: EFAULT", bad_command_pointer, TD },
+
+	{ "init_vm_bad_attribute", "an unsupported attribute: EINVAL", init_vm_refused,
+	  &bad_attribute, TD },
+	{ "init_vm_bad_xfam", "an unsupported XFAM bit: EINVAL", init_vm_refused, &bad_xfam, TD },
+	{ "init_vm_reserved", "a reserved field: EINVAL", init_vm_refused, &bad_reserved, TD },
+	{ "init_vm_padding", "CPUID padding: EINVAL", init_vm_refused, &bad_padding, TD },
+	{ "init_vm_many_cpuid", "too many CPUID entries: E2BIG", init_vm_refused, &bad_nent, TD },
+	{ "init_vm_no_cpuid", "no leaf 80000008: EINVAL", init_vm_refused, &no_cpuid, TD },
+	{ "init_vm_bad_gpaw", "a GPAW of 50: EINVAL", init_vm_refused, &bad_gpaw, TD },
+	{ "init_vm_bad_leaf", "a leaf that is not configurable: EINVAL", init_vm_refused, &bad_leaf,
+	  TD },
+	{ "init_vm_bad_cpuid_bit", "a CPUID bit that is not: EINVAL and hw_error", init_vm_refused,
+	  &bad_cpuid_bit, TD },
+	{ "init_vm_flags", "a flag: EINVAL", init_vm_flags, TD },
+	{ "init_vm_bad_pointer", "no parameters: EFAULT", init_vm_bad_pointer, TD },
+	{ "init_vm_twice", "a second time: EINVAL", init_vm_twice, TD },
+
+	{ "vcpu_before_init_vm", "a vCPU before the TD: EIO", vcpu_before_init_vm, TD },
+	{ "vcpu_without_split_irqchip", "a vCPU without split irqchip: EINVAL",
+	  vcpu_without_split_irqchip, TD },
+	{ "too_many_vcpus", "one vCPU more than CPUs: EINVAL", too_many_vcpus, TD },
+	{ "init_vcpu_flags", "a flag: EINVAL", init_vcpu_flags, TD },
+	{ "init_vcpu_twice", "a second time: EINVAL", init_vcpu_twice, TD },
+	{ "init_vcpu_without_cpuid", "a vCPU without x2APIC: EINVAL", init_vcpu_without_cpuid, TD },
+	{ "init_vcpu_after_finalize", "after finalize: EINVAL", init_vcpu_after_finalize, TD,
+	  .cpus = 2 },
+	{ "get_cpuid", "the CPUID of the TD", get_cpuid, TD },
+	{ "get_cpuid_no_room", "too little room: E2BIG, and how much is needed", get_cpuid_no_room,
+	  TD },
+
+	{ "add_before_init_vcpu", "memory before the vCPU is initialised: EINVAL",
+	  add_before_init_vcpu, TD },
+	{ "add_after_finalize", "memory after finalize: EINVAL", add_after_finalize, TD },
+	{ "add_unknown_flag", "memory with an unknown flag: EINVAL", add_unknown_flag, TD },
+	{ "finalize_before_init_vm", "finalize before the TD: EINVAL", finalize_before_init_vm, TD },
+	{ "finalize_twice", "finalize a second time: EINVAL, the TD lives", finalize_twice, TD },
+	{ "finalize_without_vcpu", "finalize without vCPU: EIO, the VM is dead",
+	  finalize_without_vcpu, .vm_types = VM_TDX, .boot = BOOT_TDX,
+	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print a WARNING" },
+	{ "prefault_before_finalize", "prefault before finalize: EOPNOTSUPP",
+	  prefault_before_finalize, TD },
+	{ "prefault_shared_bit", "prefault of a gpa with the shared bit: EINVAL",
+	  prefault_shared_bit, TD },
+
+	{ "destroyed_vcpu_first", "closed at each stage: vCPU, guest_memfd, VM", destroyed,
+	  end_vcpu_first, OURS },
+	{ "destroyed_vm_first", "closed at each stage: VM, vCPU, guest_memfd", destroyed,
+	  end_vm_first, OURS },
+	{ "destroyed_gmem_first", "closed at each stage: guest_memfd, VM, vCPU", destroyed,
+	  end_gmem_first, OURS },
+	{ "destroyed_by_kill", "killed by SIGKILL at each stage", destroyed_by_kill, OURS },
+	{ "destroyed_after_fork", "a child holds the fds", destroyed_after_fork, OURS },
+	{ "keyids_run_out", "no HKID left: ENOSPC, and they come back", keyids_run_out, OURS,
+	  .changes = "uses up the HKIDs", .time_limit_s = 60 },
+	{ "cycles_200", "200 TDs made and destroyed leave nothing", many_cycles,
+	  .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX, .time_limit_s = 120 },
+	{ "cycles_1000", "1,000 TDs made and destroyed leave nothing", many_cycles,
+	  .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX | CASE_NIGHTLY,
+	  .time_limit_s = 600 },
+};
+
+TEST_MAIN("the life of a TD, and what KVM refuses in it", cases)
