@@ -55,7 +55,7 @@ $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
 check:
-	@PYTHONPATH=. $(PYTHON) -m testbed.packages tests reports emulator kernel check
+	@PYTHONPATH=. $(PYTHON) -m testbed.packages tests reports emulator bochs kernel check
 	@$(PYTHON) scripts/check $(CHECKS)
 
 clean:
