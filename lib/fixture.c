@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A VM, a vCPU, a slot and an observer: what most cases begin with. */
+#include <stdlib.h>
+
 #include "fixture.h"
 
 struct fixture fixture_part(const struct test *t, uint64_t gpa, struct mem *mem,
@@ -52,4 +54,26 @@ void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_
 	for (uint64_t at = gpa; at < gpa + size; at += LEVEL_SIZE(level))
 		expect_mapping_(file, line, observer_known(f->o, at >> 12), at >> 12, level,
 				pfn_of(hva_of(f, at)));
+}
+
+struct attributes_change {
+	struct vm *vm;
+	uint64_t gpa, size;
+};
+
+static int set_private(void *arg)
+{
+	struct attributes_change change = *(struct attributes_change *)arg;
+
+	free(arg);
+	return __vm_set_attributes(change.vm, change.gpa, change.size,
+				   KVM_MEMORY_ATTRIBUTE_PRIVATE);
+}
+
+struct thread *start_set_private(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	struct attributes_change *change = malloc(sizeof(*change));
+
+	*change = (struct attributes_change){ vm, gpa, size };
+	return thread_start(set_private, change);
 }

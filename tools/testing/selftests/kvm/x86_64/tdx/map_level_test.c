@@ -253,18 +253,6 @@ static void attr_flip_zaps_2m(const struct test *t)
 	expect_range_mapped(&f, GPA, 100 * SZ_4K, LEVEL_4K);
 }
 
-struct attr_change {
-	struct vm *vm;
-	uint64_t gpa, size;
-};
-
-static int set_private(void *arg)
-{
-	struct attr_change *c = arg;
-
-	return __vm_set_attributes(c->vm, c->gpa, c->size, KVM_MEMORY_ATTRIBUTE_PRIVATE);
-}
-
 /*
  * While the second half of a huge page is being made private, the first half
  * must not be mapped by a huge page any more ("KVM: x86/mmu: Prevent
@@ -274,13 +262,12 @@ static int set_private(void *arg)
 static void attr_changing_4k(const struct test *t)
 {
 	struct fixture f = fixture_attr(t);
-	struct attr_change change = { f.vm, GPA + SZ_2M / 2, SZ_4K << 18 };
 	unsigned long in_window = 0;
 	const struct event *ev;
 	struct thread *thread;
 	size_t nr;
 
-	thread = thread_start(set_private, &change);
+	thread = start_set_private(f.vm, GPA + SZ_2M / 2, SZ_4K << 18);
 	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));

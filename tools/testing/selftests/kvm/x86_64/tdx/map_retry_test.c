@@ -420,18 +420,6 @@ static void signal_midway(const struct test *t)
 
 /* --- the window of another range: no retry, no waiting ------------------------------ */
 
-struct attr_change {
-	struct vm *vm;
-	uint64_t gpa, size;
-};
-
-static int set_private(void *arg)
-{
-	struct attr_change *c = arg;
-
-	return __vm_set_attributes(c->vm, c->gpa, c->size, KVM_MEMORY_ATTRIBUTE_PRIVATE);
-}
-
 /*
  * While the attributes of one slot are changing (for long: 2^18 gfns), a
  * prefault of another slot is not held back.
@@ -439,14 +427,13 @@ static int set_private(void *arg)
 static void unrelated_range(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	struct attr_change change = { f.vm, GPA + SZ_1G, SZ_4K << 18 };
 	struct thread *thread;
 	const struct event *ev;
 	bool mapped_inside = false;
 	size_t nr;
 
 	slot_add(f.vm, GPA + SZ_1G, mem_populated(MEM_ANON, SZ_2M, NULL));
-	thread = thread_start(set_private, &change);
+	thread = start_set_private(f.vm, GPA + SZ_1G, SZ_4K << 18);
 	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"), "KVM_SET_MEMORY_ATTRIBUTES");
