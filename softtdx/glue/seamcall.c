@@ -170,7 +170,7 @@ static_assert(SAME(rcx) && SAME(rdx) && SAME(r8) && SAME(r9) && SAME(r10) && SAM
 	      SAME(r12) && SAME(r13) && SAME(r14) && SAME(r15) && SAME(rbx) && SAME(rdi) &&
 	      SAME(rsi));
 
-static u64 seamcall(u64 fn, struct softtdx_regs *regs)
+static u64 ask_model(u64 fn, struct softtdx_regs *regs)
 {
 	unsigned long flags;
 	u64 status;
@@ -201,7 +201,7 @@ u64 softtdx_call_ret(u64 fn, struct tdx_module_args *args)
 	if (!softtdx_active)
 		return __seamcall_ret(fn, args);
 	memcpy(&regs, args, sizeof(regs));
-	status = seamcall(fn, &regs);
+	status = ask_model(fn, &regs);
 	memcpy(args, &regs, offsetof(struct tdx_module_args, r12));
 	return status;
 }
@@ -214,7 +214,7 @@ noinstr u64 softtdx_enter(u64 fn, struct tdx_module_args *args)
 	if (!softtdx_active)
 		return __seamcall_saved_ret(fn, args);
 	instrumentation_begin();
-	status = seamcall(fn, (struct softtdx_regs *)args);
+	status = ask_model(fn, (struct softtdx_regs *)args);
 	instrumentation_end();
 	return status;
 }
