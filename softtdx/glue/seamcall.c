@@ -190,7 +190,7 @@ u64 softtdx_call(u64 fn, struct tdx_module_args *args)
 	if (!softtdx_active)
 		return __seamcall(fn, args);
 	memcpy(&regs, args, sizeof(regs));
-	return seamcall(fn, &regs);
+	return ask_model(fn, &regs);
 }
 
 u64 softtdx_call_ret(u64 fn, struct tdx_module_args *args)
