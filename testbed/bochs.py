@@ -61,6 +61,8 @@ class Bochs:
     name = "bochs"
     accelerator = "interpreter"
     cmdline = CMDLINE
+    # What a second of guest time may take: its CPUs share one of this host's.
+    slowness = 2
     where_keys: Sequence[bytes] = ()    # its serial ports take no input from a pipe
 
     def __init__(self, build: bochs_build.Bochs, work: Path) -> None:

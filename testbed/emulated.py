@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,12 @@ class EmulatedHost:
 
     def _boot(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
         limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
+        emulator = self.emulator(boot.variant)
+        limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
         machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
                        self._cmdline(boot.variant))
-        return run_boot(self.emulator(boot.variant), machine, watchdog, recorder, recorder.console_log())
+        return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
 
     def _initramfs(self, boot: PlannedBoot) -> Path:
         lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])

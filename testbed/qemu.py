@@ -22,6 +22,7 @@ BREAK = b"\x01b"   # what QEMU's console multiplexer turns into a serial BREAK
 class Qemu:
     name = "qemu"
     cmdline = ""
+    slowness = 1    # guest time is wall time
     # Magic sysrq: everything to the console; what CPUs do, what tasks wait for.
     where_keys: Sequence[bytes] = (BREAK + b"9", BREAK + b"l", BREAK + b"w")
 
