@@ -83,8 +83,11 @@ class Boots:
         threads = [Thread(target=self._work, daemon=True) for _ in range(self._options.jobs)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            self._waiting.clear()
         if self._errors:
             raise self._errors[0]
 
