@@ -26,7 +26,7 @@ def wants_colour(stream: TextIO) -> bool:
 
 def progress_line(test: str, case: Case, colour: bool = False) -> str:
     """One finished case in one line."""
-    word = _paint(f"{_WORDS[case.status]:<6}", _COLOURS[case.status], colour)
+    word = _paint(f"{_WORDS[case.status]:<5} ", _COLOURS[case.status], colour)
     line = f"  {word}{test}: {case.label} ({case.seconds:.2f} s)"
     return ": ".join(part for part in (line, case.reason, case.mismatch) if part)
 
