@@ -103,8 +103,9 @@ class EmulatedHost:
         return archive
 
     def _cmdline(self, variant: str) -> str:
+        chosen = VARIANTS[variant]
         parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(variant).cmdline,
-                 VARIANTS[variant].cmdline]
+                 f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline]
         if self._options.debug_kernel:
             parts.append(DEBUG_SETTING)
         return " ".join(part for part in parts if part)
