@@ -19,14 +19,15 @@ VARIANTS = {
     # One node: Linux warns when the CPUs that Bochs makes siblings are in two.
     "tdx": Variant(nodes=1, tdx=True),
     "default": Variant(),
-    "cpus1": Variant(cpus=1),
     "cpus4": Variant(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
     "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),
+    "cpus1": Variant(cpus=1),
     # Shadow paging.
     "npt_off": Variant(cmdline="kvm_amd.npt=0 kvm_intel.ept=0"),
 }
 
-# Hugepages that a running system may no longer find in one piece; short RCU grace periods, since tracing instances and probes come
-# and go with every case (0.05 s instead of 0.3 s).
+# Hugepages that a running system may no longer find in one piece; short RCU
+# grace periods, since tracing instances and probes come and go with every case
+# (0.05 s instead of 0.3 s).
 COMMON = "hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=64 rcupdate.rcu_expedited=1"

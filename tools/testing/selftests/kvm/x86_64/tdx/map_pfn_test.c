@@ -431,12 +431,12 @@ static void no_hugetlb_leak(const struct test *t)
 }
 
 /*
- * KVM's page tables are freed with the VM.  2,048 of them, one a page that is
+ * KVM's page tables are freed with the VM.  1,024 of them, one a page that is
  * touched, because the counter lags behind by some pages a CPU.
  */
 static void no_page_table_leak(const struct test *t)
 {
-	const long nr = 2048, kib = nr * 4, slack = kib / 8;
+	const long nr = 1024, kib = nr * 4, slack = kib / 8;
 	long before = meminfo("SecPageTables"), with;
 	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, nr * SZ_2M, NULL));
 	double deadline;

@@ -390,7 +390,7 @@ static void signal_second_page(const struct test *t)
 /* A signal in the middle of a long prefault: partial progress, to be resumed. */
 static void signal_midway(const struct test *t)
 {
-	struct fixture f = fixture(t, MEM_ANON, 32 * SZ_2M);
+	struct fixture f = fixture(t, MEM_ANON, 16 * SZ_2M);
 	struct itimerval tick = { .it_value.tv_usec = 2000, .it_interval.tv_usec = 2000 };
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = f.mem->size };
 	unsigned long partial = 0;
@@ -548,7 +548,7 @@ static bool stale_under_lock(struct observer *o, uint64_t gfn)
  */
 static void convoy_stale_pfn(const struct test *t)
 {
-	const unsigned int wanted = 5, max_attempts = 60;
+	const unsigned int wanted = 3, max_attempts = 60;
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct mem *large = mem_create(MEM_ANON, LOG_SIZE, NULL);
 	struct clear_log clear = { .bitmap = malloc(LOG_SIZE / SZ_4K / 8) };
@@ -614,14 +614,14 @@ static void roots_invalidated(const struct test *t)
 	before = observer_fault_calls(s.f.o);
 	observer_pause(s.f.o);
 	window_resolve(s.w);
-	ret = window_wait(s.w, 1);
+	ret = window_wait(s.w, 0.5);
 	retries = observer_fault_calls(s.f.o) - before;
 	measure("retries", retries);
 
 	if (ret == 1) {
 		interrupt_window(&s);
 		expect_errno(window_wait(s.w, 5), EINTR, "the endless prefault ends with a signal");
-		known_issue_seen("L1", "%lu retries in 1 s, and no end but by a signal", retries);
+		known_issue_seen("L1", "%lu retries in 0.5 s, and no end but by a signal", retries);
 	}
 	expect_ok(ret, "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", WINDOW_GPA);
 	expect_eq(vm_stat(s.f.vm, "pages_4k"), 1, "statistic pages_4k");
