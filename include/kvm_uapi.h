@@ -154,6 +154,9 @@ struct kvm_tdx_init_mem_region {
 
 /* --- mm --------------------------------------------------------------- */
 
+#ifndef MADV_PAGEOUT				/* 5.4 */
+#define MADV_PAGEOUT				21
+#endif
 #ifndef MADV_COLLAPSE				/* 6.1 */
 #define MADV_COLLAPSE				25
 #endif

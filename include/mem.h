@@ -64,6 +64,10 @@ bool is_thp(const void *hva);
 int node_of(const void *hva);
 /* move_pages(2) of one page to @node. Returns its new node or -errno. */
 int move_to_node(void *hva, int node);
+/* The same to the other of two nodes; it must move. */
+void migrate(void *hva);
+/* Swap the page at @hva out; skips the case where there is no swap. */
+void page_out(void *hva);
 /* Nodes that have memory. */
 unsigned int nr_nodes(void);
 

@@ -104,9 +104,6 @@ unsigned long observer_leaves(struct observer *o, int level);
 void observer_pause(struct observer *o);
 unsigned long observer_fault_calls(struct observer *o);
 
-/* Print the log, a line an event, if --verbose. */
-void observer_dump(struct observer *o);
-
 /* kvm_tdp_page_fault returning RET_PF_RETRY; the faults of any result. */
 unsigned long observer_retries(struct observer *o);
 unsigned long observer_faults(struct observer *o);

@@ -249,9 +249,28 @@ unsigned int nr_nodes(void)
 	return nr;
 }
 
-static long number_in(const char *path, const char *key)
+void page_out(void *hva)
 {
-	FILE *f = fopen(path, "re");
+	if (meminfo("SwapTotal") <= 0)
+		test_skip("needs swap");
+	need(!madvise(hva, SZ_4K, MADV_PAGEOUT), "MADV_PAGEOUT");
+	errno = EBUSY;
+	need(pfn_of(hva) == PFN_NONE, "the page to be swapped out");
+}
+
+void migrate(void *hva)
+{
+	int from = node_of(hva), to;
+
+	need(from >= 0, "node of the page");
+	to = move_to_node(hva, !from);
+	errno = to < 0 ? -to : 0;
+	need(to == !from, "move_pages from node %d to %d: %d", from, !from, to);
+}
+
+long meminfo(const char *key)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
 	char line[256];
 	long value = -1;
 
@@ -261,11 +280,6 @@ static long number_in(const char *path, const char *key)
 	if (f)
 		fclose(f);
 	return value;
-}
-
-long meminfo(const char *key)
-{
-	return number_in("/proc/meminfo", key);
 }
 
 long hugetlb_free_pages(size_t page_size)

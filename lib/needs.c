@@ -26,8 +26,6 @@ static void need_kvm(const struct test *t)
 	if (t->tc->cap && !kvm_cap(t->tc->cap))
 		test_skip("needs %s: a newer kernel, or one built with the feature",
 			  t->tc->cap_name);
-	if (!t->tc->vm_types || t->vm_type == KVM_X86_DEFAULT_VM)
-		return;
 	if (t->vm_type == KVM_X86_SW_PROTECTED_VM && !(types & VM_SW_PROTECTED))
 		test_skip("this KVM has no SW_PROTECTED VMs (KVM_CAP_VM_TYPES 0x%x): build it with CONFIG_KVM_SW_PROTECTED_VM",
 			  types);

@@ -376,25 +376,6 @@ void observer_clear(struct observer *o)
 	o->nr_events = 0;
 }
 
-void observer_dump(struct observer *o)
-{
-	static const char *const names[EV_NR] = {
-		[EV_SPTE] = "spte", [EV_FAULT] = "fault", [EV_FAULTIN] = "faultin", [EV_GMEM_PFN] = "gmem_pfn",
-		[EV_UNMAP_HVA] = "unmap_hva", [EV_ATTR_START] = "attr_start",
-		[EV_ATTR_END] = "attr_end", [EV_CLEAR_LOG] = "clear_log",
-	};
-
-	for (size_t i = 0; i < o->nr_events; i++) {
-		const struct event *ev = &o->events[i];
-
-		verbose("%llu.%06llu %d %s gfn 0x%llx level %d ret %d 0x%llx -> 0x%llx",
-			(unsigned long long)ev->ts / 1000000000,
-			(unsigned long long)ev->ts / 1000 % 1000000, ev->pid,
-			names[ev->type], (unsigned long long)ev->gfn, ev->level, ev->ret,
-			(unsigned long long)ev->old_spte, (unsigned long long)ev->new_spte);
-	}
-}
-
 /* --- questions ------------------------------------------------------------------ */
 
 struct mapping observer_known(struct observer *o, uint64_t gfn)

@@ -17,10 +17,6 @@
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-
 /* Prefault one page and check that it is mapped onto the page behind its hva. */
 static struct mapping map_one(struct fixture *f, uint64_t gpa, int level)
 {
@@ -164,13 +160,8 @@ static void replace_mremap(struct fixture *f, uint8_t *hva)
 
 static void replace_migrate(struct fixture *f, uint8_t *hva)
 {
-	int from = node_of(hva), to;
-
 	(void)f;
-	need(from >= 0, "node of the page");
-	to = move_to_node(hva, !from);
-	errno = to < 0 ? -to : 0;
-	need(to == !from, "move_pages from node %d to %d: %d", from, !from, to);
+	migrate(hva);
 }
 
 static void replace_punch(struct fixture *f, uint8_t *hva)
@@ -197,11 +188,7 @@ static void replace_split(struct fixture *f, uint8_t *hva)
 static void replace_pageout(struct fixture *f, uint8_t *hva)
 {
 	(void)f;
-	if (meminfo("SwapTotal") <= 0)
-		test_skip("needs swap");
-	need(!madvise(hva, SZ_4K, MADV_PAGEOUT), "MADV_PAGEOUT");
-	errno = EBUSY;
-	need(pfn_of(hva) == PFN_NONE, "the page to be swapped out");
+	page_out(hva);
 }
 
 static const struct replacement

@@ -117,19 +117,12 @@ static void act_collapse(struct scene *s)
 
 static void act_migrate(struct scene *s)
 {
-	int to = !node_of(s->other), ret = move_to_node(s->other, to);
-
-	errno = ret < 0 ? -ret : 0;
-	need(ret == to, "move_pages to node %d", to);
+	migrate(s->other);
 }
 
 static void act_pageout(struct scene *s)
 {
-	if (meminfo("SwapTotal") <= 0)
-		test_skip("needs swap");
-	need(!madvise(s->other, SZ_4K, 21 /* MADV_PAGEOUT */), "MADV_PAGEOUT");
-	errno = EBUSY;
-	need(pfn_of(s->other) == PFN_NONE, "the page to be swapped out");
+	page_out(s->other);
 }
 
 static void act_fork(struct scene *s)
