@@ -58,6 +58,8 @@ enum case_flags {
 	CASE_ON_REQUEST		= 1 << 5,
 	/* Looks into the software TDX module, or makes it fail. */
 	CASE_SOFTTDX		= 1 << 6,
+	/* Looks at the Secure EPT (sept.h). */
+	CASE_SEPT		= 1 << 7,
 };
 
 struct test;

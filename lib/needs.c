@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "sept.h"
 #include "softtdx_ctl.h"
 #include "tdx_host.h"
 #include "undo.h"
@@ -114,6 +115,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
 	if ((tc->flags & CASE_SOFTTDX) && !softtdx_present())
 		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
+	if ((tc->flags & CASE_SEPT) && (missing = sept_missing()))
+		test_skip("%s", missing);
 	if (tc->flags & CASE_UFFD)
 		need_uffd();
 	if (tc->hugepages_2m)

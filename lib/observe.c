@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "kernel.h"
 #include "observe.h"
 #include "probes.h"
 #include "spte_map.h"
@@ -193,7 +194,7 @@ static void sweep(void)
 
 void observe_prepare(void)
 {
-	probes_find_symbols();
+	kernel_read_symbols();
 	sweep();
 }
 

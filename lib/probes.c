@@ -12,6 +12,7 @@
 #include <string.h>
 #include <tracefs/tracefs.h>
 
+#include "kernel.h"
 #include "probes.h"
 #include "testcase.h"
 #include "undo.h"
@@ -90,36 +91,10 @@ static unsigned int with_helpers(unsigned int mask)
 	return mask;
 }
 
-/* [def][i]: does symbols[i] exist? Read once, for all cases: kallsyms is long. */
-static bool symbol_exists[ARRAY_SIZE(probe_defs)][ARRAY_SIZE(probe_defs[0].symbols)];
-
-void probes_find_symbols(void)
-{
-	FILE *f = fopen("/proc/kallsyms", "re");
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
-		char *type = strchr(line, ' '), *name;
-
-		if (!type || !strchr("tTwW", type[1]))
-			continue;
-		name = type + 3;
-		name[strcspn(name, "\t\n")] = '\0';
-		for (size_t d = 0; d < ARRAY_SIZE(probe_defs); d++)
-			for (size_t i = 0; i < ARRAY_SIZE(probe_defs[d].symbols); i++)
-				if (probe_defs[d].symbols[i] &&
-				    !strcmp(probe_defs[d].symbols[i], name))
-					symbol_exists[d][i] = true;
-	}
-	if (f)
-		fclose(f);
-}
-
 static const char *symbol_of(const struct probe_def *def)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(def->symbols); i++)
-		if (symbol_exists[def - probe_defs][i])
+		if (def->symbols[i] && kernel_has_function(def->symbols[i]))
 			return def->symbols[i];
 	return NULL;
 }

@@ -21,9 +21,6 @@ struct source {
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
 };
 
-/* Learn which functions this kernel has; once a program. */
-void probes_find_symbols(void);
-
 /*
  * Create the probes for the events of @mask as group @group, to be undone when
  * the case ends.  Fills @sources (MAX_SOURCES), not enabled yet; returns their

@@ -7,115 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fixture.h"
 #include "mrtd.h"
 #include "softtdx_ctl.h"
-#include "td.h"
+#include "td_fixture.h"
 #include "testcase.h"
 
 #define MEASURE	KVM_TDX_MEASURE_MEMORY_REGION
 
-/* A TD with a vCPU and private memory, not finalized, observed and measured. */
+/* A TD without a slot yet, observed and measured. */
 struct build {
-	struct vm *vm;
-	struct vcpu *vcpu;
-	struct observer *o;
+	struct td td;
 	struct mrtd *mrtd;
 };
 
 static struct build build(const struct test *t)
 {
-	struct build b = { .vm = td_create(), .mrtd = mrtd_new() };
-
-	b.vcpu = td_vcpu(b.vm);
-	b.o = observe(b.vm, t->tc->observes);
-	return b;
-}
-
-/* Page-aligned source memory whose content tells page and seed apart. */
-static uint8_t *source(uint64_t nr_pages, uint64_t seed)
-{
-	uint64_t *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
-
-	need(data, "%llu pages of source", (unsigned long long)nr_pages);
-	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
-		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
-	return (uint8_t *)data;
+	return (struct build){ .td = td_fixture(t, 0), .mrtd = mrtd_new() };
 }
 
 /* Add pages, and to our own account of the measurement, too. */
 static void add(struct build *b, const uint8_t *data, uint64_t gpa, uint64_t nr_pages,
 		uint32_t flags)
 {
-	td_add(b->vcpu, data, gpa, nr_pages, flags);
+	td_add(b->td.vcpu, data, gpa, nr_pages, flags);
 	for (uint64_t i = 0; i < nr_pages; i++)
 		mrtd_add_page(b->mrtd, gpa + i * SZ_4K, data + i * SZ_4K, flags & MEASURE);
-}
-
-/* --- three places ---------------------------------------------------------------------- */
-
-static const struct sept_entry *find_entry(const struct sept_entry *entries, size_t nr,
-					   uint64_t gpa, int level)
-{
-	for (size_t i = 0; i < nr; i++)
-		if (entries[i].gpa == gpa && entries[i].level == level)
-			return &entries[i];
-	return NULL;
-}
-
-/* The pfn that guest_memfd handed out for @gfn, as the probe saw it. */
-static uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
-{
-	const struct event *ev;
-	uint64_t pfn = PFN_NONE;
-	size_t nr;
-
-	ev = observer_events(o, &nr);
-	for (size_t i = 0; i < nr; i++)
-		if (ev[i].type == EV_GMEM_PFN && ev[i].gfn == gfn)
-			pfn = ev[i].new_spte;
-	return pfn;
-}
-
-static void expect_in_sept(uint64_t tdr, uint64_t gpa, const char *state, uint64_t pfn)
-{
-	size_t nr;
-	struct sept_entry *entries = softtdx_sept(tdr, &nr);
-	const struct sept_entry *e = find_entry(entries, nr, gpa, 0);
-
-	if (!e)
-		test_failed(__FILE__, __LINE__, strf("SEPT entry of gpa 0x%llx", (unsigned long long)gpa),
-			    state, "none, or FREE");
-	if (strcmp(e->state, state))
-		test_failed(__FILE__, __LINE__,
-			    strf("state of gpa 0x%llx in the SEPT (entry 0x%llx)",
-				 (unsigned long long)gpa, (unsigned long long)e->entry),
-			    state, e->state);
-	expect_eq(e->hpa >> 12, pfn, "pfn of gpa 0x%llx in the SEPT (entry 0x%llx)",
-		  (unsigned long long)gpa, (unsigned long long)e->entry);
-	free(entries);
-}
-
-/* [gpa, gpa + nr pages) is 4K in the mirror, and each leaf is the SEPT's. */
-static void expect_built(struct build *b, uint64_t gpa, uint64_t nr_pages, const char *state)
-{
-	uint64_t tdr = softtdx_only_td();
-	size_t nr;
-	struct sept_entry *entries = softtdx_sept(tdr, &nr);
-
-	observer_sync(b->o);
-	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
-		const struct sept_entry *e = find_entry(entries, nr, at, 0);
-		struct mapping m = observer_known(b->o, at >> 12);
-
-		expect_eq(m.level, LEVEL_4K, "level of gfn 0x%llx in the mirror",
-			  (unsigned long long)at >> 12);
-		expect_true(e && !strcmp(e->state, state), "gpa 0x%llx is %s in the SEPT (%s)",
-			    (unsigned long long)at, state, e ? e->state : "no entry");
-		expect_eq(e->hpa >> 12, m.pfn, "pfn of gfn 0x%llx in the SEPT, as in the mirror",
-			  (unsigned long long)at >> 12);
-	}
-	free(entries);
 }
 
 static void expect_mrtd(struct build *b)
@@ -141,21 +57,21 @@ static void add_pages(const struct test *t)
 	const struct pages *p = t->tc->arg;
 	uint64_t slot_gpa = p->gpa & ~(SZ_2M - 1);
 	struct build b = build(t);
-	uint8_t *data = source(p->nr, t->seed);
+	uint8_t *data = td_source(p->nr, t->seed);
 	unsigned long before = softtdx_calls(TDH_MEM_SEPT_ADD, 0);
 	double start;
 
-	td_slot_add(b.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
+	td_slot_add(b.td.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
 	start = now();
 	add(&b, data, p->gpa, p->nr, p->flags);
 	measure("pages", p->nr);
 	measure("seconds_a_page", (now() - start) / p->nr);
 
-	expect_built(&b, p->gpa, p->nr, "MAPPED");
+	expect_td_mapped(&b.td, p->gpa, p->nr, SEPT_MAPPED);
 	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - before, p->sept_pages,
 		  "SEPT pages added for gpa 0x%llx, %llu pages", (unsigned long long)p->gpa,
 		  (unsigned long long)p->nr);
-	td_finalize(b.vm);
+	td_finalize(b.td.vm);
 	expect_mrtd(&b);
 }
 
@@ -175,22 +91,15 @@ static const struct pages
 static void same_pfn(const struct test *t)
 {
 	struct build b = build(t);
-	uint8_t *data = source(4, t->seed);
-	uint64_t tdr;
 
-	td_slot_add(b.vm, GPA, SZ_2M);
-	add(&b, data, GPA, 4, 0);
-	td_finalize(b.vm);
-	prefault(b.vcpu, GPA + 8 * SZ_4K, 4 * SZ_4K);
-	tdr = softtdx_only_td();
-	for (int i = 8; i < 12; i++) {
-		uint64_t pfn = gmem_pfn(b.o, GFN + i);
-
-		expect_mapped(b.o, GFN + i, LEVEL_4K, pfn);
-		expect_in_sept(tdr, GPA + i * SZ_4K, "PENDING", pfn);
-	}
-	for (int i = 0; i < 4; i++)
-		expect_in_sept(tdr, GPA + i * SZ_4K, "MAPPED", observer_mapping(b.o, GFN + i).pfn);
+	td_slot_add(b.td.vm, GPA, SZ_2M);
+	add(&b, td_source(4, t->seed), GPA, 4, 0);
+	td_finalize(b.td.vm);
+	prefault(b.td.vcpu, GPA + 8 * SZ_4K, 4 * SZ_4K);
+	for (int i = 8; i < 12; i++)
+		expect_mapped(b.td.o, GFN + i, LEVEL_4K, gmem_pfn(b.td.o, GFN + i));
+	expect_td_mapped(&b.td, GPA, 4, SEPT_MAPPED);
+	expect_td_mapped(&b.td, GPA + 8 * SZ_4K, 4, SEPT_PENDING);
 	measure("pages", 8);
 }
 
@@ -203,7 +112,7 @@ static void mrtd_of_nothing(const struct test *t)
 	struct build b = build(t);
 	char *ours = mrtd_finish(b.mrtd);
 
-	td_finalize(b.vm);
+	td_finalize(b.td.vm);
 	if (strcmp(softtdx_mrtd(softtdx_only_td()), empty))
 		test_failed(__FILE__, __LINE__, "MRTD of a TD without pages", empty,
 			    softtdx_mrtd(softtdx_only_td()));
@@ -219,9 +128,9 @@ static void mrtd_of_one_page(const struct test *t)
 		"34aac48ce45ffa1f5a23c7d62980d570";
 	struct build b = build(t);
 
-	td_slot_add(b.vm, 0, SZ_2M);
-	add(&b, source(1, t->seed), 0, 1, 0);
-	td_finalize(b.vm);
+	td_slot_add(b.td.vm, 0, SZ_2M);
+	add(&b, td_source(1, t->seed), 0, 1, 0);
+	td_finalize(b.td.vm);
 	if (strcmp(softtdx_mrtd(softtdx_only_td()), expected))
 		test_failed(__FILE__, __LINE__, "MRTD of one page at gpa 0", expected,
 			    softtdx_mrtd(softtdx_only_td()));
@@ -232,14 +141,14 @@ static void mrtd_of_one_page(const struct test *t)
 static void mrtd_order(const struct test *t)
 {
 	struct build b = build(t);
-	uint8_t *data = source(6, t->seed);
+	uint8_t *data = td_source(6, t->seed);
 
-	td_slot_add(b.vm, GPA, SZ_2M);
+	td_slot_add(b.td.vm, GPA, SZ_2M);
 	add(&b, data + 3 * SZ_4K, GPA + 9 * SZ_4K, 1, MEASURE);
 	add(&b, data, GPA, 2, 0);
 	add(&b, data + 2 * SZ_4K, GPA + 2 * SZ_4K, 1, MEASURE);
 	add(&b, data + 4 * SZ_4K, GPA + 5 * SZ_4K, 2, MEASURE);
-	td_finalize(b.vm);
+	td_finalize(b.td.vm);
 	expect_mrtd(&b);
 }
 
@@ -247,27 +156,16 @@ static void mrtd_order(const struct test *t)
 static void punched(const struct test *t)
 {
 	struct build b = build(t);
-	struct slot *slot = td_slot_add(b.vm, GPA, SZ_2M);
-	size_t nr;
-	struct sept_entry *entries;
+	struct slot *slot = td_slot_add(b.td.vm, GPA, SZ_2M);
 
-	add(&b, source(4, t->seed), GPA, 4, 0);
-	td_finalize(b.vm);
-	prefault(b.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
+	add(&b, td_source(4, t->seed), GPA, 4, 0);
+	td_finalize(b.td.vm);
+	prefault(b.td.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
 	mem_punch_hole(slot->gmem, 2 * SZ_4K, 4 * SZ_4K);
 
-	entries = softtdx_sept(softtdx_only_td(), &nr);
-	for (int i = 0; i < 8; i++) {
-		bool gone = i >= 2 && i < 6;
-
-		if (gone)
-			expect_not_mapped(b.o, GFN + i);
-		else
-			expect_mapped(b.o, GFN + i, LEVEL_4K, PFN_ANY);
-		expect_eq(find_entry(entries, nr, GPA + i * SZ_4K, 0) == NULL, gone,
-			  "gpa 0x%llx has no SEPT entry", GPA + i * SZ_4K);
-	}
-	free(entries);
+	expect_td_mapped(&b.td, GPA, 2, SEPT_MAPPED);
+	expect_td_unmapped(&b.td, GPA + 2 * SZ_4K, 4);
+	expect_td_mapped(&b.td, GPA + 6 * SZ_4K, 2, SEPT_PENDING);
 }
 
 /* --- the module is busy, or has no entropy ---------------------------------------------------- */
@@ -277,12 +175,12 @@ static void busy_add(const struct test *t)
 {
 	struct build b = build(t);
 
-	td_slot_add(b.vm, GPA, SZ_2M);
+	td_slot_add(b.td.vm, GPA, SZ_2M);
 	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 3);
-	add(&b, source(2, t->seed), GPA, 2, 0);
+	add(&b, td_source(2, t->seed), GPA, 2, 0);
 	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
-	expect_built(&b, GPA, 2, "MAPPED");
-	td_finalize(b.vm);
+	expect_td_mapped(&b.td, GPA, 2, SEPT_MAPPED);
+	td_finalize(b.td.vm);
 	expect_mrtd(&b);
 	measure("retries", 3);
 }
@@ -291,13 +189,13 @@ static void busy_aug(const struct test *t)
 {
 	struct build b = build(t);
 
-	td_slot_add(b.vm, GPA, SZ_2M);
-	td_finalize(b.vm);
+	td_slot_add(b.td.vm, GPA, SZ_2M);
+	td_finalize(b.td.vm);
 	softtdx_inject(TDH_MEM_PAGE_AUG, "TDX_OPERAND_BUSY|1", 3);
-	prefault(b.vcpu, GPA, SZ_4K);
+	prefault(b.td.vcpu, GPA, SZ_4K);
 	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
-	expect_eq(observer_retries(b.o), 3, "RET_PF_RETRYs of gfn 0x%llx", GFN);
-	expect_built(&b, GPA, 1, "PENDING");
+	expect_eq(observer_retries(b.td.o), 3, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_td_mapped(&b.td, GPA, 1, SEPT_PENDING);
 	measure("retries", 3);
 }
 
@@ -305,16 +203,16 @@ static void busy_aug(const struct test *t)
 static void busy_remove(const struct test *t)
 {
 	struct build b = build(t);
-	struct slot *slot = td_slot_add(b.vm, GPA, SZ_2M);
+	struct slot *slot = td_slot_add(b.td.vm, GPA, SZ_2M);
 
-	td_finalize(b.vm);
-	prefault(b.vcpu, GPA, 2 * SZ_4K);
+	td_finalize(b.td.vm);
+	prefault(b.td.vcpu, GPA, 2 * SZ_4K);
 	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 1);
 	mem_punch_hole(slot->gmem, 0, SZ_4K);
 	expect_eq(softtdx_injected(), 1, "calls that found the module busy");
-	expect_not_mapped(b.o, GFN);
-	prefault(b.vcpu, GPA, SZ_4K);		/* the TD lives */
-	expect_built(&b, GPA, 2, "PENDING");
+	expect_not_mapped(b.td.o, GFN);
+	prefault(b.td.vcpu, GPA, SZ_4K);		/* the TD lives */
+	expect_td_mapped(&b.td, GPA, 2, SEPT_PENDING);
 }
 
 static void busy_finalize(const struct test *t)
@@ -323,9 +221,9 @@ static void busy_finalize(const struct test *t)
 	uint64_t hw_error;
 
 	softtdx_inject(TDH_MR_FINALIZE, "TDX_OPERAND_BUSY|0x90", 1);
-	expect_errno(__td_finalize(b.vm, &hw_error), EBUSY, "KVM_TDX_FINALIZE_VM, the module is busy");
+	expect_errno(__td_finalize(b.td.vm, &hw_error), EBUSY, "KVM_TDX_FINALIZE_VM, the module is busy");
 	expect_eq(hw_error, 0x8000020000000090, "hw_error");
-	expect_ok(__td_finalize(b.vm, &hw_error), "KVM_TDX_FINALIZE_VM again");
+	expect_ok(__td_finalize(b.td.vm, &hw_error), "KVM_TDX_FINALIZE_VM again");
 }
 
 /* No entropy: KVM asks ten times, then it is EAGAIN. */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the running kernel is made of.  A case decides by this, not by version
+ * numbers, which way of doing things the kernel has.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdbool.h>
+
+/* Once a program, before cases run: read /proc/kallsyms. */
+void kernel_read_symbols(void);
+
+/*
+ * Does the kernel have a function of this name, not inlined everywhere?  E.g.
+ * kvm_tdp_map_page: KVM_TDX_INIT_MEM_REGION goes through the fault loop (6.16
+ * to 6.18); kvm_tdp_mmu_map_private_pfn: it does not (6.19 and later).
+ */
+bool kernel_has_function(const char *name);
+
+#endif /* KERNEL_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The usual subject of a TD's case: a TD with a vCPU and private memory, observed. */
+#ifndef TD_FIXTURE_H
+#define TD_FIXTURE_H
+
+#include "fixture.h"
+#include "sept.h"
+#include "td.h"
+
+struct td {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct slot *slot;	/* at GPA, all gfns private; NULL: none */
+	struct observer *o;	/* of what the case declares in .observes */
+};
+
+/* Not finalized, nothing added. @size: bytes of private memory at GPA, or 0. */
+struct td td_fixture(const struct test *t, uint64_t size);
+/* The same, finalized: nothing measured. */
+struct td td_fixture_final(const struct test *t, uint64_t size);
+
+/* Page-aligned source memory whose content tells page and seed apart. */
+uint8_t *td_source(uint64_t nr_pages, uint64_t seed);
+
+/* The pfn that kvm_gmem_get_pfn() handed out last for @gfn (OBSERVE(EV_GMEM_PFN)). */
+uint64_t gmem_pfn(struct observer *o, uint64_t gfn);
+
+/*
+ * Each page of [gpa, gpa + nr_pages) is a 4K leaf in the mirror, and the Secure
+ * EPT has the same pfn in @state.
+ */
+#define expect_td_mapped(td, gpa, nr_pages, state) \
+	expect_td_mapped_(__FILE__, __LINE__, td, gpa, nr_pages, state)
+void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+		       uint64_t nr_pages, enum sept_state state);
+/* Each of them is in neither. */
+#define expect_td_unmapped(td, gpa, nr_pages) \
+	expect_td_unmapped_(__FILE__, __LINE__, td, gpa, nr_pages)
+void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+			 uint64_t nr_pages);
+
+#endif /* TD_FIXTURE_H */

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The functions of the running kernel. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "testcase.h"
+
+/* "\nname\nname\n...": one search of text is all that is ever done to it. */
+static char *functions;
+
+void kernel_read_symbols(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	size_t size;
+	FILE *out = open_memstream(&functions, &size);
+	char line[512];
+
+	need(out, "memory for the kernel's symbols");
+	fputc('\n', out);
+	while (f && fgets(line, sizeof(line), f)) {
+		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
+		char *type = strchr(line, ' ');
+
+		if (type && strchr("tTwW", type[1]))
+			fprintf(out, "%.*s\n", (int)strcspn(type + 3, "\t\n"), type + 3);
+	}
+	fclose(out);
+	if (f)
+		fclose(f);
+}
+
+bool kernel_has_function(const char *name)
+{
+	char *wanted = strf("\n%s\n", name);
+	bool found = functions && strstr(functions, wanted);
+
+	free(wanted);
+	return found;
+}

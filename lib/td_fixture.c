@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+
+#include "td_fixture.h"
+
+struct td td_fixture(const struct test *t, uint64_t size)
+{
+	struct td td = { .vm = td_create() };
+
+	td.vcpu = td_vcpu(td.vm);
+	if (size)
+		td.slot = td_slot_add(td.vm, GPA, size);
+	td.o = observe(td.vm, t->tc->observes);
+	return td;
+}
+
+struct td td_fixture_final(const struct test *t, uint64_t size)
+{
+	struct td td = td_fixture(t, size);
+
+	td_finalize(td.vm);
+	return td;
+}
+
+uint8_t *td_source(uint64_t nr_pages, uint64_t seed)
+{
+	uint64_t *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
+
+	need(data, "%llu pages of source", (unsigned long long)nr_pages);
+	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
+		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
+	return (uint8_t *)data;
+}
+
+uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
+{
+	const struct event *ev;
+	uint64_t pfn = PFN_NONE;
+	size_t nr;
+
+	ev = observer_events(o, &nr);
+	for (size_t i = 0; i < nr; i++)
+		if (ev[i].type == EV_GMEM_PFN && ev[i].gfn == gfn)
+			pfn = ev[i].new_spte;
+	return pfn;
+}
+
+void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+		       uint64_t nr_pages, enum sept_state state)
+{
+	observer_sync(td->o);
+	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
+		struct mapping m = observer_known(td->o, at >> 12);
+
+		expect_mapping_(file, line, m, at >> 12, LEVEL_4K, PFN_ANY);
+		expect_sept_(file, line, sept_walk(td->vm, at), at, LEVEL_4K, state, m.pfn);
+	}
+}
+
+void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+			 uint64_t nr_pages)
+{
+	observer_sync(td->o);
+	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
+		expect_mapping_(file, line, observer_known(td->o, at >> 12), at >> 12,
+				LEVEL_NONE, PFN_ANY);
+		expect_sept_(file, line, sept_walk(td->vm, at), at, LEVEL_NONE, SEPT_FREE,
+			     PFN_ANY);
+	}
+}
