@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make            the tests and what they need, into build/
+# make docs       docs/tests.md, the catalogue of all cases
 # make check      all the tests of this project itself
 # make clean
 #
@@ -30,7 +31,7 @@ LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
-.PHONY: all tests unit check clean
+.PHONY: all tests unit docs check clean
 .SECONDARY:
 
 all: tests
@@ -52,6 +53,9 @@ $(O)/tests/%: $(O)/$(TESTDIR)/%.o $(O)/libtdx.a
 $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+docs: tests
+	$(PYTHON) scripts/catalogue $(O)/tests
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
 check:

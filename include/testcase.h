@@ -69,6 +69,8 @@ struct test_case {
 	const char *summary;		/* one line, for --list and reports */
 	void (*body)(const struct test *t);
 	const void *arg;		/* for bodies shared by several cases */
+	/* The kernel's fix whose loss it would notice: "subject (version)". */
+	const char *guards;
 
 	unsigned int vm_types;		/* VM_*, 0: the case makes no VM */
 	unsigned int flags;		/* enum case_flags */

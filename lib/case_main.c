@@ -36,7 +36,7 @@ struct options {
 	int nr_patterns;
 	const char *variant;
 	uint64_t seed;
-	bool list, dry_run, nightly, allow_host_wide, fail_fast, verbose;
+	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose;
 };
 
 struct plan {
@@ -57,7 +57,7 @@ bool in_testbed(void)
 	return getenv("KTS_TESTBED") != NULL;
 }
 
-static const char *vm_type_name(unsigned int type)
+const char *vm_type_name(unsigned int type)
 {
 	switch (type) {
 	case KVM_X86_DEFAULT_VM:	return "default";
@@ -73,6 +73,7 @@ static void usage(FILE *out, const char *program, const char *summary)
 		"%s: %s\n"
 		"usage: %s [options]\n"
 		"  --list             list the cases: name, boot variant, flags, limit, summary\n"
+		"  --describe         all that the cases declare, as JSON\n"
 		"  --case GLOB        only cases whose name matches; may be repeated\n"
 		"  --variant NAME     only cases for hosts booted as NAME\n"
 		"  --seed N           seed of everything random (printed by each run)\n"
@@ -91,6 +92,7 @@ static void parse_options(struct options *opt, int argc, char **argv,
 {
 	static const struct option longopts[] = {
 		{ "list", no_argument, NULL, 'l' },
+		{ "describe", no_argument, NULL, 'D' },
 		{ "case", required_argument, NULL, 'c' },
 		{ "variant", required_argument, NULL, 'V' },
 		{ "seed", required_argument, NULL, 's' },
@@ -112,6 +114,7 @@ static void parse_options(struct options *opt, int argc, char **argv,
 	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'l': opt->list = true; break;
+		case 'D': opt->describe = true; break;
 		case 'c':
 			if (opt->nr_patterns == MAX_PATTERNS)
 				goto bad;
@@ -412,6 +415,10 @@ int test_main(int argc, char **argv, const char *summary,
 	struct plan plan;
 
 	parse_options(&opt, argc, argv, summary);
+	if (opt.describe) {
+		describe(basename(argv[0]), summary, cases, nr_cases);
+		return 0;
+	}
 	plan = make_plan(&opt, cases, nr_cases);
 
 	if (opt.list) {

@@ -18,6 +18,12 @@ struct outcome {
 void report_to(struct outcome *o, bool verbose_lines);
 
 extern const char *const variant_name[BOOT_NR];
+/* "default", "sw_protected", "tdx" */
+const char *vm_type_name(unsigned int type);
+
+/* Print what the cases declare, as JSON (--describe). */
+void describe(const char *program, const char *summary, const struct test_case *cases,
+	      size_t nr_cases);
 
 /* Is this the emulated host, which is ours alone? */
 bool in_testbed(void);

@@ -405,7 +405,8 @@ static const struct test_case cases[] = {
 	{ "attr_changing_4k", "attributes of half a huge page are changing: the other half is mapped 4K",
 	  attr_changing_4k, .vm_types = VM_SW_PROTECTED, HP2M(4), .memory_mib = 256,
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END),
-	  .cpus = 2, .time_limit_s = 60 },
+	  .cpus = 2, .time_limit_s = 60,
+	  .guards = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)" },
 
 	{ "progress", "the progress reported fits the request, not the huge page",
 	  progress, SMALL, HP2M(2) },

@@ -624,6 +624,8 @@ static void roots_invalidated(const struct test *t)
 #define MAPS	.observes = OBSERVE_MAPPING
 #define WINDOW	.vm_types = BOTH, MAPS, .flags = CASE_UFFD
 #define WINDOW_SW .vm_types = VM_SW_PROTECTED, MAPS, .flags = CASE_UFFD
+#define GUARDS_INVALID_SLOT \
+	.guards = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
 
 static const struct test_case cases[] = {
 	{ "no_invalidation", "a window without invalidation: no retry", invalidate, &i_none,
@@ -652,16 +654,19 @@ static const struct test_case cases[] = {
 	  attribute_flip, WINDOW_SW },
 	{ "unrelated_range", "another slot's attributes are changing: no waiting",
 	  unrelated_range, .vm_types = VM_SW_PROTECTED, .cpus = 2,
-	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END) },
+	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END),
+	  .guards = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)" },
 
 	{ "delete_other_slot", "another slot's deletion waits for the prefault: no retry",
 	  delete_other_slot, WINDOW },
 	{ "delete_own_slot", "the slot's deletion waits for the prefault: no retry",
 	  delete_own_slot, WINDOW },
 	{ "delete_and_dontneed", "deletion and invalidation: one retry, EAGAIN",
-	  delete_and_dontneed, WINDOW },
+	  delete_and_dontneed, WINDOW,
+	  GUARDS_INVALID_SLOT },
 	{ "delete_between_pages", "deletion between two pages: progress of one page",
-	  delete_between_pages, WINDOW },
+	  delete_between_pages, WINDOW,
+	  GUARDS_INVALID_SLOT },
 
 	{ "signal_first_page", "a signal, nothing done: EINTR", signal_first_page, WINDOW },
 	{ "signal_second_page", "a signal, one page done: progress", signal_second_page,
