@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What becomes of the kernel's own selftests, from the events of a boot."""
+
+from __future__ import annotations
+
+import unittest
+from unittest import mock
+
+from testbed import upstream
+from testbed.errors import BenchError
+from testbed.guest import Begin, Booted, Done, End, Event, File, Output
+from testbed.tests.support import FolderTest
+from testbed.upstream import Observer, Program
+from testbed.watchdog import Outcome
+
+PROGRAMS = (Program("one_test"), Program("x86/two_test"), Program("three_test"))
+
+
+def observe(*events: Event, outcome: str = "ok") -> upstream.Report:
+    observer = Observer(PROGRAMS)
+    for event in events:
+        observer(event)
+    return observer.finish(Outcome(outcome))
+
+
+class ObserverTest(unittest.TestCase):
+    def statuses(self, *events: Event, outcome: str = "ok") -> list[str]:
+        return [result.status for result in observe(*events, outcome=outcome).results]
+
+    def test_exit_codes(self) -> None:
+        events: list[Event] = []
+        for status in (0, 4, 254):
+            events += [Begin("limited"), End("limited", status)]
+        self.assertEqual(self.statuses(*events), ["pass", "skip", "fail"])
+
+    def test_hang(self) -> None:
+        self.assertEqual(self.statuses(Begin("limited"), End("limited", 137))[0], "hang")
+
+    def test_dead_kernel(self) -> None:
+        events = (Booted("7.2"), Begin("limited"), End("limited", 0), Begin("limited"))
+        self.assertEqual(self.statuses(*events, outcome="panic"), ["pass", "panic", "not run"])
+
+    def test_report(self) -> None:
+        report = observe(Begin("limited"), Output(b"==== Test Assertion Failure\n"),
+                         End("limited", 254), File("dmesg", b"fine\n[1] WARNING: mmu.c:1\n"), Done())
+        self.assertEqual([result.program for result in report.failed], ["one_test"])
+        self.assertIn("Assertion", report.failed[0].output)
+        self.assertEqual(report.messages, ["[1] WARNING: mmu.c:1"])
+
+
+class BuildTest(FolderTest):
+    def test_failure(self) -> None:
+        self.use_scripts()
+        self.script("make", "echo 'kvm_util.c:1: error: no such thing'; exit 2\n")
+        with self.assertRaisesRegex(BenchError, "no such thing"):
+            upstream.build(self.folder, self.folder)
+
+    def test_boot_that_never_came_is_the_benchs_failure(self) -> None:
+        with mock.patch("testbed.upstream.run_boot", return_value=Outcome("hang", "no boot")), \
+                self.assertRaisesRegex(BenchError, "no boot"):
+            upstream.run(mock.Mock(), self.folder / "bzImage", self.folder, self.folder, programs=())

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own KVM selftests, for comparison: built from the sources of the
+kernel under test, run in the same emulated host.
+
+    python3 -m testbed.upstream [TREE]    runs them on the kernel of TREE or Debian's
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import accel, initramfs, kernel, source
+from testbed.cache import Cache
+from testbed.emulator import Boot, Emulator, run_boot
+from testbed.errors import BenchError
+from testbed.guest import Begin, Booted, End, Event, File, Output
+from testbed.progress import say
+from testbed.source import Source
+from testbed.variants import COMMON, VARIANTS
+from testbed.watchdog import Limits, Outcome, Watchdog
+
+SELFTESTS = "tools/testing/selftests/kvm"
+SKIPPED = 4          # kselftest's exit code
+KILLED = 128 + 9
+TROUBLE = re.compile(r"WARNING: |BUG: |Oops: |INFO: task |list_add corruption|rcu: INFO: .* stall")
+
+
+@dataclass(frozen=True)
+class Program:
+    path: str                # under SELFTESTS
+    arguments: str = ""
+    limit: int = 60          # seconds: several times what it takes under TCG
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+
+# The ones that use what this suite tests.
+PROGRAMS = (
+    Program("pre_fault_memory_test"),
+    Program("guest_memfd_test"),
+    Program("x86/private_mem_conversions_test"),
+    Program("x86/private_mem_kvm_exits_test"),
+    Program("set_memory_region_test", limit=120),
+    # 128 GiB, its default, take too long under emulation.
+    Program("mmu_stress_test", "-m 1 -s 1", limit=240),
+)
+
+
+@dataclass
+class Result:
+    program: str
+    status: str = "not run"      # pass, fail, skip, hang, panic, died or not run
+    seconds: float = 0.0
+    output: str = ""
+
+
+@dataclass
+class Report:
+    results: list[Result]
+    outcome: Outcome             # of the boot
+    messages: list[str]          # WARNINGs and the like in the kernel's log
+
+    @property
+    def failed(self) -> list[Result]:
+        return [result for result in self.results
+                if result.status not in ("pass", "skip", "not run")]
+
+
+def provide(cache: Cache, tree: Source) -> Path:
+    """A folder with the programs, built once from a source that never changes."""
+    key = kernel.digest(tree.identity, kernel.compiler(), *(program.path for program in PROGRAMS))
+    return cache.entry("upstream", key, "building the kernel's own selftests",
+                       lambda folder: build(tree.path, folder))
+
+
+def build(tree: Path, folder: Path) -> None:
+    """Compiles the programs; the tree is only read."""
+    with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
+        work = Path(name)
+        (work / "kernel").mkdir()
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
+        make("-C", str(tree), f"O={work / 'kernel'}", jobs, "headers")
+        made = [work / "out" / program.path for program in PROGRAMS]
+        make("-C", str(tree / SELFTESTS), f"OUTPUT={work / 'out'}", jobs,
+             f"KHDR_INCLUDES=-isystem {work / 'kernel/usr/include'}", *map(str, made))
+        for program in made:
+            subprocess.run(["strip", "-o", folder / program.name, program], check=True)
+
+
+def make(*arguments: str) -> None:
+    done = subprocess.run(["make", "-s", *arguments], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
+    if done.returncode:
+        raise BenchError("the kernel's own selftests do not build:\n"
+                         + "\n".join(done.stdout.splitlines()[-20:]))
+
+
+# Runs a program with a limit, and tells the watchdog of the testbed of it.
+LIMITED = """\
+#!/bin/sh
+limit=$1
+shift
+echo "# run $1 (limit $limit s)"
+exec timeout -s KILL "$limit" "/tests/$@" 2>&1
+"""
+
+
+class Observer:
+    """Takes the events of the boot."""
+
+    def __init__(self, programs: Sequence[Program]) -> None:
+        self.results = [Result(program.name) for program in programs]
+        self.messages: list[str] = []
+        self.booted = False
+        self._left = list(self.results)
+        self._running: Result | None = None
+        self._start = 0.0
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Booted():
+                self.booted = True
+            case Begin():
+                self._running, self._start = self._left.pop(0), time.monotonic()
+            case Output(data) if self._running:
+                self._running.output += data.decode(errors="replace")
+            case End(_, status):
+                self._end({0: "pass", SKIPPED: "skip", KILLED: "hang"}.get(status, "fail"))
+            case File("dmesg", data):
+                lines = data.decode(errors="replace").splitlines()
+                self.messages = [line for line in lines if TROUBLE.search(line)]
+
+    def _end(self, status: str) -> None:
+        if self._running:
+            self._running.status = status
+            self._running.seconds = round(time.monotonic() - self._start, 2)
+        self._running = None
+
+    def finish(self, outcome: Outcome) -> Report:
+        """A boot that did not end well ended in the program that was running."""
+        if outcome.kind != "ok":
+            self._end(outcome.kind)
+        return Report(self.results, outcome, self.messages)
+
+
+def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
+        cmdline: str = "", more: Sequence[Path] = (),
+        programs: Sequence[Program] = PROGRAMS) -> Report:
+    """Boots `image` and runs the programs; `work` is a folder for what that needs."""
+    limited = work / "limited"
+    limited.write_text(LIMITED)
+    limited.chmod(0o755)
+    plan = "".join(f"limited {program.limit} {program.name} {program.arguments}\n"
+                   for program in programs)
+    archive = work / "upstream.cpio"
+    archive.write_bytes(initramfs.build(
+        [limited, *(folder / program.name for program in programs)], plan, more))
+    variant = VARIANTS["default"]
+    words = ("console=ttyS0 panic=-1 quiet", COMMON, f"numa=fake={variant.nodes}", cmdline)
+    boot = Boot(image, archive, variant.cpus, " ".join(words).strip())
+    limits = Limits()
+    total = limits.boot + sum(limits.case(program.limit) + 2 * limits.step
+                              for program in programs)
+    observer = Observer(programs)
+    outcome = run_boot(emulator, boot, Watchdog(limits, total, time.monotonic()), observer,
+                       work / "upstream.console.log")
+    if not observer.booted and outcome.kind != "panic":
+        raise BenchError(f"the host of the kernel's own selftests: {outcome.detail}")
+    return observer.finish(outcome)
+
+
+def main(arguments: Sequence[str]) -> int:
+    cache = Cache()
+    wanted = Path(arguments[0]) if arguments else None
+    tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh=False)
+    with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
+        work = Path(name)
+        image = kernel.provide(cache, wanted, debug=False, refresh=False, work=work).image
+        if tree.fixed:
+            folder = provide(cache, tree)
+        else:
+            folder = work / "programs"
+            folder.mkdir()
+            build(tree.path, folder)
+        report = run(accel.choose(cache, image, work), image, folder, work)
+    for result in report.results:
+        say(f"{result.status:<8} {result.program} ({result.seconds:.1f} s)")
+        if result in report.failed:
+            say("\n".join(f"    {line}" for line in result.output.splitlines()[-15:]))
+    say("\n".join(f"kernel: {line}" for line in report.messages) or "kernel: nothing to warn of")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
