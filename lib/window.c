@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The userfaultfd window: KVM sleeps in get_user_pages until we resolve. */
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "late.h"
 #include "testcase.h"
 #include "window.h"
 
@@ -21,7 +16,7 @@
 /* The vCPU's thread waits on @go, prefaults, and says so on @done. */
 struct window {
 	struct vcpu *vcpu;
-	int uffd;
+	struct late late;
 	void *hva;			/* KVM waits for the page here */
 	pthread_t pthread;
 	pid_t tid;
@@ -50,22 +45,10 @@ static void *vcpu_thread(void *arg)
 struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
 {
 	struct window *w = calloc(1, sizeof(*w));
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)hva, size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
 	eventfd_t one;
 
 	w->vcpu = vcpu;
-	w->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	need(w->uffd >= 0 && !ioctl(w->uffd, UFFDIO_API, &api), "userfaultfd");
-	need(!ioctl(w->uffd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER of %p, %zu bytes",
-	     hva, size);
-	/* MADV_REMOVE for shared memory, where DONTNEED keeps the page. */
-	if (madvise(hva, size, MADV_REMOVE))
-		need(!madvise(hva, size, MADV_DONTNEED), "dropping the pages at %p", hva);
-
+	w->late = late_create(hva, size);
 	w->go = eventfd(0, EFD_CLOEXEC);
 	w->done = eventfd(0, EFD_CLOEXEC);
 	errno = pthread_create(&w->pthread, NULL, vcpu_thread, w);
@@ -77,9 +60,8 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
 /* Wait for KVM to ask for a missing page. */
 static void await_fault(struct window *w)
 {
-	struct pollfd pfd[2] = { { .fd = w->uffd, .events = POLLIN },
+	struct pollfd pfd[2] = { { .fd = w->late.fd, .events = POLLIN },
 				 { .fd = w->done, .events = POLLIN } };
-	struct uffd_msg msg;
 	int n = poll(pfd, 2, OPEN_LIMIT_S * 1000);
 
 	errno = ETIMEDOUT;
@@ -89,9 +71,7 @@ static void await_fault(struct window *w)
 		need(false, "the prefault ended (%d) without touching the missing page",
 		     w->ret);
 	}
-	need(read(w->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
-	     msg.event == UFFD_EVENT_PAGEFAULT, "userfault message");
-	w->hva = (void *)(uintptr_t)(msg.arg.pagefault.address & ~(SZ_4K - 1));
+	w->hva = late_asked(&w->late, 0);
 }
 
 void window_open(struct window *w, uint64_t gpa, uint64_t size)
@@ -118,18 +98,7 @@ pid_t window_tid(const struct window *w)
 
 void window_resolve(struct window *w)
 {
-	static const uint8_t zeroes[SZ_4K] __attribute__((aligned(4096)));
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)w->hva, .src = (uintptr_t)zeroes, .len = SZ_4K,
-	};
-	int ret;
-
-	/* EAGAIN: the mappings of this process are changing just now. */
-	do {
-		copy.copy = 0;
-		ret = ioctl(w->uffd, UFFDIO_COPY, &copy);
-	} while (ret && errno == EAGAIN);
-	need(!ret, "UFFDIO_COPY to %p", w->hva);
+	late_supply(&w->late, w->hva, NULL);
 }
 
 int window_wait(struct window *w, double seconds)
