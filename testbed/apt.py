@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,30 @@ def mirror(targets: str) -> str:
     )
 
 
+def binaries(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
+    """The packages in what `apt-cache show` says, each with the URI of its file."""
+    for record in text.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Size|Filename): (\S+)$", record, re.MULTILINE))
+        if fields:
+            yield (Package(fields["Package"], fields["Version"], int(fields["Size"])),
+                   mirror_uri + fields.get("Filename", ""))
+
+
+def sources(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
+    """The same of `apt-cache showsrc`: the upstream tarballs."""
+    for record in text.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Directory): (\S+)$", record, re.MULTILINE))
+        tarball = re.search(r"^ \w+ (\d+) (\S+\.orig\.tar\.\w+)$", record, re.MULTILINE)
+        if fields and tarball:
+            yield (Package(fields["Package"], fields["Version"], int(tarball[1])),
+                   f"{mirror_uri}{fields['Directory']}/{tarball[2]}")
+
+
 class PrivateApt:
     """apt with sources, state and caches of its own, in a folder that goes away."""
 
-    def __init__(self, suite: str, kinds: Sequence[str] = ("deb",)) -> None:
-        self._suite = suite
+    def __init__(self, *suites: str, kinds: Sequence[str] = ("deb",)) -> None:
+        self._suites = suites
         self._kinds = kinds    # of packages: deb, deb-src
 
     def __enter__(self) -> PrivateApt:
@@ -76,10 +95,11 @@ class PrivateApt:
             (root / name).mkdir(parents=True)
         (root / "status").touch()
         (root / "apt.conf").write_text(APT_CONF.format(root=root))
-        uri = mirror(_output("apt-get", "indextargets", "--format", TARGET_FORMAT,
-                             "Created-By: Packages"))
+        self._mirror = mirror(_output("apt-get", "indextargets", "--format", TARGET_FORMAT,
+                                      "Created-By: Packages"))
         (root / "etc/sources.list").write_text("".join(
-            f"{kind} [signed-by={KEYRING}] {uri} {self._suite} main\n" for kind in self._kinds
+            f"{kind} [signed-by={KEYRING}] {self._mirror} {suite} main\n"
+            for kind in self._kinds for suite in self._suites
         ))
         self._config = ("-c", str(root / "apt.conf"))
         _output("apt-get", *self._config, "-q", "update")
@@ -94,17 +114,28 @@ class PrivateApt:
 
     def describe(self, name: str) -> Package:
         text = _output("apt-cache", *self._config, "show", "--no-all-versions", name)
-        fields = dict(re.findall(r"^(Version|Size): (\S+)$", text, re.MULTILINE))
-        return Package(name, fields["Version"], int(fields["Size"]))
+        return next(binaries(text, self._mirror))[0]
+
+    def all_versions(self, names: Sequence[str]) -> Iterator[tuple[Package, str]]:
+        """Every version of these packages, and where its file is."""
+        if names:
+            yield from binaries(_output("apt-cache", *self._config, "show", *names), self._mirror)
+
+    def all_sources(self, name: str) -> Iterator[tuple[Package, str]]:
+        """Every version of the source package, and where its upstream tarball is."""
+        text = _output("apt-cache", *self._config, "showsrc", "--only-source", name)
+        yield from sources(text, self._mirror)
 
     def download(self, package: Package, folder: Path) -> Path:
         name = f"{package.name}={package.version}"
         return self._fetch(package, ["download", name], folder, "*.deb", package.size)
 
-    def download_source(self, name: str, folder: Path) -> Path:
+    def download_source(self, source: Package | str, folder: Path) -> Path:
         """The upstream tarball of the source package, without Debian's changes."""
+        name = f"{source.name}={source.version}" if isinstance(source, Package) else source
+        size = source.size if isinstance(source, Package) else 0
         command = ["source", "--download-only", "--tar-only", name]
-        return self._fetch(f"the source of {name}", command, folder, "*.orig.tar.*")
+        return self._fetch(f"the source of {source}", command, folder, "*.orig.tar.*", size)
 
     def _fetch(
         self, what: object, command: Sequence[str], folder: Path, pattern: str, size: int = 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from reports.model import cases_of
-from testbed import host, packages, plan, programs, runner
+from testbed import host, packages, plan, programs, runner, versions
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
 from testbed.errors import (
@@ -50,9 +50,10 @@ def parser() -> argparse.ArgumentParser:
         help="seed of everything random (default: a fresh one, printed)")
     add("--out", type=Path, default=programs.ROOT / "results", metavar="DIR",
         help="where results go, in a folder a run (default: results/ of the suite)")
-    add("--kernel", type=Path, metavar="DIR|bzImage",
-        help="kernel under test: a source tree (only read, built incrementally) or an image "
-             "(default: the newest kernel source of Debian)")
+    add("--kernel", metavar="DIR|bzImage|VERSION|list",
+        help="kernel under test: a source tree (only read, built incrementally), an image, a "
+             "version that Debian has (6.18: its newest; 6.18.15), or list: which these are "
+             "(default: the newest kernel source of Debian testing)")
     add("--bochs", type=Path, metavar="PROGRAM",
         help="this Bochs (untested) instead of one that is built")
     add("--refresh-kernel", action="store_true",
@@ -76,11 +77,8 @@ def options(arguments: argparse.Namespace) -> Options:
     on = arguments.on
     if on == "auto":
         on = "native" if host.can_create_tds() else "emulated"
-    if arguments.kernel is not None:
-        if on == "native":
-            raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
-        if not arguments.kernel.exists():
-            raise UsageError(f"--kernel: {arguments.kernel} does not exist")
+    if arguments.kernel is not None and on == "native":
+        raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
     if arguments.bochs is not None and (
         on not in ("bochs", "emulated") or not os.access(arguments.bochs, os.X_OK)
     ):
@@ -88,11 +86,22 @@ def options(arguments: argparse.Namespace) -> Options:
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
     return Options(
         on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
-        out=arguments.out, kernel=arguments.kernel, bochs=arguments.bochs, debug_kernel=arguments.debug_kernel,
-        refresh_kernel=arguments.refresh_kernel, nightly=arguments.nightly,
-        jobs=jobs(arguments, on), fail_fast=arguments.fail_fast, verbose=arguments.verbose,
-        may_install=on != "native" and not arguments.no_install, allow_host_wide=arguments.allow_host_wide,
+        out=arguments.out, kernel=wanted_kernel(arguments.kernel), bochs=arguments.bochs,
+        debug_kernel=arguments.debug_kernel, refresh_kernel=arguments.refresh_kernel,
+        nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
+        verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
+        allow_host_wide=arguments.allow_host_wide,
     )
+
+
+def wanted_kernel(text: str | None) -> Path | str | None:
+    if text is None:
+        return None
+    if Path(text).exists():
+        return Path(text)
+    if versions.is_version(text):
+        return text
+    raise UsageError(f"--kernel: {text} does not exist, and is no version such as 6.18 or 6.18.15")
 
 
 def jobs(arguments: argparse.Namespace, on: str) -> int:
@@ -107,6 +116,9 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    if arguments.kernel == "list":
+        say(versions.listing())
+        return 0
     chosen = options(arguments)
     cache = Cache()
     runs = not (arguments.list or arguments.dry_run)
@@ -130,7 +142,7 @@ def purposes(chosen: Options, runs: bool) -> list[str]:
         return [] if programs.present() else ["tests"]
     if not runs:
         return ["tests"]
-    ready_made = chosen.kernel is not None and chosen.kernel.is_file()
+    ready_made = isinstance(chosen.kernel, Path) and chosen.kernel.is_file()
     emulators = {"qemu": ["emulator"], "bochs": ["bochs"], "emulated": ["emulator", "bochs"]}
     return ["tests", *emulators[chosen.on], "reports", *([] if ready_made else ["kernel"])]
 

@@ -37,11 +37,16 @@ class Kernel:
     dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
 
 
-def provide(cache: Cache, wanted: Path | None, debug: bool, refresh: bool, work: Path) -> Kernel:
-    """The kernel of --kernel, or by default Debian's; `work` is the run's own folder."""
-    if wanted is not None and wanted.is_file():
-        return ready_made(wanted)
-    tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh)
+def provide(
+    cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path
+) -> Kernel:
+    """The kernel of --kernel, a text being a version; `work` is the run's own folder."""
+    if isinstance(wanted, Path):
+        if wanted.is_file():
+            return ready_made(wanted)
+        tree = source.user_tree(wanted)
+    else:
+        tree = source.distribution_tree(cache, refresh, wanted)
     tree = overlay.with_softtdx(cache, tree)
     build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
     return build.once() if tree.fixed else build.again(work)

@@ -15,7 +15,7 @@ class Options:
     patterns: tuple[Pattern, ...]
     seed: int
     out: Path
-    kernel: Path | None
+    kernel: Path | str | None       # a text is a version number
     bochs: Path | None
     debug_kernel: bool
     refresh_kernel: bool

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed import versions
 from testbed.apt import Package, PrivateApt
 from testbed.cache import Cache
 from testbed.errors import BenchError, UsageError
@@ -50,9 +51,9 @@ def user_tree(folder: Path) -> Source:
     return Source(path, f"tree {path}", fixed=False)
 
 
-def distribution_tree(cache: Cache, refresh: bool) -> Source:
-    """The newest kernel source that Debian offers, unpacked in the cache."""
-    package = offered(cache, refresh)
+def distribution_tree(cache: Cache, refresh: bool, version: str | None = None) -> Source:
+    """The kernel source of Debian, by default the newest one, unpacked in the cache."""
+    package = offered(cache, refresh, version)
     key = f"{package.name}_{package.version}"
     path = cache.entry(
         "sources", key, f"fetching {package}", lambda folder: fetch(package, folder)
@@ -60,48 +61,56 @@ def distribution_tree(cache: Cache, refresh: bool) -> Source:
     return Source(path, str(package), fixed=True)
 
 
-def offered(cache: Cache, refresh: bool) -> Package:
-    """What the package index named newest when it was asked last."""
-    answer = cache.folder / "offered.json"
-    with cache.lock("offered", "asking for the newest kernel source"):
+def offered(cache: Cache, refresh: bool, version: str | None = None) -> Package:
+    """What the package index named when it was asked last: the newest, or of a version."""
+    answer = cache.folder / (f"offered-{version}.json" if version else "offered.json")
+    with cache.lock("offered", "asking Debian for a kernel source"):
         if refresh or not answer.exists():
-            say(f"asking Debian {SUITE} for its newest kernel source")
-            with PrivateApt(SUITE) as apt:
-                package = newest(apt)
+            package = versions.find(version) if version else newest()
             fresh = answer.with_suffix(".new")
             fresh.write_text(json.dumps(vars(package)))
             fresh.rename(answer)
         return Package(**json.loads(answer.read_text()))
 
 
-def newest(apt: PrivateApt) -> Package:
-    listing = apt.search(r"^linux-source-[0-9]+\.[0-9]+$")
-    names = re.findall(r"^linux-source-(\d+)\.(\d+) ", listing, re.MULTILINE)
-    if not names:
-        raise BenchError(f"Debian {SUITE} offers no linux-source package")
-    major, minor = max((int(major), int(minor)) for major, minor in names)
-    return apt.describe(f"linux-source-{major}.{minor}")
+def newest() -> Package:
+    say(f"asking Debian {SUITE} for its newest kernel source")
+    with PrivateApt(SUITE) as apt:
+        listing = apt.search(r"^linux-source-[0-9]+\.[0-9]+$")
+        names = re.findall(r"^linux-source-(\d+)\.(\d+) ", listing, re.MULTILINE)
+        if not names:
+            raise BenchError(f"Debian {SUITE} offers no linux-source package")
+        major, minor = max((int(major), int(minor)) for major, minor in names)
+        return apt.describe(f"linux-source-{major}.{minor}")
 
 
 def fetch(package: Package, folder: Path) -> None:
     if shutil.disk_usage(folder).free < ROOM_NEEDED:
         raise BenchError(f"the kernel needs {ROOM_NEEDED >> 30} GiB of disk space in {folder.parent}")
-    with PrivateApt(SUITE) as apt, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with (
+        PrivateApt(*versions.SUITES, kinds=("deb", "deb-src")) as apt,
+        tempfile.TemporaryDirectory(dir=folder.parent) as scratch,
+    ):
         try:
-            archive = apt.download(package, Path(scratch))
+            if package.name == versions.SOURCE:
+                archive = apt.download_source(package, Path(scratch))
+            else:
+                archive = apt.download(package, Path(scratch))
         except BenchError as error:
             raise BenchError(f"{error}\n--refresh-kernel asks for a newer one") from error
         unpack(package, archive, folder)
 
 
 def unpack(package: Package, archive: Path, folder: Path) -> None:
-    """The source tarball inside the package, straight into `folder`."""
+    """The source tarball, or the one inside of the package, straight into `folder`."""
     progress = Progress(f"unpacking {package}")
-    steps: list[Sequence[str]] = [
-        ["dpkg-deb", "--fsys-tarfile", str(archive)],
-        ["tar", "-xO", f"./usr/src/{package.name}.tar.xz"],
-        ["tar", "-xJ", "--strip-components=1", "-C", str(folder)],
-    ]
+    steps: list[Sequence[str]] = [["cat", str(archive)]]
+    if package.name != versions.SOURCE:
+        steps = [
+            ["dpkg-deb", "--fsys-tarfile", str(archive)],
+            ["tar", "-xO", f"./usr/src/{package.name}.tar.xz"],
+        ]
+    steps.append(["tar", "-xJ", "--strip-components=1", "-C", str(folder)])
     processes: list[subprocess.Popen[bytes]] = []
     for step in steps:
         stdin = processes[-1].stdout if processes else None

@@ -41,7 +41,7 @@ class OfferedTest(FolderTest):
         self.script("apt-cache", """
             case "$*" in
             *search*) printf '%s - x\\n' linux-source-6.12 linux-source-7.10 linux-source-7.9 ;;
-            *) printf 'Package: x\\nVersion: 7.10.1-1\\nSize: 123\\n' ;;
+            *) printf 'Package: linux-source-7.10\\nVersion: 7.10.1-1\\nSize: 123\\n' ;;
             esac""")
 
     def calls(self) -> list[str]:
