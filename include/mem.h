@@ -60,6 +60,9 @@ uint64_t pfn_of(const void *hva);
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
 
+/* The highest level at which the page @pfn may be mapped: 2M if it is part of a folio. */
+int page_level(uint64_t pfn);
+
 /* The NUMA node of the page at @hva, or -errno (-ENOENT: no page). */
 int node_of(const void *hva);
 /* move_pages(2) of one page to @node. Returns its new node or -errno. */

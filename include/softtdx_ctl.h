@@ -54,6 +54,8 @@ unsigned long softtdx_calls(unsigned int leaf, uint64_t status);
  * "TDX_OPERAND_BUSY|1").  Rules are cleared when the case ends.
  */
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times);
+/* The next @times calls of @leaf take @usecs more; Linux holds its locks meanwhile. */
+void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs);
 /* Calls that rules have hit so far. */
 unsigned long softtdx_injected(void);
 

@@ -222,9 +222,8 @@ unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
 	return calls.nr;
 }
 
-void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
+static void add_rule(char *rule)
 {
-	char *rule = strf("leaf %u status %s times %u", leaf, status, times);
 	int fd = open(DEBUGFS "inject", O_WRONLY | O_CLOEXEC);
 
 	undo_write(DEBUGFS "clear", "rules");
@@ -232,6 +231,16 @@ void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
 	     "rule \"%s\" of softtdx", rule);
 	close(fd);
 	free(rule);
+}
+
+void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
+{
+	add_rule(strf("leaf %u status %s times %u", leaf, status, times));
+}
+
+void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs)
+{
+	add_rule(strf("leaf %u times %u delay %u", leaf, times, usecs));
 }
 
 static void count_hits(const char *line, void *arg)

@@ -405,27 +405,6 @@ static void finalize_without_vcpu(const struct test *t)
 	expect_errno(create_vcpu(vm), EIO, "the VM is dead");
 }
 
-static void prefault_before_finalize(const struct test *t)
-{
-	struct td td = td_at(MEMORY_ADDED);
-	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
-
-	(void)t;
-	expect_errno(__vcpu_prefault(td.vcpu, &range), EOPNOTSUPP, "prefault before finalize");
-	td_finalize(td.vm);
-	expect_ok(__vcpu_prefault(td.vcpu, &range), "prefault after finalize");
-}
-
-static void prefault_shared_bit(const struct test *t)
-{
-	struct td td = td_at(FINALIZED);
-	struct kvm_pre_fault_memory range = { .gpa = GPA | TD_SHARED_BIT, .size = SZ_4K };
-
-	(void)t;
-	expect_errno(__vcpu_prefault(td.vcpu, &range), EINVAL, "prefault of gpa | shared bit");
-	expect_eq(range.size, SZ_4K, "bytes left");
-}
-
 /* --- the end ---------------------------------------------------------------------------------------- */
 
 struct end {
@@ -606,10 +585,6 @@ static const struct test_case cases[] = {
 	{ "finalize_without_vcpu", "finalize without vCPU: EIO, the VM is dead",
 	  finalize_without_vcpu, .vm_types = VM_TDX, .boot = BOOT_TDX,
 	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print a WARNING" },
-	{ "prefault_before_finalize", "prefault before finalize: EOPNOTSUPP",
-	  prefault_before_finalize, TD },
-	{ "prefault_shared_bit", "prefault of a gpa with the shared bit: EINVAL",
-	  prefault_shared_bit, TD },
 
 	{ "destroyed_vcpu_first", "closed at each stage: vCPU, guest_memfd, VM", destroyed,
 	  end_vcpu_first, OURS },

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Levels of a TD's memory: leaves are 4K, in KVM's mirror and in the Secure EPT,
+ * as the pages of guest_memfd are; tables of the Secure EPT appear when the first
+ * gpa below them is mapped, once, and stay (TDH.MEM.SEPT.ADD;
+ * tdx_sept_set_private_spte() in arch/x86/kvm/vmx/tdx.c).
+ *
+ * Shared gfns are mapped by a tree of their own, where pages may be huge.
+ */
+#include <sys/mman.h>
+
+#include "softtdx_ctl.h"
+#include "spte_map.h"
+#include "td_fixture.h"
+#include "testcase.h"
+#include "thread.h"
+
+static unsigned long sept_adds(void)
+{
+	return softtdx_calls(TDH_MEM_SEPT_ADD, 0);
+}
+
+/* Tables that KVM linked, into whichever tree, since the last observer_clear(). */
+static unsigned long tables_linked(struct observer *o)
+{
+	const struct event *ev;
+	unsigned long linked = 0;
+	size_t nr;
+
+	ev = observer_events(o, &nr);
+	for (size_t i = 0; i < nr; i++)
+		linked += ev[i].type == EV_SPTE && spte_is_present(ev[i].new_spte) &&
+			  !spte_is_leaf(ev[i].new_spte, ev[i].level) &&
+			  !spte_is_present(ev[i].old_spte);
+	return linked;
+}
+
+/* Nothing is mapped at @gpa, and the tables lead down to the entries of @level. */
+static void expect_free_at(struct vm *vm, uint64_t gpa, int level)
+{
+	struct sept s = sept_walk(vm, gpa);
+
+	expect_eq(s.state, SEPT_FREE, "state of gpa 0x%llx in the SEPT (%s)",
+		  (unsigned long long)gpa, sept_state_name(s.state));
+	expect_eq(s.level, level, "level at which the walk of gpa 0x%llx ends",
+		  (unsigned long long)gpa);
+}
+
+/* --- tables appear with the first gpa below them -------------------------------------- */
+
+/* Pages that are mapped one after the other, each with the tables that it adds. */
+struct step {
+	uint64_t gpa;
+	unsigned int tables;
+};
+#define MAX_STEPS 4
+
+struct steps {
+	bool add;		/* KVM_TDX_INIT_MEM_REGION, else KVM_PRE_FAULT_MEMORY */
+	struct step step[MAX_STEPS];
+	unsigned int nr;
+};
+
+static bool among(const struct step *step, unsigned int nr, uint64_t gpa, uint64_t size)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		if (step[i].gpa / size == gpa / size)
+			return true;
+	return false;
+}
+
+static void map_step(struct td *td, const struct steps *s, unsigned int i, uint8_t *source)
+{
+	const struct step *step = &s->step[i];
+	unsigned long adds = sept_adds();
+
+	/* Tables that are missing: the walk ends as many levels above the 4K entries. */
+	expect_free_at(td->vm, step->gpa, LEVEL_4K + step->tables);
+	observer_clear(td->o);
+	if (s->add)
+		td_add(td->vcpu, source, step->gpa, 1, 0);
+	else
+		prefault(td->vcpu, step->gpa, SZ_4K);
+
+	expect_eq(sept_adds() - adds, step->tables, "TDH.MEM.SEPT.ADDs for gpa 0x%llx",
+		  (unsigned long long)step->gpa);
+	expect_eq(tables_linked(td->o), step->tables, "tables that KVM linked for gpa 0x%llx",
+		  (unsigned long long)step->gpa);
+}
+
+static void tables(const struct test *t)
+{
+	const struct steps *s = t->tc->arg;
+	struct td td = td_fixture(t, 0);
+	uint8_t *source = td_source(1, t->seed);
+	uint64_t other;
+
+	for (unsigned int i = 0; i < s->nr; i++)
+		if (!among(s->step, i, s->step[i].gpa, SZ_2M))
+			td_slot_add(td.vm, s->step[i].gpa & ~(SZ_2M - 1), SZ_2M);
+	if (!s->add)
+		td_finalize(td.vm);
+	for (unsigned int i = 0; i < s->nr; i++)
+		map_step(&td, s, i, source);
+
+	for (unsigned int i = 0; i < s->nr; i++) {
+		expect_td_mapped(&td, s->step[i].gpa, 1, s->add ? SEPT_MAPPED : SEPT_PENDING);
+		other = s->step[i].gpa ^ SZ_4K;
+		if (!among(s->step, s->nr, other, SZ_4K))
+			expect_free_at(td.vm, other, LEVEL_4K);
+	}
+	expect_eq(vm_stat(td.vm, "pages_4k"), s->nr, "statistic pages_4k");
+	measure("pages", s->nr);
+}
+
+#define SZ_512G	(512 * SZ_1G)
+#define TOP	TD_SHARED_BIT		/* one beyond the highest private gpa */
+
+static const struct steps
+	same_2m = { false, { { GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }, { GPA + SZ_4K, 0 } }, 3 },
+	border_2m = { false, { { GPA + SZ_2M - SZ_4K, 3 }, { GPA + SZ_2M, 1 } }, 2 },
+	border_2m_down = { false, { { GPA + SZ_2M, 3 }, { GPA + SZ_2M - SZ_4K, 1 } }, 2 },
+	border_1g = { false, { { GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 },
+			       { GPA + SZ_1G + SZ_2M, 1 } }, 3 },
+	border_512g = { false, { { SZ_512G - SZ_4K, 3 }, { SZ_512G, 3 },
+				 { SZ_512G + SZ_1G, 2 } }, 3 },
+	lowest = { false, { { 0, 3 }, { SZ_2M, 1 } }, 2 },
+	highest = { false, { { TOP - SZ_4K, 3 }, { TOP - SZ_2M, 0 },
+			     { TOP - SZ_2M - SZ_4K, 1 } }, 3 },
+	far_apart = { false, { { 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 } }, 3 },
+	add_same_2m = { true, { { GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 } }, 2 },
+	add_border_1g = { true, { { GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 } }, 2 },
+	add_border_512g = { true, { { SZ_512G, 3 }, { SZ_512G - SZ_4K, 3 } }, 2 },
+	add_highest = { true, { { TOP - SZ_4K, 3 }, { 0, 3 } }, 2 };
+
+/* Pages that are added before the finalize and after it share their tables. */
+static void added_then_faulted(const struct test *t)
+{
+	struct td td = td_fixture(t, SZ_2M);
+	unsigned long adds;
+
+	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
+	td_finalize(td.vm);
+	adds = sept_adds();
+	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
+	expect_eq(sept_adds() - adds, 0, "TDH.MEM.SEPT.ADDs for the second page");
+	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
+	expect_td_mapped(&td, GPA + SZ_4K, 1, SEPT_PENDING);
+}
+
+/* --- the level of the leaves ------------------------------------------------------------ */
+
+/*
+ * All of an aligned 2M: the module's leaves are those of the mirror, and as large
+ * as KVM says that guest_memfd's pages are, at most.
+ */
+static void whole_2m(const struct test *t)
+{
+	bool add = t->tc->arg;
+	struct td td = td_fixture(t, SZ_2M);
+
+	if (add)
+		td_add(td.vcpu, td_source(512, t->seed), GPA, 512, 0);
+	td_finalize(td.vm);
+	if (!add)
+		prefault(td.vcpu, GPA, SZ_2M);
+
+	observer_sync(td.o);
+	for (uint64_t gpa = GPA; gpa < GPA + SZ_2M; gpa += 73 * SZ_4K) {
+		struct mapping m = observer_known(td.o, gpa >> 12);
+		struct sept s = sept_walk(td.vm, gpa);
+
+		expect_eq(s.level, m.level, "level of gpa 0x%llx in the SEPT and in the mirror",
+			  (unsigned long long)gpa);
+		expect_true(s.level <= page_level(m.pfn),
+			    "gpa 0x%llx: level %d in the SEPT, within its page (level %d)",
+			    (unsigned long long)gpa, s.level, page_level(m.pfn));
+	}
+	expect_eq(observer_leaves(td.o, LEVEL_4K) + 512 * observer_leaves(td.o, LEVEL_2M), 512,
+		  "pages mapped");
+	expect_eq(vm_stat(td.vm, "pages_4k") + 512 * vm_stat(td.vm, "pages_2m"), 512,
+		  "pages in KVM's statistics");
+	measure("pages", 512);
+}
+
+/* --- private and shared, side by side -------------------------------------------------- */
+
+/* Of two neighbours, one is private: each has its tree, and its own tables. */
+static void side_by_side(const struct test *t)
+{
+	struct td td = td_fixture_final(t, SZ_2M);
+	uint8_t *hva = td.slot->mem->hva;
+	unsigned long adds = sept_adds();
+
+	mem_touch(hva, SZ_2M);
+	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
+	prefault(td.vcpu, GPA, 2 * SZ_4K);
+
+	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
+	expect_mapped(td.o, GFN + 1, LEVEL_4K, pfn_of(hva + SZ_4K));
+	expect_free_at(td.vm, GPA + SZ_4K, LEVEL_4K);
+	expect_eq(sept_adds() - adds, 3, "tables of the SEPT");
+	expect_eq(tables_linked(td.o), 3 + 3, "tables of the mirror and of the shared tree");
+
+	need(!madvise(hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
+	expect_not_mapped(td.o, GFN + 1);
+	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
+	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
+	mem_punch_hole(td.slot->gmem, 0, SZ_2M);
+	expect_td_unmapped(&td, GPA, 1);
+	expect_mapped(td.o, GFN + 1, LEVEL_4K, pfn_of(hva + SZ_4K));
+}
+
+/* What is shared may be huge, whatever the private neighbour is. */
+static void shared_2m(const struct test *t)
+{
+	struct td td = td_fixture(t, 0);
+	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
+
+	slot_add_gmem(td.vm, GPA, mem, mem_create(MEM_GMEM, 2 * SZ_2M, td.vm));
+	vm_set_private(td.vm, GPA, SZ_2M);
+	td_finalize(td.vm);
+	prefault(td.vcpu, GPA + SZ_2M - SZ_4K, 2 * SZ_4K);
+	expect_td_mapped(&td, GPA + SZ_2M - SZ_4K, 1, SEPT_PENDING);
+	expect_mapped(td.o, GFN + 512, LEVEL_2M, pfn_of(mem->hva + SZ_2M));
+
+	/* One gfn of it becomes private: both halves of the 2M are 4K then. */
+	vm_set_private(td.vm, GPA + SZ_2M + 8 * SZ_4K, SZ_4K);
+	expect_not_mapped(td.o, GFN + 512 + 8);
+	prefault(td.vcpu, GPA + SZ_2M + 7 * SZ_4K, 2 * SZ_4K);
+	expect_mapped(td.o, GFN + 512 + 7, LEVEL_4K, pfn_of(mem->hva + SZ_2M + 7 * SZ_4K));
+	expect_td_mapped(&td, GPA + SZ_2M + 8 * SZ_4K, 1, SEPT_PENDING);
+}
+
+/* --- tables stay ---------------------------------------------------------------------------- */
+
+static void end_by_punch(struct td *td)
+{
+	mem_punch_hole(td->slot->gmem, 0, SZ_2M);
+}
+
+static void end_by_conversion(struct td *td)
+{
+	vm_set_shared(td->vm, GPA, SZ_2M);
+	vm_set_private(td->vm, GPA, SZ_2M);
+}
+
+static void end_by_slot(struct td *td)
+{
+	slot_delete(td->slot);
+	need(!__slot_set(td->slot), "the slot again");
+}
+
+/* The last leaf below a table goes; the table waits for the next. */
+static void tables_stay(const struct test *t)
+{
+	void (*end)(struct td *td) = t->tc->arg;
+	struct td td = td_fixture_final(t, SZ_2M);
+	unsigned long adds;
+
+	prefault(td.vcpu, GPA, 2 * SZ_4K);
+	end(&td);
+	expect_not_mapped(td.o, GFN);
+	expect_free_at(td.vm, GPA, LEVEL_4K);
+
+	adds = sept_adds();
+	prefault(td.vcpu, GPA, SZ_4K);
+	expect_eq(sept_adds() - adds, 0, "TDH.MEM.SEPT.ADDs for gpa 0x%llx, mapped again", GPA);
+	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
+}
+
+/* --- two vCPUs at once --------------------------------------------------------------------- */
+
+struct racer {
+	struct vcpu *vcpu;
+	uint64_t gpa;
+};
+
+static int race(void *arg)
+{
+	struct racer *r = arg;
+	struct kvm_pre_fault_memory range = { .gpa = r->gpa, .size = SZ_4K };
+
+	return __vcpu_prefault(r->vcpu, &range);
+}
+
+struct race {
+	uint64_t gpa[2];
+	unsigned int tables, pages;
+};
+
+/*
+ * Two vCPUs need the same tables.  The module is slow to add them, so that the
+ * second meets an SPTE that the first has frozen, and retries.
+ */
+static void race_for_tables(const struct test *t)
+{
+	const struct race *r = t->tc->arg;
+	struct td td = td_fixture(t, 2 * SZ_2M);
+	struct racer racers[2] = { { td.vcpu, r->gpa[0] }, { td_vcpu(td.vm), r->gpa[1] } };
+	struct thread *threads[2];
+	unsigned long adds = sept_adds(), augs = softtdx_calls(TDH_MEM_PAGE_AUG, 0);
+
+	td_finalize(td.vm);
+	softtdx_delay(TDH_MEM_SEPT_ADD, 3, 5000);
+	for (int i = 0; i < 2; i++)
+		threads[i] = thread_start(race, &racers[i]);
+	for (int i = 0; i < 2; i++)
+		expect_ok(thread_join(threads[i], "KVM_PRE_FAULT_MEMORY"),
+			  "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", (unsigned long long)r->gpa[i]);
+
+	errno = ETIME;
+	need(observer_retries(td.o), "one vCPU to meet the other's frozen SPTE");
+	measure("retries", observer_retries(td.o));
+	expect_eq(sept_adds() - adds, r->tables, "TDH.MEM.SEPT.ADDs");
+	expect_eq(softtdx_calls(TDH_MEM_PAGE_AUG, 0) - augs, r->pages, "TDH.MEM.PAGE.AUGs");
+	expect_eq(tables_linked(td.o), r->tables, "tables that KVM linked");
+	for (int i = 0; i < 2; i++)
+		expect_td_mapped(&td, r->gpa[i], 1, SEPT_PENDING);
+}
+
+static const struct race
+	race_page = { { GPA, GPA }, 3, 1 },
+	race_same_2m = { { GPA, GPA + SZ_4K }, 3, 2 },
+	race_two_2m = { { GPA, GPA + SZ_2M }, 4, 2 };
+
+/* --- 52 guest-physical bits -------------------------------------------------------------------- */
+
+/* A TD with 52 guest-physical bits has a table more, and the shared bit at 51. */
+static void gpaw_52(const struct test *t)
+{
+	struct td td = { .vm = td_vm() };
+	struct kvm_tdx_init_vm *params = td_params(td.vm);
+	uint64_t gpa = 1ULL << 49;
+
+	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+		if (params->cpuid.entries[i].function == 0x80000008)
+			params->cpuid.entries[i].eax = (params->cpuid.entries[i].eax & ~0xff0000u) |
+						       52 << 16;
+	if (__td_init(td.vm, params, NULL))
+		test_skip("needs a CPU with 5-level EPT: KVM_TDX_INIT_VM with GPAW 52 says %s",
+			  errno_text(errno));
+	td.vcpu = td_vcpu(td.vm);
+	td.slot = td_slot_add(td.vm, gpa, SZ_2M);
+	td.o = observe(td.vm, t->tc->observes);
+	td_finalize(td.vm);
+
+	prefault(td.vcpu, gpa, SZ_4K);
+	expect_td_mapped(&td, gpa, 1, SEPT_PENDING);
+	expect_eq(tables_linked(td.o), 4, "tables that KVM linked");
+}
+
+#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .observes = OBSERVE_MAPPING
+#define LOOKS	TD, .flags = CASE_SOFTTDX | CASE_SEPT
+
+static const struct test_case cases[] = {
+	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
+	  tables, &same_2m, LOOKS },
+	{ "border_2m", "both sides of a 2M border: one more table", tables, &border_2m, LOOKS },
+	{ "border_2m_down", "the same, from above", tables, &border_2m_down, LOOKS },
+	{ "border_1g", "both sides of a 1G border: two more tables", tables, &border_1g, LOOKS },
+	{ "border_512g", "both sides of a 512G border: three more tables", tables, &border_512g,
+	  LOOKS },
+	{ "lowest_gpa", "gpa 0 and its neighbour 2M", tables, &lowest, LOOKS },
+	{ "highest_gpa", "the last pages below the shared bit", tables, &highest, LOOKS },
+	{ "far_apart", "the lowest and the highest gpa, and one between", tables, &far_apart,
+	  LOOKS },
+	{ "add_same_2m", "initial memory: two pages of one 2M", tables, &add_same_2m, LOOKS },
+	{ "add_border_1g", "initial memory: both sides of a 1G border", tables, &add_border_1g,
+	  LOOKS },
+	{ "add_border_512g", "initial memory: both sides of a 512G border, from above", tables,
+	  &add_border_512g, LOOKS },
+	{ "add_highest_gpa", "initial memory: the highest and the lowest gpa", tables,
+	  &add_highest, LOOKS },
+	{ "added_then_faulted", "pages of before and after the finalize share tables",
+	  added_then_faulted, LOOKS },
+
+	{ "whole_2m", "an aligned 2M, prefaulted: leaves as large as its pages", whole_2m, NULL,
+	  LOOKS },
+	{ "add_whole_2m", "an aligned 2M of initial memory: leaves as large as its pages",
+	  whole_2m, (void *)1, LOOKS },
+
+	{ "side_by_side", "a private and a shared neighbour: two trees, zapped on their own",
+	  side_by_side, LOOKS },
+	{ "shared_2m", "shared memory is mapped 2M beside private 4K", shared_2m, LOOKS,
+	  .hugepages_2m = 2 },
+
+	{ "tables_stay_after_punch", "all pages punched out: the tables stay", tables_stay,
+	  end_by_punch, LOOKS },
+	{ "tables_stay_after_conversion", "all pages shared and private again: the tables stay",
+	  tables_stay, end_by_conversion, LOOKS },
+	{ "tables_stay_after_slot", "the slot deleted and made again: the tables stay",
+	  tables_stay, end_by_slot, LOOKS },
+
+	{ "race_page", "two vCPUs fault one page in: one page, three tables", race_for_tables,
+	  &race_page, LOOKS, .cpus = 2 },
+	{ "race_same_2m", "two vCPUs, two pages of one 2M: three tables", race_for_tables,
+	  &race_same_2m, LOOKS, .cpus = 2 },
+	{ "race_two_2m", "two vCPUs, two 2M of one 1G: four tables", race_for_tables,
+	  &race_two_2m, LOOKS, .cpus = 2 },
+
+	{ "gpaw_52", "52 guest-physical bits: five levels", gpaw_52, LOOKS },
+};
+
+TEST_MAIN("levels of the mappings and tables of a TD", cases)
