@@ -57,6 +57,12 @@ void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size);
 #define PFN_NONE	UINT64_MAX
 uint64_t pfn_of(const void *hva);
 
+/*
+ * The content of page @pfn, through /dev/mem; skips the case where the kernel
+ * shows no memory there.  Of private memory only softtdx's TDs have any.
+ */
+void read_pfn(uint64_t pfn, uint8_t page[4096]);
+
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
 

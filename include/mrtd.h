@@ -21,7 +21,15 @@ struct mrtd *mrtd_new(void);
  */
 void mrtd_add_page(struct mrtd *m, uint64_t gpa, const void *data, bool measured);
 
+/* The same for @nr pages in a row. */
+void mrtd_add_pages(struct mrtd *m, uint64_t gpa, const uint8_t *data, uint64_t nr,
+		    bool measured);
+
 /* As of KVM_TDX_FINALIZE_VM: 96 lower-case hex digits, freed by the caller. */
 char *mrtd_finish(struct mrtd *m);
+
+/* The only TD of this host has this measurement. (CASE_SOFTTDX) */
+#define expect_mrtd(m)	expect_mrtd_(__FILE__, __LINE__, m)
+void expect_mrtd_(const char *file, int line, struct mrtd *m);
 
 #endif /* MRTD_H */

@@ -39,4 +39,10 @@ void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t
 void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
 			 uint64_t nr_pages);
 
+/* The 4096 bytes of page @pfn are those of @data, NULL: all zero. (CASE_SOFTTDX) */
+#define expect_content(pfn, data, ...) \
+	expect_content_(__FILE__, __LINE__, pfn, data, strf(__VA_ARGS__))
+void expect_content_(const char *file, int line, uint64_t pfn, const uint8_t *data,
+		     const char *what);
+
 #endif /* TD_FIXTURE_H */

@@ -20,6 +20,12 @@ bool thread_ended(struct thread *t, double seconds);
 int thread_join(struct thread *t, const char *what);
 
 /*
+ * Does it come to sleep uninterruptibly (on a mutex, on a rwsem) within @seconds?
+ * False at once if it ends.
+ */
+bool thread_sleeps(struct thread *t, double seconds);
+
+/*
  * Wait until thread @tid of this process sleeps in a kernel function whose name
  * contains @function (/proc/TID/wchan). False after @seconds.
  */

@@ -199,6 +199,15 @@ uint64_t pfn_of(const void *hva)
 	return PAGEMAP_PFN(entry);
 }
 
+void read_pfn(uint64_t pfn, uint8_t page[4096])
+{
+	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, page, SZ_4K, pfn * SZ_4K) != (ssize_t)SZ_4K)
+		test_skip("needs memory in /dev/mem (CONFIG_DEVMEM without CONFIG_STRICT_DEVMEM)");
+	close(fd);
+}
+
 bool is_thp(const void *hva)
 {
 	uint64_t pfn = pfn_of(hva);

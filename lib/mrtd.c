@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mrtd.h"
+#include "softtdx_ctl.h"
 #include "testcase.h"
 
 #define CHUNK	256		/* bytes a TDH.MR.EXTEND covers */
@@ -48,6 +49,13 @@ void mrtd_add_page(struct mrtd *m, uint64_t gpa, const void *data, bool measured
 	}
 }
 
+void mrtd_add_pages(struct mrtd *m, uint64_t gpa, const uint8_t *data, uint64_t nr,
+		    bool measured)
+{
+	for (uint64_t i = 0; i < nr; i++)
+		mrtd_add_page(m, gpa + i * SZ_4K, data + i * SZ_4K, measured);
+}
+
 char *mrtd_finish(struct mrtd *m)
 {
 	char *hex = calloc(1, 2 * SHA384 + 1);
@@ -59,4 +67,14 @@ char *mrtd_finish(struct mrtd *m)
 	EVP_MD_CTX_free(m->sha);
 	free(m);
 	return hex;
+}
+
+void expect_mrtd_(const char *file, int line, struct mrtd *m)
+{
+	char *expected = mrtd_finish(m);
+	const char *seen = softtdx_mrtd(softtdx_only_td());
+
+	if (strcmp(expected, seen))
+		test_failed(file, line, "MRTD of the TD", expected, seen);
+	free(expected);
 }

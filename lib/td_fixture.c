@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdlib.h>
+#include <string.h>
 
 #include "td_fixture.h"
 
@@ -67,4 +68,19 @@ void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64
 		expect_sept_(file, line, sept_walk(td->vm, at), at, LEVEL_NONE, SEPT_FREE,
 			     PFN_ANY);
 	}
+}
+
+void expect_content_(const char *file, int line, uint64_t pfn, const uint8_t *data,
+		     const char *what)
+{
+	static const uint8_t zeroes[SZ_4K];
+	uint8_t page[SZ_4K];
+
+	read_pfn(pfn, page);
+	data = data ?: zeroes;
+	for (unsigned int i = 0; i < SZ_4K; i++)
+		if (page[i] != data[i])
+			test_failed(file, line, strf("%s (pfn 0x%llx): byte %u", what,
+						     (unsigned long long)pfn, i),
+				    strf("0x%02x", data[i]), strf("0x%02x", page[i]));
 }

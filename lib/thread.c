@@ -71,6 +71,32 @@ int thread_join(struct thread *t, const char *what)
 	return t->ret;
 }
 
+/* The state of a thread of this process: 'R', 'S', 'D', ... */
+static char state_of(pid_t tid)
+{
+	FILE *f = fopen(strf("/proc/self/task/%d/stat", tid), "re");
+	char state = '?';
+
+	if (!f)
+		return state;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	fclose(f);
+	return state;
+}
+
+bool thread_sleeps(struct thread *t, double seconds)
+{
+	double deadline = now() + seconds;
+
+	while (now() < deadline && !thread_ended(t, 0)) {
+		if (state_of(t->tid) == 'D')
+			return true;
+		usleep(500);
+	}
+	return false;
+}
+
 bool tid_sleeps_in(pid_t tid, const char *function, double seconds)
 {
 	double deadline = now() + seconds;
