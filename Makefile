@@ -3,6 +3,8 @@
 # make            the tests and what they need, into build/
 # make docs       docs/tests.md, the catalogue of all cases
 # make check      all the tests of this project itself
+# make kmod KDIR=/lib/modules/$(uname -r)/build
+#                 the kernel module that looks at TDs on this host (docs/kmod.md)
 # make clean
 #
 # Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan),
@@ -31,7 +33,7 @@ LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
-.PHONY: all tests unit docs check clean
+.PHONY: all tests unit docs kmod check clean
 .SECONDARY:
 
 all: tests
@@ -56,6 +58,11 @@ $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 
 docs: tests
 	$(PYTHON) scripts/catalogue $(O)/tests
+
+# Without our variables: the kernel's make has other ideas of O and CC.
+kmod:
+	$(if $(KDIR),,$(error make kmod KDIR=build tree of the running kernel))
+	MAKEFLAGS= $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod MO=$(abspath $(O))/kmod modules
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
 check:

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "mem.h"
+#include "seamcall.h"
 
 struct vm;
 
@@ -41,6 +42,7 @@ enum event_type {
 	EV_ATTR_START,		/* kvm_arch_pre_set_memory_attributes */
 	EV_ATTR_END,		/* kvm_arch_post_set_memory_attributes */
 	EV_CLEAR_LOG,		/* KVM_CLEAR_DIRTY_LOG works on a slot: first word */
+	EV_SEAMCALL,		/* for a TD's memory: call (seamcall.h) */
 	EV_NR
 };
 #define OBSERVE(ev)	(1u << (ev))
@@ -56,6 +58,7 @@ struct event {
 	int ret;
 	uint64_t old_spte;
 	uint64_t new_spte;
+	struct seamcall call;	/* EV_SEAMCALL */
 };
 
 struct mapping {

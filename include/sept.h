@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Secure EPT of a TD, as the TDX module tells it (TDH.MEM.SEPT.RD).  Cases
- * that look at it declare CASE_SEPT.  Look only while nothing else works on the
- * TD: the read could make one of KVM's own SEAMCALLs busy.
+ * The Secure EPT of a TD and the metadata of its pages, as the TDX module tells
+ * them (TDH.MEM.SEPT.RD, TDH.PHYMEM.PAGE.RDMD), by way of kmod/.  Cases that look
+ * declare CASE_SEPT.  Look only while no vCPU runs: the read could make one of
+ * its calls busy.  While KVM works on the TD in another way the bench is broken.
  */
 #ifndef SEPT_H
 #define SEPT_H
@@ -33,14 +34,32 @@ struct sept {
 	uint64_t entry;		/* raw */
 };
 
-/* Why the Secure EPT cannot be read on this host, or NULL: a skip reason. */
+/* Why the TDX module cannot be asked on this host, or NULL: a skip reason. */
 const char *sept_missing(void);
+
+/* Physical address of the root page (TDR) of the TD. */
+uint64_t sept_tdr(struct vm *vm);
 
 /*
  * The entry at which the walk of @gpa ends: a leaf, or the FREE entry at the
- * level that the tables reach.  @vm must be the only TD of this host yet.
+ * level that the tables reach.
  */
 struct sept sept_walk(struct vm *vm, uint64_t gpa);
+/* The entry of @gpa at @level, a table for example; a higher one if the walk ends there. */
+struct sept sept_entry(struct vm *vm, uint64_t gpa, int level);
+
+/* Types of pages (TDX module ABI: PT_*). */
+enum page_type {
+	PAGE_FREE = 0, PAGE_RESERVED = 1, PAGE_REGULAR = 3, PAGE_TDR = 4, PAGE_TDCX = 5,
+	PAGE_TDVPR = 6, PAGE_SEPT = 8,
+	PAGE_FOREIGN = -1,	/* of another TD */
+};
+struct pamt {
+	enum page_type type;
+	uint64_t owner;		/* TDR, 0 if none */
+	int level;		/* size: LEVEL_* */
+};
+struct pamt pamt_of(struct vm *vm, uint64_t pfn);
 
 /* The leaf of @gpa is this one. @pfn may be PFN_ANY. */
 #define expect_sept(vm, gpa, level, state, pfn) \
@@ -50,5 +69,9 @@ struct sept sept_walk(struct vm *vm, uint64_t gpa);
 	expect_sept_(__FILE__, __LINE__, sept_walk(vm, gpa), gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
 void expect_sept_(const char *file, int line, struct sept s, uint64_t gpa, int level,
 		  enum sept_state state, uint64_t pfn);
+
+/* The page @pfn is a 4K page of @vm's TD of that type; PAGE_FREE: of nobody. */
+#define expect_pamt(vm, pfn, type)	expect_pamt_(__FILE__, __LINE__, vm, pfn, type)
+void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum page_type type);
 
 #endif /* SEPT_H */

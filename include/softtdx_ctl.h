@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "seamcall.h"	/* leaves */
+
 /* Is this host's TDX module the software one, enabled? */
 bool softtdx_present(void);
 
@@ -35,17 +37,6 @@ uint64_t softtdx_only_td(void);
 /* MRTD of a TD as 96 lower-case hex digits; it lives as long as the process. */
 const char *softtdx_mrtd(uint64_t tdr);
 
-/* An entry of a TD's Secure EPT. Levels as in the module: 0 is 4K. */
-struct sept_entry {
-	uint64_t gpa;
-	int level;
-	char state[24];		/* "MAPPED", "PENDING", "NL_MAPPED", ... */
-	uint64_t hpa;
-	uint64_t entry;		/* raw */
-};
-/* All entries that are not FREE, by gpa; @nr gets their number. Freed by the caller. */
-struct sept_entry *softtdx_sept(uint64_t tdr, size_t *nr);
-
 /* Calls of a leaf (its number) that ended with status class @status, e.g. 0. */
 unsigned long softtdx_calls(unsigned int leaf, uint64_t status);
 
@@ -58,12 +49,5 @@ void softtdx_inject(unsigned int leaf, const char *status, unsigned int times);
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs);
 /* Calls that rules have hit so far. */
 unsigned long softtdx_injected(void);
-
-/* Leaves (TDH_*), as numbered by the TDX module's ABI. */
-enum {
-	TDH_MEM_PAGE_ADD = 2, TDH_MEM_SEPT_ADD = 3, TDH_MEM_PAGE_AUG = 6,
-	TDH_MEM_RANGE_BLOCK = 7, TDH_MNG_CREATE = 9, TDH_MR_EXTEND = 16,
-	TDH_MR_FINALIZE = 17, TDH_MEM_PAGE_REMOVE = 29, TDH_MEM_TRACK = 38,
-};
 
 #endif /* SOFTTDX_CTL_H */

@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "observe.h"
 #include "probes.h"
+#include "sept.h"
 #include "spte_map.h"
 #include "undo.h"
 #include "vm.h"
@@ -31,7 +32,8 @@ struct observer {
 	struct source sources[MAX_SOURCES];
 	int nr_sources;
 
-	struct { int pid; uint64_t kvm; } tasks[MAX_TASKS];
+	uint64_t tdr;			/* of the VM, if SEAMCALLs are observed */
+	struct task { int pid; uint64_t kvm, tdr; } tasks[MAX_TASKS];
 	int nr_tasks;
 
 	struct event *events;
@@ -96,6 +98,11 @@ static void source_enable(struct observer *o, struct source *s)
 	s->gpa = tep_find_field(event, "gpa");
 	s->ret = tep_find_field(event, "ret");
 	s->level = tep_find_field(event, "level");
+	s->leaf = tep_find_field(event, "leaf");
+	s->rcx = tep_find_field(event, "rcx");
+	s->rdx = tep_find_field(event, "rdx");
+	s->r8 = tep_find_field(event, "r8");
+	s->status = tep_find_field(event, "status");
 	s->old = tep_find_field(event, "old_spte");
 	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
 		 tep_find_field(event, "spte");
@@ -132,6 +139,8 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
 		 nr_observers++);
 
+	if (mask & OBSERVE(EV_SEAMCALL))
+		o->tdr = sept_tdr(vm);
 	o->nr_sources = probes_attach(o->group, mask, o->sources);
 
 	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), o->instance_name));
@@ -209,18 +218,18 @@ static uint64_t field(struct tep_format_field *f, struct tep_record *record)
 	return value;
 }
 
-static uint64_t *task_kvm(struct observer *o, int pid)
+static struct task *task(struct observer *o, int pid)
 {
+	struct task *t;
+
 	for (int i = 0; i < o->nr_tasks; i++)
 		if (o->tasks[i].pid == pid)
-			return &o->tasks[i].kvm;
+			return &o->tasks[i];
 	/* A task that was not seen for MAX_TASKS others can be forgotten: it
 	 * tells its VM again before its next event. */
-	o->tasks[o->nr_tasks % MAX_TASKS].pid = pid;
-	o->tasks[o->nr_tasks % MAX_TASKS].kvm = 0;
-	if (o->nr_tasks < MAX_TASKS)
-		return &o->tasks[o->nr_tasks++].kvm;
-	return &o->tasks[0].kvm;
+	t = &o->tasks[o->nr_tasks < MAX_TASKS ? o->nr_tasks++ : 0];
+	*t = (struct task){ .pid = pid };
+	return t;
 }
 
 static void log_event(struct observer *o, const struct event *ev)
@@ -230,6 +239,23 @@ static void log_event(struct observer *o, const struct event *ev)
 		o->events = realloc(o->events, o->max_events * sizeof(*ev));
 	}
 	o->events[o->nr_events++] = *ev;
+}
+
+/* A SEAMCALL that names no TD is about the one that its task worked on last. */
+static void on_seamcall(struct observer *o, const struct source *s, struct tep_record *record,
+			struct event *ev)
+{
+	struct task *t = task(o, ev->pid);
+	uint64_t tdr;
+
+	if (!seamcall_decode(field(s->leaf, record), field(s->rcx, record),
+			     field(s->rdx, record), field(s->r8, record), &ev->call, &tdr))
+		return;
+	ev->call.status = field(s->status, record);
+	if (tdr)
+		t->tdr = tdr;
+	if (t->tdr == o->tdr)
+		log_event(o, ev);
 }
 
 static int on_record(struct tep_event *event, struct tep_record *record, int cpu,
@@ -262,12 +288,16 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 			o->kvm = kvm;
 		return 0;
 	}
+	if (s->type == EV_SEAMCALL) {
+		on_seamcall(o, s, record, &ev);
+		return 0;
+	}
 	if (s->type > EV_VM_ID) {
-		*task_kvm(o, ev.pid) = kvm;
+		task(o, ev.pid)->kvm = kvm;
 		return 0;
 	}
 	if (s->type == EV_SPTE)
-		kvm = *task_kvm(o, ev.pid);
+		kvm = task(o, ev.pid)->kvm;
 	/* An mmu_notifier speaks of an hva; whose VM it is shows later. */
 	if (kvm != o->kvm && s->type != EV_UNMAP_HVA)
 		return 0;

@@ -14,6 +14,7 @@
 
 #include "kernel.h"
 #include "probes.h"
+#include "sept.h"
 #include "testcase.h"
 #include "undo.h"
 #include "vm.h"
@@ -56,7 +57,7 @@ static const struct probe_def probe_defs[] = {
 };
 
 /*
- * Tracepoints of the kernel's own.  The legacy MMU has none for a zap: there a
+ * Tracepoints of the kernel's own, and of kmod/.  The legacy MMU has none for a zap: there a
  * mapping is known from when it was last made.
  */
 static const struct tracepoint_def {
@@ -67,6 +68,7 @@ static const struct tracepoint_def {
 	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", TDP_MMU },
 	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", LEGACY_MMU },
 	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", ANY_MMU },
+	{ EV_SEAMCALL, "tdx_view", "seamcall", ANY_MMU },
 };
 
 static bool legacy_mmu(void)
@@ -103,6 +105,8 @@ const char *observe_missing(unsigned int mask)
 {
 	if (!mask)
 		return NULL;
+	if ((mask & OBSERVE(EV_SEAMCALL)) && sept_missing())
+		return sept_missing();
 	mask = with_helpers(mask);
 	if (!tracefs_tracing_dir())
 		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";

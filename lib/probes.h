@@ -19,6 +19,7 @@ struct source {
 	const char *filter;		/* or NULL */
 	int id;				/* tep event id */
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
+	struct tep_format_field *leaf, *rcx, *rdx, *r8, *status;
 };
 
 /*

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The Secure EPT of a TD: as softtdx dumps it. */
-#include <stdlib.h>
-#include <string.h>
+/* The TDX module's view of a TD, by /dev/tdx_view. */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "sept.h"
-#include "softtdx_ctl.h"
+#include "tdx_view.h"
 #include "testcase.h"
 
-#define ROOT_LEVEL	4	/* with 48 guest-physical bits */
+#define DEVICE			"/dev/tdx_view"
+#define EPT_WALK_FAILED		0xc0000b00	/* upper half of the status */
 
 static const char *const state_names[] = {
 	[SEPT_FREE] = "FREE", [SEPT_MAPPED] = "MAPPED", [SEPT_PENDING] = "PENDING",
@@ -21,45 +23,122 @@ const char *sept_state_name(enum sept_state state)
 	return state_names[state];
 }
 
-static enum sept_state state_of(const char *name)
-{
-	for (int i = 0; i < SEPT_OTHER; i++)
-		if (!strcmp(state_names[i], name))
-			return i;
-	return SEPT_OTHER;
-}
-
 const char *sept_missing(void)
 {
-	return softtdx_present() ? NULL :
-		"needs a view of the Secure EPT: the software TDX module (--on bochs)";
+	return access(DEVICE, R_OK | W_OK) ?
+		"needs " DEVICE ": on a host, make kmod KDIR=/lib/modules/$(uname -r)/build and insmod build/kmod/tdx_view.ko (docs/kmod.md); in the testbed, a kernel that it built" :
+		NULL;
+}
+
+static int view(unsigned long cmd, void *arg)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	need(fd >= 0, "open " DEVICE);
+	return ioctl(fd, cmd, arg);
+}
+
+uint64_t sept_tdr(struct vm *vm)
+{
+	struct tdx_view_td v = { .vm_fd = vm->fd };
+
+	need(!view(TDX_VIEW_TD, &v), "the TD of a VM");
+	return v.tdr;
+}
+
+/* As TDH.MEM.SEPT.RD reports it in bits 15:8 of RDX. */
+static enum sept_state state_of(uint64_t level_state)
+{
+	switch (level_state >> 8 & 0xff) {
+	case 0x00: return SEPT_FREE;
+	case 0x01: return SEPT_BLOCKED;
+	case 0x02: return SEPT_PENDING;
+	case 0x03: return SEPT_PENDING_BLOCKED;
+	case 0x04: return SEPT_MAPPED;
+	case 0x81: return SEPT_TABLE_BLOCKED;
+	case 0x84: return SEPT_TABLE;
+	default: return SEPT_OTHER;
+	}
+}
+
+static bool is_page(enum sept_state state)
+{
+	return state == SEPT_MAPPED || state == SEPT_PENDING || state == SEPT_BLOCKED ||
+	       state == SEPT_PENDING_BLOCKED;
+}
+
+struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
+{
+	struct tdx_view_sept v = { .vm_fd = vm->fd, .level = level - 1,
+				   .gpa = gpa & ~(LEVEL_SIZE(level) - 1) };
+	struct sept s;
+
+	need(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
+	     (unsigned long long)gpa);
+	errno = EPROTO;
+	need(!v.status || v.status >> 32 == EPT_WALK_FAILED,
+	     "TDH.MEM.SEPT.RD of gpa 0x%llx: status 0x%llx", (unsigned long long)gpa,
+	     (unsigned long long)v.status);
+	s = (struct sept){ .level = (v.level_state & 0xff) + 1, .state = state_of(v.level_state),
+			   .pfn = PFN_NONE, .entry = v.entry };
+	if (is_page(s.state))
+		s.pfn = (v.entry & 0xffffffffff000ULL) >> 12;
+	return s;
 }
 
 struct sept sept_walk(struct vm *vm, uint64_t gpa)
 {
-	struct sept s = { .level = ROOT_LEVEL, .state = SEPT_FREE, .pfn = PFN_NONE };
-	size_t nr;
-	struct sept_entry *entries = softtdx_sept(softtdx_only_td(), &nr);
+	return sept_entry(vm, gpa, LEVEL_4K);
+}
 
-	(void)vm;
-	for (size_t i = 0; i < nr; i++) {
-		const struct sept_entry *e = &entries[i];
-		int level = e->level + 1;	/* the module counts from 0 */
-		enum sept_state state = state_of(e->state);
+struct pamt pamt_of(struct vm *vm, uint64_t pfn)
+{
+	struct tdx_view_page v = { .vm_fd = vm->fd, .pfn = pfn };
 
-		if (level > s.level || gpa / LEVEL_SIZE(level) != e->gpa / LEVEL_SIZE(level))
-			continue;
-		if (state == SEPT_TABLE || state == SEPT_TABLE_BLOCKED) {
-			if (level - 1 < s.level)
-				s = (struct sept){ .level = level - 1, .state = SEPT_FREE,
-						   .pfn = PFN_NONE };
-		} else {
-			s = (struct sept){ .level = level, .state = state,
-					   .pfn = e->hpa >> 12, .entry = e->entry };
-		}
+	if (view(TDX_VIEW_PAGE, &v)) {
+		need(errno == EACCES, "reading the metadata of pfn 0x%llx",
+		     (unsigned long long)pfn);
+		return (struct pamt){ .type = PAGE_FOREIGN };
 	}
-	free(entries);
-	return s;
+	errno = EPROTO;
+	need(!v.status, "TDH.PHYMEM.PAGE.RDMD of pfn 0x%llx: status 0x%llx",
+	     (unsigned long long)pfn, (unsigned long long)v.status);
+	return (struct pamt){ .type = v.type, .owner = v.owner, .level = v.size + 1 };
+}
+
+static const char *page_text(struct pamt p)
+{
+	const char *type = "another type";
+
+	switch (p.type) {
+	case PAGE_FREE:		type = "free"; break;
+	case PAGE_RESERVED:	type = "reserved"; break;
+	case PAGE_REGULAR:	type = "regular"; break;
+	case PAGE_TDR:		type = "TDR"; break;
+	case PAGE_TDCX:		type = "TDCX"; break;
+	case PAGE_TDVPR:	type = "TDVPR"; break;
+	case PAGE_SEPT:		type = "SEPT"; break;
+	case PAGE_FOREIGN:	return "a page of another TD";
+	}
+	return strf("%s (%d), owner 0x%llx, %s", type, p.type, (unsigned long long)p.owner,
+		    level_name(p.level));
+}
+
+void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum page_type type)
+{
+	struct pamt seen = pamt_of(vm, pfn), expected = { .type = type, .level = seen.level };
+
+	if (type != PAGE_FREE) {
+		expected.owner = sept_tdr(vm);
+		expected.level = LEVEL_4K;
+	}
+	if (seen.type == expected.type && seen.owner == expected.owner &&
+	    seen.level == expected.level)
+		return;
+	test_failed(file, line, strf("the PAMT entry of pfn 0x%llx", (unsigned long long)pfn),
+		    page_text(expected), page_text(seen));
 }
 
 static const char *text(int level, enum sept_state state, uint64_t pfn)

@@ -167,37 +167,6 @@ const char *softtdx_mrtd(uint64_t tdr)
 	return mrtd->hex;
 }
 
-struct sept {
-	uint64_t tdr;
-	struct sept_entry *entries;
-	size_t nr;
-};
-
-static void see_sept(const char *line, void *arg)
-{
-	struct sept *sept = arg;
-	struct sept_entry *e;
-
-	if (number(line, "td") != sept->tdr)
-		return;
-	sept->entries = realloc(sept->entries, (sept->nr + 1) * sizeof(*e));
-	e = &sept->entries[sept->nr++];
-	e->gpa = number(line, "gpa");
-	e->level = number(line, "level");
-	e->hpa = number(line, "hpa");
-	e->entry = number(line, "entry");
-	word(line, "state", e->state, sizeof(e->state));
-}
-
-struct sept_entry *softtdx_sept(uint64_t tdr, size_t *nr)
-{
-	struct sept sept = { .tdr = tdr };
-
-	each_line("sept", see_sept, &sept);
-	*nr = sept.nr;
-	return sept.entries;
-}
-
 /* --- counters and injection ----------------------------------------------------- */
 
 struct calls {

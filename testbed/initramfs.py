@@ -81,8 +81,8 @@ def busybox() -> Path:
     return Path(path)
 
 
-def build(tests: Sequence[Path], plan: str, more: Iterable[Path] = ()) -> bytes:
-    """The archive that runs `plan` on `tests`; `more` files go next to them."""
+def build(tests: Sequence[Path], plan: str, modules: Iterable[Path] = ()) -> bytes:
+    """The archive that loads `modules` and runs `plan` on `tests`."""
     shell = busybox()
     applets = subprocess.run([shell, "--list"], capture_output=True, text=True, check=True)
     archive = Archive()
@@ -93,8 +93,11 @@ def build(tests: Sequence[Path], plan: str, more: Iterable[Path] = ()) -> bytes:
     archive.file("bin/busybox", shell.read_bytes())
     for applet in applets.stdout.split():
         archive.link(f"bin/{applet}", "busybox")
-    for path in (*tests, *more):
+    for path in tests:
         archive.file(f"tests/{path.name}", path.read_bytes())
+    archive.folder("modules")
+    for path in modules:
+        archive.file(f"modules/{path.name}", path.read_bytes())
     for library in sorted(libraries([shell, *tests])):
         archive.file(library.lstrip("/"), Path(library).read_bytes())
     archive.file("run/plan", plan.encode(), 0o644)

@@ -22,6 +22,11 @@ FOLDER = Path(__file__).parent / "kernel"
 BASE = FOLDER / "base.config"
 DEBUG = FOLDER / "debug.config"
 
+KMOD = Path(__file__).parent.parent / "kmod"
+KMOD_SOURCES = (KMOD / "Kbuild", KMOD / "tdx_view.c", KMOD / "trace.h",
+                KMOD.parent / "include/tdx_view.h")
+MODULE = "tdx_view.ko"
+
 IMAGE = "arch/x86/boot/bzImage"
 OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
 STEP_LINE = re.compile(r"  (\S+) +(?:\[M\] )?\S")
@@ -35,6 +40,7 @@ class Kernel:
     origin: str
     config_hash: str = ""
     dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
+    module: Path | None = None       # kmod/, where KVM has TDX and the tree is known
 
 
 def provide(
@@ -101,7 +107,8 @@ class Build:
         self._cache = cache
         self._source = tree
         self._fragment = "".join(path.read_text() for path in fragments)
-        self.key = digest(tree.identity, tree.additions, self._fragment, compiler())
+        self.key = digest(tree.identity, tree.additions, self._fragment, compiler(),
+                          *(path.read_text() for path in KMOD_SOURCES))
         self._tree_key = digest(tree.identity, *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
@@ -122,11 +129,15 @@ class Build:
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")
+            if "CONFIG_KVM_INTEL_TDX" in options((folder / "config").read_text()):
+                self._make(f"M={KMOD}", f"MO={self._folder / 'kmod'}", "modules")
+                shutil.copy(self._folder / "kmod" / MODULE, folder / MODULE)
 
     def _kernel(self, folder: Path) -> Kernel:
         config = (folder / "config").read_text()
+        module = folder / MODULE
         return Kernel(folder / "bzImage", self._source.identity, digest(config),
-                      dropped(self._fragment, config))
+                      dropped(self._fragment, config), module if module.exists() else None)
 
     def _make_image(self) -> None:
         self._tree.mkdir(parents=True, exist_ok=True)
@@ -139,7 +150,7 @@ class Build:
             say(f"this kernel does not take the option {option}")
         fresh = not (self._tree / "vmlinux").exists()
         progress = Progress(f"building the kernel of {self._source.identity}")
-        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage",
+        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", "modules",
                            progress=progress, expected=OBJECTS if fresh else None)
         progress.done(f"{count} objects")
 

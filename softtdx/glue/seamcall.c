@@ -7,6 +7,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/irqflags.h>
 #include <linux/kstrtox.h>
@@ -205,6 +206,7 @@ u64 softtdx_call_ret(u64 fn, struct tdx_module_args *args)
 	memcpy(args, &regs, offsetof(struct tdx_module_args, r12));
 	return status;
 }
+EXPORT_SYMBOL_GPL(softtdx_call_ret);	/* for kmod/ */
 
 /* TDH.VP.ENTER, with interrupts off and perhaps without RCU. */
 noinstr u64 softtdx_enter(u64 fn, struct tdx_module_args *args)

@@ -42,7 +42,8 @@ class ArchiveTest(unittest.TestCase):
 class BuildTest(FolderTest):
     def test_program_and_its_libraries(self) -> None:
         program = Path("/usr/bin/env")
-        names = listing(initramfs.build([program], "env\n"))
+        names = listing(initramfs.build([program], "env\n", modules=[self.script("x.ko", "")]))
+        self.assertIn("modules/x.ko", names)
         self.assertIn("tests/env", names)
         self.assertIn("init", names)
         self.assertTrue(any("libc.so" in name for name in names))

@@ -12,11 +12,16 @@ from testbed.errors import BenchError, UsageError
 from testbed.source import Source
 from testbed.tests.support import FolderTest
 
-# Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage.
+# Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage;
+# M=sources MO=folder modules.
 MAKE = """
-for word in "$@"; do case $word in O=*) tree=${word#O=} ;; KCONFIG_ALLCONFIG=*)
+for word in "$@"; do case $word in O=*) tree=${word#O=} ;; MO=*) module=${word#MO=} ;;
+KCONFIG_ALLCONFIG=*)
 	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
-case "$*" in *bzImage*)
+case "$*" in *M=*)
+	mkdir -p "$module"
+	echo module >"$module/tdx_view.ko" ;;
+*bzImage*)
 	echo "$@" >>calls
 	[ ! -e fail ] || { echo '  CC      x.o'; echo 'x.c:1: error: no such thing'; exit 2; }
 	mkdir -p "$tree/arch/x86/boot"
@@ -93,6 +98,13 @@ class BuildTest(FolderTest):
         self.fragment.write_text("CONFIG_A=y\nCONFIG_LOST=y\n")
         self.assertEqual(self.build().once().dropped, ("CONFIG_LOST=y",))
         self.assertIn("does not take the option CONFIG_LOST=y", self.said.getvalue())
+
+    def test_module_only_where_kvm_has_tdx(self) -> None:
+        self.assertIsNone(self.build().once().module)
+        self.fragment.write_text("CONFIG_KVM_INTEL_TDX=y\n")
+        for kernel_ in (self.build().once(), self.build(fixed=False).again(self.work)):
+            assert kernel_.module is not None
+            self.assertEqual(kernel_.module.read_text(), "module\n")
 
     def test_failure(self) -> None:
         (self.folder / "fail").touch()

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The SEAMCALLs that KVM makes for a TD's memory, in order (OBSERVE(EV_SEAMCALL)
+ * of observe.h).  Seen by kmod/ where SEAMCALL is executed, so all kernels and
+ * both kinds of TDX module look the same; each attempt is one.
+ */
+#ifndef SEAMCALL_H
+#define SEAMCALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct observer;
+
+/* Leaves, as numbered by the TDX module's ABI. */
+enum {
+	TDH_MEM_PAGE_ADD = 2, TDH_MEM_SEPT_ADD = 3, TDH_MEM_PAGE_AUG = 6,
+	TDH_MEM_RANGE_BLOCK = 7, TDH_MNG_CREATE = 9, TDH_MEM_PAGE_DEMOTE = 15,
+	TDH_MR_EXTEND = 16, TDH_MR_FINALIZE = 17, TDH_MNG_KEY_FREEID = 20,
+	TDH_MEM_PAGE_PROMOTE = 23, TDH_PHYMEM_PAGE_RECLAIM = 28, TDH_MEM_PAGE_REMOVE = 29,
+	TDH_MEM_SEPT_REMOVE = 30, TDH_MEM_TRACK = 38, TDH_MEM_RANGE_UNBLOCK = 39,
+	TDH_PHYMEM_PAGE_WBINVD = 41,
+};
+const char *seamcall_name(unsigned int leaf);
+
+struct seamcall {
+	unsigned int leaf;
+	uint64_t gpa;		/* of the page; 0 where the leaf takes none */
+	int level;		/* LEVEL_*, LEVEL_NONE where the leaf takes none */
+	uint64_t pfn;		/* PFN_ANY: whatever; PFN_NONE where the leaf takes none */
+	uint64_t status;
+};
+
+#define CALL_PAGE_ADD(gpa, pfn)		{ TDH_MEM_PAGE_ADD, gpa, LEVEL_4K, pfn, 0 }
+#define CALL_PAGE_AUG(gpa, pfn)		{ TDH_MEM_PAGE_AUG, gpa, LEVEL_4K, pfn, 0 }
+/* A table below the entry of @gpa at @level. */
+#define CALL_SEPT_ADD(gpa, level)	{ TDH_MEM_SEPT_ADD, gpa, level, PFN_ANY, 0 }
+#define CALL_EXTEND(gpa)		{ TDH_MR_EXTEND, gpa, LEVEL_NONE, PFN_NONE, 0 }
+#define CALL_FINALIZE			{ TDH_MR_FINALIZE, 0, LEVEL_NONE, PFN_NONE, 0 }
+#define CALL_BLOCK(gpa)			{ TDH_MEM_RANGE_BLOCK, gpa, LEVEL_4K, PFN_NONE, 0 }
+#define CALL_TRACK			{ TDH_MEM_TRACK, 0, LEVEL_NONE, PFN_NONE, 0 }
+#define CALL_REMOVE(gpa)		{ TDH_MEM_PAGE_REMOVE, gpa, LEVEL_4K, PFN_NONE, 0 }
+#define CALL_WBINVD(pfn)		{ TDH_PHYMEM_PAGE_WBINVD, 0, LEVEL_NONE, pfn, 0 }
+#define CALL_RECLAIM(pfn)		{ TDH_PHYMEM_PAGE_RECLAIM, 0, LEVEL_NONE, pfn, 0 }
+
+/* The calls for the observer's TD since the last clear; freed by the caller. */
+struct seamcall *seamcalls(struct observer *o, size_t *nr);
+/* How many of them are of @leaf, whatever their status. */
+unsigned long seamcalls_of(struct observer *o, unsigned int leaf);
+
+/* They are these, in this order, and no others: CALL_BLOCK(gpa), CALL_TRACK, ... */
+#define expect_seamcalls(o, ...)						\
+	expect_seamcall_list(o, ((const struct seamcall[]){ __VA_ARGS__ }),	\
+			     sizeof((const struct seamcall[]){ __VA_ARGS__ }) /	\
+			     sizeof(struct seamcall))
+#define expect_seamcall_list(o, list, nr) \
+	expect_seamcall_list_(__FILE__, __LINE__, o, list, nr)
+void expect_seamcall_list_(const char *file, int line, struct observer *o,
+			   const struct seamcall *list, size_t nr);
+/* There are none. */
+#define expect_no_seamcalls(o)	expect_seamcall_list(o, NULL, 0)
+
+/*
+ * For the observer: registers to operands; @tdr gets the TD that they name, 0 if
+ * none.  False: a leaf that has nothing to do with a TD's memory.
+ */
+bool seamcall_decode(unsigned int leaf, uint64_t rcx, uint64_t rdx, uint64_t r8,
+		     struct seamcall *call, uint64_t *tdr);
+
+#endif /* SEAMCALL_H */

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/tdx_view: reads the Secure EPT and the page metadata (PAMT) of TDs, for
+ * their own process (include/tdx_view.h, docs/kmod.md).  And a tracepoint that
+ * tells SEAMCALLs.
+ *
+ * It learns of TDs by probes on what KVM calls, and reads by SEAMCALL, or
+ * through the software TDX module of the testbed.  Not tested on hardware.
+ */
+#define pr_fmt(fmt) "tdx_view: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kprobes.h>
+#include <linux/kvm_host.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <asm/asm.h>
+#include <asm/special_insns.h>
+#include <asm/tdx.h>
+#include <asm/trapnr.h>
+
+#include "tdx_view.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* Leaves of the TDX module's ABI. */
+#define LEAF_SEPT_RD	25
+#define LEAF_PAGE_RDMD	24
+
+/* --- the TDs of this host ------------------------------------------------- */
+
+#define MAX_TDS		64	/* that are remembered at a time */
+
+/* Inside of KVM's struct for the VM; NULL: no TD. */
+static const struct tdx_td *tds[MAX_TDS];
+static DEFINE_RAW_SPINLOCK(tds_lock);
+
+static void replace_td(const struct tdx_td *old, const struct tdx_td *new)
+{
+	guard(raw_spinlock_irqsave)(&tds_lock);
+	for (int i = 0; i < MAX_TDS; i++) {
+		if (tds[i] == old) {
+			tds[i] = new;
+			return;
+		}
+	}
+}
+
+/* tdh_mng_init(td, ...): its pages are there. tdh_mng_key_freeid(td): it dies. */
+static int td_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	replace_td(NULL, (void *)regs_get_kernel_argument(regs, 0));
+	return 0;
+}
+
+static int td_ends(struct kprobe *probe, struct pt_regs *regs)
+{
+	replace_td((void *)regs_get_kernel_argument(regs, 0), NULL);
+	return 0;
+}
+
+static struct kprobe begin = { .symbol_name = "tdh_mng_init", .pre_handler = td_begins };
+static struct kprobe end = { .symbol_name = "tdh_mng_key_freeid", .pre_handler = td_ends };
+static struct kprobe *probes[] = { &begin, &end };
+
+/*
+ * KVM's struct of a TD is struct kvm and a little more, with the struct tdx_td
+ * behind struct kvm.  That of another VM begins after the end of this one, so
+ * its TD is at least a struct kvm farther away.
+ */
+static bool td_is_of(const struct tdx_td *td, const struct kvm *kvm)
+{
+	unsigned long offset = (unsigned long)td - (unsigned long)kvm;
+
+	return td && offset >= sizeof(*kvm) && offset < 2 * sizeof(*kvm);
+}
+
+/* Address of the TDR, 0: @file is no VM with a TD, or that of another process. */
+static u64 find_td(const struct file *file)
+{
+	/* Only looked at when a TD lies behind it: then it is a struct kvm. */
+	const struct kvm *kvm = file->private_data;
+
+	guard(raw_spinlock_irqsave)(&tds_lock);
+	for (int i = 0; i < MAX_TDS; i++)
+		if (td_is_of(tds[i], kvm))
+			return kvm->mm == current->mm ? page_to_phys(tds[i]->tdr_page) : 0;
+	return 0;
+}
+
+/* --- SEAMCALL ----------------------------------------------------------------- */
+
+typedef u64 (*seamcall_fn)(u64 leaf, struct tdx_module_args *args);
+
+/* Of softtdx, which passes on what it does not emulate; the declaration is for symbol_get(). */
+u64 softtdx_call_ret(u64 leaf, struct tdx_module_args *args);
+static seamcall_fn softtdx;
+
+static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
+{
+	register u64 r8 asm("r8") = args->r8;
+	register u64 r9 asm("r9") = args->r9;
+	register u64 r10 asm("r10") = args->r10;
+	register u64 r11 asm("r11") = args->r11;
+	bool failed;
+
+	/* On a fault: the number of the trap in RAX. */
+	asm volatile("clc\n"
+		     "1: .byte 0x66, 0x0f, 0x01, 0xcf\n"	/* SEAMCALL */
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_FAULT)
+		     : "=@ccc" (failed), "+a" (leaf), "+c" (args->rcx), "+d" (args->rdx),
+		       "+r" (r8), "+r" (r9), "+r" (r10), "+r" (r11)
+		     : : "memory");
+	args->r8 = r8;
+	return failed ? TDX_SEAMCALL_VMFAILINVALID : leaf;
+}
+
+/*
+ * As the kernel does it: with preemption off, and in VMX operation, which a CPU
+ * enters before it uses the module and leaves when it goes offline.  The caller
+ * holds a spinlock.  (The kernel also marks the caches of this CPU as dirty, for
+ * kexec; CPUs on which KVM ran a TD's SEAMCALLs are.)
+ */
+static int seamcall(u64 leaf, struct tdx_module_args *args, u64 *status)
+{
+	if (softtdx) {
+		*status = softtdx(leaf, args);
+		return 0;
+	}
+	if (!(__read_cr4() & X86_CR4_VMXE))
+		return -ENODEV;
+	*status = execute_seamcall(leaf, args);
+	if (*status == X86_TRAP_UD || *status == X86_TRAP_GP)
+		return -ENODEV;
+	return 0;
+}
+
+/* --- the tracepoint ------------------------------------------------------------- */
+
+struct call {
+	u64 leaf;
+	struct tdx_module_args args;
+};
+
+static int call_begins(struct kretprobe_instance *instance, struct pt_regs *regs)
+{
+	struct call *call = (void *)instance->data;
+
+	call->leaf = regs_get_kernel_argument(regs, 0);
+	call->args = *(struct tdx_module_args *)regs_get_kernel_argument(regs, 1);
+	return 0;
+}
+
+static int call_ends(struct kretprobe_instance *instance, struct pt_regs *regs)
+{
+	struct call *call = (void *)instance->data;
+
+	trace_seamcall(call->leaf, call->args.rcx, call->args.rdx, call->args.r8,
+		       regs_return_value(regs));
+	return 0;
+}
+
+/* Preemption is off in them: two at a time on a CPU, one of them in an interrupt. */
+#define SEAMCALL_PROBE(name) {						\
+	.kp.symbol_name = name, .entry_handler = call_begins,		\
+	.handler = call_ends, .data_size = sizeof(struct call),	\
+	.maxactive = 2 * NR_CPUS,					\
+}
+static struct kretprobe softtdx_probes[] = {
+	SEAMCALL_PROBE("softtdx_call"), SEAMCALL_PROBE("softtdx_call_ret"),
+};
+static struct kretprobe kernel_probes[] = {
+	SEAMCALL_PROBE("__seamcall"), SEAMCALL_PROBE("__seamcall_ret"),
+};
+static struct kretprobe *seamcall_probes[2];
+
+int seamcall_probes_on(void)
+{
+	struct kretprobe *these = softtdx ? softtdx_probes : kernel_probes;
+
+	for (int i = 0; i < ARRAY_SIZE(seamcall_probes); i++) {
+		these[i].kp.addr = NULL;	/* as if it had never been registered */
+		these[i].kp.flags = 0;
+		seamcall_probes[i] = &these[i];
+	}
+	return register_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
+}
+
+void seamcall_probes_off(void)
+{
+	unregister_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
+}
+
+/* --- reading while nothing else does -------------------------------------------- */
+
+static bool runs(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		if (READ_ONCE(vcpu->mode) != OUTSIDE_GUEST_MODE)
+			return true;
+	return false;
+}
+
+/*
+ * KVM's SEAMCALLs on a TD's memory are made under one of these locks: building
+ * it (kvm->lock, slots_lock), mapping and zapping (mmu_lock).  Whoever holds a
+ * mutex may be waiting for user space: don't wait for them.  Running vCPUs are
+ * the caller's to stop; one that is seen to run is an error.
+ */
+static int read_quiescent(struct kvm *kvm, u64 leaf, struct tdx_module_args *args, u64 *status)
+{
+	int error = -EBUSY;
+
+	if (!mutex_trylock(&kvm->lock))
+		return -EBUSY;
+	if (!mutex_trylock(&kvm->slots_lock))
+		goto unlock;
+	write_lock(&kvm->mmu_lock);
+	if (!runs(kvm))
+		error = seamcall(leaf, args, status);
+	write_unlock(&kvm->mmu_lock);
+	mutex_unlock(&kvm->slots_lock);
+unlock:
+	mutex_unlock(&kvm->lock);
+	return error;
+}
+
+static int view_sept(struct kvm *kvm, u64 tdr, struct tdx_view_sept *v)
+{
+	struct tdx_module_args args = { .rcx = v->gpa | v->level, .rdx = tdr };
+	int error;
+
+	if (v->level > 4 || !PAGE_ALIGNED(v->gpa))
+		return -EINVAL;
+	error = read_quiescent(kvm, LEAF_SEPT_RD, &args, &v->status);
+	v->entry = args.rcx;
+	v->level_state = args.rdx;
+	return error;
+}
+
+static int view_page(struct kvm *kvm, u64 tdr, struct tdx_view_page *v)
+{
+	struct tdx_module_args args = { .rcx = PFN_PHYS(v->pfn) };
+	int error = read_quiescent(kvm, LEAF_PAGE_RDMD, &args, &v->status);
+
+	if (error)
+		return error;
+	if (v->status)
+		return 0;
+	if (args.rdx && args.rdx != tdr)
+		return -EACCES;
+	v->type = args.rcx;
+	v->owner = args.rdx;
+	v->size = args.r8;
+	return 0;
+}
+
+/* --- the device ------------------------------------------------------------------- */
+
+static long view_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	union {
+		s32 vm_fd;	/* all begin with it */
+		struct tdx_view_td td;
+		struct tdx_view_sept sept;
+		struct tdx_view_page page;
+	} v = { 0 };
+	void __user *user = (void __user *)arg;
+	struct kvm *kvm;
+	int error;
+	u64 tdr;
+
+	if (cmd != TDX_VIEW_TD && cmd != TDX_VIEW_SEPT && cmd != TDX_VIEW_PAGE)
+		return -ENOTTY;
+	if (copy_from_user(&v, user, _IOC_SIZE(cmd)))
+		return -EFAULT;
+
+	struct file *vm __free(fput) = fget(v.vm_fd);
+
+	if (!vm)
+		return -EBADF;
+	tdr = find_td(vm);
+	if (!tdr)
+		return -ENXIO;
+	kvm = vm->private_data;
+
+	switch (cmd) {
+	case TDX_VIEW_TD:
+		v.td.tdr = tdr;
+		error = 0;
+		break;
+	case TDX_VIEW_SEPT:
+		error = view_sept(kvm, tdr, &v.sept);
+		break;
+	default:
+		error = view_page(kvm, tdr, &v.page);
+		break;
+	}
+	if (!error && copy_to_user(user, &v, _IOC_SIZE(cmd)))
+		error = -EFAULT;
+	return error;
+}
+
+static const struct file_operations operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = view_ioctl,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "tdx_view",
+	.mode = 0600,
+	.fops = &operations,
+};
+
+static int __init view_init(void)
+{
+	int error = register_kprobes(probes, ARRAY_SIZE(probes));
+
+	if (error)
+		return error;
+	softtdx = symbol_get(softtdx_call_ret);
+	error = misc_register(&device);
+	if (error)
+		unregister_kprobes(probes, ARRAY_SIZE(probes));
+	return error;
+}
+
+static void __exit view_exit(void)
+{
+	misc_deregister(&device);
+	unregister_kprobes(probes, ARRAY_SIZE(probes));
+	if (softtdx)
+		symbol_put(softtdx_call_ret);
+}
+
+module_init(view_init);
+module_exit(view_exit);
+MODULE_DESCRIPTION("Reads Secure EPT and page metadata of a process's TDs");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Registers of SEAMCALLs, by hand from the TDX module's ABI. */
+#include "mem.h"
+#include "seamcall.h"
+#include "testcase.h"
+
+#define TDR	0x123000ULL
+
+static void decode(const struct test *t)
+{
+	struct seamcall c;
+	uint64_t tdr;
+
+	(void)t;
+	expect_true(seamcall_decode(TDH_MEM_SEPT_ADD, 0x40000001, TDR, 0x777000, &c, &tdr),
+		    "SEPT.ADD is one of them");
+	expect_eq(tdr, TDR, "TDR in RDX");
+	expect_eq(c.gpa, 0x40000000, "gpa in RCX");
+	expect_eq(c.level, LEVEL_2M, "level in RCX");
+	expect_eq(c.pfn, 0x777, "page in R8");
+
+	expect_true(seamcall_decode(TDH_MR_EXTEND, 0x40000f00, TDR, 0, &c, &tdr),
+		    "MR.EXTEND is one of them");
+	expect_eq(c.gpa, 0x40000000, "the page of a chunk");
+	expect_eq(c.level, LEVEL_NONE, "a chunk has no level");
+
+	expect_true(seamcall_decode(TDH_MEM_TRACK, TDR, 0, 0, &c, &tdr),
+		    "MEM.TRACK is one of them");
+	expect_eq(tdr, TDR, "TDR in RCX");
+	expect_eq(c.pfn, PFN_NONE, "no page");
+}
+
+/* The KeyID is above the bits that /proc/cpuinfo tells; 52 are the most there are. */
+static void keyid(const struct test *t)
+{
+	struct seamcall c;
+	uint64_t tdr;
+
+	(void)t;
+	expect_true(seamcall_decode(TDH_PHYMEM_PAGE_WBINVD, (5ULL << 52) | 0x777000, 0, 0, &c, &tdr),
+		    "PAGE.WBINVD is one of them");
+	expect_eq(c.pfn, 0x777, "the page without its KeyID");
+	expect_eq(tdr, 0, "TDR");
+}
+
+static void others(const struct test *t)
+{
+	struct seamcall c;
+	uint64_t tdr;
+
+	(void)t;
+	expect_true(!seamcall_decode(25, 0x40000000, TDR, 0, &c, &tdr), "SEPT.RD changes nothing");
+}
+
+static const struct test_case cases[] = {
+	{ "decode", "TDR, gpa, level and page", decode, .flags = CASE_PLAIN },
+	{ "keyid", "a page address with a KeyID", keyid, .flags = CASE_PLAIN },
+	{ "others", "leaves that are of no interest", others, .flags = CASE_PLAIN },
+};
+
+TEST_MAIN("operands of SEAMCALLs", cases)
