@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The least guest that can touch memory: a few bytes of real-mode code that
+ * access one gpa and say so on a port.  For VMs whose registers user space may
+ * set: not for TDs.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdint.h>
+
+#include "vm.h"
+
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+
+/* Give @vcpu a slot with the code, below 1M. */
+void guest_create(struct vcpu *vcpu);
+
+/*
+ * What the guest runs when it executes the page at @hva: it says "done", and
+ * @value.
+ */
+void guest_put_code(void *hva, uint8_t value);
+
+/*
+ * One access to the first byte of the page at @gpa, below 4G; a write stores
+ * @value.  As KVM_RUN: 0, or -1 with errno; the exit is in vcpu->run.
+ */
+int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
+
+/* The access must succeed; returns the byte that the guest read, wrote or says. */
+uint8_t guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
+
+#endif /* GUEST_H */

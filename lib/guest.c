@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Real-mode code with segments whose bases are the gpas of interest. */
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "guest.h"
+#include "testcase.h"
+
+#define CODE_GPA	0x10000
+#define DONE_PORT	0x5a
+
+static const uint8_t code[][8] = {
+	[ACCESS_READ]	= { 0xa0, 0, 0,			/* mov al, [0] */
+			    0xe6, DONE_PORT },		/* out DONE_PORT, al */
+	[ACCESS_WRITE]	= { 0xa2, 0, 0,			/* mov [0], al */
+			    0xe6, DONE_PORT },
+};
+
+void guest_create(struct vcpu *vcpu)
+{
+	struct mem *mem = mem_populated(MEM_ANON, SZ_4K, NULL);
+
+	memcpy(mem->hva, code, sizeof(code));
+	slot_add(vcpu->vm, CODE_GPA, mem);
+}
+
+void guest_put_code(void *hva, uint8_t value)
+{
+	const uint8_t say[] = { 0xb0, value,		/* mov al, value */
+				0xe6, DONE_PORT };
+
+	memcpy(hva, say, sizeof(say));
+}
+
+int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+{
+	struct kvm_regs regs = { .rflags = 2, .rax = value };
+	struct kvm_sregs sregs;
+
+	/* Let KVM finish the access before, if that was MMIO. */
+	vcpu->run->immediate_exit = 1;
+	errno = 0;
+	need(ioctl(vcpu->fd, KVM_RUN, NULL) && errno == EINTR, "KVM_RUN with immediate_exit");
+	vcpu->run->immediate_exit = 0;
+
+	need(!ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs.base = how == ACCESS_EXEC ? gpa : CODE_GPA + how * sizeof(code[0]);
+	sregs.ds.base = gpa;
+	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	return ioctl(vcpu->fd, KVM_RUN, NULL);
+}
+
+uint8_t guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+{
+	struct kvm_run *run = vcpu->run;
+
+	expect_ok(__guest_access(vcpu, gpa, how, value), "KVM_RUN: access to gpa 0x%llx",
+		  (unsigned long long)gpa);
+	expect_eq(run->exit_reason, KVM_EXIT_IO, "exit after the access to gpa 0x%llx",
+		  (unsigned long long)gpa);
+	expect_eq(run->io.port, DONE_PORT, "port that the guest writes to");
+	return *((uint8_t *)run + run->io.data_offset);
+}
