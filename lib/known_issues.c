@@ -12,6 +12,8 @@ static const struct known_issue issues[] = {
 	  "KVM_PRE_FAULT_MEMORY never reloads an invalidated root: the fault is stale for ever" },
 	{ "L3", "6.16", NULL,
 	  "KVM_TDX_INIT_MEM_REGION takes 2^52 + n pages for n pages: their bytes overflow 64 bits" },
+	{ "L4", "6.8", NULL,
+	  "KVM_SET_MEMORY_ATTRIBUTES takes ranges of any size, and no signal ends it" },
 	{ "E1", "6.11", "6.18",
 	  "a memslot deleted during a prefault is retried for ever (fixed by: Return -EAGAIN if userspace deletes/moves memslot during prefault)" },
 };
