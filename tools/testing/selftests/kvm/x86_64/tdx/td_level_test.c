@@ -9,16 +9,12 @@
  */
 #include <sys/mman.h>
 
+#include "seamcall.h"
 #include "softtdx_ctl.h"
 #include "spte_map.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
-
-static unsigned long sept_adds(void)
-{
-	return softtdx_calls(TDH_MEM_SEPT_ADD, 0);
-}
 
 /* Tables that KVM linked, into whichever tree, since the last observer_clear(). */
 static unsigned long tables_linked(struct observer *o)
@@ -69,21 +65,33 @@ static bool among(const struct step *step, unsigned int nr, uint64_t gpa, uint64
 	return false;
 }
 
-static void map_step(struct td *td, const struct steps *s, unsigned int i, uint8_t *source)
+/* The calls that map the page of @step: a table a level, from the top, then the page. */
+static void expect_step_calls(struct observer *o, const struct step *step, bool add)
 {
-	const struct step *step = &s->step[i];
-	unsigned long adds = sept_adds();
+	struct seamcall calls[LEVEL_1G + 2];
+	size_t nr = 0;
 
+	for (int level = LEVEL_4K + step->tables; level > LEVEL_4K; level--)
+		calls[nr++] = (struct seamcall)CALL_SEPT_ADD(step->gpa & ~(LEVEL_SIZE(level) - 1),
+							     level);
+	if (add)
+		calls[nr++] = (struct seamcall)CALL_PAGE_ADD(step->gpa, PFN_ANY);
+	else
+		calls[nr++] = (struct seamcall)CALL_PAGE_AUG(step->gpa, PFN_ANY);
+	expect_seamcall_list(o, calls, nr);
+}
+
+static void map_step(struct td *td, const struct step *step, const uint8_t *source)
+{
 	/* Tables that are missing: the walk ends as many levels above the 4K entries. */
 	expect_free_at(td->vm, step->gpa, LEVEL_4K + step->tables);
 	observer_clear(td->o);
-	if (s->add)
+	if (source)
 		td_add(td->vcpu, source, step->gpa, 1, 0);
 	else
 		prefault(td->vcpu, step->gpa, SZ_4K);
 
-	expect_eq(sept_adds() - adds, step->tables, "TDH.MEM.SEPT.ADDs for gpa 0x%llx",
-		  (unsigned long long)step->gpa);
+	expect_step_calls(td->o, step, source);
 	expect_eq(tables_linked(td->o), step->tables, "tables that KVM linked for gpa 0x%llx",
 		  (unsigned long long)step->gpa);
 }
@@ -92,7 +100,7 @@ static void tables(const struct test *t)
 {
 	const struct steps *s = t->tc->arg;
 	struct td td = td_fixture(t, 0);
-	uint8_t *source = td_source(1, t->seed);
+	uint8_t *source = s->add ? td_source(1, t->seed) : NULL;
 	uint64_t other;
 
 	for (unsigned int i = 0; i < s->nr; i++)
@@ -101,7 +109,7 @@ static void tables(const struct test *t)
 	if (!s->add)
 		td_finalize(td.vm);
 	for (unsigned int i = 0; i < s->nr; i++)
-		map_step(&td, s, i, source);
+		map_step(&td, &s->step[i], source);
 
 	for (unsigned int i = 0; i < s->nr; i++) {
 		expect_td_mapped(&td, s->step[i].gpa, 1, s->add ? SEPT_MAPPED : SEPT_PENDING);
@@ -137,13 +145,12 @@ static const struct steps
 static void added_then_faulted(const struct test *t)
 {
 	struct td td = td_fixture(t, SZ_2M);
-	unsigned long adds;
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
 	td_finalize(td.vm);
-	adds = sept_adds();
+	observer_clear(td.o);
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
-	expect_eq(sept_adds() - adds, 0, "TDH.MEM.SEPT.ADDs for the second page");
+	expect_seamcalls(td.o, CALL_PAGE_AUG(GPA + SZ_4K, PFN_ANY));
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
 	expect_td_mapped(&td, GPA + SZ_4K, 1, SEPT_PENDING);
 }
@@ -190,7 +197,6 @@ static void side_by_side(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
-	unsigned long adds = sept_adds();
 
 	mem_touch(hva, SZ_2M);
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
@@ -199,7 +205,7 @@ static void side_by_side(const struct test *t)
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 	expect_mapped(td.o, GFN + 1, LEVEL_4K, pfn_of(hva + SZ_4K));
 	expect_free_at(td.vm, GPA + SZ_4K, LEVEL_4K);
-	expect_eq(sept_adds() - adds, 3, "tables of the SEPT");
+	expect_eq(seamcalls_of(td.o, TDH_MEM_SEPT_ADD), 3, "tables of the SEPT");
 	expect_eq(tables_linked(td.o), 3 + 3, "tables of the mirror and of the shared tree");
 
 	need(!madvise(hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
@@ -256,16 +262,15 @@ static void tables_stay(const struct test *t)
 {
 	void (*end)(struct td *td) = t->tc->arg;
 	struct td td = td_fixture_final(t, SZ_2M);
-	unsigned long adds;
 
 	prefault(td.vcpu, GPA, 2 * SZ_4K);
 	end(&td);
 	expect_not_mapped(td.o, GFN);
 	expect_free_at(td.vm, GPA, LEVEL_4K);
 
-	adds = sept_adds();
+	observer_clear(td.o);
 	prefault(td.vcpu, GPA, SZ_4K);
-	expect_eq(sept_adds() - adds, 0, "TDH.MEM.SEPT.ADDs for gpa 0x%llx, mapped again", GPA);
+	expect_seamcalls(td.o, CALL_PAGE_AUG(GPA, PFN_ANY));
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 }
 
@@ -299,7 +304,6 @@ static void race_for_tables(const struct test *t)
 	struct td td = td_fixture(t, 2 * SZ_2M);
 	struct racer racers[2] = { { td.vcpu, r->gpa[0] }, { td_vcpu(td.vm), r->gpa[1] } };
 	struct thread *threads[2];
-	unsigned long adds = sept_adds(), augs = softtdx_calls(TDH_MEM_PAGE_AUG, 0);
 
 	td_finalize(td.vm);
 	softtdx_delay(TDH_MEM_SEPT_ADD, 3, 5000);
@@ -312,8 +316,8 @@ static void race_for_tables(const struct test *t)
 	errno = ETIME;
 	need(observer_retries(td.o), "one vCPU to meet the other's frozen SPTE");
 	measure("retries", observer_retries(td.o));
-	expect_eq(sept_adds() - adds, r->tables, "TDH.MEM.SEPT.ADDs");
-	expect_eq(softtdx_calls(TDH_MEM_PAGE_AUG, 0) - augs, r->pages, "TDH.MEM.PAGE.AUGs");
+	expect_eq(seamcalls_of(td.o, TDH_MEM_SEPT_ADD), r->tables, "TDH.MEM.SEPT.ADDs");
+	expect_eq(seamcalls_of(td.o, TDH_MEM_PAGE_AUG), r->pages, "TDH.MEM.PAGE.AUGs");
 	expect_eq(tables_linked(td.o), r->tables, "tables that KVM linked");
 	for (int i = 0; i < 2; i++)
 		expect_td_mapped(&td, r->gpa[i], 1, SEPT_PENDING);
@@ -350,8 +354,10 @@ static void gpaw_52(const struct test *t)
 	expect_eq(tables_linked(td.o), 4, "tables that KVM linked");
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .observes = OBSERVE_MAPPING
-#define LOOKS	TD, .flags = CASE_SOFTTDX | CASE_SEPT
+#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
+#define LOOKS	TD, .flags = CASE_SEPT
+#define RACE	TD, .flags = CASE_SEPT | CASE_SOFTTDX, .cpus = 2
 
 static const struct test_case cases[] = {
 	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
@@ -393,11 +399,11 @@ static const struct test_case cases[] = {
 	  tables_stay, end_by_slot, LOOKS },
 
 	{ "race_page", "two vCPUs fault one page in: one page, three tables", race_for_tables,
-	  &race_page, LOOKS, .cpus = 2 },
+	  &race_page, RACE },
 	{ "race_same_2m", "two vCPUs, two pages of one 2M: three tables", race_for_tables,
-	  &race_same_2m, LOOKS, .cpus = 2 },
+	  &race_same_2m, RACE },
 	{ "race_two_2m", "two vCPUs, two 2M of one 1G: four tables", race_for_tables,
-	  &race_two_2m, LOOKS, .cpus = 2 },
+	  &race_two_2m, RACE },
 
 	{ "gpaw_52", "52 guest-physical bits: five levels", gpaw_52, LOOKS },
 };

@@ -14,15 +14,16 @@
 #include <unistd.h>
 
 #include "known_issues.h"
-#include "softtdx_ctl.h"
+#include "seamcall.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
 #include "window.h"
 
-static unsigned long augs(void)
+/* Pages that were given to the TD since the last observer_clear(). */
+static unsigned long augs(struct observer *o)
 {
-	return softtdx_calls(TDH_MEM_PAGE_AUG, 0);
+	return seamcalls_of(o, TDH_MEM_PAGE_AUG);
 }
 
 static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
@@ -39,7 +40,7 @@ static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
 static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int error)
 {
 	struct kvm_pre_fault_memory before = range;
-	unsigned long had = augs(), leaves = observer_leaves(td->o, LEVEL_4K);
+	unsigned long had = augs(td->o), leaves = observer_leaves(td->o, LEVEL_4K);
 
 	expect_errno(__vcpu_prefault(td->vcpu, &range), error,
 		     "prefault of gpa 0x%llx, size 0x%llx, flags 0x%llx", before.gpa,
@@ -47,7 +48,7 @@ static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int
 	expect_eq(range.gpa, before.gpa, "gpa after the refusal");
 	expect_eq(range.size, before.size, "size after the refusal");
 	expect_eq(observer_leaves(td->o, LEVEL_4K), leaves, "4K SPTEs");
-	expect_eq(augs(), had, "TDH.MEM.PAGE.AUGs");
+	expect_eq(augs(td->o), had, "TDH.MEM.PAGE.AUGs");
 }
 
 /* [gpa, size) in one call that must do exactly this much. */
@@ -96,10 +97,9 @@ static void pending(const struct test *t)
 {
 	const struct range *r = t->tc->arg;
 	struct td td = td_fixture_final(t, 2 * SZ_2M);
-	unsigned long before = augs();
 
 	expect_progress(&td, r->gpa, r->pages * SZ_4K, r->pages * SZ_4K);
-	expect_eq(augs() - before, r->pages, "TDH.MEM.PAGE.AUGs");
+	expect_eq(augs(td.o), r->pages, "TDH.MEM.PAGE.AUGs");
 	expect_eq(observer_leaves(td.o, LEVEL_4K), r->pages, "4K SPTEs");
 	expect_eq(vm_stat(td.vm, "pages_4k"), r->pages, "statistic pages_4k");
 
@@ -121,13 +121,11 @@ static const struct range
 static void already_pending(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SZ_2M);
-	unsigned long before;
 
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
-	before = augs();
 	observer_clear(td.o);
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
-	expect_eq(augs() - before, 2, "TDH.MEM.PAGE.AUGs around a page that is there");
+	expect_eq(augs(td.o), 2, "TDH.MEM.PAGE.AUGs around a page that is there");
 	expect_eq(observer_count(td.o, EV_FAULT, PF_SPURIOUS), 1, "faults found fixed");
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
@@ -136,13 +134,11 @@ static void already_pending(const struct test *t)
 static void already_added(const struct test *t)
 {
 	struct td td = td_fixture(t, SZ_2M);
-	unsigned long before;
 
 	td_add(td.vcpu, td_source(2, t->seed), GPA, 2, 0);
 	td_finalize(td.vm);
-	before = augs();
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
-	expect_eq(augs() - before, 1, "TDH.MEM.PAGE.AUGs");
+	expect_eq(augs(td.o), 1, "TDH.MEM.PAGE.AUGs");
 	expect_td_mapped(&td, GPA, 2, SEPT_MAPPED);
 	expect_td_mapped(&td, GPA + 2 * SZ_4K, 1, SEPT_PENDING);
 }
@@ -151,12 +147,11 @@ static void other_vcpu(const struct test *t)
 {
 	struct td td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
-	unsigned long before = augs();
 
 	td_finalize(td.vm);
 	prefault(td.vcpu, GPA, 2 * SZ_4K);
 	prefault(other, GPA, 3 * SZ_4K);
-	expect_eq(augs() - before, 3, "TDH.MEM.PAGE.AUGs of both vCPUs");
+	expect_eq(augs(td.o), 3, "TDH.MEM.PAGE.AUGs of both vCPUs");
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
 
@@ -185,13 +180,12 @@ static void shared(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
-	unsigned long before = augs(), adds = softtdx_calls(TDH_MEM_SEPT_ADD, 0);
 
 	vm_set_shared(td.vm, GPA, SZ_2M);
 	mem_touch(hva, 4 * SZ_4K);
+	observer_clear(td.o);
 	expect_progress(&td, GPA, 4 * SZ_4K, 4 * SZ_4K);
-	expect_eq(augs(), before, "TDH.MEM.PAGE.AUGs for shared pages");
-	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0), adds, "TDH.MEM.SEPT.ADDs for shared pages");
+	expect_no_seamcalls(td.o);
 	for (int i = 0; i < 4; i++) {
 		expect_mapped(td.o, GFN + i, LEVEL_4K, pfn_of(hva + i * SZ_4K));
 		expect_true(observer_known(td.o, GFN + i).writable,
@@ -218,13 +212,12 @@ static void alternating(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
-	unsigned long before = augs();
 
 	mem_touch(hva, 8 * SZ_4K);
 	for (int i = 0; i < 8; i += 2)
 		vm_set_shared(td.vm, GPA + i * SZ_4K, SZ_4K);
 	expect_progress(&td, GPA, 8 * SZ_4K, 8 * SZ_4K);
-	expect_eq(augs() - before, 4, "TDH.MEM.PAGE.AUGs");
+	expect_eq(augs(td.o), 4, "TDH.MEM.PAGE.AUGs");
 	for (int i = 0; i < 8; i += 2) {
 		expect_mapped(td.o, GFN + i, LEVEL_4K, pfn_of(hva + i * SZ_4K));
 		expect_sept_free(td.vm, GPA + i * SZ_4K);
@@ -447,11 +440,12 @@ static void delete_in_window(const struct test *t)
 	expect_td_unmapped(&s.td, GPA, PRIVATE_PAGES);
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .observes = OBSERVE_MAPPING
-#define LOOKS	TD, .flags = CASE_SOFTTDX | CASE_SEPT
-#define WINDOW	TD, .flags = CASE_SOFTTDX | CASE_SEPT | CASE_UFFD
-#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX | CASE_SEPT, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
+#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
+#define LOOKS	TD, .flags = CASE_SEPT
+#define WINDOW	TD, .flags = CASE_SEPT | CASE_UFFD
+#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
 #define GUARDS_TREE \
 	.guards = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)"
 #define GUARDS_ALIAS \
