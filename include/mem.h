@@ -56,6 +56,8 @@ void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size);
  */
 #define PFN_NONE	UINT64_MAX
 uint64_t pfn_of(const void *hva);
+/* The same for @nr pages in a row. */
+void pfns_of(const void *hva, size_t nr, uint64_t *pfns);
 
 /*
  * The content of page @pfn, through /dev/mem; skips the case where the kernel

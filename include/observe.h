@@ -79,6 +79,13 @@ const char *observe_missing(unsigned int mask);
 /* Start to observe @vm, from now on. */
 struct observer *observe(struct vm *vm, unsigned int mask);
 
+/*
+ * Observe @vm from now on instead of the VM before, whose mappings are forgotten.
+ * Cheaper than a new observer; a child of the case may do it, too, while nobody
+ * else reads @o.
+ */
+void observer_follow(struct observer *o, struct vm *vm);
+
 /* Read what happened until now. (While faults loop, this does not end.) */
 void observer_sync(struct observer *o);
 /* Wait until an event of @type has come; false after @seconds. */

@@ -61,7 +61,9 @@ int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg);
 int vm_check_cap(struct vm *vm, int cap);
 void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0);
 
+/* KVM_CREATE_VCPU with the next free id; or with @id, NULL and errno on failure. */
 struct vcpu *vcpu_create(struct vm *vm);
+struct vcpu *__vcpu_create(struct vm *vm, uint32_t id);
 
 /* KVM frees a VM when the last of its fds and mappings is gone. */
 void vcpu_close(struct vcpu *vcpu);

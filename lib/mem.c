@@ -208,6 +208,17 @@ void read_pfn(uint64_t pfn, uint8_t page[4096])
 	close(fd);
 }
 
+void pfns_of(const void *hva, size_t nr, uint64_t *pfns)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	need(fd >= 0 && pread(fd, pfns, nr * 8, ((uintptr_t)hva >> 12) * 8) == (ssize_t)(nr * 8),
+	     "read of /proc/self/pagemap");
+	close(fd);
+	for (size_t i = 0; i < nr; i++)
+		pfns[i] = pfns[i] & PAGEMAP_PRESENT ? PAGEMAP_PFN(pfns[i]) : PFN_NONE;
+}
+
 bool is_thp(const void *hva)
 {
 	uint64_t pfn = pfn_of(hva);

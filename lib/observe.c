@@ -161,6 +161,17 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	return o;
 }
 
+void observer_follow(struct observer *o, struct vm *vm)
+{
+	observer_sync(o);
+	spte_map_free(o->sptes);
+	o->sptes = spte_map_new();
+	o->nr_tasks = 0;
+	o->kvm = 0;
+	learn_struct_kvm(o, vm);
+	observer_clear(o);
+}
+
 static bool owner_is_dead(const char *name, char separator)
 {
 	int pid;

@@ -11,24 +11,26 @@
 static uint64_t read_stat(int stats_fd, const char *name)
 {
 	struct kvm_stats_header header;
-	struct kvm_stats_desc *desc;
 	uint64_t value = 0;
+	char *descs;
 	size_t size;
 
 	need(pread(stats_fd, &header, sizeof(header), 0) == sizeof(header),
 	     "read of the header of KVM's statistics");
-	size = sizeof(*desc) + header.name_size;
-	desc = malloc(size);
+	size = sizeof(struct kvm_stats_desc) + header.name_size;
+	descs = malloc(header.num_desc * size);
+	need(pread(stats_fd, descs, header.num_desc * size, header.desc_offset) ==
+	     (ssize_t)(header.num_desc * size), "read of the list of KVM's statistics");
 
 	for (uint32_t i = 0; i < header.num_desc; i++) {
-		need(pread(stats_fd, desc, size, header.desc_offset + i * size) == (ssize_t)size,
-		     "read of statistic %u", i);
+		struct kvm_stats_desc *desc = (void *)(descs + i * size);
+
 		if (strcmp(desc->name, name))
 			continue;
 		need(pread(stats_fd, &value, sizeof(value),
 			   header.data_offset + desc->offset) == sizeof(value),
 		     "read of statistic %s", name);
-		free(desc);
+		free(descs);
 		return value;
 	}
 	errno = ENOENT;

@@ -111,13 +111,19 @@ struct vm *td_create(void)
 	return vm;
 }
 
-struct vcpu *td_vcpu_create(struct vm *vm)
+void td_vcpu_set_cpuid(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = vcpu_create(vm);
 	struct kvm_cpuid2 *cpuid = supported_cpuid();
 
 	need(!ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u", vcpu->id);
 	free(cpuid);
+}
+
+struct vcpu *td_vcpu_create(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_create(vm);
+
+	td_vcpu_set_cpuid(vcpu);
 	return vcpu;
 }
 

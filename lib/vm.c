@@ -99,18 +99,30 @@ void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0)
 	need(!__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
 }
 
-struct vcpu *vcpu_create(struct vm *vm)
+struct vcpu *__vcpu_create(struct vm *vm, uint32_t id)
 {
-	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	struct vcpu *vcpu;
 
-	vcpu->run_size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (fd < 0)
+		return NULL;
+	vcpu = calloc(1, sizeof(*vcpu));
+	vcpu->fd = fd;
 	vcpu->vm = vm;
-	vcpu->id = vm->nr_vcpus++;
-	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vcpu->id);
-	need(vcpu->fd >= 0, "KVM_CREATE_VCPU %u", vcpu->id);
+	vcpu->id = id;
+	vcpu->run_size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
 	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 vcpu->fd, 0);
 	need(vcpu->run != MAP_FAILED, "mmap of kvm_run");
+	return vcpu;
+}
+
+struct vcpu *vcpu_create(struct vm *vm)
+{
+	struct vcpu *vcpu = __vcpu_create(vm, vm->nr_vcpus);
+
+	need(vcpu, "KVM_CREATE_VCPU %u", vm->nr_vcpus);
+	vm->nr_vcpus++;
 	return vcpu;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The bookkeeping of SPTEs, against what page tables do. */
+#include "rng.h"
 #include "spte_map.h"
 #include "testcase.h"
 
@@ -122,15 +123,6 @@ static void not_present_is_no_leaf(const struct test *t)
 static struct model {
 	uint64_t at_4k[GFNS], at_2m[REGIONS], at_1g[REGIONS];
 } model;
-
-static uint64_t random_u64(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
 
 /* The gfn of the model's page @i: regions lie scattered. */
 static uint64_t gfn_of(size_t i)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reproducible random numbers (splitmix64): the state is all there is. */
+#ifndef RNG_H
+#define RNG_H
+
+#include <stdint.h>
+
+static inline uint64_t random_u64(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return x ^ x >> 31;
+}
+
+/* One of [0, @n). */
+static inline uint64_t random_below(uint64_t *state, uint64_t n)
+{
+	return random_u64(state) % n;
+}
+
+#endif /* RNG_H */

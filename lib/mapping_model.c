@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The reference model of the mapping path: arrays, and what the ABI says. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kvm_uapi.h"
+#include "mapping_model.h"
+
+#define GFNS_2M		512
+
+/* What the host has behind a page. */
+enum page_state {
+	PAGE_ABSENT,
+	PAGE_READ,		/* allocated by reading: anonymous memory shows the zero page */
+	PAGE_WRITTEN,
+	PAGE_ADDED,		/* the content of a TD's guest_memfd page is in place */
+};
+
+struct model_mem {
+	bool closed;
+	enum page_state pages[MODEL_PAGES];
+};
+
+struct model_slot {
+	bool used, read_only;
+	int mem, gmem;
+	uint64_t page, gmem_page;
+	uint64_t gfn, nr;
+};
+
+struct model {
+	struct model_config config;
+	struct model_mem mems[MODEL_MEMS];
+	struct model_slot slots[MODEL_SLOTS];
+	bool vcpus[MODEL_VCPUS];
+	bool private[MODEL_GFNS];
+	struct model_leaf leaves[MODEL_GFNS];
+	bool finalized;
+};
+
+/* The trees that an invalidation reaches; only TDs have two. */
+enum zap { ZAP_SHARED = 1, ZAP_PRIVATE = 2, ZAP_ALL = 3 };
+
+struct model *model_new(const struct model_config *config)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	m->config = *config;
+	return m;
+}
+
+void model_free(struct model *m)
+{
+	free(m);
+}
+
+static bool is_td(const struct model *m)
+{
+	return m->config.vm_type == KVM_X86_TDX_VM;
+}
+
+static bool has_private_memory(const struct model *m)
+{
+	return m->config.vm_type != KVM_X86_DEFAULT_VM;
+}
+
+static enum mem_kind kind_of(const struct model *m, int mem)
+{
+	return m->config.mems[mem].kind;
+}
+
+static bool is_gmem(const struct model *m, int mem)
+{
+	return kind_of(m, mem) == MEM_GMEM || kind_of(m, mem) == MEM_GMEM_MMAP;
+}
+
+static uint64_t block_of(uint64_t n)
+{
+	return n / GFNS_2M * GFNS_2M;
+}
+
+/* All of [page, page + nr) gets @state; a huge page has one state. */
+static void set_pages(struct model *m, int mem, uint64_t page, uint64_t nr,
+		      enum page_state state)
+{
+	uint64_t end = page + nr;
+
+	if (kind_of(m, mem) == MEM_HUGETLB_2M) {
+		page = block_of(page);
+		end = block_of(end + GFNS_2M - 1);
+	}
+	for (; page < end; page++)
+		m->mems[mem].pages[page] = state;
+}
+
+/* --- mappings ----------------------------------------------------------------- */
+
+static void zap_gfn(struct model *m, uint64_t gfn, enum zap what)
+{
+	struct model_leaf *leaf = &m->leaves[gfn];
+	uint64_t nr = leaf->level == LEVEL_2M ? GFNS_2M : 1;
+	uint64_t first = nr > 1 ? block_of(gfn) : gfn;
+
+	if (is_td(m) && !(what & (leaf->private ? ZAP_PRIVATE : ZAP_SHARED)))
+		return;
+	for (uint64_t i = first; i < first + nr; i++)
+		m->leaves[i] = (struct model_leaf){ .level = LEVEL_NONE };
+}
+
+static void zap(struct model *m, uint64_t gfn, uint64_t nr, enum zap what)
+{
+	for (uint64_t i = gfn; i < gfn + nr && i < MODEL_GFNS; i++)
+		zap_gfn(m, i, what);
+}
+
+/* Where [a, a + a_nr) and [b, b + b_nr) overlap: the first, and how many. */
+static uint64_t overlap(uint64_t a, uint64_t a_nr, uint64_t b, uint64_t b_nr, uint64_t *first)
+{
+	uint64_t end = a + a_nr < b + b_nr ? a + a_nr : b + b_nr;
+
+	*first = a > b ? a : b;
+	return end > *first ? end - *first : 0;
+}
+
+/* Pages of the shared half go, as an mmu_notifier tells; or of the private half. */
+static void zap_pages(struct model *m, int mem, uint64_t page, uint64_t nr, bool of_gmem)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		struct model_slot *s = &m->slots[i];
+		uint64_t from = of_gmem ? s->gmem_page : s->page;
+		uint64_t first, hit;
+
+		if (!s->used || (of_gmem ? s->gmem : s->mem) != mem)
+			continue;
+		hit = overlap(page, nr, from, s->nr, &first);
+		if (hit)
+			zap(m, s->gfn + (first - from), hit, of_gmem ? ZAP_PRIVATE : ZAP_SHARED);
+	}
+}
+
+static struct model_slot *slot_of(struct model *m, uint64_t gfn)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		struct model_slot *s = &m->slots[i];
+
+		if (s->used && gfn >= s->gfn && gfn < s->gfn + s->nr)
+			return s;
+	}
+	return NULL;
+}
+
+static bool gfn_is_private(const struct model *m, uint64_t gfn)
+{
+	return has_private_memory(m) && gfn < MODEL_GFNS && m->private[gfn];
+}
+
+/* May a 2M page of the host be mapped by a 2M SPTE at @gfn? */
+static bool huge_fits(const struct model *m, const struct model_slot *s, uint64_t gfn)
+{
+	uint64_t block = block_of(gfn);
+
+	if (block < s->gfn || block + GFNS_2M > s->gfn + s->nr ||
+	    s->gfn % GFNS_2M != s->page % GFNS_2M)
+		return false;
+	for (uint64_t i = block; i < block + GFNS_2M; i++)
+		if (gfn_is_private(m, i))
+			return false;
+	return true;
+}
+
+static enum model_writable writable(const struct model *m, const struct model_slot *s,
+				    uint64_t page)
+{
+	enum page_state state = m->mems[s->mem].pages[page];
+
+	if (s->read_only)
+		return W_NO;
+	if (state == PAGE_WRITTEN)
+		return W_YES;
+	return kind_of(m, s->mem) == MEM_ANON ? W_NO : W_ANY;
+}
+
+static void map(struct model *m, uint64_t gfn, struct model_leaf leaf)
+{
+	uint64_t nr = leaf.level == LEVEL_2M ? GFNS_2M : 1;
+
+	if (m->leaves[gfn].level == leaf.level)
+		return;		/* spurious: nothing changes */
+	if (nr > 1) {
+		leaf.page -= gfn - block_of(gfn);
+		gfn = block_of(gfn);
+	}
+	for (uint64_t i = 0; i < nr; i++, leaf.page++)
+		m->leaves[gfn + i] = leaf;
+}
+
+static void map_gmem(struct model *m, const struct model_slot *s, uint64_t gfn)
+{
+	uint64_t page = s->gmem_page + (gfn - s->gfn);
+	bool private = gfn_is_private(m, gfn);
+
+	if (m->mems[s->gmem].pages[page] == PAGE_ABSENT)
+		set_pages(m, s->gmem, page, 1, PAGE_READ);
+	map(m, gfn, (struct model_leaf){
+		.level = LEVEL_4K, .mem = s->gmem, .page = page, .private = private,
+		.writable = W_YES, .pending = is_td(m) && m->finalized,
+	});
+}
+
+static void map_hva(struct model *m, const struct model_slot *s, uint64_t gfn)
+{
+	uint64_t page = s->page + (gfn - s->gfn);
+	bool huge = kind_of(m, s->mem) == MEM_HUGETLB_2M && huge_fits(m, s, gfn);
+
+	if (m->mems[s->mem].pages[page] == PAGE_ABSENT)
+		set_pages(m, s->mem, page, 1, PAGE_READ);
+	map(m, gfn, (struct model_leaf){
+		.level = huge ? LEVEL_2M : LEVEL_4K, .mem = s->mem, .page = page,
+		.writable = writable(m, s, page),
+	});
+}
+
+/* A read fault of @gfn: 0, or an errno. */
+static int fault(struct model *m, uint64_t gfn)
+{
+	bool private = gfn_is_private(m, gfn);
+	struct model_slot *s = slot_of(m, gfn);
+
+	if (!s)
+		return private ? EFAULT : ENOENT;
+	if (!private && (s->gmem == NO_MEM || kind_of(m, s->gmem) == MEM_GMEM)) {
+		map_hva(m, s, gfn);
+		return 0;
+	}
+	if (s->gmem == NO_MEM || m->mems[s->gmem].closed)
+		return EFAULT;
+	map_gmem(m, s, gfn);
+	return 0;
+}
+
+/* --- the operations -------------------------------------------------------------- */
+
+static int slot_delete_op(struct model *m, struct model_slot *s)
+{
+	if (!s->used)
+		return EINVAL;
+	/* A default VM drops all roots (KVM_X86_QUIRK_SLOT_ZAP_ALL). */
+	if (m->config.vm_type == KVM_X86_DEFAULT_VM)
+		zap(m, 0, MODEL_GFNS, ZAP_ALL);
+	else
+		zap(m, s->gfn, s->nr, ZAP_ALL);
+	s->used = false;
+	return 0;
+}
+
+static bool gfns_taken(const struct model *m, int id, uint64_t gfn, uint64_t nr)
+{
+	uint64_t first;
+
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (i != id && m->slots[i].used &&
+		    overlap(gfn, nr, m->slots[i].gfn, m->slots[i].nr, &first))
+			return true;
+	return false;
+}
+
+static bool gmem_taken(const struct model *m, int gmem, uint64_t page, uint64_t nr)
+{
+	uint64_t first;
+
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (m->slots[i].used && m->slots[i].gmem == gmem &&
+		    overlap(page, nr, m->slots[i].gmem_page, m->slots[i].nr, &first))
+			return true;
+	return false;
+}
+
+static int bind_range(const struct model *m, const struct model_op *op)
+{
+	return op->gmem_page > m->config.mems[op->gmem].pages ||
+	       op->gmem_page + op->nr > m->config.mems[op->gmem].pages ? EINVAL : 0;
+}
+
+static int bind_gmem(const struct model *m, const struct model_op *op)
+{
+	if (m->mems[op->gmem].closed)
+		return EBADF;
+	if (bind_range(m, op))
+		return EINVAL;
+	return gmem_taken(m, op->gmem, op->gmem_page, op->nr) ? EEXIST : 0;
+}
+
+/* An existing slot: it may move; nothing else of it may change. */
+static int slot_modify(struct model *m, struct model_slot *s, const struct model_op *op)
+{
+	uint64_t gfn = op->gfn;
+
+	if (op->gmem != NO_MEM || s->gmem != NO_MEM || op->mem != s->mem ||
+	    op->page != s->page || op->nr != s->nr || op->flag != s->read_only)
+		return EINVAL;
+	if (gfn == s->gfn)
+		return 0;
+	if (gfns_taken(m, op->id, gfn, op->nr))
+		return EEXIST;
+	slot_delete_op(m, s);
+	s->used = true;
+	s->gfn = gfn;
+	return 0;
+}
+
+static int slot_set(struct model *m, const struct model_op *op)
+{
+	struct model_slot *s = &m->slots[op->id];
+	int error = 0;
+
+	if (op->flag && (op->gmem != NO_MEM || is_td(m)))
+		return EINVAL;
+	if (s->used)
+		return slot_modify(m, s, op);
+	if (gfns_taken(m, op->id, op->gfn, op->nr))
+		return EEXIST;
+	if (op->gmem != NO_MEM)
+		error = bind_gmem(m, op);
+	if (!error)
+		*s = (struct model_slot){
+			.used = true, .read_only = op->flag, .mem = op->mem, .page = op->page,
+			.gmem = op->gmem, .gmem_page = op->gmem_page, .gfn = op->gfn,
+			.nr = op->nr,
+		};
+	return error;
+}
+
+static int attributes(struct model *m, const struct model_op *op)
+{
+	bool changes = false;
+
+	if (!has_private_memory(m))
+		return op->flag ? EINVAL : 0;
+	for (uint64_t i = op->gfn; i < op->gfn + op->nr; i++)
+		changes |= m->private[i] != op->flag;
+	if (!changes)
+		return 0;
+	/* What had the attribute before goes as well. */
+	zap(m, op->gfn, op->nr, op->flag ? ZAP_SHARED : ZAP_PRIVATE);
+	for (uint64_t i = op->gfn; i < op->gfn + op->nr; i++)
+		m->private[i] = op->flag;
+	return 0;
+}
+
+static struct model_result prefault_op(struct model *m, const struct model_op *op)
+{
+	struct model_result r = { .left = op->nr };
+
+	if (is_td(m) && !m->finalized)
+		r.error = EOPNOTSUPP;
+	else if (op->flag)
+		r.error = EINVAL;
+	for (uint64_t gfn = op->gfn; !r.error && r.left; gfn++) {
+		r.error = fault(m, gfn);
+		r.left -= !r.error;
+	}
+	/* A part is a success. */
+	if (r.left < op->nr)
+		r.error = 0;
+	return r;
+}
+
+static int add_page(struct model *m, uint64_t gfn)
+{
+	struct model_slot *s = slot_of(m, gfn);
+	enum page_state *page;
+
+	if (!s || s->gmem == NO_MEM)
+		return EINVAL;
+	if (m->mems[s->gmem].closed)
+		return EFAULT;
+	page = &m->mems[s->gmem].pages[s->gmem_page + (gfn - s->gfn)];
+	if (m->config.add_by_fault && *page == PAGE_ADDED)
+		return EEXIST;
+	if (!gfn_is_private(m, gfn)) {
+		*page = *page == PAGE_ABSENT ? PAGE_READ : *page;
+		return EINVAL;
+	}
+	if (m->leaves[gfn].level != LEVEL_NONE)
+		return EIO;
+	map_gmem(m, s, gfn);
+	*page = PAGE_ADDED;
+	return 0;
+}
+
+static struct model_result add(struct model *m, const struct model_op *op)
+{
+	struct model_result r = { .left = op->nr };
+
+	if (m->finalized)
+		r.error = EINVAL;
+	for (uint64_t gfn = op->gfn; !r.error && r.left; gfn++) {
+		r.error = add_page(m, gfn);
+		r.left -= !r.error;
+	}
+	return r;
+}
+
+static int finalize(struct model *m)
+{
+	if (m->finalized)
+		return EINVAL;
+	m->finalized = true;
+	return 0;
+}
+
+static void punch(struct model *m, const struct model_op *op)
+{
+	zap_pages(m, op->mem, op->page, op->nr, is_gmem(m, op->mem));
+	set_pages(m, op->mem, op->page, op->nr, PAGE_ABSENT);
+}
+
+static void write_pages(struct model *m, const struct model_op *op)
+{
+	for (uint64_t page = op->page; page < op->page + op->nr; page++) {
+		/* A page of its own takes the place of the zero page. */
+		if (kind_of(m, op->mem) == MEM_ANON &&
+		    m->mems[op->mem].pages[page] == PAGE_READ)
+			zap_pages(m, op->mem, page, 1, false);
+		set_pages(m, op->mem, page, 1, PAGE_WRITTEN);
+	}
+}
+
+static void dontneed(struct model *m, const struct model_op *op)
+{
+	bool anonymous = kind_of(m, op->mem) == MEM_ANON ||
+			 kind_of(m, op->mem) == MEM_HUGETLB_2M;
+
+	zap_pages(m, op->mem, op->page, op->nr, false);
+	/* What a file has stays there, no longer mapped by the host. */
+	for (uint64_t page = op->page; page < op->page + op->nr; page++)
+		if (anonymous)
+			m->mems[op->mem].pages[page] = PAGE_ABSENT;
+		else if (m->mems[op->mem].pages[page] == PAGE_WRITTEN)
+			m->mems[op->mem].pages[page] = PAGE_READ;
+}
+
+static void close_gmem(struct model *m, int mem)
+{
+	zap_pages(m, mem, 0, m->config.mems[mem].pages, true);
+	set_pages(m, mem, 0, m->config.mems[mem].pages, PAGE_ABSENT);
+	m->mems[mem].closed = true;
+}
+
+static int nr_vcpus(const struct model *m)
+{
+	int nr = 0;
+
+	for (int i = 0; i < MODEL_VCPUS; i++)
+		nr += m->vcpus[i];
+	return nr;
+}
+
+static int vcpu_create_op(struct model *m, int id)
+{
+	if (nr_vcpus(m) >= m->config.max_vcpus)
+		return EINVAL;
+	if (m->finalized)
+		return EIO;
+	if (m->vcpus[id])
+		return EEXIST;
+	m->vcpus[id] = true;
+	return 0;
+}
+
+static void vm_restart(struct model *m)
+{
+	struct model *fresh = model_new(&m->config);
+
+	/* guest_memfd goes with its VM, the other memory is ours. */
+	for (int i = 0; i < m->config.nr_mems; i++)
+		if (!is_gmem(m, i))
+			fresh->mems[i] = m->mems[i];
+	*m = *fresh;
+	model_free(fresh);
+}
+
+struct model_result model_do(struct model *m, const struct model_op *op)
+{
+	struct model_result r = { 0 };
+
+	switch (op->type) {
+	case OP_SLOT_SET:	r.error = slot_set(m, op); break;
+	case OP_SLOT_DELETE:	r.error = slot_delete_op(m, &m->slots[op->id]); break;
+	case OP_ATTRIBUTES:	r.error = attributes(m, op); break;
+	case OP_PREFAULT:	r = prefault_op(m, op); break;
+	case OP_ADD:		r = add(m, op); break;
+	case OP_FINALIZE:	r.error = finalize(m); break;
+	case OP_PUNCH:		punch(m, op); break;
+	case OP_WRITE:		write_pages(m, op); break;
+	case OP_DONTNEED:	dontneed(m, op); break;
+	case OP_CLOSE:		close_gmem(m, op->mem); break;
+	case OP_VCPU_CREATE:	r.error = vcpu_create_op(m, op->id); break;
+	case OP_VM_RESTART:	vm_restart(m); break;
+	case OP_NR:		break;
+	}
+	return r;
+}
+
+/* --- what is possible -------------------------------------------------------------- */
+
+static bool gfns_fit(const struct model_op *op)
+{
+	return op->nr && op->gfn + op->nr <= MODEL_GFNS;
+}
+
+static bool pages_fit(const struct model *m, const struct model_op *op)
+{
+	return op->mem != NO_MEM && op->mem < m->config.nr_mems && op->nr &&
+	       op->page + op->nr <= m->config.mems[op->mem].pages;
+}
+
+/* A guest_memfd that the host can map stands for both halves, or for none. */
+static bool halves_fit(const struct model *m, const struct model_op *op)
+{
+	if (kind_of(m, op->mem) != MEM_GMEM_MMAP)
+		return op->gmem == NO_MEM || kind_of(m, op->gmem) == MEM_GMEM;
+	return op->gmem == op->mem &&
+	       (op->page == op->gmem_page || bind_range(m, op) == EINVAL);
+}
+
+bool model_can(const struct model *m, const struct model_op *op)
+{
+	bool mapped_by_host = op->mem != NO_MEM && kind_of(m, op->mem) != MEM_GMEM;
+
+	switch (op->type) {
+	case OP_SLOT_SET:
+		return gfns_fit(op) && pages_fit(m, op) && mapped_by_host && halves_fit(m, op);
+	case OP_ATTRIBUTES:
+		return gfns_fit(op);
+	case OP_PREFAULT:
+		return op->nr && m->vcpus[op->id] && (is_td(m) || !op->flag);
+	case OP_ADD:
+		return is_td(m) && m->vcpus[op->id] && pages_fit(m, op) && mapped_by_host;
+	case OP_FINALIZE:
+		return is_td(m) && nr_vcpus(m);
+	case OP_PUNCH:
+		return pages_fit(m, op) && !m->mems[op->mem].closed &&
+		       (is_gmem(m, op->mem) || kind_of(m, op->mem) == MEM_MEMFD);
+	case OP_WRITE:
+		return pages_fit(m, op) && mapped_by_host;
+	case OP_DONTNEED:
+		return pages_fit(m, op) && mapped_by_host &&
+		       (kind_of(m, op->mem) != MEM_HUGETLB_2M ||
+			(op->page % GFNS_2M == 0 && op->nr % GFNS_2M == 0));
+	case OP_CLOSE:
+		return kind_of(m, op->mem) == MEM_GMEM && !m->mems[op->mem].closed;
+	case OP_SLOT_DELETE:
+	case OP_VCPU_CREATE:
+	case OP_VM_RESTART:
+		return true;
+	case OP_NR:
+		break;
+	}
+	return false;
+}
+
+/* --- questions ----------------------------------------------------------------------- */
+
+bool model_slot(const struct model *m, int id, struct model_op *op)
+{
+	const struct model_slot *s = &m->slots[id];
+
+	*op = (struct model_op){
+		.type = OP_SLOT_SET, .id = id, .mem = s->mem, .page = s->page, .gmem = s->gmem,
+		.gmem_page = s->gmem_page, .gfn = s->gfn, .nr = s->nr, .flag = s->read_only,
+	};
+	return s->used;
+}
+
+bool model_vcpu(const struct model *m, int id)
+{
+	return m->vcpus[id];
+}
+
+bool model_finalized(const struct model *m)
+{
+	return m->finalized;
+}
+
+struct model_leaf model_leaf(const struct model *m, uint64_t gfn)
+{
+	return m->leaves[gfn];
+}
+
+unsigned long model_leaves(const struct model *m, int level)
+{
+	unsigned long nr = 0;
+
+	for (uint64_t i = 0; i < MODEL_GFNS; i += LEVEL_GFNS(level))
+		nr += m->leaves[i].level == level;
+	return nr;
+}
+
+bool model_page_present(const struct model *m, int mem, uint64_t page)
+{
+	return m->mems[mem].pages[page] != PAGE_ABSENT;
+}
