@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The reference model against what the ABI says, and its random operations. */
+#include <stdlib.h>
+
+#include "mapping_model.h"
+#include "rng.h"
+#include "testcase.h"
+
+static const struct model_config
+	plain = { .vm_type = KVM_X86_DEFAULT_VM, .max_vcpus = 4, .nr_mems = 3, .mems = {
+		{ MEM_ANON, 1024 }, { MEM_HUGETLB_2M, 1024 }, { MEM_GMEM_MMAP, 512 } } },
+	protected = { .vm_type = KVM_X86_SW_PROTECTED_VM, .max_vcpus = 4, .nr_mems = 3, .mems = {
+		{ MEM_ANON, 1024 }, { MEM_HUGETLB_2M, 1024 }, { MEM_GMEM, 1024 } } },
+	td = { .vm_type = KVM_X86_TDX_VM, .max_vcpus = 2, .nr_mems = 2, .mems = {
+		{ MEM_ANON, 1024 }, { MEM_GMEM, 1024 } } };
+
+/* Operations: only what differs from the usual is written. */
+#define OP(t, ...)	(struct model_op){ .type = t, .gmem = NO_MEM, __VA_ARGS__ }
+#define GMEM_SLOT(...)	(struct model_op){ .type = OP_SLOT_SET, __VA_ARGS__ }
+#define expect_op(m, op, error_, left_)						\
+	do {									\
+		struct model_op op_ = op;					\
+		struct model_result r_;						\
+		expect_true(model_can(m, &op_), "possible: %s", #op);		\
+		r_ = model_do(m, &op_);						\
+		expect_eq(r_.error, error_, "result of %s", #op);		\
+		expect_eq(r_.left, left_, "left by %s", #op);			\
+	} while (0)
+#define expect_level(m, gfn, l)	expect_eq(model_leaf(m, gfn).level, l, "level of gfn %d", gfn)
+
+static void prefault_progress(const struct test *t)
+{
+	struct model *m = model_new(&plain);
+
+	(void)t;
+	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+	expect_op(m, OP(OP_VCPU_CREATE), EEXIST, 0);
+	expect_op(m, OP(OP_SLOT_SET, .gfn = 4, .nr = 4), 0, 0);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 3, .nr = 2), ENOENT, 2);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 6, .nr = 5), 0, 3);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 8, .nr = 1), ENOENT, 1);
+	expect_eq(model_leaves(m, LEVEL_4K), 2, "4K leaves");
+	expect_eq(model_leaf(m, 7).page, 3, "page of gfn 7");
+	expect_eq(model_leaf(m, 7).writable, W_NO, "the zero page is writable");
+	model_free(m);
+}
+
+/* A page that is written takes the place of the zero page; then it stays. */
+static void written(const struct test *t)
+{
+	struct model *m = model_new(&plain);
+
+	(void)t;
+	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+	expect_op(m, OP(OP_SLOT_SET, .nr = 4), 0, 0);
+	expect_op(m, OP(OP_PREFAULT, .nr = 4), 0, 0);
+	expect_op(m, OP(OP_WRITE, .page = 1, .nr = 1), 0, 0);
+	expect_level(m, 1, LEVEL_NONE);
+	expect_op(m, OP(OP_PREFAULT, .nr = 4), 0, 0);
+	expect_op(m, OP(OP_WRITE, .page = 1, .nr = 1), 0, 0);
+	expect_level(m, 1, LEVEL_4K);
+	expect_eq(model_leaf(m, 1).writable, W_YES, "gfn 1 is writable");
+	expect_op(m, OP(OP_DONTNEED, .page = 1, .nr = 2), 0, 0);
+	expect_eq(model_leaves(m, LEVEL_4K), 2, "4K leaves");
+	model_free(m);
+}
+
+static void slots(const struct test *t)
+{
+	struct model *m = model_new(&plain);
+
+	(void)t;
+	expect_op(m, OP(OP_SLOT_DELETE, .id = 1), EINVAL, 0);
+	expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 4, .nr = 4), 0, 0);
+	expect_op(m, OP(OP_SLOT_SET, .id = 2, .gfn = 7, .nr = 4), EEXIST, 0);
+	expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 5, .nr = 4), 0, 0);	/* moved */
+	expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 5, .nr = 5), EINVAL, 0);
+	expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 5, .nr = 4, .flag = true), EINVAL, 0);
+	expect_op(m, OP(OP_SLOT_SET, .id = 2, .gfn = 0, .nr = 5), 0, 0);
+	expect_op(m, GMEM_SLOT(.id = 3, .mem = 2, .gmem = 2, .gfn = 9, .nr = 4), 0, 0);
+	expect_op(m, GMEM_SLOT(.id = 3, .mem = 2, .gmem = 2, .gfn = 9, .nr = 4), EINVAL, 0);
+	expect_op(m, GMEM_SLOT(.id = 0, .mem = 2, .page = 3, .gmem = 2, .gmem_page = 3,
+			.gfn = 99, .nr = 4), EEXIST, 0);
+	expect_op(m, GMEM_SLOT(.id = 0, .mem = 2, .gmem = 2, .gmem_page = INT64_MAX >> 12,
+			.gfn = 99, .nr = 4), EINVAL, 0);
+	model_free(m);
+}
+
+/* A default VM loses all mappings with a slot, the others lose the slot's. */
+static void deletion(const struct test *t)
+{
+	static const struct model_config *const configs[] = { &plain, &protected };
+
+	(void)t;
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct model *m = model_new(configs[i]);
+
+		expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+		expect_op(m, OP(OP_SLOT_SET, .id = 0, .gfn = 0, .nr = 4), 0, 0);
+		expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 4, .nr = 4), 0, 0);
+		expect_op(m, OP(OP_PREFAULT, .nr = 8), 0, 0);
+		expect_op(m, OP(OP_SLOT_DELETE, .id = 1), 0, 0);
+		expect_level(m, 5, LEVEL_NONE);
+		expect_level(m, 1, i ? LEVEL_4K : LEVEL_NONE);
+		model_free(m);
+	}
+}
+
+static void huge(const struct test *t)
+{
+	struct model *m = model_new(&protected);
+
+	(void)t;
+	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+	expect_op(m, OP(OP_SLOT_SET, .mem = 1, .nr = 1000), 0, 0);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 5, .nr = 600), 0, 0);
+	expect_level(m, 0, LEVEL_2M);
+	expect_level(m, 511, LEVEL_2M);
+	expect_level(m, 512, LEVEL_4K);		/* the slot ends in this 2M */
+	expect_eq(model_leaves(m, LEVEL_2M), 1, "2M leaves");
+	expect_eq(model_leaves(m, LEVEL_4K), 93, "4K leaves");
+	expect_eq(model_leaf(m, 77).page, 77, "page of gfn 77");
+	/* One private gfn: all of the 2M goes, and comes back in 4K. */
+	expect_op(m, OP(OP_ATTRIBUTES, .gfn = 7, .nr = 1, .flag = true), 0, 0);
+	expect_level(m, 0, LEVEL_NONE);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 6, .nr = 2), 0, 1);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 7, .nr = 1), EFAULT, 1);
+	expect_level(m, 6, LEVEL_4K);
+	/* And again in 2M, over what is there. */
+	expect_op(m, OP(OP_ATTRIBUTES, .gfn = 7, .nr = 1), 0, 0);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 9, .nr = 1), 0, 0);
+	expect_level(m, 6, LEVEL_2M);
+	model_free(m);
+}
+
+static void trust_domain(const struct test *t)
+{
+	struct model *m = model_new(&td);
+
+	(void)t;
+	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+	expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
+	expect_op(m, OP(OP_ATTRIBUTES, .nr = 8, .flag = true), 0, 0);
+	expect_op(m, OP(OP_PREFAULT, .nr = 1), EOPNOTSUPP, 1);
+	expect_op(m, OP(OP_ADD, .gfn = 6, .nr = 3), EINVAL, 1);		/* gfn 8 is shared */
+	expect_op(m, OP(OP_ADD, .gfn = 6, .nr = 1), EIO, 1);
+	expect_op(m, OP(OP_FINALIZE), 0, 0);
+	expect_op(m, OP(OP_FINALIZE), EINVAL, 0);
+	expect_op(m, OP(OP_ADD, .gfn = 1, .nr = 1), EINVAL, 1);
+	expect_op(m, OP(OP_VCPU_CREATE, .id = 1), EIO, 0);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 5, .nr = 1, .flag = true), EINVAL, 1);
+	expect_op(m, OP(OP_PREFAULT, .gfn = 5, .nr = 4), 0, 0);
+	expect_eq(model_leaf(m, 5).pending, true, "gfn 5 is pending");
+	expect_eq(model_leaf(m, 6).pending, false, "gfn 6 is pending");
+	expect_eq(model_leaf(m, 8).private, false, "gfn 8 is private");
+	/* An mmu_notifier reaches the shared tree only, a hole the private one. */
+	expect_op(m, OP(OP_DONTNEED, .nr = 16), 0, 0);
+	expect_eq(model_leaves(m, LEVEL_4K), 3, "4K leaves");
+	expect_op(m, OP(OP_PREFAULT, .gfn = 8, .nr = 1), 0, 0);
+	expect_op(m, OP(OP_PUNCH, .mem = 1, .nr = 16), 0, 0);
+	expect_eq(model_leaves(m, LEVEL_4K), 1, "4K leaves");
+	model_free(m);
+}
+
+/* Up to 6.18 a page that was added once cannot be added again, mapped or not. */
+static void added_twice(const struct test *t)
+{
+	(void)t;
+	for (int by_fault = 0; by_fault < 2; by_fault++) {
+		struct model_config config = td;
+		struct model *m;
+
+		config.add_by_fault = by_fault;
+		m = model_new(&config);
+		expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
+		expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
+		expect_op(m, OP(OP_ATTRIBUTES, .nr = 16, .flag = true), 0, 0);
+		expect_op(m, OP(OP_ADD, .nr = 1), 0, 0);
+		expect_op(m, OP(OP_ADD, .nr = 1), by_fault ? EEXIST : EIO, 1);
+		expect_op(m, OP(OP_SLOT_DELETE), 0, 0);
+		expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
+		expect_op(m, OP(OP_ADD, .nr = 1), by_fault ? EEXIST : 0, by_fault);
+		expect_op(m, OP(OP_PUNCH, .mem = 1, .nr = 1), 0, 0);
+		expect_op(m, OP(OP_ADD, .nr = 1), 0, 0);
+		model_free(m);
+	}
+}
+
+/* --- random operations: possible, the same for a seed, and worth their while ---------- */
+
+static void expect_sound(const struct model *m)
+{
+	unsigned long pages = model_leaves(m, LEVEL_4K) + 512 * model_leaves(m, LEVEL_2M);
+
+	for (int gfn = 0; gfn < MODEL_GFNS; gfn++) {
+		struct model_leaf leaf = model_leaf(m, gfn);
+
+		pages -= leaf.level != LEVEL_NONE;
+		if (leaf.level != LEVEL_NONE)
+			expect_true(model_page_present(m, leaf.mem, leaf.page),
+				    "gfn %d maps a page that is there", gfn);
+	}
+	expect_eq(pages, 0, "leaves without gfns");
+}
+
+static void random_ops(const struct test *t)
+{
+	static const struct model_config *const configs[] = { &plain, &protected, &td };
+	unsigned long seen[ARRAY_SIZE(configs)][OP_NR] = { 0 }, mapped = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct model *m = model_new(configs[i]), *twin = model_new(configs[i]);
+		uint64_t rng = t->seed, twin_rng = t->seed;
+
+		for (int n = 0; n < 2000; n++) {
+			struct model_op op = model_random_op(m, configs[i], &rng);
+			struct model_op same = model_random_op(twin, configs[i], &twin_rng);
+			struct model_result r;
+
+			expect_eq(same.type, op.type, "type of operation %d", n);
+			expect_eq(same.gfn, op.gfn, "gfn of operation %d", n);
+			r = model_do(m, &op);
+			model_do(twin, &same);
+			expect_true(!r.left || op.nr >= r.left, "operation %d leaves no more than it had", n);
+			expect_sound(m);
+			seen[i][op.type]++;
+			mapped += model_leaves(m, LEVEL_4K);
+		}
+		model_free(m);
+		model_free(twin);
+	}
+	for (int type = 0; type < OP_NR; type++)
+		expect_true(seen[0][type] + seen[1][type] + seen[2][type] > 0,
+			    "operation %d is ever chosen", type);
+	expect_true(mapped > 6000, "pages are mapped (%lu, summed over all steps)", mapped);
+}
+
+static const struct test_case cases[] = {
+	{ "prefault_progress", "progress and errors of a prefault", prefault_progress,
+	  .flags = CASE_PLAIN },
+	{ "written", "writes, the zero page, MADV_DONTNEED", written, .flags = CASE_PLAIN },
+	{ "slots", "slots: overlaps, moves, guest_memfd's ranges", slots, .flags = CASE_PLAIN },
+	{ "deletion", "what goes with a slot", deletion, .flags = CASE_PLAIN },
+	{ "huge", "2M mappings, and what splits them", huge, .flags = CASE_PLAIN },
+	{ "trust_domain", "before and after finalize, two trees", trust_domain,
+	  .flags = CASE_PLAIN },
+	{ "added_twice", "a page is added again", added_twice, .flags = CASE_PLAIN },
+	{ "random_ops", "random operations are possible, reproducible and useful", random_ops,
+	  .flags = CASE_PLAIN },
+};
+
+TEST_MAIN("the reference model of the mapping path", cases)
