@@ -22,12 +22,13 @@ struct softtdx_state {
 	unsigned long keyids;		/* HKIDs that are not free */
 	unsigned long pages;		/* pages that belong to TDs */
 	unsigned long complaints;	/* of the referee, since boot */
-	unsigned long broken_rules;	/* invariants that do not hold: 0 */
+	unsigned long broken_rules;	/* invariants that do not hold (softtdx_settled()) */
 };
 struct softtdx_state softtdx_state(void);
 /*
  * The state once it is like @wanted, or after 5 s: the kernel tears TDs down a
- * little after the last close.
+ * little after the last close.  All invariants are checked then, which takes a
+ * while.
  */
 struct softtdx_state softtdx_settled(const struct softtdx_state *wanted);
 
@@ -41,13 +42,32 @@ const char *softtdx_mrtd(uint64_t tdr);
 unsigned long softtdx_calls(unsigned int leaf, uint64_t status);
 
 /*
- * The next @times calls of @leaf fail with @status (a number, or a name such as
- * "TDX_OPERAND_BUSY|1").  Rules are cleared when the case ends.
+ * Calls of @leaf fail with @status (a number, or a name such as
+ * "TDX_OPERAND_BUSY|1"): of those of the page at @gpa, if there is one, the
+ * @nth and those that follow it, @times in all (0: 1).  Rules are cleared when
+ * the case ends.
  */
+struct softtdx_rule {
+	unsigned int leaf;
+	const char *status;
+	unsigned int nth, times;
+	uint64_t gpa;
+};
+void softtdx_inject_rule(const struct softtdx_rule *rule);
+/* The next @times calls. */
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times);
 /* The next @times calls of @leaf take @usecs more; Linux holds its locks meanwhile. */
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs);
 /* Calls that rules have hit so far. */
 unsigned long softtdx_injected(void);
+/* Each later TDH.PHYMEM.CACHE.WB is interrupted @times before it is done. */
+void softtdx_interrupt_cache_wb(unsigned int times);
 
+/* TDs of the host that are still there after a while, when all should be destroyed. */
+unsigned long softtdx_tds_left(void);
+/*
+ * Give back all that TDs of this host hold, whatever their state: for TDs that
+ * nobody can destroy any more.  Returns how many there were.
+ */
+unsigned int softtdx_reset_tds(void);
 #endif /* SOFTTDX_CTL_H */

@@ -42,6 +42,7 @@ enum variant {
 	BOOT_TDP_MMU_OFF,	/* kvm.tdp_mmu=0 */
 	BOOT_NPT_OFF,		/* no two-dimensional paging */
 	BOOT_TDX,		/* a TDX host */
+	BOOT_TDX_ERRORS,	/* the same, for cases that may damage it */
 	BOOT_NR
 };
 
@@ -114,6 +115,12 @@ int test_main(int argc, char **argv, const char *summary,
 /* --- what a body may say ---------------------------------------------- */
 
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+
+/*
+ * The kernel must print a WARNING, though the case does not declare it: where
+ * that depends on the kernel.
+ */
+void expect_splat(void);
 
 /* A diagnostic line, "# ..."; one line a call. */
 void diag(const char *fmt, ...) PRINTF(1, 2);

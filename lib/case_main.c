@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "softtdx_ctl.h"
 #include "undo.h"
 
 #define DEFAULT_TIME_LIMIT_S	20
@@ -29,6 +30,7 @@ const char *const variant_name[BOOT_NR] = {
 	[BOOT_TDP_MMU_OFF]	= "tdp_mmu_off",
 	[BOOT_NPT_OFF]		= "npt_off",
 	[BOOT_TDX]		= "tdx",
+	[BOOT_TDX_ERRORS]	= "tdx_errors",
 };
 
 struct options {
@@ -280,18 +282,28 @@ static bool wait_case(pid_t pid, double seconds, int *wstatus)
 }
 
 /* A splat fails a case, unless it is what the case is about. */
-static void judge_splats(const struct test *t)
+static void judge_splats(void)
 {
-	bool wanted = t->tc->flags & CASE_EXPECTS_SPLAT;
 	bool seen = kmsg_end();
 
-	if (seen == wanted || outcome->status == CASE_SKIP)
+	if (seen == outcome->wants_splat || outcome->status == CASE_SKIP)
 		return;
 	if (seen)
 		diag("the kernel complained while the case ran");
 	else
 		diag("the kernel should have complained, and did not");
 	outcome->status = CASE_FAIL;
+}
+
+/*
+ * In the testbed all TDs are ours: one that is still there when its process has
+ * gone is lost.  Later cases shall not fail for it.
+ */
+static void reset_left_tds(void)
+{
+	if (in_testbed() && softtdx_present() && softtdx_tds_left())
+		diag("%u TDs were left that nobody owns: softtdx took their pages back",
+		     softtdx_reset_tds());
 }
 
 /*
@@ -318,6 +330,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	pid_t pid;
 
 	memset(outcome, 0, sizeof(*outcome));
+	outcome->wants_splat = t->tc->flags & CASE_EXPECTS_SPLAT;
 	diag("run %s (limit %u s)", t->name, limit);
 	kmsg_begin();
 
@@ -340,7 +353,9 @@ static void run_case(const struct test *t, const struct options *opt,
 		judge_death(wstatus);
 	if (undo_all())
 		outcome->status = CASE_FAIL;
-	judge_splats(t);
+	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
+		reset_left_tds();
+	judge_splats();
 	measure("seconds", now() - start);
 }
 

@@ -12,6 +12,7 @@ enum case_status { CASE_DIED, CASE_TIMEOUT, CASE_PASS, CASE_SKIP, CASE_XFAIL,
 struct outcome {
 	enum case_status status;
 	char reason[512];
+	bool wants_splat;		/* the kernel must print a WARNING */
 };
 
 /* Make the calling process report to @o. */

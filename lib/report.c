@@ -22,6 +22,11 @@ void report_to(struct outcome *o, bool verbose_lines)
 	is_verbose = verbose_lines;
 }
 
+void expect_splat(void)
+{
+	outcome->wants_splat = true;
+}
+
 double now(void)
 {
 	struct timespec ts;

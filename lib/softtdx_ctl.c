@@ -65,6 +65,17 @@ static void each_line(const char *file, void (*fn)(const char *line, void *arg),
 	fclose(f);
 }
 
+/* Takes @text, and frees it. */
+static void tell(const char *file, char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text),
+	     "\"%s\" to %s", text, file);
+	close(fd);
+	free(text);
+}
+
 /* --- sums ------------------------------------------------------------------- */
 
 static void count_td(const char *line, void *arg)
@@ -101,7 +112,6 @@ struct softtdx_state softtdx_state(void)
 	each_line("tds", count_td, &state);
 	each_line("keyids", count_keyid, &state);
 	each_line("complaints", last_complaint, &state);
-	each_line("check", count_broken, &state);
 	return state;
 }
 
@@ -113,9 +123,39 @@ struct softtdx_state softtdx_settled(const struct softtdx_state *wanted)
 	for (;;) {
 		state = softtdx_state();
 		if (!memcmp(&state, wanted, sizeof(state)) || now() > deadline)
-			return state;
+			break;
 		usleep(1000);
 	}
+	each_line("check", count_broken, &state);
+	return state;
+}
+
+unsigned long softtdx_tds_left(void)
+{
+	double deadline = now() + SETTLE_LIMIT_S;
+
+	for (;;) {
+		struct softtdx_state state = { .tds = 0 };
+
+		each_line("tds", count_td, &state);
+		if (!state.tds || now() > deadline)
+			return state.tds;
+		usleep(1000);
+	}
+}
+
+static void reset_td(const char *line, void *arg)
+{
+	(*(unsigned int *)arg)++;
+	tell(DEBUGFS "reset", strf("0x%llx", (unsigned long long)number(line, "td")));
+}
+
+unsigned int softtdx_reset_tds(void)
+{
+	unsigned int nr = 0;
+
+	each_line("tds", reset_td, &nr);
+	return nr;
 }
 
 /* --- one TD ------------------------------------------------------------------- */
@@ -193,18 +233,28 @@ unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
 
 static void add_rule(char *rule)
 {
-	int fd = open(DEBUGFS "inject", O_WRONLY | O_CLOEXEC);
-
 	undo_write(DEBUGFS "clear", "rules");
-	need(fd >= 0 && write(fd, rule, strlen(rule)) == (ssize_t)strlen(rule),
-	     "rule \"%s\" of softtdx", rule);
-	close(fd);
-	free(rule);
+	tell(DEBUGFS "inject", rule);
+}
+
+void softtdx_inject_rule(const struct softtdx_rule *rule)
+{
+	char *gpa = rule->gpa ? strf(" gpa 0x%llx", (unsigned long long)rule->gpa) : strf("%s", "");
+
+	add_rule(strf("leaf %u nth %u times %u status %s%s", rule->leaf, rule->nth ?: 1,
+		      rule->times ?: 1, rule->status, gpa));
+	free(gpa);
 }
 
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
 {
-	add_rule(strf("leaf %u status %s times %u", leaf, status, times));
+	softtdx_inject_rule(&(struct softtdx_rule){ leaf, status, .times = times });
+}
+
+void softtdx_interrupt_cache_wb(unsigned int times)
+{
+	undo_write(DEBUGFS "wb_steps", "0");
+	tell(DEBUGFS "wb_steps", strf("%u", times));
 }
 
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs)

@@ -19,6 +19,8 @@ VARIANTS = {
     # One node: Linux warns when the CPUs that Bochs makes siblings are in two.
     "tdx": Variant(nodes=1, tdx=True),
     "default": Variant(),
+    # TDX again, for cases that make the module fail and may leave it damaged.
+    "tdx_errors": Variant(nodes=1, tdx=True),
     "cpus4": Variant(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
     "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),
