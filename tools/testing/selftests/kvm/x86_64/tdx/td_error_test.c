@@ -335,7 +335,7 @@ static void fault(const struct test *t)
 		expect_splat();
 	inject(f, control);
 	ret = operate(&s, f->op, &done);
-	error = ret ? errno : 0;
+	error = ret < 0 ? errno : 0;
 	if (f->known)
 		look_for_issue(f, error);
 	errno = error;
@@ -411,8 +411,8 @@ static const struct test_case cases[] = {
 	      .op = INIT_VM, .leaf = TDH_MNG_INIT, .status = INVALID, REFUSED(EINVAL)),
 	FAULT("mng_init_hard", "TDH.MNG.INIT fails: EIO", .op = INIT_VM, .leaf = TDH_MNG_INIT,
 	      .status = HARD, KILLED(EIO), EARLY = { .error = EIO, .splat = true }),
-	FAULT("mng_init_no_entropy", "TDH.MNG.INIT without entropy, but at the last try",
-	      .op = INIT_VM, .leaf = TDH_MNG_INIT, .status = NO_ENTROPY, .times = TRIES - 1,
+	FAULT("mng_init_no_entropy", "TDH.MNG.INIT without entropy once: repeated",
+	      .op = INIT_VM, .leaf = TDH_MNG_INIT, .status = NO_ENTROPY,
 	      REFUSED(0), .known = "N1"),
 	FAULT("mng_key_config", "TDH.MNG.KEY.CONFIG without a key: EIO", .op = INIT_VM,
 	      .leaf = TDH_MNG_KEY_CONFIG, .status = "TDX_KEY_GENERATION_FAILED", KILLED(EIO)),
@@ -443,8 +443,8 @@ static const struct test_case cases[] = {
 	FAULT("page_add_busy", "TDH.MEM.PAGE.ADD of three pages busy: repeated", .op = ADD,
 	      .leaf = TDH_MEM_PAGE_ADD, .status = BUSY, .pages = ALL, REFUSED(0),
 	      EARLY = { .error = EBUSY }),
-	FAULT("page_add_no_entropy", "TDH.MEM.PAGE.ADD without entropy, but at the last try",
-	      .op = ADD, .leaf = TDH_MEM_PAGE_ADD, .status = NO_ENTROPY, .times = TRIES - 1,
+	FAULT("page_add_no_entropy", "TDH.MEM.PAGE.ADD without entropy once: repeated",
+	      .op = ADD, .leaf = TDH_MEM_PAGE_ADD, .status = NO_ENTROPY,
 	      .pages = ALL, REFUSED(0), .known = "N1"),
 	AT_EACH_PAGE("page_add_hard", "TDH.MEM.PAGE.ADD fails: EIO", .op = ADD,
 		     .leaf = TDH_MEM_PAGE_ADD, .status = HARD, KILLED(EIO),
@@ -474,9 +474,8 @@ static const struct test_case cases[] = {
 	      .op = PREFAULT, .leaf = TDH_MEM_SEPT_ADD, .status = HARD, .nth = 3, KILLED(EIO)),
 	FAULT("page_aug_busy", "TDH.MEM.PAGE.AUG of three pages busy: repeated", .op = PREFAULT,
 	      .leaf = TDH_MEM_PAGE_AUG, .status = BUSY, .times = 3, .pages = ALL, REFUSED(0)),
-	FAULT("page_aug_no_entropy", "TDH.MEM.PAGE.AUG without entropy, but at the last try",
-	      .op = PREFAULT, .leaf = TDH_MEM_PAGE_AUG, .status = NO_ENTROPY,
-	      .times = TRIES - 1, .pages = ALL, REFUSED(0), .known = "N1"),
+	FAULT("page_aug_no_entropy", "TDH.MEM.PAGE.AUG without entropy once: repeated",
+	      .op = PREFAULT, .leaf = TDH_MEM_PAGE_AUG, .status = NO_ENTROPY, .pages = ALL, REFUSED(0), .known = "N1"),
 	AT_EACH_PAGE("page_aug_hard", "TDH.MEM.PAGE.AUG fails: EIO", .op = PREFAULT,
 		     .leaf = TDH_MEM_PAGE_AUG, .status = HARD, KILLED(EIO)),
 
