@@ -5,6 +5,8 @@
 # make check      all the tests of this project itself
 # make kmod KDIR=/lib/modules/$(uname -r)/build
 #                 the kernel module that looks at TDs on this host (docs/kmod.md)
+# make install KDIR=TREE    the suite as a kselftest collection of a kernel tree
+# make uninstall KDIR=TREE  removes it from there
 # make clean
 #
 # Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan),
@@ -33,7 +35,7 @@ LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
-.PHONY: all tests unit docs kmod check clean
+.PHONY: all tests unit docs kmod check install uninstall clean
 .SECONDARY:
 
 all: tests
@@ -68,6 +70,10 @@ kmod:
 check:
 	@PYTHONPATH=. $(PYTHON) -m testbed.packages tests reports emulator bochs kernel check
 	@$(PYTHON) scripts/check $(CHECKS)
+
+install uninstall:
+	@[ -n "$(KDIR)" ] || { echo "make $@: say where: make $@ KDIR=kernel-tree"; exit 2; }
+	@$(PYTHON) scripts/install $(if $(filter uninstall,$@),--uninstall) "$(KDIR)"
 
 clean:
 	rm -rf $(O)
