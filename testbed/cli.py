@@ -17,7 +17,8 @@ from testbed import host, packages, plan, programs, runner, versions
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
 from testbed.errors import (
-    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError,
+    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_KERNEL, EXIT_USAGE, BenchError,
+    KernelError, UsageError,
 )
 from testbed.native import ThisHost
 from testbed.options import Options
@@ -28,7 +29,7 @@ EPILOG = """\
 exit status:
   0 all passed (skips and known issues allowed)   3 the bench broke
   1 a case failed or the kernel under test died   4 everything was skipped
-  2 wrong usage
+  2 wrong usage                                   5 the kernel does not build
 """
 
 
@@ -172,7 +173,7 @@ def main() -> int:
         return EXIT_USAGE
     except BenchError as error:
         say(f"run_tests.sh: {error}")
-        return EXIT_BENCH
+        return EXIT_KERNEL if isinstance(error, KernelError) else EXIT_BENCH
     except BrokenPipeError:    # as in `run_tests.sh --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from testbed import overlay, source
 from testbed.cache import Cache
-from testbed.errors import BenchError, UsageError
+from testbed.errors import KernelError, UsageError
 from testbed.progress import Progress, say
 from testbed.source import Source
 
@@ -173,7 +173,7 @@ class Build:
                     of = f" of about {max(expected, count)}" if expected else ""
                     progress.update(f"{count}{of} objects")
         if process.returncode:
-            raise BenchError(f"the kernel does not build; the end of {self._log}:\n{self._tail()}")
+            raise KernelError(f"the kernel does not build; the end of {self._log}:\n{self._tail()}")
         return count
 
     def _tail(self) -> str:
