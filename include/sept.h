@@ -2,8 +2,8 @@
 /*
  * The Secure EPT of a TD and the metadata of its pages, as the TDX module tells
  * them (TDH.MEM.SEPT.RD, TDH.PHYMEM.PAGE.RDMD), by way of kmod/.  Cases that look
- * declare CASE_SEPT.  Look only while no vCPU runs: the read could make one of
- * its calls busy.  While KVM works on the TD in another way the bench is broken.
+ * declare CASE_SEPT.  Look only while no vCPU runs and no ioctl builds the TD (it
+ * may sleep): the read could make one of their calls busy.
  */
 #ifndef SEPT_H
 #define SEPT_H

@@ -5,7 +5,7 @@
  * tracepoint tdx_view:seamcall.
  *
  * Errors: EBADF no such fd; ENXIO no TD of this process, or one that is older
- * than the device; EBUSY KVM works on the TD, or its vCPUs run; EACCES the page
+ * than the device; EBUSY one of its vCPUs runs; EACCES the page
  * belongs to another TD; ENODEV this CPU cannot execute SEAMCALL.
  */
 #ifndef TDX_VIEW_H

@@ -16,7 +16,6 @@
 #include <linux/kvm_host.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -213,27 +212,15 @@ static bool runs(struct kvm *kvm)
 }
 
 /*
- * KVM's SEAMCALLs on a TD's memory are made under one of these locks: building
- * it (kvm->lock, slots_lock), mapping and zapping (mmu_lock).  Whoever holds a
- * mutex may be waiting for user space: don't wait for them.  Running vCPUs are
- * the caller's to stop; one that is seen to run is an error.
+ * KVM maps and unmaps pages of a TD under mmu_lock: not now.  Its ioctls that
+ * build and finalize a TD, and running vCPUs, are the caller's to keep away; a
+ * vCPU that is seen to run is an error.  (An ioctl may sleep, and wait for the
+ * caller: so there is no waiting for its locks.)
  */
 static int read_quiescent(struct kvm *kvm, u64 leaf, struct tdx_module_args *args, u64 *status)
 {
-	int error = -EBUSY;
-
-	if (!mutex_trylock(&kvm->lock))
-		return -EBUSY;
-	if (!mutex_trylock(&kvm->slots_lock))
-		goto unlock;
-	write_lock(&kvm->mmu_lock);
-	if (!runs(kvm))
-		error = seamcall(leaf, args, status);
-	write_unlock(&kvm->mmu_lock);
-	mutex_unlock(&kvm->slots_lock);
-unlock:
-	mutex_unlock(&kvm->lock);
-	return error;
+	guard(write_lock)(&kvm->mmu_lock);
+	return runs(kvm) ? -EBUSY : seamcall(leaf, args, status);
 }
 
 static int view_sept(struct kvm *kvm, u64 tdr, struct tdx_view_sept *v)
