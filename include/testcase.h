@@ -61,6 +61,7 @@ enum case_flags {
 	CASE_SOFTTDX		= 1 << 6,
 	/* Looks at the Secure EPT (sept.h). */
 	CASE_SEPT		= 1 << 7,
+	CASE_HOLD		= 1 << 8,	/* holds threads in KVM (hold.h) */
 };
 
 struct test;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "hold.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "tdx_host.h"
@@ -116,6 +117,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if ((tc->flags & CASE_SOFTTDX) && !softtdx_present())
 		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
 	if ((tc->flags & CASE_SEPT) && (missing = sept_missing()))
+		test_skip("%s", missing);
+	if ((tc->flags & CASE_HOLD) && (missing = hold_missing()))
 		test_skip("%s", missing);
 	if (tc->flags & CASE_UFFD)
 		need_uffd();

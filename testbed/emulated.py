@@ -97,10 +97,11 @@ class EmulatedHost:
         lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])
                  for test in boot.tests]
         archive = self._work / f"{boot.name}.cpio"
-        module = self._kernel.module if VARIANTS[boot.variant].tdx else None
+        modules = [path for path in self._kernel.modules
+                   if VARIANTS[boot.variant].tdx or path.name != "tdx_view.ko"]
         archive.write_bytes(initramfs.build(
             [programs.FOLDER / test for test in boot.tests], "\n".join(lines) + "\n",
-            modules=[module] if module else [],
+            modules=modules,
         ))
         return archive
 

@@ -23,9 +23,9 @@ BASE = FOLDER / "base.config"
 DEBUG = FOLDER / "debug.config"
 
 KMOD = Path(__file__).parent.parent / "kmod"
-KMOD_SOURCES = (KMOD / "Kbuild", KMOD / "tdx_view.c", KMOD / "trace.h",
+KMOD_SOURCES = (*sorted(KMOD.glob("*")), KMOD.parent / "include/race_window.h",
                 KMOD.parent / "include/tdx_view.h")
-MODULE = "tdx_view.ko"
+MODULES = ("race_window.ko", "tdx_view.ko")
 
 IMAGE = "arch/x86/boot/bzImage"
 OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
@@ -40,7 +40,7 @@ class Kernel:
     origin: str
     config_hash: str = ""
     dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
-    module: Path | None = None       # kmod/, where KVM has TDX and the tree is known
+    modules: tuple[Path, ...] = ()   # of kmod/, where KVM has TDX and the tree is known
 
 
 def provide(
@@ -131,13 +131,14 @@ class Build:
             shutil.copy(self._tree / ".config", folder / "config")
             if "CONFIG_KVM_INTEL_TDX" in options((folder / "config").read_text()):
                 self._make(f"M={KMOD}", f"MO={self._folder / 'kmod'}", "modules")
-                shutil.copy(self._folder / "kmod" / MODULE, folder / MODULE)
+                for name in MODULES:
+                    shutil.copy(self._folder / "kmod" / name, folder / name)
 
     def _kernel(self, folder: Path) -> Kernel:
         config = (folder / "config").read_text()
-        module = folder / MODULE
+        modules = tuple(folder / name for name in MODULES if (folder / name).exists())
         return Kernel(folder / "bzImage", self._source.identity, digest(config),
-                      dropped(self._fragment, config), module if module.exists() else None)
+                      dropped(self._fragment, config), modules)
 
     def _make_image(self) -> None:
         self._tree.mkdir(parents=True, exist_ok=True)

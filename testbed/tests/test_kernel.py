@@ -20,7 +20,7 @@ KCONFIG_ALLCONFIG=*)
 	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
 case "$*" in *M=*)
 	mkdir -p "$module"
-	echo module >"$module/tdx_view.ko" ;;
+	for name in tdx_view race_window; do echo "$name" >"$module/$name.ko"; done ;;
 *bzImage*)
 	echo "$@" >>calls
 	[ ! -e fail ] || { echo '  CC      x.o'; echo 'x.c:1: error: no such thing'; exit 2; }
@@ -99,12 +99,12 @@ class BuildTest(FolderTest):
         self.assertEqual(self.build().once().dropped, ("CONFIG_LOST=y",))
         self.assertIn("does not take the option CONFIG_LOST=y", self.said.getvalue())
 
-    def test_module_only_where_kvm_has_tdx(self) -> None:
-        self.assertIsNone(self.build().once().module)
+    def test_modules_only_where_kvm_has_tdx(self) -> None:
+        self.assertEqual(self.build().once().modules, ())
         self.fragment.write_text("CONFIG_KVM_INTEL_TDX=y\n")
         for kernel_ in (self.build().once(), self.build(fixed=False).again(self.work)):
-            assert kernel_.module is not None
-            self.assertEqual(kernel_.module.read_text(), "module\n")
+            self.assertEqual([path.read_text() for path in kernel_.modules],
+                             ["race_window\n", "tdx_view\n"])
 
     def test_failure(self) -> None:
         (self.folder / "fail").touch()

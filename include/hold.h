@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Race windows where user space cannot stop KVM: a thread of the case is held
+ * at a function of the kernel until told (kmod/race_window.c).  Cases that do
+ * so declare CASE_HOLD.
+ *
+ *	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
+ *	struct thread *vcpu = thread_start(map, ...);
+ *
+ *	hold_await(h);			the window is open
+ *	...				act inside
+ *	hold_release(h);
+ *	thread_join(vcpu, ...);
+ *	hold_end(h);			it was hit, and not let go too early
+ */
+#ifndef HOLD_H
+#define HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct hold;
+
+enum hold_at { HOLD_COUNT, HOLD_ENTRY, HOLD_RETURN };
+
+struct hold_args {
+	const char *function;
+	enum hold_at at;	/* HOLD_COUNT: only count the calls */
+	pid_t tid;		/* 0: the first thread of the case, or of a child, that comes by */
+	unsigned int times;	/* 0: once */
+	/*
+	 * With a spinning lock held: let go by itself, HOLD_GRACE_MS after the
+	 * function of this one (HOLD_COUNT) was called.
+	 */
+	struct hold *until;
+};
+#define HOLD_GRACE_MS	20
+
+/* Why nothing can be held here, or NULL: a skip reason. */
+const char *hold_missing(void);
+
+/* Skips the case if this kernel has no such function. */
+#define hold_arm(...)	hold_arm_((struct hold_args){ __VA_ARGS__ })
+struct hold *hold_arm_(struct hold_args args);
+
+/* Wait until a thread is held; the bench is broken if none comes by. */
+void hold_await(struct hold *h);
+void hold_release(struct hold *h);
+/* Calls of the function by this process so far. */
+unsigned long hold_calls(struct hold *h);
+/* When the last thread was let go, as now() tells time. */
+double hold_released(struct hold *h);
+/* Disarm.  The bench is broken if nobody was held, or was let go by the time limit. */
+void hold_end(struct hold *h);
+
+#endif /* HOLD_H */

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Holding threads at functions of the kernel, by /dev/race_window. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "race_window.h"
+#include "hold.h"
+#include "kernel.h"
+#include "testcase.h"
+
+#define DEVICE		"/dev/race_window"
+#define LIMIT_MS	5000
+
+struct hold {
+	int fd;
+	const char *function;
+	enum hold_at at;
+};
+
+const char *hold_missing(void)
+{
+	if (access(DEVICE, R_OK | W_OK))
+		return "needs " DEVICE ": the module kmod/race_window.c, which the emulated hosts load";
+	return NULL;
+}
+
+struct hold *hold_arm_(struct hold_args args)
+{
+	static const unsigned int where[] = {
+		[HOLD_COUNT] = RACE_WINDOW_COUNT, [HOLD_ENTRY] = RACE_WINDOW_ENTRY,
+		[HOLD_RETURN] = RACE_WINDOW_RETURN,
+	};
+	struct race_window_arm arm = {
+		.where = where[args.at], .tid = args.tid, .times = args.times ?: 1,
+		.limit_ms = LIMIT_MS, .grace_us = HOLD_GRACE_MS * 1000,
+		.until = args.until ? args.until->fd : -1,
+	};
+	struct hold *h = calloc(1, sizeof(*h));
+
+	if (!kernel_has_function(args.function))
+		test_skip("this kernel has no function %s to hold a thread at (inlined or renamed)",
+			  args.function);
+	h->function = args.function;
+	h->at = args.at;
+	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	need(h->fd >= 0, "open " DEVICE);
+	strncpy(arm.function, args.function, sizeof(arm.function) - 1);
+	need(!ioctl(h->fd, RACE_WINDOW_ARM, &arm), "holding threads at %s", args.function);
+	return h;
+}
+
+static struct race_window_state state(struct hold *h)
+{
+	struct race_window_state s;
+
+	need(!ioctl(h->fd, RACE_WINDOW_STATE, &s), "the state of " DEVICE);
+	return s;
+}
+
+void hold_await(struct hold *h)
+{
+	struct pollfd pfd = { .fd = h->fd, .events = POLLIN };
+
+	errno = ETIMEDOUT;
+	need(poll(&pfd, 1, LIMIT_MS) == 1, "no thread came by %s within %d ms", h->function,
+	     LIMIT_MS);
+}
+
+void hold_release(struct hold *h)
+{
+	need(!ioctl(h->fd, RACE_WINDOW_RELEASE), "the thread at %s was let go too early",
+	     h->function);
+}
+
+unsigned long hold_calls(struct hold *h)
+{
+	return state(h).hits;
+}
+
+double hold_released(struct hold *h)
+{
+	return state(h).released_ns * 1e-9;
+}
+
+void hold_end(struct hold *h)
+{
+	struct race_window_state s = state(h);
+
+	errno = ETIME;
+	need(h->at == HOLD_COUNT || s.held, "no thread was held at %s", h->function);
+	need(!s.expired, "%llu threads were held at %s for %d ms", s.expired, h->function,
+	     LIMIT_MS);
+	close(h->fd);
+	free(h);
+}
