@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .model import Case, Number, Run, Status, Test, as_text
 from .summary import alike, skip_reasons
+from .windows import counts, matrices
 
 _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/results.md
 
@@ -24,6 +25,7 @@ def render(run: Run) -> str:
     return env.get_template("report.html.j2").render(
         run=run, Status=Status,
         alike=alike, skip_reasons=skip_reasons(run), measured=measured,
+        matrices=matrices(run), window_counts=counts(run),
         columns=[*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
         again=lambda test, case: _again(run, test, case))
 

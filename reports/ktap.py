@@ -13,7 +13,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from .model import Case, Number, Status, Test
+from .model import Case, Cell, Number, Status, Test
 
 MAX_LINE = 1 << 16    # bytes kept of one line
 MAX_DIAGNOSTICS = 400  # lines kept of one case, half from its start, half from its end
@@ -220,6 +220,8 @@ class Parser:
             self._start(run[1], run[2])
         elif word == "measure":
             self._measure(rest)
+        elif word == "cell":
+            self._cell(rest)
         elif not self._began and word == "seed":
             log.seed = rest
         elif not self._began and word == f"{log.test.name}:":
@@ -242,6 +244,13 @@ class Parser:
                 self._note("measurement that is not a number")
             else:
                 self._case.measurements[key] = value
+
+    def _cell(self, text: str) -> None:
+        fields = dict(pair.split("=", 1) for pair in text.split() if "=" in pair)
+        try:
+            self._case.cells.append(Cell(**fields))
+        except TypeError:
+            self._note("cell that lacks something")
 
     def _start(self, name: str, limit: str | None) -> None:
         if self.running:

@@ -46,6 +46,18 @@ class Exit(IntEnum):
     SKIPPED = 4
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A race window that was hit: of an entry point, with an invalidation inside."""
+
+    window: str
+    invalidation: str
+    entry: str
+    retries: str = ""
+    outcome: str = ""
+    waits: str = ""    # the lock for which the invalidation waited instead
+
+
 @dataclass
 class Case:
     name: str
@@ -57,6 +69,7 @@ class Case:
     expected: str = ""
     seen: str = ""
     diagnostics: list[str] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -85,12 +98,14 @@ class Case:
         out: Json = {"name": self.name, "status": self.status.value, "reason": self.reason,
                      "seconds": self.seconds, "measurements": self.measurements}
         extra = {"variant": self.variant, "expected": self.expected, "seen": self.seen,
-                 "diagnostics": self.diagnostics}
+                 "diagnostics": self.diagnostics,
+                 "cells": [vars(cell) for cell in self.cells]}
         return out | {key: value for key, value in extra.items() if value}
 
     @classmethod
     def from_json(cls, data: Json) -> Case:
-        fields: Json = data | {"status": Status(data["status"])}
+        fields: Json = data | {"status": Status(data["status"]),
+                               "cells": [Cell(**cell) for cell in data.get("cells", [])]}
         return cls(**fields)
 
 

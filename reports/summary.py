@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TextIO
 
 from .model import Case, Exit, Run, Status, Test
+from .windows import counts
 
 _WORDS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip",
           Status.XFAIL: "xfail", Status.BROKEN: "BROKEN"}
@@ -33,7 +34,9 @@ def progress_line(test: str, case: Case, colour: bool = False) -> str:
 
 def render(run: Run, colour: bool = False) -> str:
     verdict = _paint(run.verdict, _VERDICT_COLOURS[run.exit_code], colour)
-    parts = [_table(run.tests), *_sections(run), [verdict]]
+    windows = counts(run)
+    parts = [_table(run.tests), *_sections(run), [f"race windows: {windows}"] if windows else [],
+             [verdict]]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 

@@ -21,6 +21,7 @@
 
 #include "fixture.h"
 #include "known_issues.h"
+#include "matrix.h"
 #include "testcase.h"
 #include "thread.h"
 #include "undo.h"
@@ -60,6 +61,12 @@ struct invalidation {
 	unsigned long retries;
 };
 
+static struct cell cell_of(const struct test *t)
+{
+	return (struct cell){ "in_gup", t->tc->name,
+			      strf("prefault_hva%s", strchr(t->name, '.')) };
+}
+
 /* One window, one invalidation: so many retries, then the right page is mapped. */
 static void invalidate(const struct test *t)
 {
@@ -77,6 +84,7 @@ static void invalidate(const struct test *t)
 	expect_mapped(s.f.o, WINDOW_GPA >> 12, LEVEL_4K, pfn_of(hva_of(&s.f, WINDOW_GPA)));
 	measure("attempts", 1);
 	measure("retries", inv->retries);
+	cell_hit(cell_of(t), inv->retries, "mapped");
 }
 
 static void act_nothing(struct scene *s)
@@ -215,6 +223,7 @@ static void attribute_flip(const struct test *t)
 	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
 	expect_eq(fault.flags, 0, "flags of the memory-fault exit: the access was shared");
 	measure("retries", 1);
+	cell_hit(cell_of(t), 1, "EFAULT");
 }
 
 /* --- memslot updates: they wait for whoever is inside of KVM (SRCU) --------------- */
@@ -267,6 +276,7 @@ static void delete_own_slot(const struct test *t)
 	expect_eq(observer_retries(s.f.o), 0, "RET_PF_RETRYs of gfn 0x%llx", WINDOW_GPA >> 12);
 	expect_not_mapped(s.f.o, WINDOW_GPA >> 12);
 	expect_errno(__vcpu_prefault(s.f.vcpu, &range), ENOENT, "prefault without a slot");
+	cell_waits(cell_of(t), "srcu");
 }
 
 /* End a prefault that would not end, so that the case can. */

@@ -54,7 +54,8 @@ static const struct window_def {
 	[UNDER_LOCK] = { "under_lock", "kvm_tdp_mmu_map", "kvm_tdp_mmu_map", HOLD_ENTRY },
 	/* The entry was read, and found empty: before a new table, or the leaf, is put in. */
 	[BEFORE_LINK] = { "before_link", "tdp_mmu_link_sp", "tdp_mmu_link_sp", HOLD_ENTRY },
-	[BEFORE_SET] = { "before_set", "make_spte", "make_spte", HOLD_ENTRY },
+	[BEFORE_SET] = { "before_set", "mmu_try_to_unsync_pages", "mmu_try_to_unsync_pages",
+			 HOLD_ENTRY },		/* of make_spte() */
 };
 
 /* --- the subject ------------------------------------------------------------------- */
