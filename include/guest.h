@@ -23,9 +23,12 @@ void guest_create(struct vcpu *vcpu);
 void guest_put_code(void *hva, uint8_t value);
 
 /*
- * One access to the first byte of the page at @gpa, below 4G; a write stores
- * @value.  As KVM_RUN: 0, or -1 with errno; the exit is in vcpu->run.
+ * The next KVM_RUN is one access to the first byte of the page at @gpa, below 4G; a
+ * write stores @value.
  */
+void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
+
+/* The access. As KVM_RUN: 0, or -1 with errno; the exit is in vcpu->run. */
 int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
 
 /* The access must succeed; returns the byte that the guest read, wrote or says. */

@@ -32,7 +32,7 @@ void guest_put_code(void *hva, uint8_t value)
 	memcpy(hva, say, sizeof(say));
 }
 
-int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
 {
 	struct kvm_regs regs = { .rflags = 2, .rax = value };
 	struct kvm_sregs sregs;
@@ -48,6 +48,11 @@ int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t val
 	sregs.ds.base = gpa;
 	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
 	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+{
+	guest_prepare(vcpu, gpa, how, value);
 	return ioctl(vcpu->fd, KVM_RUN, NULL);
 }
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory pressure for one system call: a helper process, in the case's address space
+ * but in a cgroup of its own, makes it.  What the kernel allocates for the call is
+ * charged to that cgroup, and fails at its limit; the case's own memory is not touched.
+ */
+#ifndef MEMCG_H
+#define MEMCG_H
+
+#include <stdint.h>
+
+struct memcg;
+
+/* A cgroup; skips the case where there is no cgroup v2 with the memory controller. */
+struct memcg *memcg_create(void);
+
+/* Its limit from now on, in bytes. */
+void memcg_limit(struct memcg *cg, uint64_t bytes);
+
+/*
+ * fn(arg), charged to @cg: its result, with errno.  For plain system calls: user
+ * memory that fn is the first to touch would need page tables, too.
+ */
+int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg);
+
+/* What is charged to @cg, in bytes, once it is @wanted, or after 5 s. */
+uint64_t memcg_settled(struct memcg *cg, uint64_t wanted);
+
+#endif /* MEMCG_H */

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A cgroup (v2) with a memory limit, and calls on its account. */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "memcg.h"
+#include "testcase.h"
+#include "undo.h"
+
+#define CGROUPS		"/sys/fs/cgroup"
+#define STACK_SIZE	(64 << 10)
+#define SETTLE_LIMIT_S	5.0
+
+struct memcg {
+	const char *path;
+	int (*fn)(void *arg);	/* of the running call */
+	void *arg;
+	int ret, err;
+};
+
+static int open_file(const struct memcg *cg, const char *name, int flags)
+{
+	return open(strf("%s/%s", cg->path, name), flags | O_CLOEXEC);
+}
+
+static void write_limit(struct memcg *cg, uint64_t bytes, int flags)
+{
+	char *text = strf("%llu", (unsigned long long)bytes);
+	int fd = open_file(cg, "memory.max", O_WRONLY | flags);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) > 0, "memory.max=%s of %s", text, cg->path);
+	close(fd);
+}
+
+/* Whoever meets the limit gets ENOMEM: there is nobody that could be killed instead. */
+static void forbid_oom_kills(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	need(fd >= 0 && write(fd, "-1000", 5) == 5, "oom_score_adj");
+	close(fd);
+}
+
+struct memcg *memcg_create(void)
+{
+	struct memcg *cg = calloc(1, sizeof(*cg));
+
+	cg->path = strf(CGROUPS "/ktdx-%d", getpid());
+	undo_rmdir(cg->path);
+	if (mkdir(cg->path, 0755) || access(strf("%s/memory.max", cg->path), W_OK))
+		test_skip("needs cgroup v2 at " CGROUPS " with +memory in its cgroup.subtree_control");
+	forbid_oom_kills();
+	return cg;
+}
+
+void memcg_limit(struct memcg *cg, uint64_t bytes)
+{
+	write_limit(cg, bytes, O_NONBLOCK);	/* don't reclaim now */
+}
+
+/* The helper. Its parent sleeps until it ends: they may share errno and all. */
+static int enter_and_call(void *arg)
+{
+	struct memcg *cg = arg;
+	int fd = open_file(cg, "cgroup.procs", O_WRONLY);
+
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		_exit(1);
+	close(fd);
+	cg->ret = cg->fn(cg->arg);
+	cg->err = errno;
+	_exit(0);
+}
+
+int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg)
+{
+	uint8_t *stack = malloc(STACK_SIZE);
+	int status = -1;
+	pid_t pid;
+
+	cg->fn = fn;
+	cg->arg = arg;
+	pid = clone(enter_and_call, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, cg);
+	need(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "a helper in %s (%d)",
+	     cg->path, status);
+	free(stack);
+	errno = cg->err;
+	return cg->ret;
+}
+
+uint64_t memcg_settled(struct memcg *cg, uint64_t wanted)
+{
+	double deadline = now() + SETTLE_LIMIT_S;
+	unsigned long long bytes = 0;
+
+	for (;;) {
+		char text[32] = "";
+		int fd = open_file(cg, "memory.current", O_RDONLY);
+
+		write_limit(cg, 0, 0);		/* gives back what CPUs keep in stock */
+		need(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "memory.current");
+		close(fd);
+		bytes = strtoull(text, NULL, 10);
+		if (bytes == wanted || now() > deadline)
+			return bytes;
+		usleep(1000);
+	}
+}
