@@ -114,6 +114,17 @@ unsigned long observer_leaves(struct observer *o, int level);
 void observer_pause(struct observer *o);
 unsigned long observer_fault_calls(struct observer *o);
 
+/*
+ * For races in numbers that nobody wants to log: an observer that only counts
+ * the calls of kvm_tdp_page_fault, on any VM, and those that returned
+ * RET_PF_RETRY.  The case declares OBSERVE(EV_FAULT).
+ */
+struct fault_counts {
+	unsigned long faults, retries;
+};
+struct observer *observe_counts(void);
+struct fault_counts observer_counts(struct observer *o);
+
 /* kvm_tdp_page_fault returning RET_PF_RETRY; the faults of any result. */
 unsigned long observer_retries(struct observer *o);
 unsigned long observer_faults(struct observer *o);

@@ -129,7 +129,8 @@ static void learn_struct_kvm(struct observer *o, struct vm *vm)
 	need(o->kvm, "the address of struct kvm");
 }
 
-struct observer *observe(struct vm *vm, unsigned int mask)
+/* Probes and an instance for the events of @mask, not enabled yet. */
+static struct observer *observer_new(unsigned int mask)
 {
 	static int nr_observers;
 	struct observer *o = calloc(1, sizeof(*o));
@@ -139,8 +140,6 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
 		 nr_observers++);
 
-	if (mask & OBSERVE(EV_SEAMCALL))
-		o->tdr = sept_tdr(vm);
 	o->nr_sources = probes_attach(o->group, mask, o->sources);
 
 	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), o->instance_name));
@@ -151,7 +150,15 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	need(tracefs_instance_file_write(o->instance, "buffer_size_kb",
 					 strf("%d", BUFFER_KIB)) >= 0,
 	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
+	return o;
+}
 
+struct observer *observe(struct vm *vm, unsigned int mask)
+{
+	struct observer *o = observer_new(mask);
+
+	if (mask & OBSERVE(EV_SEAMCALL))
+		o->tdr = sept_tdr(vm);
 	o->tep = new_parser();
 	for (int i = 0; i < o->nr_sources; i++)
 		source_enable(o, &o->sources[i]);
@@ -168,6 +175,8 @@ void observer_follow(struct observer *o, struct vm *vm)
 	o->sptes = spte_map_new();
 	o->nr_tasks = 0;
 	o->kvm = 0;
+	if (o->tdr)
+		o->tdr = sept_tdr(vm);
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
 }
@@ -318,25 +327,31 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	return 0;
 }
 
-/* Sum of a "name: value" counter over the per-CPU statistics. */
-static unsigned long lost_events(struct observer *o)
+/* Sum of a counter of the buffer, "entries: 7", over the CPUs. */
+static unsigned long buffer_counter(struct observer *o, const char *name)
 {
-	unsigned long lost = 0;
+	char *line = strf("\n%s: ", name);
+	unsigned long sum = 0;
 
 	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
-		char *file = strf("per_cpu/cpu%d/stats", cpu), *text, *p;
-		static const char *const counters[] = { "\noverrun: ", "\ndropped events: " };
+		char *file = strf("per_cpu/cpu%d/stats", cpu), *text, *lines, *p;
 
 		text = tracefs_instance_file_read(o->instance, file, NULL);
-		for (size_t i = 0; text && i < ARRAY_SIZE(counters); i++) {
-			p = strstr(text, counters[i]);
-			if (p)
-				lost += strtoul(p + strlen(counters[i]), NULL, 10);
-		}
+		lines = strf("\n%s", text ?: "");
+		p = strstr(lines, line);
+		if (p)
+			sum += strtoul(p + strlen(line), NULL, 10);
+		free(lines);
 		free(text);
 		free(file);
 	}
-	return lost;
+	free(line);
+	return sum;
+}
+
+static unsigned long lost_events(struct observer *o)
+{
+	return buffer_counter(o, "overrun") + buffer_counter(o, "dropped events");
 }
 
 /*
@@ -384,6 +399,41 @@ static unsigned long count_logged(const struct observer *o, enum event_type type
 		nr += o->events[i].type == type &&
 		      (ret == RET_ANY || o->events[i].ret == ret);
 	return nr;
+}
+
+/*
+ * Faults are counted by the probe, retries by the statistics of a buffer that
+ * gets nothing else: what it had to overwrite counts as well.
+ */
+struct observer *observe_counts(void)
+{
+	struct observer *o = observer_new(OBSERVE(EV_FAULT));
+
+	for (int i = 0; i < o->nr_sources; i++) {
+		const struct source *s = &o->sources[i];
+
+		if (s->type != EV_FAULT)
+			continue;
+		need(tracefs_event_file_write(o->instance, s->system, s->name, "filter",
+					      strf("ret == %d", PF_RETRY)) >= 0,
+		     "filter of %s", s->name);
+		need(!tracefs_event_enable(o->instance, s->system, s->name), "enabling %s",
+		     s->name);
+	}
+	return o;
+}
+
+struct fault_counts observer_counts(struct observer *o)
+{
+	unsigned long dropped = buffer_counter(o, "dropped events"), misses;
+	struct fault_counts counts;
+
+	probe_profile(strf(" fault_%s ", o->group), &counts.faults, &misses);
+	counts.retries = buffer_counter(o, "entries") + buffer_counter(o, "overrun");
+	errno = EOVERFLOW;
+	need(!misses && !dropped, "probes missed %lu calls, tracing dropped %lu events", misses,
+	     dropped);
+	return counts;
 }
 
 void observer_pause(struct observer *o)
