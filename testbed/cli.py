@@ -9,10 +9,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from reports.model import cases_of
+from reports import repeated
+from reports.model import Run, cases_of
 from testbed import host, packages, plan, programs, runner, versions
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
@@ -62,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
     add("--debug-kernel", action="store_true",
         help="build the kernel with lockdep, KASAN and other checks (slower)")
     add("--nightly", action="store_true", help="the long cases, too")
+    add("--repeat", type=int, default=1, metavar="N",
+        help="run N times, with seeds from --seed on, and name the cases that ended unlike")
     add("--jobs", type=int, metavar="N",
         help="emulated hosts that run at once (default: the number of CPUs, at most 4; "
              "1 with --fail-fast or --verbose)")
@@ -76,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
 
 def options(arguments: argparse.Namespace) -> Options:
     on = arguments.on
+    if arguments.repeat < 1:
+        raise UsageError("--repeat: at least 1")
     if on == "auto":
         on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None and on == "native":
@@ -131,6 +137,22 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         dry_run(chosen, cache, cases)
         return 0
+    return run(chosen, cache, cases, arguments.repeat)
+
+
+def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int) -> int:
+    """So many runs, each with a seed and results of its own; the exit status of all."""
+    runs: list[Run] = []
+    try:
+        for number in range(times):
+            runs.append(run_once(replace(chosen, seed=chosen.seed + number), cache, cases))
+    finally:
+        if times > 1:
+            say("\n" + repeated.render(runs))
+    return int(repeated.worst(runs))
+
+
+def run_once(chosen: Options, cache: Cache, cases: Sequence[Case]) -> Run:
     if chosen.on == "native":
         return runner.run(chosen, ThisHost(chosen), cases)
     with tempfile.TemporaryDirectory(prefix="kts-run-") as work:

@@ -51,8 +51,8 @@ def show_list(cases: Sequence[Case]) -> None:
         say(f"{case.test}:{case.name}{boot}{flags}: {case.summary}")
 
 
-def run(options: Options, machine: Machine, cases: Sequence[Case]) -> int:
-    """Runs the cases; the exit status."""
+def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
+    """Runs the cases, and reports."""
     results = Results(new_folder(options.out), {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": host.suite_commit(),
@@ -62,8 +62,8 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> int:
     try:
         Boots(options, machine, results, machine.boots(cases)).run()
     finally:
-        status = _report(results.folder)
-    return status
+        run_ = _report(results.folder)
+    return run_
 
 
 class Boots:
@@ -124,8 +124,8 @@ class Boots:
         return recorder.failed or outcome.kind != "ok"
 
 
-def _report(folder: Path) -> int:
+def _report(folder: Path) -> model.Run:
     run_ = write.write(folder)
     say("\n" + summary.render(run_, summary.wants_colour(sys.stdout)))
     say(f"results: {folder}")
-    return int(run_.exit_code)
+    return run_

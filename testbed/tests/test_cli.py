@@ -61,6 +61,18 @@ class CliTest(FolderTest):
         self.assertEqual(self.native("--fail-fast"), 1)
         self.assertNotIn("good_test:one", self.cases())
 
+    def test_repeat(self) -> None:
+        mark = self.folder / "second"
+        self.add_test("flaky_test", f"if [ -e {mark} ]; then echo not ok 2 two; exit 1; fi\n"
+                                    f"touch {mark}; echo ok 2 two")
+        self.assertEqual(self.native("--repeat", "2", "--seed", "0x10"), 1)
+        seeds = sorted(json.loads(path.read_text())["seed"]
+                       for path in self.folder.glob("out/2*/environment.json"))
+        self.assertEqual(seeds, ["0x10", "0x11"])
+        self.assertIn("flaky: flaky_test: two\n", self.said.getvalue())
+        self.assertIn("2 runs: 1 case flaky.", self.said.getvalue())
+        self.assertEqual(self.native("--repeat", "0"), 2)
+
     def test_all_skipped(self) -> None:
         self.script("good_test", TEST.replace("NAME", "good_test").replace(
             "ok 1 one", "ok 1 one # SKIP none") + "echo 'ok 2 two # SKIP none'; exit 4")
