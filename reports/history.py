@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The history of runs: kept in SQLite, shown as a page of trends.
+
+    python3 -m reports.history FILE.sqlite --add RESULTS... --html trends.html
+
+A run that is there already is replaced, so adding twice does no harm.  The file
+grows by about 100 KB a run.  Exit: 0 done, 2 wrong usage, 3 results that cannot be
+read (those that can are added all the same).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .model import Run, Status
+from .read import ResultsError, read
+
+SCHEMA = 1
+TABLES = """
+CREATE TABLE run (name TEXT PRIMARY KEY, started TEXT, kernel TEXT, suite TEXT, verdict TEXT,
+                  exit INTEGER, environment TEXT);
+CREATE TABLE result (run TEXT REFERENCES run ON DELETE CASCADE, test TEXT, name TEXT,
+                     variant TEXT, status TEXT, seconds REAL, reason TEXT, measurements TEXT,
+                     PRIMARY KEY (run, test, name, variant));
+"""
+SHOWN = 30      # runs on the page
+TRENDS = ("retries_per_second", "faults_per_second", "seconds_a_page")   # measurements worth a curve
+
+
+class HistoryError(Exception):
+    """The file is no history of this suite; says why."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run on the page."""
+
+    name: str
+    kernel: str
+    suite: str
+    verdict: str
+    counts: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A case whose status was not the same in all of the runs: one letter a run."""
+
+    case: str
+    statuses: list[str]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A number over the runs, as points of an SVG of 300 by 60."""
+
+    title: str
+    points: str
+    first: float
+    last: float
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    fresh = not path.exists()
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if fresh:
+            connection.executescript(f"{TABLES} PRAGMA user_version = {SCHEMA};")
+        elif version != SCHEMA:
+            raise HistoryError(f"{path} has schema {version}, not {SCHEMA}: not a history of "
+                               "this suite, or of another version; give another file")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise HistoryError(f"{path}: {error}") from error
+    except HistoryError:
+        connection.close()
+        raise
+    return connection
+
+
+def add(connection: sqlite3.Connection, run: Run) -> None:
+    environment = run.environment
+    with connection:
+        connection.execute("DELETE FROM run WHERE name = ?", (run.name,))
+        connection.execute(
+            "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (run.name, environment.get("started"), environment.get("kernel"),
+             environment.get("suite"), run.verdict, int(run.exit_code), json.dumps(dict(environment))))
+        connection.executemany(
+            "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(run.name, test.name, case.name, case.variant, case.status.value, case.seconds,
+              case.reason, json.dumps(case.measurements)) for test, case in run.cases()])
+
+
+def rows(connection: sqlite3.Connection) -> list[Row]:
+    """The newest runs, the oldest of them first."""
+    found = []
+    for name, kernel, suite, verdict in connection.execute(
+            "SELECT name, kernel, suite, verdict FROM run ORDER BY coalesce(started, name) DESC LIMIT ?",
+            (SHOWN,)):
+        counts = dict(connection.execute(
+            "SELECT status, count(*) FROM result WHERE run = ? GROUP BY status", (name,)))
+        (seconds,) = connection.execute(
+            "SELECT coalesce(sum(seconds), 0) FROM result WHERE run = ?", (name,)).fetchone()
+        found.append(Row(name, kernel or "?", suite or "?", verdict, counts, seconds))
+    return found[::-1]
+
+
+def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
+    """Cases that had more than one status, the latest trouble first."""
+    statuses: dict[str, dict[str, str]] = {}
+    for row in shown:
+        for test, name, variant, status in connection.execute(
+                "SELECT test, name, variant, status FROM result WHERE run = ?", (row.name,)):
+            boot = "" if variant in ("", "default") else f" [{variant}]"
+            statuses.setdefault(f"{test}: {name}{boot}", {})[row.name] = status
+    found = [Strip(case, [seen.get(row.name, "") for row in shown])
+             for case, seen in statuses.items() if len(set(seen.values())) > 1]
+    bad = (Status.FAIL.value, Status.BROKEN.value)
+    return sorted(found, key=lambda strip: (strip.statuses[-1] not in bad, strip.case))
+
+
+def curve(title: str, values: Sequence[float]) -> Curve:
+    """The smallest value is 0, so that a curve shows ratios, not noise."""
+    top = max(values) or 1
+    step = 300 / max(len(values) - 1, 1)
+    points = " ".join(f"{index * step:.1f},{58 - 56 * value / top:.1f}"
+                      for index, value in enumerate(values))
+    return Curve(title, points, values[0], values[-1])
+
+
+def curves(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Curve]:
+    if len(shown) < 2:
+        return []
+    found = [curve("seconds in all cases", [row.seconds for row in shown]),
+             curve("cases passed", [float(row.counts.get("pass", 0)) for row in shown])]
+    series: dict[str, list[float]] = {}
+    for row in shown:
+        for test, name, text in connection.execute(
+                "SELECT test, name, measurements FROM result WHERE run = ? ORDER BY test, name",
+                (row.name,)):
+            for key, value in json.loads(text).items():
+                if key in TRENDS:
+                    series.setdefault(f"{test}: {name}: {key}", []).append(value)
+    return found + [curve(title, values) for title, values in series.items()
+                    if len(values) == len(shown)]
+
+
+def page(connection: sqlite3.Connection) -> str:
+    shown = rows(connection)
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("history.html.j2").render(
+        rows=shown, strips=strips(connection, shown), curves=curves(connection, shown),
+        statuses=[status.value for status in Status])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m reports.history", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, metavar="FILE.sqlite")
+    parser.add_argument("--add", type=Path, nargs="+", default=[], metavar="RESULTS")
+    parser.add_argument("--html", type=Path, metavar="PAGE", help="write the page of trends")
+    args = parser.parse_args(arguments)
+    status = 0
+    try:
+        with closing(opened(args.file)) as connection:
+            for path in args.add:
+                try:
+                    add(connection, read(path))
+                except ResultsError as error:
+                    print(f"history: {error}", file=sys.stderr)
+                    status = 3
+            if args.html:
+                args.html.write_text(page(connection), encoding="utf-8")
+    except HistoryError as error:
+        print(f"history: {error}", file=sys.stderr)
+        return 3
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
