@@ -130,10 +130,10 @@ void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum 
 {
 	struct pamt seen = pamt_of(vm, pfn), expected = { .type = type, .level = seen.level };
 
-	if (type != PAGE_FREE) {
-		expected.owner = sept_tdr(vm);
+	if (type != PAGE_FREE)
 		expected.level = LEVEL_4K;
-	}
+	if (type != PAGE_FREE && type != PAGE_TDR)	/* a TDR has no owner */
+		expected.owner = sept_tdr(vm);
 	if (seen.type == expected.type && seen.owner == expected.owner &&
 	    seen.level == expected.level)
 		return;
