@@ -633,6 +633,7 @@ static void roots_invalidated(const struct test *t)
 
 #define MAPS	.observes = OBSERVE_MAPPING
 #define WINDOW	.vm_types = BOTH, MAPS, .flags = CASE_UFFD
+#define LEGACY	.vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_TDP_MMU_OFF
 #define WINDOW_SW .vm_types = VM_SW_PROTECTED, MAPS, .flags = CASE_UFFD
 #define GUARDS_INVALID_SLOT \
 	.guards = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
@@ -686,6 +687,13 @@ static const struct test_case cases[] = {
 
 	{ "forced_10000", "10,000 forced retries: one each", forced_10000, .vm_types = VM_DEFAULT,
 	  MAPS, .flags = CASE_UFFD, .time_limit_s = 120 },
+	{ "legacy_dontneed", "legacy MMU: MADV_DONTNEED in the window: one retry", invalidate,
+	  &i_dontneed, LEGACY },
+	{ "legacy_punch_memfd", "legacy MMU: a hole in the memfd in the window: one retry",
+	  invalidate, &i_punch, LEGACY },
+	{ "legacy_delete_and_dontneed", "legacy MMU: deletion and invalidation: one retry, EAGAIN",
+	  delete_and_dontneed, LEGACY, GUARDS_INVALID_SLOT },
+
 	{ "dontneed_one_cpu", "MADV_DONTNEED in the window, on one CPU: one retry", invalidate,
 	  &i_dontneed, .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_CPUS1 },
 

@@ -228,6 +228,7 @@ static void capability(const struct test *t)
 #define PREFAULT .cap = KVM_CAP_PRE_FAULT_MEMORY, .cap_name = "KVM_CAP_PRE_FAULT_MEMORY", \
 		 .observes = OBSERVE_MAPPING
 #define ALL	.vm_types = BOTH, PREFAULT
+#define LEGACY	.vm_types = VM_DEFAULT, PREFAULT, .boot = BOOT_TDP_MMU_OFF
 
 static const struct test_case cases[] = {
 	{ "zero_size", "no bytes: EINVAL", refused, &zero_size, ALL },
@@ -260,6 +261,10 @@ static const struct test_case cases[] = {
 	{ "again", "what is mapped stays as it is", again, ALL },
 	{ "other_vcpu", "another vCPU finds it mapped", other_vcpu, ALL },
 	{ "other_process", "another process: EIO", other_process, ALL },
+	{ "legacy_past_the_end", "legacy MMU: past the end of the slot: progress, then ENOENT",
+	  past_the_end, LEGACY },
+	{ "legacy_hva_unmapped", "legacy MMU: no mapping at the hva: EFAULT", hva_unmapped,
+	  LEGACY },
 	{ "capability", "the capability, and the wrong fd", capability, ALL },
 };
 
