@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from types import FrameType
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import host, packages, plan, programs, runner, versions
+from testbed import host, matrix, packages, plan, profiles, programs, runner, versions
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
 from testbed.errors import (
@@ -25,6 +26,7 @@ from testbed.errors import (
 from testbed.native import ThisHost
 from testbed.options import Options
 from testbed.plan import Case, Pattern
+from testbed.profiles import Profile
 from testbed.progress import say
 
 EPILOG = """\
@@ -63,8 +65,13 @@ def parser() -> argparse.ArgumentParser:
         help="ask Debian again which kernel source is the newest")
     add("--debug-kernel", action="store_true",
         help="build the kernel with lockdep, KASAN and other checks (slower)")
+    add("--profile", default="quick", metavar="NAME",
+        help="what is run how often; options here win over the profile: " + "; ".join(
+            f"{name}: {profiles.load(name).summary}" for name in profiles.names()))
+    add("--shard", type=shard, metavar="I/N",
+        help="only the I-th of N parts, for as many machines")
     add("--nightly", action="store_true", help="the long cases, too")
-    add("--repeat", type=int, default=1, metavar="N",
+    add("--repeat", type=int, metavar="N",
         help="run N times, with seeds from --seed on, and name the cases that ended unlike")
     add("--jobs", type=int, metavar="N",
         help="emulated hosts that run at once (default: the number of CPUs, at most 4; "
@@ -78,10 +85,25 @@ def parser() -> argparse.ArgumentParser:
     return new
 
 
-def options(arguments: argparse.Namespace) -> Options:
-    on = arguments.on
+def shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text}: not of the form I/N with I from 1 to N")
+    return int(index), int(count)
+
+
+def apply(profile: Profile, arguments: argparse.Namespace) -> None:
+    """What the command line left open is the profile's."""
+    arguments.tests = arguments.tests or list(profile.tests)
+    arguments.nightly = arguments.nightly or profile.nightly
+    arguments.repeat = profile.repeat if arguments.repeat is None else arguments.repeat
+    arguments.seed = profile.seed if arguments.seed is None else arguments.seed
     if arguments.repeat < 1:
         raise UsageError("--repeat: at least 1")
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    on = arguments.on
     if on == "auto":
         on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None and on == "native":
@@ -126,25 +148,38 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.kernel == "list":
         say(versions.listing())
         return 0
+    profile = profiles.load(arguments.profile)
+    apply(profile, arguments)
     chosen = options(arguments)
     cache = Cache()
     runs = not (arguments.list or arguments.dry_run)
     packages.require(purposes(chosen, runs), chosen.may_install)
     cases = runner.prepare_tests(chosen, cache)
+    if arguments.shard:
+        cases = plan.shard(cases, *arguments.shard)
     if arguments.list:
         runner.show_list(cases)
         return 0
     if arguments.dry_run:
         dry_run(chosen, cache, cases)
         return 0
-    return run(chosen, cache, cases, arguments.repeat)
+    if profile.kernels and chosen.kernel is None and chosen.on != "native":
+        return matrix.run(
+            profile.kernels, lambda kernel: run_once(replace(chosen, kernel=kernel), cache, cases),
+            chosen.out)
+    return run(chosen, cache, cases, arguments.repeat, profile.minutes)
 
 
-def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int) -> int:
+def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
+        minutes: int | None) -> int:
     """So many runs, each with a seed and results of its own; the exit status of all."""
     runs: list[Run] = []
+    start = time.monotonic()
     try:
         for number in range(times):
+            if minutes and time.monotonic() - start > 60 * minutes:
+                say(f"{number} of {times} runs done, and the {minutes} minutes are over")
+                break
             runs.append(run_once(replace(chosen, seed=chosen.seed + number), cache, cases))
     finally:
         if times > 1:

@@ -79,6 +79,17 @@ def by_test(cases: Iterable[Case]) -> dict[str, list[Case]]:
     return tests
 
 
+def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
+    """The part `index` of `count`: whole tests, and the same parts on each machine."""
+    weights: dict[tuple[str, str], int] = {}
+    for case in cases:
+        weights[case.test, case.variant] = weights.get((case.test, case.variant), 0) + 1
+    parts: list[dict[tuple[str, str], int]] = [{} for _ in range(count)]
+    for group, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0])):
+        min(parts, key=lambda part: sum(part.values()))[group] = weight
+    return [case for case in cases if (case.test, case.variant) in parts[index - 1]]
+
+
 # Fewer cases than these are not worth a boot of their own.
 CASES_A_BOOT = 20
 

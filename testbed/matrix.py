@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run for each of several kernels, and the table of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from reports import matrix
+from reports.model import Exit, Run
+from testbed.errors import BenchError, UsageError
+from testbed.progress import say
+
+
+def run(kernels: Sequence[str], run_one: Callable[[str], Run], out: Path) -> Exit:
+    """A kernel that cannot be had or built is a column that says so; the others still run."""
+    columns: list[matrix.Column] = []
+    for kernel in kernels:
+        say(f"\nkernel {kernel} ({len(columns) + 1} of {len(kernels)})")
+        try:
+            columns.append(matrix.Column(kernel, run_one(kernel)))
+        except (BenchError, UsageError) as error:
+            say(f"kernel {kernel}: {error}")
+            columns.append(matrix.Column(kernel, None, str(error).splitlines()[0]))
+        (out / "matrix.html").write_text(matrix.page(columns), encoding="utf-8")
+    say("\n" + matrix.render(columns))
+    say(f"matrix: {out / 'matrix.html'}")
+    return matrix.exit_code(columns)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""--profile: what is run how often, a file each in profiles/.
+
+A profile only says what the command line could say, too; what the command line says
+wins.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import UsageError
+
+FOLDER = Path(__file__).parent / "profiles"
+
+
+@dataclass(frozen=True)
+class Profile:
+    summary: str
+    tests: tuple[str, ...] = ()     # as --tests; none: all
+    nightly: bool = False
+    repeat: int = 1
+    seed: int | None = None         # None: a fresh one
+    minutes: int | None = None      # no further run begins after this time
+    kernels: tuple[str, ...] = ()   # one after the other; none: that of --kernel
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Profile:
+    path = FOLDER / f"{name}.toml"
+    if "/" in name or not path.is_file():
+        raise UsageError(f"--profile {name}: there are {', '.join(names())}")
+    return parse(path.name, path.read_text())
+
+
+def parse(name: str, text: str) -> Profile:
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"profile {name}: {error}") from error
+    known = {field.name for field in fields(Profile)}
+    if unknown := values.keys() - known:
+        raise UsageError(f"profile {name}: unknown: {', '.join(sorted(unknown))}; "
+                         f"known: {', '.join(sorted(known))}")
+    if not isinstance(values.get("summary"), str):
+        raise UsageError(f"profile {name}: has no summary")
+    for key in ("tests", "kernels"):
+        values[key] = tuple(values.get(key, ()))
+    return Profile(**values)

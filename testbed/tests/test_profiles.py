@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Profiles, shards, and runs on several kernels."""
+
+from __future__ import annotations
+
+import unittest
+
+from reports import matrix as report
+from reports.model import Exit, Run
+from reports.tests.runs import run
+from testbed import cli, matrix, plan, profiles
+from testbed.errors import KernelError, UsageError
+from testbed.plan import Case
+from testbed.tests.support import FolderTest
+
+
+class ProfilesTest(unittest.TestCase):
+    def test_those_that_there_are(self) -> None:
+        self.assertEqual(profiles.names(), ["certify", "full", "matrix", "nightly", "quick"])
+        for name in profiles.names():
+            self.assertTrue(profiles.load(name).summary)
+        self.assertTrue(profiles.load("nightly").nightly)
+        self.assertFalse(profiles.load("quick").nightly)
+
+    def test_bad_ones(self) -> None:
+        for name in ("nothing", "../profiles/quick"):
+            with self.assertRaisesRegex(UsageError, "there are certify, full"):
+                profiles.load(name)
+        for text, why in (("x = ", "Invalid value"), ("summary = 'x'\nreapeat = 2", "unknown: reapeat"),
+                          ("repeat = 2", "has no summary")):
+            with self.assertRaisesRegex(UsageError, why):
+                profiles.parse("x.toml", text)
+
+    def test_the_command_line_wins(self) -> None:
+        profile = profiles.parse("x.toml", "summary = 'x'\nrepeat = 3\nseed = 7\ntests = ['a_*']")
+        arguments = cli.parser().parse_args([])
+        cli.apply(profile, arguments)
+        self.assertEqual((arguments.repeat, arguments.seed, arguments.tests), (3, 7, ["a_*"]))
+        arguments = cli.parser().parse_args(["--repeat", "1", "--seed", "2", "--tests", "b"])
+        cli.apply(profile, arguments)
+        self.assertEqual((arguments.repeat, arguments.seed, arguments.tests), (1, 2, ["b"]))
+
+
+class ShardTest(unittest.TestCase):
+    def test_all_of_it_once(self) -> None:
+        cases = [Case(f"{test}_test", f"case{number}", variant, "-", 5, "")
+                 for test in "abcde" for variant in ("default", "tdx") for number in range(ord(test) % 7)]
+        parts = [plan.shard(cases, index, 3) for index in (1, 2, 3)]
+        self.assertEqual(sorted((case for part in parts for case in part), key=cases.index), cases)
+        self.assertLess(max(map(len, parts)) - min(map(len, parts)), 7)
+
+
+class MatrixTest(FolderTest):
+    def test_columns(self) -> None:
+        def run_one(kernel: str) -> Run:
+            if kernel == "6.16":
+                raise KernelError("does not build\nbecause")
+            one = run(kernel, a="fail" if kernel == "6.17" else "pass")
+            one.environment = {"kernel": f"{kernel}.9"}
+            return one
+
+        code = matrix.run(["6.16", "6.17", "6.18"], run_one, self.folder)
+        page = (self.folder / "matrix.html").read_text()
+        self.assertIs(code, Exit.FAILED)
+        self.assertIn("6.18.9", page)
+        self.assertIn("6.16: not run: does not build", page)
+
+    def test_text(self) -> None:
+        columns = [report.Column("6.17", run("x", a="xfail")), report.Column("6.18", run("x", a="pass"))]
+        text = report.render(columns)
+        self.assertIn("a_test  1 known  1 ok", text)
+        self.assertIn("known: why xfail", text)
+
+    def test_nothing_ran(self) -> None:
+        self.assertIs(report.exit_code([report.Column("6.1", None, "gone")]), Exit.BROKEN)
+
+
+if __name__ == "__main__":
+    unittest.main()
