@@ -62,7 +62,8 @@ static const struct window_def {
 
 struct scene {
 	struct fixture f;
-	bool gmem;		/* the gfns are backed by guest_memfd */
+	bool td;
+	bool gmem;		/* the gfns are backed by guest_memfd (TD: and private) */
 	uint8_t *other;		/* populated memory of a slot, away from the window's */
 	struct vcpu *vcpu2;
 	struct mem *gmem2;	/* a guest_memfd in a slot of its own */
@@ -165,15 +166,25 @@ struct invalidation {
 static void expect_page(struct scene *s)
 {
 	uint64_t gfn = s->gpa >> 12;
+	uint64_t pfn = s->gmem ? gmem_pfn(s->f.o, gfn) : pfn_of(s->hva);
 
 	expect_result(s, 0);
-	expect_mapped(s->f.o, gfn, LEVEL_4K, s->gmem ? gmem_pfn(s->f.o, gfn) : pfn_of(s->hva));
+	expect_mapped(s->f.o, gfn, LEVEL_4K, pfn);
+	if (s->td && s->gmem)
+		expect_sept(s->f.vm, s->gpa, LEVEL_4K, SEPT_PENDING, pfn);
+}
+
+static void expect_gone(struct scene *s)
+{
+	expect_not_mapped(s->f.o, s->gpa >> 12);
+	if (s->td && s->gmem)
+		expect_sept_free(s->f.vm, s->gpa);
 }
 
 static void expect_efault(struct scene *s)
 {
 	expect_result(s, EFAULT);
-	expect_not_mapped(s->f.o, s->gpa >> 12);
+	expect_gone(s);
 }
 
 static void expect_read_only(struct scene *s)
@@ -191,6 +202,24 @@ static void expect_memory_fault(struct scene *s)
 	fault = vcpu_memory_fault(s->f.vcpu);
 	expect_eq(s->f.vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
 	expect_eq(fault.gpa, s->gpa, "gpa of the memory-fault exit");
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* No SA_RESTART: the ioctl returns. */
+static void catch_signal(int sig)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	need(!sigaction(sig, &sa, NULL), "sigaction");
+}
+
+static void act_signal(struct scene *s)
+{
+	syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
 }
 
 static void act_dontneed(struct scene *s)
@@ -298,6 +327,18 @@ static void act_punch(struct scene *s)
 	mem_punch_hole(gmem, s->gpa - GPA, SZ_4K);
 }
 
+static void act_signal_punch(struct scene *s)
+{
+	act_signal(s);
+	act_punch(s);
+}
+
+/* Memory of the shared half of the slot. */
+static void act_dontneed_shared(struct scene *s)
+{
+	need(!madvise(s->f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+}
+
 static void act_punch_other(struct scene *s)
 {
 	mem_punch_hole(s->gmem2, s->window * SZ_4K, SZ_4K);
@@ -346,24 +387,6 @@ static void act_destroy_vcpu(struct scene *s)
 	s->vcpu2 = vcpu_create(s->f.vm);
 }
 
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* No SA_RESTART: the ioctl returns. */
-static void catch_signal(int sig)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	need(!sigaction(sig, &sa, NULL), "sigaction");
-}
-
-static void act_signal(struct scene *s)
-{
-	syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
-}
-
 static void act_signal_dontneed(struct scene *s)
 {
 	act_signal(s);
@@ -398,7 +421,7 @@ static void expect_eintr(struct scene *s)
 		expect_page(s);
 	} else {
 		expect_result(s, EINTR);
-		expect_not_mapped(s->f.o, s->gpa >> 12);
+		expect_gone(s);
 	}
 }
 
@@ -412,6 +435,9 @@ static const struct invalidation
 			      false, NR_WINDOWS },
 	i_destroy_vcpu = { MEM_ANON, act_destroy_vcpu, NULL, "mapped", NULL, false, NR_WINDOWS },
 	i_signal = { MEM_ANON, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
+	i_signal_punch = { MEM_GMEM, act_signal_punch, expect_eintr, "EINTR", NULL, false, 0 },
+	i_signal_gmem = { MEM_GMEM, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
+	i_dontneed_shared = { MEM_GMEM, act_dontneed_shared, NULL, "mapped", NOTIFIER, true, 0 },
 	i_signal_dontneed = { MEM_ANON, act_signal_dontneed, expect_eintr, "EINTR", NULL, false,
 			      0 },
 	i_dontneed = { MEM_ANON, act_dontneed, NULL, "new_page", NOTIFIER, false, 0 },
@@ -433,22 +459,42 @@ static const struct invalidation
 	i_punch_other = { MEM_GMEM, act_punch_other, NULL, "mapped",
 			  "__kvm_gmem_invalidate_start", true, 0 };
 
+static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
+{
+	bool gmem_mmap = t->vm_type == KVM_X86_DEFAULT_VM;
+
+	if (s->gmem)
+		s->f = fixture_gmem(t, SLOT_SIZE);
+	else
+		s->f = fixture_mem(t, mem_create(kind, SLOT_SIZE, NULL));
+	s->vcpu2 = vcpu_create(s->f.vm);
+	s->gmem2 = mem_create(gmem_mmap ? MEM_GMEM_MMAP : MEM_GMEM, SZ_2M, s->f.vm);
+	slot_add_gmem(s->f.vm, GMEM2_GPA, gmem_mmap ? s->gmem2 : NULL, s->gmem2);
+}
+
+static void make_td(struct scene *s, const struct test *t, enum mem_kind kind)
+{
+	struct td td = td_fixture(t, s->gmem ? SLOT_SIZE : 0);
+
+	s->f = (struct fixture){ .vm = td.vm, .vcpu = td.vcpu, .slot = td.slot, .o = td.o };
+	if (!s->gmem)
+		s->f.slot = slot_add(td.vm, GPA, mem_create(kind, SLOT_SIZE, NULL));
+	s->f.mem = s->f.slot->mem;
+	s->vcpu2 = td_vcpu(td.vm);
+	s->gmem2 = td_slot_add(td.vm, GMEM2_GPA, SZ_2M)->gmem;
+	td_finalize(td.vm);
+}
+
 static struct scene scene(const struct test *t, const struct invalidation *inv)
 {
 	struct scene s = { .gmem = inv->kind == MEM_GMEM, .apart = inv->kind == MEM_THP };
-	bool gmem_mmap = t->vm_type == KVM_X86_DEFAULT_VM;
 
-	if (s.gmem)
-		s.f = fixture_gmem(t, SLOT_SIZE);
-	else
-		s.f = fixture_mem(t, mem_create(inv->kind, SLOT_SIZE, NULL));
-	s.gmem2 = mem_create(gmem_mmap ? MEM_GMEM_MMAP : MEM_GMEM, SZ_2M, s.f.vm);
-	slot_add_gmem(s.f.vm, GMEM2_GPA, gmem_mmap ? s.gmem2 : NULL, s.gmem2);
+	s.td = t->vm_type == KVM_X86_TDX_VM;
+	(s.td ? make_td : make_vm)(&s, t, inv->kind);
 	for (int window = 0; window < NR_ALL && !s.gmem; window++) {
 		mem_touch(hva_of(&s.f, PAGE_GPA(window)), SZ_4K);
 		mem_touch(hva_of(&s.f, OTHER_GPA(window)), 2 * SZ_4K);
 	}
-	s.vcpu2 = vcpu_create(s.f.vm);
 	/* Roots and tables are there: only the leaf is missing. */
 	prefault(s.f.vcpu, GPA, SZ_4K);
 	prefault(s.vcpu2, GPA, SZ_4K);
@@ -510,7 +556,7 @@ static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
 		  (unsigned long long)s->gpa >> 12);
 	if (!inv->spares_gfn)
-		expect_not_mapped(s->f.o, s->gpa >> 12);
+		expect_gone(s);
 	cell_waits(cell_of(t, s), "mmu_lock");
 }
 
@@ -542,9 +588,9 @@ static void ksm(const struct test *t)
 /* Another vCPU is faster to put in a leaf, or a table: look again, once. */
 static void lost_race(const struct test *t)
 {
-	static const struct invalidation anon = { .kind = MEM_ANON };
+	struct invalidation memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
 	int window = (intptr_t)t->tc->arg;
-	struct scene s = scene(t, &anon);
+	struct scene s = scene(t, &memory);
 
 	s.apart = window == BEFORE_LINK;	/* where no table is yet */
 	open_window(&s, window, NULL);
@@ -561,6 +607,7 @@ static void lost_race(const struct test *t)
 /* --- memslots: their changes wait for who is inside (SRCU) ------------------------------- */
 
 struct slot_change {
+	enum mem_kind kind;		/* of the slot */
 	uint32_t flags;			/* of the slot, before */
 	int (*change)(void *slot);
 	void (*expect)(struct scene *s);	/* after both are done */
@@ -592,11 +639,6 @@ static int change_log(void *slot)
 	return __slot_set(&to);
 }
 
-static void expect_gone(struct scene *s)
-{
-	expect_not_mapped(s->f.o, s->gpa >> 12);
-}
-
 /* Logged by write-protection, or by the CPU (PML). */
 static void expect_logged(struct scene *s)
 {
@@ -608,22 +650,28 @@ static void expect_logged(struct scene *s)
 }
 
 static const struct slot_change
-	c_delete = { 0, change_delete, expect_gone },
-	c_move = { 0, change_move, expect_gone },
-	c_log_on = { 0, change_log, expect_logged },
-	c_log_off = { KVM_MEM_LOG_DIRTY_PAGES, change_log, expect_page };
+	c_delete = { MEM_ANON, 0, change_delete, expect_gone },
+	c_delete_gmem = { MEM_GMEM, 0, change_delete, expect_gone },
+	c_move = { MEM_ANON, 0, change_move, expect_gone },
+	c_log_on = { MEM_ANON, 0, change_log, expect_logged },
+	c_log_off = { MEM_ANON, KVM_MEM_LOG_DIRTY_PAGES, change_log, expect_page };
 
 static void slot_changes(const struct test *t)
 {
-	static const struct invalidation anon = { .kind = MEM_ANON };
 	const struct slot_change *c = t->tc->arg;
-	struct scene s = scene(t, &anon);
+	struct invalidation memory = { .kind = c->kind };
+	struct scene s = scene(t, &memory);
 
 	for (int window = 0; window < NR_WINDOWS; window++) {
 		struct mem *mem = mem_populated(MEM_ANON, 16 * SZ_4K, NULL);
 		struct thread *changer;
 
-		s.f.slot = slot_add_part(s.f.vm, SLOT_GPA(window), mem, 0, mem->size, c->flags);
+		if (c->kind == MEM_GMEM) {
+			s.f.slot = td_slot_add(s.f.vm, SLOT_GPA(window), 16 * SZ_4K);
+		} else {
+			s.f.slot = slot_add_part(s.f.vm, SLOT_GPA(window), mem, 0, mem->size,
+						 c->flags);
+		}
 		s.f.mem = mem;
 		prefault(s.f.vcpu, SLOT_GPA(window), SZ_4K);
 		open_window_at(&s, window, SLOT_GPA(window) + SZ_4K, NULL);
@@ -646,7 +694,7 @@ static void slot_changes(const struct test *t)
 /* The thread that is inside uses the memory of the process: that ends after it. */
 static void process_dies(const struct test *t)
 {
-	static const struct invalidation anon = { .kind = MEM_ANON };
+	struct invalidation memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
 
 	for (int window = 0; window < NR_WINDOWS; window++) {
 		const struct window_def *w = &windows[window];
@@ -658,7 +706,7 @@ static void process_dies(const struct test *t)
 		need(!pipe(ready) && !pipe(go), "pipe");
 		child = fork();
 		if (!child) {
-			struct scene s = scene(t, &anon);
+			struct scene s = scene(t, &memory);
 
 			s.gpa = PAGE_GPA(window);
 			if (write(ready[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 1)
@@ -666,7 +714,8 @@ static void process_dies(const struct test *t)
 			_exit(0);
 		}
 		need(child > 0 && read(ready[0], &byte, 1) == 1, "a process with a VM");
-		hold = hold_arm(.function = w->hva, .at = w->at);
+		hold = hold_arm(.function = memory.kind == MEM_GMEM ? w->gmem : w->hva,
+				.at = w->at);
 		need(write(go[1], &byte, 1) == 1, "pipe");
 		hold_await(hold);
 		need(!kill(child, SIGKILL), "kill");
@@ -681,6 +730,9 @@ static void process_dies(const struct test *t)
 
 #define HVA	.flags = CASE_HOLD, .cpus = 2, .observes = OBSERVE_MAPPING
 #define GMEM	.flags = CASE_HOLD, .cpus = 2, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
+
+#define TD	.flags = CASE_HOLD | CASE_SEPT, .cpus = 2, .vm_types = VM_TDX, .boot = BOOT_TDX, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 
 static const struct test_case cases[] = {
 	{ "dontneed-hva", "MADV_DONTNEED of the page", invalidate, &i_dontneed,
@@ -742,6 +794,32 @@ static const struct test_case cases[] = {
 	  .vm_types = BOTH, GMEM },
 	{ "attribute-gmem", "the gfn becomes shared", invalidate, &i_shared,
 	  .vm_types = VM_SW_PROTECTED, GMEM },
+	{ "dontneed_shared-gmem", "MADV_DONTNEED of the shared half", invalidate,
+	  &i_dontneed_shared, .vm_types = VM_SW_PROTECTED, GMEM },
+
+	{ "punch-private", "a hole in the guest_memfd", invalidate, &i_punch, TD },
+	{ "punch_other-private", "a hole in another guest_memfd", invalidate, &i_punch_other, TD },
+	{ "attribute-private", "the gfn becomes shared", invalidate, &i_shared, TD },
+	{ "dontneed_shared-private", "MADV_DONTNEED of the shared half", invalidate,
+	  &i_dontneed_shared, TD },
+	{ "other_vcpu-private", "another vCPU maps the gfn", invalidate, &i_other_vcpu_gmem, TD },
+	{ "same_leaf-private", "another vCPU maps the gfn, both saw it unmapped", lost_race,
+	  (void *)BEFORE_SET, TD },
+	{ "same_table-private", "another vCPU puts in the table that both need", lost_race,
+	  (void *)BEFORE_LINK, TD },
+	{ "signal-private", "a signal", invalidate, &i_signal_gmem, TD },
+	{ "signal_punch-private", "a signal, and a hole in the guest_memfd", invalidate,
+	  &i_signal_punch, TD },
+	{ "delete_slot-private", "the slot is deleted", slot_changes, &c_delete_gmem, TD },
+	{ "exit-private", "the process is killed", process_dies, TD },
+
+	{ "dontneed-shared", "MADV_DONTNEED of the page", invalidate, &i_dontneed, TD },
+	{ "munmap-shared", "munmap of the page", invalidate, &i_munmap, TD },
+	{ "mprotect-shared", "the page becomes read-only", invalidate, &i_mprotect, TD },
+	{ "fork_cow-shared", "fork, and the page is written to", invalidate, &i_fork_cow, TD },
+	{ "attribute-shared", "the gfn becomes private", invalidate, &i_private, TD },
+	{ "other_vcpu-shared", "another vCPU maps the gfn", invalidate, &i_other_vcpu, TD },
+	{ "delete_slot-shared", "the slot is deleted", slot_changes, &c_delete, TD },
 };
 
 TEST_MAIN("each invalidation in each window of KVM_PRE_FAULT_MEMORY", cases)
