@@ -128,7 +128,7 @@ static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
  * holds a spinlock.  (The kernel also marks the caches of this CPU as dirty, for
  * kexec; CPUs on which KVM ran a TD's SEAMCALLs are.)
  */
-static int seamcall(u64 leaf, struct tdx_module_args *args, u64 *status)
+static int call_module(u64 leaf, struct tdx_module_args *args, u64 *status)
 {
 	if (softtdx) {
 		*status = softtdx(leaf, args);
@@ -220,7 +220,7 @@ static bool runs(struct kvm *kvm)
 static int read_quiescent(struct kvm *kvm, u64 leaf, struct tdx_module_args *args, u64 *status)
 {
 	guard(write_lock)(&kvm->mmu_lock);
-	return runs(kvm) ? -EBUSY : seamcall(leaf, args, status);
+	return runs(kvm) ? -EBUSY : call_module(leaf, args, status);
 }
 
 static int view_sept(struct kvm *kvm, u64 tdr, struct tdx_view_sept *v)
