@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "glue.h"
+#include "vmx.h"
 
 /* KeyIDs: 0 is for everyone, 1 is left to MKTME, these are TDX's. */
 #define FIRST_KEYID	2
@@ -106,6 +107,7 @@ static const struct softtdx_ops ops = {
 	.tsc = tsc,
 	.report = softtdx_report,
 	.delay = delay,
+	.run = softtdx_run,
 };
 
 static u32 __init online_packages(void)
@@ -117,6 +119,9 @@ static u32 __init online_packages(void)
 	return hweight32(packages);
 }
 
+/* AMX's tiles, which do not fit into a vCPU's page for its extended state. */
+#define XFEATURES_TOO_LARGE	(3ull << 17)
+
 /* What XCR0 and IA32_XSS may hold. */
 static u64 __init xsave_features(void)
 {
@@ -126,7 +131,7 @@ static u64 __init xsave_features(void)
 		return 0;
 	cpuid_count(0xD, 1, &eax, &ebx, &xss_low, &xss_high);
 	cpuid_count(0xD, 0, &eax, &ebx, &ecx, &edx);
-	return (eax | xss_low) | (u64)(edx | xss_high) << 32;
+	return ((eax | xss_low) | (u64)(edx | xss_high) << 32) & ~XFEATURES_TOO_LARGE;
 }
 
 static u32 __init scalable_tsc_khz(void)

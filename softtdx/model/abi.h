@@ -67,6 +67,12 @@
 enum tdx_leaf { TDX_LEAVES(X) TDX_OTHER_LEAVES(X) };
 #undef X
 
+/* Leaves of TDCALL, the guest's side. */
+enum tdcall_leaf {
+	TDG_VP_VMCALL = 0, TDG_VP_INFO = 1, TDG_MR_RTMR_EXTEND = 2, TDG_VP_VEINFO_GET = 3,
+	TDG_MR_REPORT = 4, TDG_MEM_PAGE_ACCEPT = 6, TDG_VM_RD = 7, TDG_VM_WR = 8,
+};
+
 /* Status codes: X(upper 32 bits, name). */
 #define TDX_STATUSES(X)							\
 	X(0x00000000, SUCCESS)						\
@@ -190,6 +196,13 @@ enum page_type {
 #define MD_TD_TSC_MULTIPLIER		0x110000000000000Bull
 #define MD_TD_CPUID_VALUES		0x9410000300000000ull
 
+/* TD metadata fields of the guest (TDG.VM.RD and WR). */
+#define MD_TDCS_ATTRIBUTES		0x1110000300000000ull
+#define MD_TDCS_XFAM			0x1110000300000001ull
+#define MD_TDCS_CONFIG_FLAGS		0x1110000300000016ull
+#define MD_TDCS_TD_CTLS			0x1110000300000017ull
+#define MD_TDCS_NOTIFY_ENABLES		0x9100000000000010ull
+
 /* vCPU metadata fields (TDH.VP.RD and WR). */
 #define MD_VP_POSTED_INTR_NV		0x0002ull
 #define MD_VP_POSTED_INTR_DESC		0x2016ull
@@ -209,7 +222,10 @@ enum page_type {
 #define ATTR_SEPT_VE_DISABLE		(1ull << 28)
 
 #define CONFIG_GPAW_52			(1ull << 0)
+#define CONFIG_FLEXIBLE_PENDING_VE	(1ull << 1)
 #define CONFIG_FLAGS_ALLOWED		7ull
+
+#define TD_CTLS_PENDING_VE_DISABLE	(1ull << 0)
 
 #define EPTP_4_LEVEL			0x1Eull
 #define EPTP_5_LEVEL			0x26ull
@@ -222,8 +238,33 @@ enum page_type {
 #define TDCS_MSR_BITMAP_PAGE		2
 #define TDCS_SEPT_ROOT_PAGE		3
 #define TDVPS_PAGES_MIN			6
+#define TDVPS_VMCS_PAGE			1
+#define TDVPS_APIC_PAGE			2
+#define TDVPS_EPT_ROOT_PAGE		3
+#define TDVPS_XSAVE_PAGE		4
 #define TDVPS_PAGES_MAX			15
 #define MAX_VCPUS_PER_TD		576
+
+/* What TDG.MR.REPORT writes. */
+struct td_info {
+	u64 attributes, xfam;
+	u8 mrtd[48], mrconfigid[48], mrowner[48], mrownerconfig[48];
+	u8 rtmr[4][48], servtd_hash[48];
+	u8 reserved[64];
+};
+
+struct td_report {
+	u8 type[4];
+	u8 reserved0[12];
+	u8 cpu_svn[16];
+	u8 tcb_info_hash[48], td_info_hash[48];
+	u8 data[64];
+	u8 reserved1[32];
+	u8 mac[32];
+	u8 tcb_info[239];
+	u8 reserved2[17];
+	struct td_info td;
+};
 
 /* TDH.SYS.CONFIG's operand. */
 struct tdmr_info {
@@ -258,5 +299,7 @@ struct td_params {
 
 _Static_assert(sizeof(struct tdmr_info) == 320, "TDMR_INFO");
 _Static_assert(sizeof(struct td_params) == 1024, "TD_PARAMS");
+_Static_assert(sizeof(struct td_info) == 512, "TDINFO");
+_Static_assert(sizeof(struct td_report) == 1024, "TDREPORT");
 
 #endif

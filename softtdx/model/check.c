@@ -100,7 +100,7 @@ static const char *check_vcpus(struct softtdx *m, u64 tdr_pa, const struct tdr *
 static void tally_vcpu(struct vcpu_tally *v, const struct tdvps *vps)
 {
 	v->pages += vps->nr_pages;
-	v->ready += vps->state == VCPU_READY;
+	v->ready += vps->state != VCPU_UNINIT;
 	v->assoc += vps->assoc_cpu != NO_CPU;
 	v->inside += vps->inside;
 }

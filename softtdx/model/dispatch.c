@@ -95,7 +95,7 @@ static u64 admit(struct call *c, u64 rax)
 {
 	struct softtdx *m = c->m;
 
-	if (rax >> 24 || !c->leaf->run || (c->number == TDH_VP_ENTER && !m->ops->vp_enter)) {
+	if (rax >> 24 || !c->leaf->run || (c->number == TDH_VP_ENTER && !m->ops->run)) {
 		complain(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
 		return ST(OPERAND_INVALID, OP_RAX);
 	}
@@ -115,7 +115,7 @@ static u64 admit(struct call *c, u64 rax)
 static void release_all(struct call *c)
 {
 	if (c->entry_locked)
-		atomic_and(c->entry, ~SEPT_LOCK);
+		sept_unlock_entry(c);
 	while (c->nr_held)
 		lock_drop(c->held[--c->nr_held]);
 }

@@ -123,6 +123,7 @@ INTERNAL u64 tdr_lock_owner(struct call *c, const struct pamt_entry *e, enum loc
 INTERNAL u64 td_state(struct call *c, bool take_op_lock);
 INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
 INTERNAL u64 vcpu_associate(struct call *c);
+INTERNAL u64 vcpu_ready(struct call *c);
 INTERNAL void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
 INTERNAL void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
 INTERNAL void page_lose(struct call *c, struct pamt_entry *e, u64 pages);
@@ -139,6 +140,8 @@ INTERNAL u64 sept_walk_to_leaf(struct call *c);
 INTERNAL u64 sept_lock_tree(struct call *c, enum lock_mode mode);
 INTERNAL u64 sept_lock_entry(struct call *c);
 INTERNAL void sept_store(struct call *c, u64 entry);
+INTERNAL void sept_unlock_entry(struct call *c);
+INTERNAL u8 reported_state(enum sept_state state);
 INTERNAL u64 sept_error(struct call *c, u64 status);
 INTERNAL u64 sept_unblocked(u64 entry);
 INTERNAL void sept_fill_free(struct softtdx *m, u64 hpa);
@@ -149,6 +152,7 @@ INTERNAL u64 sept_removable(struct call *c, const struct pamt_entry *e);
 #define ANY_LEVEL (-1)
 INTERNAL u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level);
 INTERNAL u64 mem_require_state(struct call *c, int allowed);
+INTERNAL u64 mem_accept(struct call *c, u64 gpa_level);
 INTERNAL u64 mem_lock_target(struct call *c, struct pamt_entry **e);
 
 /* inject.c, journal.c */
@@ -207,6 +211,7 @@ INTERNAL u64 phymem_cache_wb(struct call *c);
 /* mng_params.c: what TDH.MNG.INIT copies from TD_PARAMS, and its CPUID view. */
 INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
 INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
+INTERNAL const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf);
 INTERNAL bool field_id_valid(u64 id);
 
 /* sys_fields.c: the CPUID leaves that a TD's creator may set, with the bits. */

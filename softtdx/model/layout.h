@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "sha384.h"
+#include "softtdx.h"
 
 #define PAGE_4K			4096ull
 #define LEVEL_SHIFT(level)	(12 + 9 * (level))
@@ -50,12 +51,21 @@ struct tdcs {
 	u64 tsc_multiplier, tsc_offset;
 	struct sha384 measurement;
 	u8 mrtd[48], mrconfigid[48], mrowner[48], mrownerconfig[48];
+	u16 rtmr_lock;
 	u8 rtmr[4][48], servtd_hash[48];
+	u64 td_ctls, notify_enables;	/* set by the guest */
 	struct cpuid_value cpuid[CPUID_CONFIGS_MAX];
 };
 
 enum vcpu_state { VCPU_UNINIT, VCPU_READY, VCPU_DISABLED };
 #define NO_CPU			(~0u)
+
+/* What the guest gets from TDG.VP.VEINFO.GET, once. */
+struct ve_info {
+	bool valid;
+	u32 reason, length, info;
+	u64 qualification, gla, gpa;
+};
 
 struct tdvps {
 	u32 state;
@@ -69,8 +79,11 @@ struct tdvps {
 	bool inside;
 	/* Metadata fields. */
 	u64 posted_intr_nv, posted_intr_desc, pin_based, shared_eptp, pend_nmi, state_details;
-	/* The rest of the page is VP.ENTER's. */
-	u8 arch[2048] __attribute__((aligned(64)));
+	struct softtdx_guest guest;
+	struct ve_info ve;
+	bool in_vmcall;			/* the guest waits for TDG.VP.VMCALL's results */
+	u64 vmcall_mask;		/* the registers that it shares */
+	u8 arch[SOFTTDX_ARCH_SIZE] __attribute__((aligned(64)));
 };
 
 _Static_assert(sizeof(struct pamt_entry) == 16, "PAMT entry");

@@ -200,28 +200,50 @@ u64 mem_sept_remove(struct call *c)
 	return 0;
 }
 
-/* The guest's side of PAGE.AUG; the vCPU's entry holds the TD's locks. */
-u64 softtdx_accept(struct softtdx *m, const struct softtdx_vcpu *vcpu, u64 gpa_level)
+/* The entry that TDG.MEM.PAGE.ACCEPT meets, locked: may it be accepted? */
+static u64 acceptable(struct call *c)
 {
-	struct call c = {
-		.m = m, .in = { .rcx = gpa_level }, .tdr_pa = vcpu->tdr,
-		.tdr = map(m, vcpu->tdr), .tdcs = vcpu->tdcs,
-	};
-	struct softtdx_regs out;
-	u64 hpa;
+	switch (sept_state(c->value)) {
+	case SEPT_MAPPED:
+		return ST(PAGE_ALREADY_ACCEPTED, (u64)c->level);
+	case SEPT_NL_MAPPED:
+		return ST(PAGE_SIZE_MISMATCH, (u64)c->level);
+	case SEPT_PENDING_LEAF:
+		return 0;
+	default:
+		return ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
+	}
+}
 
-	c.out = &out;
-	TRY(gpa_operand(&c, 0, 1));
-	TRY(sept_walk(&c));
-	if (sept_state(c.value) == SEPT_MAPPED)
-		return ST(PAGE_ALREADY_ACCEPTED, (u64)c.level);
-	if (sept_state(c.value) == SEPT_NL_MAPPED)
-		return ST(PAGE_SIZE_MISMATCH, OP_RCX);
-	TRY(mem_require_state(&c, SEPT_PENDING_LEAF));
-	TRY(sept_lock_entry(&c));
-	hpa = c.value & HPA_MASK;
-	for (u64 i = 0; i < LEVEL_SIZE(c.level); i += PAGE_4K)
-		zero_page(m, hpa + i);
-	sept_store(&c, (c.value & ~SEPT_PENDING) | SEPT_RWX);
-	return 0;
+static void accept_pages(struct call *c)
+{
+	u64 hpa = c->value & HPA_MASK;
+
+	if (RULE(ZERO_AT_ACCEPT, true))
+		for (u64 i = 0; i < LEVEL_SIZE(c->level); i += PAGE_4K)
+			zero_page(c->m, hpa + i);
+	sept_store(c, (c->value & ~SEPT_PENDING) | SEPT_RWX);
+}
+
+/*
+ * TDG.MEM.PAGE.ACCEPT, the guest's side of PAGE.AUG, by a vCPU that runs: its entry holds the
+ * TD's locks. EPT_WALK_FAILED and EPT_ENTRY_STATE_INCORRECT are the host's to mend.
+ */
+u64 mem_accept(struct call *c, u64 gpa_level)
+{
+	u64 status;
+
+	c->in.rcx = gpa_level;
+	TRY(gpa_operand(c, 0, 1));
+	status = sept_walk(c);
+	if (status && (sept_state(c->value) & (SEPT_MAPPED | SEPT_PENDING_LEAF)))
+		return ST(PAGE_SIZE_MISMATCH, (u64)c->level);
+	TRY(status);
+	TRY(sept_lock_entry(c));
+	status = acceptable(c);
+	if (!status)
+		accept_pages(c);
+	else
+		sept_unlock_entry(c);
+	return status;
 }

@@ -113,6 +113,7 @@ u64 td_params_apply(struct call *c, const struct td_params *p)
 	TRY(check_controls(c->m, p));
 	TRY(check_cpuid(c, p));
 	tdcs->attributes = p->attributes;
+	tdcs->td_ctls = p->attributes & ATTR_SEPT_VE_DISABLE ? TD_CTLS_PENDING_VE_DISABLE : 0;
 	tdcs->xfam = p->xfam;
 	tdcs->max_vcpus = p->max_vcpus;
 	tdcs->config_flags = p->config_flags;
@@ -128,7 +129,7 @@ u64 td_params_apply(struct call *c, const struct td_params *p)
 }
 
 /* The maximum leaves are the module's own; the others are what the creator configured. */
-static const struct cpuid_value *find_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf)
+const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf)
 {
 	static const struct cpuid_value basic = { 0x23, 0x756E6547, 0x6C65746E, 0x49656E69 };
 	static const struct cpuid_value extended = { .eax = 0x80000008 };
@@ -148,7 +149,7 @@ u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value)
 {
 	u32 leaf = (field >> 9 & 0x7F) | (field & 1 << 16 ? 0x80000000 : 0);
 	u32 subleaf = field & 1 << 8 ? NO_SUBLEAF : field >> 1 & 0x7F;
-	const struct cpuid_value *v = find_cpuid(tdcs, leaf, subleaf);
+	const struct cpuid_value *v = td_cpuid(tdcs, leaf, subleaf);
 
 	if (!v)
 		return ST0(METADATA_FIELD_NOT_READABLE);

@@ -31,7 +31,7 @@ const char *sept_state_name(enum sept_state state)
 }
 
 /* The state byte of RDX. */
-static u64 reported_state(enum sept_state state)
+u8 reported_state(enum sept_state state)
 {
 	switch (state) {
 	case SEPT_FREE: return 0;
@@ -58,7 +58,7 @@ static u64 reported_entry(u64 entry)
 u64 sept_error(struct call *c, u64 status)
 {
 	c->out->rcx = reported_entry(c->value);
-	c->out->rdx = reported_state(sept_state(c->value)) << 8 | (u64)c->level;
+	c->out->rdx = (u64)reported_state(sept_state(c->value)) << 8 | (u64)c->level;
 	return status;
 }
 
@@ -171,6 +171,12 @@ u64 sept_lock_entry(struct call *c)
 void sept_store(struct call *c, u64 entry)
 {
 	atomic_store(c->entry, entry | SEPT_SUPPRESS_VE);
+	c->entry_locked = false;
+}
+
+void sept_unlock_entry(struct call *c)
+{
+	atomic_and(c->entry, ~SEPT_LOCK);
 	c->entry_locked = false;
 }
 

@@ -54,11 +54,41 @@ struct softtdx_report {
 	u64 count;			/* LEFT_BEHIND: pages still held */
 };
 
-/* A vCPU about to run or that ran: what TDH.VP.ENTER hands to the environment. */
+/*
+ * The guest's side of a vCPU. The model knows what an exit means, the environment how to run
+ * the guest with VMX, and this is what they tell each other.
+ */
+struct softtdx_guest {
+	u64 gpr[16];			/* by number, as instructions encode them; RSP unused */
+	u64 xcr0;
+	/* For the next run, which uses them up: */
+	u64 skip;			/* bytes of an instruction that is done */
+	/* VM-entry interruption information; an exit that interrupts a delivery fills it again. */
+	u32 event, event_error, event_length;
+	/* About the last exit, in VMX's terms: */
+	u32 reason, interruption, instruction_length, instruction_info;
+	u64 qualification, gla, gpa;
+	u64 rip, cr3, cr4;
+	bool code64;			/* in 64-bit mode */
+	bool nmi_blocked;
+	u8 rvi;				/* requested virtual interrupt */
+};
+
+#define SOFTTDX_ARCH_SIZE	1024
+
+/* A vCPU about to run: what TDH.VP.ENTER hands to the environment. */
 struct softtdx_vcpu {
 	u64 tdr, tdvpr;			/* physical addresses */
-	void *tdcs, *tdvps;		/* struct tdcs, struct tdvps (layout.h) */
+	struct softtdx_guest *guest;
 	bool flush_tlb;			/* cached translations of the TD are stale */
+	u64 eptp;			/* private and shared memory in one table */
+	u64 vmcs, apic_page;		/* pages for VMX */
+	u64 msr_bitmap;
+	void *xsave;			/* page for the extended state in xfam */
+	u64 xfam;
+	u64 tsc_offset, tsc_multiplier;
+	u64 posted_intr_nv, posted_intr_desc, pin_based;
+	void *arch;			/* the environment's own, zero at first */
 };
 
 struct softtdx_ops {
@@ -70,9 +100,9 @@ struct softtdx_ops {
 	void (*report)(void *env, const struct softtdx_report *report);
 	/* Optional. */
 	void (*delay)(void *env, u64 usecs);
-	void (*vp_flush)(void *env, const struct softtdx_vcpu *vcpu);
-	/* Runs the vCPU; without it TDH.VP.ENTER is not implemented. Returns RAX. */
-	u64 (*vp_enter)(void *env, const struct softtdx_vcpu *vcpu, struct softtdx_regs *regs);
+	void (*vp_flush)(void *env, u64 tdvpr);
+	/* Runs the guest to its next exit; without it TDH.VP.ENTER is not implemented. */
+	void (*run)(void *env, const struct softtdx_vcpu *vcpu);
 };
 
 struct softtdx_config {
@@ -161,9 +191,6 @@ u64 softtdx_seamcall(struct softtdx *m, u64 rax, struct softtdx_regs *regs);
 
 /* Loads the module anew, as P-SEAMLDR does after TDH.SYS.SHUTDOWN; TDs survive UPDATE. */
 void softtdx_reload(struct softtdx *m);
-
-/* TDG.MEM.PAGE.ACCEPT for VP.ENTER's environment, by the vCPU that runs. */
-u64 softtdx_accept(struct softtdx *m, const struct softtdx_vcpu *vcpu, u64 gpa_level);
 
 /* Names for logs; never NULL. */
 const char *softtdx_leaf_name(u64 leaf);

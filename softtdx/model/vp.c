@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* TDH.VP.*: a vCPU's pages, its association with a CPU, its fields, its entry. */
-#include "internal.h"
+/* TDH.VP.*: a vCPU's pages, its association with a CPU, its fields. */
+#include "guest.h"
 
 u64 vp_create(struct call *c)
 {
@@ -46,6 +46,18 @@ static bool take_index(struct tdcs *tdcs, u32 *index)
 	return false;
 }
 
+/* What the guest's first instruction finds in registers that VMX does not keep. */
+static void init_guest(struct call *c)
+{
+	struct softtdx_guest *g = &c->vps->guest;
+
+	g->gpr[RBX] = c->tdcs->config_flags & CONFIG_GPAW_52 ? 52 : 48;
+	g->gpr[RCX] = g->gpr[R8] = c->vps->initial_rcx;
+	g->gpr[RDX] = c->tdcs->cpuid[0].eax;
+	g->gpr[RSI] = c->vps->index;
+	g->xcr0 = 1;
+}
+
 u64 vp_init(struct call *c)
 {
 	TRY(tdvpr_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE));
@@ -58,21 +70,13 @@ u64 vp_init(struct call *c)
 		return ST0(MAX_VCPUS_EXCEEDED);
 	c->vps->initial_rcx = c->in.rdx;
 	c->vps->x2apic_id = (u32)c->in.r8;
+	init_guest(c);
 	c->vps->state = VCPU_READY;
 	return vcpu_associate(c);
 }
 
-static struct softtdx_vcpu vcpu_of(const struct call *c)
-{
-	return (struct softtdx_vcpu){
-		.tdr = c->tdr_pa, .tdvpr = c->vps_pa, .tdcs = c->tdcs, .tdvps = c->vps,
-	};
-}
-
 u64 vp_flush(struct call *c)
 {
-	struct softtdx_vcpu vcpu;
-
 	TRY(tdvpr_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE));
 	if (c->tdr->lifecycle != TD_KEYS_CONFIGURED)
 		return ST0(TD_KEYS_NOT_CONFIGURED);
@@ -81,9 +85,8 @@ u64 vp_flush(struct call *c)
 	if (c->vps->assoc_cpu != c->cpu)
 		return ST0(VCPU_NOT_ASSOCIATED);
 	c->tdcs = td_page(c->m, c->tdr, 0);
-	vcpu = vcpu_of(c);
 	if (c->m->ops->vp_flush)
-		c->m->ops->vp_flush(c->m->env, &vcpu);
+		c->m->ops->vp_flush(c->m->env, c->vps_pa);
 	atomic_store(&c->vps->assoc_cpu, NO_CPU);
 	atomic_sub(&c->tdcs->nr_assoc, 1);
 	return 0;
@@ -126,7 +129,7 @@ static const struct vp_field *find_field(u64 id)
 }
 
 /* A vCPU of a TD in the right state, bound to this CPU from here on. */
-static u64 vcpu_ready(struct call *c)
+u64 vcpu_ready(struct call *c)
 {
 	TRY(tdvpr_lock(c, c->in.rcx, OP_RCX, SHARED));
 	TRY(td_state(c, true));
@@ -166,36 +169,4 @@ u64 vp_wr(struct call *c)
 	c->out->r8 = *field;
 	*field = value;
 	return 0;
-}
-
-/* Counts the vCPU in under the current epoch. The old epoch decides whether to flush. */
-static u64 epoch_enter(struct call *c, u64 *epoch, bool *flush)
-{
-	if (!lock_try(&c->tdcs->epoch_lock, SHARED))
-		return ST(OPERAND_BUSY, OP_TD_EPOCH);
-	*epoch = c->tdcs->epoch;
-	atomic_add(&c->tdcs->inside[*epoch & 1], 1);
-	lock_drop(&c->tdcs->epoch_lock);
-	*flush = c->vps->epoch != *epoch;
-	c->vps->epoch = *epoch;
-	return 0;
-}
-
-/*
- * TDH.VP.ENTER without the entry itself, which is the environment's. TDVPR, TDR and op-state
- * stay locked shared while the vCPU runs, as in the real module.
- */
-u64 vp_enter(struct call *c)
-{
-	struct softtdx_vcpu vcpu;
-	u64 epoch, status;
-
-	TRY(vcpu_ready(c));
-	vcpu = vcpu_of(c);
-	TRY(epoch_enter(c, &epoch, &vcpu.flush_tlb));
-	c->vps->inside = true;
-	status = c->m->ops->vp_enter(c->m->env, &vcpu, c->out);
-	c->vps->inside = false;
-	atomic_sub(&c->tdcs->inside[epoch & 1], 1);
-	return status;
 }

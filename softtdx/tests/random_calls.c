@@ -278,34 +278,56 @@ static u64 make_call(struct world *w, struct source *s)
 
 static struct source *inside_source;
 
-/* A vCPU that runs accepts memory, while the host goes on elsewhere. */
-static u64 inside(struct world *w, const struct softtdx_vcpu *vcpu, struct softtdx_regs *regs)
+/* What a guest may do next; not all of it lets it go on. */
+static struct softtdx_guest random_act(struct source *s)
+{
+	static const u32 reasons[] = {
+		EXIT_TDCALL, EXIT_TDCALL, EXIT_TDCALL, EXIT_EPT_VIOLATION, EXIT_CPUID, EXIT_HLT,
+		EXIT_XSETBV, EXIT_CR_ACCESS, EXIT_INTERRUPT, EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT,
+	};
+	struct softtdx_guest act = {
+		.reason = reasons[s->below(s, sizeof(reasons) / sizeof(reasons[0]))],
+		.instruction_length = 4, .gpa = gpa_and_level(s, 0), .code64 = s->below(s, 2),
+		.interruption = 0x80000300 | (u32)s->below(s, 8), .cr3 = gpa_and_level(s, 0),
+		.rip = gpa_and_level(s, 0),
+		.gpr = { [RAX] = s->below(s, 10), [RCX] = gpa_and_level(s, 0),
+			 [RDX] = s->below(s, 4) ? gpa_and_level(s, 0) : s->below(s, 4) },
+	};
+
+	if (act.reason == EXIT_TRIPLE_FAULT && s->below(s, 8))
+		act.reason = EXIT_TDCALL;
+	return act;
+}
+
+/* While a vCPU is inside, the host goes on elsewhere. */
+static void inside(struct world *w, const struct softtdx_vcpu *vcpu)
 {
 	struct source *s = inside_source;
 	u32 cpu = current_cpu;
 
-	(void)regs;
+	(void)vcpu;
 	w->inside = NULL;
 	for (u64 i = s->below(s, 6); i; i--)
 		make_call(w, s);
-	for (u64 i = s->below(s, 3); i; i--)
-		softtdx_accept(w->m, vcpu, gpa_and_level(s, 0));
+	w->acts = s->below(s, 2);
+	w->act = random_act(s);
 	current_cpu = cpu;
-	return 77;
 }
 
 bool random_call(struct world *w, struct source *s, struct random_stats *stats)
 {
-	u64 before = page_states(w), status, where;
+	u64 before = page_states(w), status, where, entries;
 	const char *broken;
 
 	inside_source = s;
 	w->inside = inside;
+	w->acts = false;
+	entries = w->entries;
 	status = make_call(w, s);
 	stats->calls++;
 	stats->succeeded += !status;
-	stats->entered += status == 77;
-	if (status && status != 77 && page_states(w) != before) {
+	stats->entered += w->entries != entries;
+	if (status && w->entries == entries && page_states(w) != before) {
 		printf("# a call that failed with %#llx changed pages\n",
 		       (unsigned long long)status);
 		return false;

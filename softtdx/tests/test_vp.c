@@ -110,12 +110,10 @@ TEST(vcpu_fields)
 /* While the vCPU is inside, the host does what needs the TD alone or tracks. */
 static struct td inside_td;
 
-static u64 track_inside(struct world *w, const struct softtdx_vcpu *vcpu,
-			struct softtdx_regs *regs)
+static void track_inside(struct world *w, const struct softtdx_vcpu *vcpu)
 {
 	struct td *td = &inside_td;
 
-	(void)regs;
 	EXPECT_EQ(vcpu->tdr, td->tdr);
 	EXPECT_EQ(vcpu->tdvpr, td->tdvpr);
 	EXPECT_EQ(tdcs_of(w, td)->inside[1], 1);
@@ -127,7 +125,6 @@ static u64 track_inside(struct world *w, const struct softtdx_vcpu *vcpu,
 	EXPECT(CALL_ON(1, MEM_TRACK, .rcx = td->tdr), ST0(PREVIOUS_TLB_EPOCH_BUSY));
 	EXPECT(CALL_ON(1, VP_FLUSH, .rcx = td->tdvpr), ST(OPERAND_BUSY, OP_RCX));
 	EXPECT(CALL_ON(1, MR_FINALIZE, .rcx = td->tdr), ST(OPERAND_BUSY, OP_RCX));
-	return 77;
 }
 
 TEST(epochs)
@@ -152,41 +149,13 @@ TEST(epochs)
 	tdcs_of(w, td)->epoch_lock = 0;
 }
 
-static u64 accept_inside(struct world *w, const struct softtdx_vcpu *vcpu,
-			 struct softtdx_regs *regs)
-{
-	(void)regs;
-	EXPECT(softtdx_accept(w->m, vcpu, GPA), 0);
-	EXPECT(softtdx_accept(w->m, vcpu, GPA), ST(PAGE_ALREADY_ACCEPTED, 0));
-	EXPECT(softtdx_accept(w->m, vcpu, GPA | 1), ST(PAGE_SIZE_MISMATCH, OP_RCX));
-	EXPECT(softtdx_accept(w->m, vcpu, GPA + 0x1000), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
-	EXPECT(softtdx_accept(w->m, vcpu, GPA + LEVEL_SIZE(2)), ST(EPT_WALK_FAILED, OP_RCX));
-	EXPECT(softtdx_accept(w->m, vcpu, GPA | 2), ST(OPERAND_INVALID, OP_RCX));
-	return 77;
-}
-
-TEST(accept)
-{
-	struct td td;
-	u64 page;
-
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
-	memset(at(w, page), 0xAA, PAGE_4K);
-	w->inside = accept_inside;
-	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
-	EXPECT_EQ(entry_state(w, &td, GPA), 4);
-	EXPECT_EQ(*(u64 *)at(w, page), 0);
-}
-
 TEST(no_entry_without_environment)
 {
 	static struct softtdx_ops ops;
 	struct td td;
 
 	ops = *w->m->ops;
-	ops.vp_enter = NULL;
+	ops.run = NULL;
 	ops.vp_flush = NULL;
 	td_build(w, &td, RUNNABLE);
 	w->m->ops = &ops;

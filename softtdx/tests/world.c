@@ -49,18 +49,47 @@ static void world_delay(void *env, u64 usecs)
 	atomic_add(&((struct world *)env)->delayed, usecs);
 }
 
-static void world_vp_flush(void *env, const struct softtdx_vcpu *vcpu)
+static void world_vp_flush(void *env, u64 tdvpr)
 {
-	(void)vcpu;
+	(void)tdvpr;
 	atomic_add(&((struct world *)env)->cleared, 1);
 }
 
-static u64 world_vp_enter(void *env, const struct softtdx_vcpu *vcpu, struct softtdx_regs *regs)
+static void exit_as(struct softtdx_guest *g, const struct softtdx_guest *act)
 {
+	u64 xcr0 = g->xcr0;
+
+	*g = *act;
+	g->xcr0 = xcr0;
+}
+
+static void world_run(void *env, const struct softtdx_vcpu *vcpu)
+{
+	static const struct softtdx_guest leave = {
+		.reason = EXIT_TDCALL, .instruction_length = 4,
+		.gpr = { [RAX] = TDG_VP_VMCALL, [RCX] = 1 << R10 | 1 << R11 },
+	};
 	struct world *w = env;
 
 	atomic_add(&w->flushes, vcpu->flush_tlb);
-	return w->inside ? w->inside(w, vcpu, regs) : 77;
+	atomic_add(&w->entries, 1);
+	if (w->inside)
+		w->inside(w, vcpu);
+	if (w->acts) {
+		exit_as(vcpu->guest, &w->act);
+	} else {
+		w->after = *vcpu->guest;
+		w->eptp = vcpu->eptp;
+		exit_as(vcpu->guest, &leave);
+	}
+	w->acts = false;
+}
+
+u64 world_enter(struct world *w, u64 tdvpr, struct softtdx_guest act)
+{
+	w->acts = true;
+	w->act = act;
+	return CALL(VP_ENTER, .rcx = tdvpr);
 }
 
 static const struct softtdx_ops ops = {
@@ -71,7 +100,7 @@ static const struct softtdx_ops ops = {
 	.report = world_report,
 	.delay = world_delay,
 	.vp_flush = world_vp_flush,
-	.vp_enter = world_vp_enter,
+	.run = world_run,
 };
 
 /* Mapped once: the PAMT is large, and TDMR.INIT has to clear it anyway. */

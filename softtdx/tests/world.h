@@ -6,7 +6,7 @@
 #ifndef SOFTTDX_WORLD_H
 #define SOFTTDX_WORLD_H
 
-#include "../model/internal.h"
+#include "../model/guest.h"
 
 #define PHYS_BITS	46
 #define FIRST_KEYID	2	/* the global one; TDs get the following */
@@ -27,8 +27,13 @@ struct world {
 	u32 nr_reports;
 	u64 tsc;
 	u64 delayed;
-	/* What the vCPU does while it is inside. */
-	u64 (*inside)(struct world *w, const struct softtdx_vcpu *vcpu, struct softtdx_regs *regs);
+	/* What happens while a vCPU is inside; then what the guest does, once. */
+	void (*inside)(struct world *w, const struct softtdx_vcpu *vcpu);
+	bool acts;
+	struct softtdx_guest act;
+	struct softtdx_guest after;	/* as the guest went on, before it left by TDG.VP.VMCALL */
+	u64 eptp;
+	u64 entries;			/* of vCPUs */
 	u64 flushes;			/* TLB flushes asked for, vCPUs cleared */
 	u64 cleared;
 };
@@ -51,6 +56,12 @@ u64 world_call(struct world *w, u64 rax, struct softtdx_regs regs);
 u64 on_cpu(struct world *w, u32 cpu, u64 rax, struct softtdx_regs regs);
 #define CALL_ON(cpu, id, ...) \
 	on_cpu(w, cpu, TDH_##id, (struct softtdx_regs){ __VA_ARGS__ })
+
+/* TDH.VP.ENTER of a guest that acts like this, and then leaves by TDG.VP.VMCALL if it may. */
+u64 world_enter(struct world *w, u64 tdvpr, struct softtdx_guest act);
+#define EXIT(...) world_enter(w, td.tdvpr, (struct softtdx_guest){ __VA_ARGS__ })
+#define TDCALL(leaf, ...) EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, \
+			       .gpr = { [RAX] = TDG_##leaf, __VA_ARGS__ })
 
 enum stage { CREATED, KEYED, TDCS, INITED, WITH_VCPU, RUNNABLE };
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A guest inside TDH.VP.ENTER: what the files about it share. */
+#ifndef SOFTTDX_GUEST_H
+#define SOFTTDX_GUEST_H
+
+#include "internal.h"
+
+/* Instead of TDH.VP.ENTER's result: the guest goes on. No status has this value. */
+#define STAY	(~0ull)
+
+/* General registers by number. */
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+enum vmx_exit {
+	EXIT_EXCEPTION_NMI = 0, EXIT_INTERRUPT = 1, EXIT_TRIPLE_FAULT = 2, EXIT_CPUID = 10,
+	EXIT_HLT = 12, EXIT_INVD = 13, EXIT_RDPMC = 15, EXIT_VMCALL = 18, EXIT_VMXON = 27,
+	EXIT_CR_ACCESS = 28, EXIT_IO = 30, EXIT_RDMSR = 31, EXIT_WRMSR = 32, EXIT_MWAIT = 36,
+	EXIT_MONITOR = 39, EXIT_EPT_VIOLATION = 48, EXIT_INVEPT = 50, EXIT_INVVPID = 53,
+	EXIT_WBINVD = 54, EXIT_XSETBV = 55, EXIT_TDCALL = 77,
+};
+#define EXIT_ENTRY_FAILED	(1u << 31)
+
+/* Interruption information. */
+#define EVENT_VALID		(1u << 31)
+#define EVENT_HAS_ERROR		(1u << 11)
+#define EVENT_TYPE(info)	((info) >> 8 & 7)
+#define EVENT_VECTOR(info)	((info) & 0xFF)
+enum { EVENT_NMI = 2, EVENT_EXCEPTION = 3 };
+enum { VECTOR_UD = 6, VECTOR_DF = 8, VECTOR_GP = 13, VECTOR_VE = 20 };
+
+/* Bits of an EPT violation's qualification. */
+#define EPT_READ		1ull
+#define EPT_WRITE		2ull
+
+/* enter.c */
+INTERNAL u64 td_exit(struct call *c, u64 rcx, u64 rdx, u64 r8, u64 r9);
+INTERNAL u64 raise_exception(struct call *c, u32 vector, bool has_error);
+INTERNAL u64 raise_ve(struct call *c);
+INTERNAL void instruction_done(struct call *c);
+
+/* guest_mem.c */
+INTERNAL u64 shared_bit(const struct tdcs *tdcs);
+INTERNAL u64 ept_root(struct call *c);
+INTERNAL u64 ept_violation(struct call *c);
+INTERNAL u64 accept_violation(struct call *c, u64 gpa_level);
+INTERNAL u64 guest_page(struct call *c, u64 gpa, u64 access, void **p);
+INTERNAL bool is_tdcall(struct call *c);
+
+/* tdcall.c, report.c */
+INTERNAL u64 tdcall(struct call *c);
+INTERNAL u64 tdcall_done(struct call *c, u64 status);
+INTERNAL void finish_vmcall(struct call *c);
+INTERNAL u64 tdg_mr_report(struct call *c);
+INTERNAL u64 tdg_mr_rtmr_extend(struct call *c);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TDCALL, the guest's side of the module. */
+#include "guest.h"
+
+/* The registers that TDG.VP.VMCALL can share: their number and place in TDH.VP.ENTER's. */
+#define SHARE(number, member) { number, offsetof(struct softtdx_regs, member) / sizeof(u64) }
+static const struct { u8 number, place; } shareable[] = {
+	SHARE(RDX, rdx), SHARE(RBX, rbx), SHARE(RSI, rsi), SHARE(RDI, rdi), SHARE(R8, r8),
+	SHARE(R9, r9), SHARE(R10, r10), SHARE(R11, r11), SHARE(R12, r12), SHARE(R13, r13),
+	SHARE(R14, r14), SHARE(R15, r15),
+};
+#define NR_SHAREABLE	(sizeof(shareable) / sizeof(shareable[0]))
+/* RAX, RCX, RSP, RBP and what is no register. */
+#define VMCALL_NEVER	(~0xFFFFFFFFull | 1u << RAX | 1u << RCX | 1u << RSP | 1u << RBP)
+
+static u64 tdg_vp_vmcall(struct call *c)
+{
+	const u64 *gpr = c->vps->guest.gpr;
+	u64 *out = (u64 *)c->out;
+
+	if (RULE(VMCALL_MASK, gpr[RCX] & VMCALL_NEVER))
+		return ST(OPERAND_INVALID, OP_RCX);
+	td_exit(c, gpr[RCX], 0, 0, 0);
+	for (size_t i = 0; i < NR_SHAREABLE; i++)
+		if (RULE(VMCALL_SHARES_MASK, gpr[RCX] >> shareable[i].number & 1))
+			out[shareable[i].place] = gpr[shareable[i].number];
+	c->vps->vmcall_mask = gpr[RCX];
+	c->vps->in_vmcall = true;
+	return 0;
+}
+
+/* The host's answer, at the entry that follows. */
+void finish_vmcall(struct call *c)
+{
+	u64 *gpr = c->vps->guest.gpr;
+	const u64 *in = (const u64 *)&c->in;
+
+	for (size_t i = 0; i < NR_SHAREABLE; i++)
+		if (c->vps->vmcall_mask >> shareable[i].number & 1)
+			gpr[shareable[i].number] = in[shareable[i].place];
+	c->vps->in_vmcall = false;
+}
+
+static u64 tdg_vp_info(struct call *c)
+{
+	u64 *gpr = c->vps->guest.gpr;
+
+	gpr[RCX] = c->tdcs->config_flags & CONFIG_GPAW_52 ? 52 : 48;
+	gpr[RDX] = c->tdcs->attributes;
+	gpr[R8] = c->tdcs->nr_vcpus | (u64)c->tdcs->max_vcpus << 32;
+	gpr[R9] = c->vps->index;
+	gpr[R10] = 1;
+	gpr[R11] = 0;
+	return 0;
+}
+
+static u64 tdg_vp_veinfo_get(struct call *c)
+{
+	struct ve_info *ve = &c->vps->ve;
+	u64 *gpr = c->vps->guest.gpr;
+
+	if (!ve->valid)
+		return ST0(NO_VALID_VE_INFO);
+	gpr[RCX] = ve->reason;
+	gpr[RDX] = ve->qualification;
+	gpr[R8] = ve->gla;
+	gpr[R9] = ve->gpa;
+	gpr[R10] = ve->length | (u64)ve->info << 32;
+	ve->valid = false;
+	return 0;
+}
+
+struct td_field {
+	u64 id;
+	u16 offset;
+};
+
+static u64 *td_field(struct call *c, u64 id)
+{
+#define FIELD(member) (u16)offsetof(struct tdcs, member)
+	static const struct td_field fields[] = {
+		{ MD_TDCS_ATTRIBUTES, FIELD(attributes) },
+		{ MD_TDCS_XFAM, FIELD(xfam) },
+		{ MD_TDCS_CONFIG_FLAGS, FIELD(config_flags) },
+		{ MD_TDCS_TD_CTLS, FIELD(td_ctls) },
+		{ MD_TDCS_NOTIFY_ENABLES, FIELD(notify_enables) },
+	};
+#undef FIELD
+	if (field_id_valid(id))
+		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+			if (!((fields[i].id ^ id) & MD_ID_MASK))
+				return (u64 *)((u8 *)c->tdcs + fields[i].offset);
+	return NULL;
+}
+
+static u64 tdg_vm_rd(struct call *c)
+{
+	u64 *gpr = c->vps->guest.gpr, *field = td_field(c, gpr[RDX]);
+
+	gpr[R8] = 0;
+	if (gpr[RCX])
+		return ST(OPERAND_INVALID, OP_RCX);
+	if (!field)
+		return ST0(METADATA_FIELD_ID_INCORRECT);
+	gpr[R8] = atomic_load(field);
+	return 0;
+}
+
+static u64 writable_bits(struct call *c, const u64 *field)
+{
+	if (field == &c->tdcs->notify_enables)
+		return 1;
+	if (field == &c->tdcs->td_ctls && c->tdcs->config_flags & CONFIG_FLEXIBLE_PENDING_VE)
+		return TD_CTLS_PENDING_VE_DISABLE;
+	return 0;
+}
+
+static u64 tdg_vm_wr(struct call *c)
+{
+	u64 *gpr = c->vps->guest.gpr, *field = td_field(c, gpr[RDX]);
+	u64 value = gpr[R8], mask = gpr[R9];
+
+	gpr[R8] = 0;
+	if (gpr[RCX])
+		return ST(OPERAND_INVALID, OP_RCX);
+	if (!field)
+		return ST0(METADATA_FIELD_ID_INCORRECT);
+	mask &= writable_bits(c, field);
+	if (RULE(VM_WR_WRITABLE, !mask))
+		return ST0(METADATA_FIELD_NOT_WRITABLE);
+	gpr[R8] = atomic_load(field);
+	atomic_store(field, (gpr[R8] & ~mask) | (value & mask));
+	return 0;
+}
+
+/* Leaves that always return to the guest. */
+static u64 simple_leaf(struct call *c, u64 rax)
+{
+	switch (rax) {
+	case TDG_VP_INFO: return tdg_vp_info(c);
+	case TDG_VP_VEINFO_GET: return tdg_vp_veinfo_get(c);
+	case TDG_VM_RD: return tdg_vm_rd(c);
+	case TDG_VM_WR: return tdg_vm_wr(c);
+	}
+	return ST(OPERAND_INVALID, OP_RAX);
+}
+
+/* Back to the guest with this in RAX. */
+u64 tdcall_done(struct call *c, u64 status)
+{
+	c->vps->guest.gpr[RAX] = status;
+	instruction_done(c);
+	return STAY;
+}
+
+/*
+ * Returns TDH.VP.ENTER's RAX, or STAY. A leaf whose memory is not there leaves the instruction
+ * to be executed again.
+ */
+u64 tdcall(struct call *c)
+{
+	const u64 *gpr = c->vps->guest.gpr;
+	u64 status;
+
+	switch (gpr[RAX]) {
+	case TDG_VP_VMCALL:
+		status = tdg_vp_vmcall(c);
+		tdcall_done(c, status);
+		return status ? STAY : EXIT_TDCALL;
+	case TDG_MEM_PAGE_ACCEPT:
+		status = mem_accept(c, gpr[RCX]);
+		if (status >> 32 == TDX_HI_EPT_WALK_FAILED ||
+		    status >> 32 == TDX_HI_EPT_ENTRY_STATE_INCORRECT)
+			return accept_violation(c, gpr[RCX]);
+		return tdcall_done(c, status);
+	case TDG_MR_REPORT:
+		return tdg_mr_report(c);
+	case TDG_MR_RTMR_EXTEND:
+		return tdg_mr_rtmr_extend(c);
+	}
+	return tdcall_done(c, simple_leaf(c, gpr[RAX]));
+}
