@@ -51,7 +51,7 @@ def with_softtdx(cache: Cache, tree: Source) -> Source:
 def content_of_softtdx() -> str:
     """Identifies what softtdx puts into the kernel."""
     digest = hashlib.sha256("\n".join(LINES).encode())
-    files = [SOFTTDX / "Kbuild", *SOFTTDX.glob("model/*.[ch]"), *SOFTTDX.glob("glue/*.[ch]")]
+    files = [SOFTTDX / "Kbuild", *SOFTTDX.glob("model/*.[ch]"), *SOFTTDX.glob("glue/*.[chS]")]
     for path in sorted(files):
         digest.update(str(path.relative_to(SOFTTDX)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
