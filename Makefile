@@ -21,6 +21,7 @@ PYTHON	?= /usr/bin/python3
 TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
 TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*.c))
 LIBSRC	:= $(wildcard lib/*.c)
+LIBASM	:= $(wildcard lib/*.S)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 
 CFLAGS	+= -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
@@ -31,7 +32,7 @@ ifdef SAN
 CFLAGS	+= -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
 
-LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o)
+LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
@@ -43,6 +44,10 @@ tests: $(BINS)
 unit: $(UNITS)
 
 $(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(O)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 

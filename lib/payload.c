@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The host's side of payloads: VMs with guests that run C. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "payload.h"
+#include "payload_image.h"
+
+#define SEPT_VE_DISABLE	(1ULL << 28)
+
+/* --- the guests' memory ----------------------------------------------------- */
+
+#define PTE_PRESENT_WRITE	3ULL
+#define PTE_LARGE		(1ULL << 7)
+#define IMAGE_SIZE		(SZ_4G - PAYLOAD_GPA)
+#define SZ_4G			(4 * SZ_1G)
+
+/* Pages from PAYLOAD_GPA on, handed out one after the other; the boot page is the last. */
+struct image {
+	uint8_t *pages;
+	uint64_t used;		/* bytes */
+	uint64_t root;		/* gpa of the PML4 */
+};
+
+static void *host_of(const struct image *image, uint64_t gpa)
+{
+	return image->pages + (gpa - PAYLOAD_GPA);
+}
+
+static uint64_t new_pages(struct image *image, uint64_t size)
+{
+	uint64_t gpa = PAYLOAD_GPA + image->used;
+
+	image->used += size;
+	need(image->used <= IMAGE_SIZE - SZ_4K, "the guests' code fits into 0x%llx bytes",
+	     (unsigned long long)(IMAGE_SIZE - SZ_4K));
+	return gpa;
+}
+
+/* Leads to the entry for @gla at @level (0: 4K), making tables on the way. */
+static uint64_t *table_entry(struct image *image, uint64_t gla, int level)
+{
+	uint64_t table = image->root;
+
+	for (int l = 3; ; l--) {
+		uint64_t *entry = (uint64_t *)host_of(image, table) + (gla >> (12 + 9 * l) & 511);
+
+		if (l == level)
+			return entry;
+		if (!*entry)
+			*entry = new_pages(image, SZ_4K) | PTE_PRESENT_WRITE;
+		table = *entry & ~0xfffULL;
+	}
+}
+
+static void map_pages(struct image *image, uint64_t gla, uint64_t gpa, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += SZ_4K)
+		*table_entry(image, gla + at, 0) = (gpa + at) | PTE_PRESENT_WRITE;
+}
+
+static void map_large(struct image *image, uint64_t gla, uint64_t gpa, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += SZ_2M)
+		*table_entry(image, gla + at, 1) = (gpa + at) | PTE_PRESENT_WRITE | PTE_LARGE;
+}
+
+/* A section of this program, at the address that it has here. */
+static void load_section(struct image *image, const char *start, const char *stop)
+{
+	uint64_t first = (uintptr_t)start & ~(SZ_4K - 1);
+	uint64_t size = (((uintptr_t)stop + SZ_4K - 1) & ~(SZ_4K - 1)) - first;
+	uint64_t gpa = new_pages(image, size);
+
+	memcpy(host_of(image, gpa + (uintptr_t)start - first), start, stop - start);
+	map_pages(image, first, gpa, size);
+}
+
+static void load_sections(struct image *image)
+{
+	extern const char __start_guest_text[], __stop_guest_text[];
+	extern const char __start_guest_data[], __stop_guest_data[];
+
+	load_section(image, __start_guest_text, __stop_guest_text);
+	load_section(image, __start_guest_data, __stop_guest_data);
+}
+
+struct gate {
+	uint16_t offset0, selector, type, offset1;
+	uint32_t offset2, reserved;
+};
+
+static uint64_t new_idt(struct image *image)
+{
+	uint64_t gpa = new_pages(image, IDT_ENTRIES * sizeof(struct gate));
+	struct gate *gates = host_of(image, gpa);
+
+	for (int i = 0; i < IDT_ENTRIES; i++) {
+		uint64_t stub = (uintptr_t)payload_stubs + i * STUB_SIZE;
+
+		gates[i] = (struct gate){
+			.offset0 = stub, .offset1 = stub >> 16, .offset2 = stub >> 32,
+			.selector = 8, .type = 0x8e00,
+		};
+	}
+	return gpa;
+}
+
+static struct image image_create(uint64_t shared_bit)
+{
+	struct image image = { .pages = aligned_alloc(SZ_4K, IMAGE_SIZE) };
+	struct boot_data *boot = host_of(&image, BOOT_GPA) + BOOT_DATA;
+	uint64_t stacks;
+
+	memset(image.pages, 0, IMAGE_SIZE);
+	memcpy(host_of(&image, BOOT_GPA), payload_boot, SZ_4K);
+	image.root = new_pages(&image, SZ_4K);
+	load_sections(&image);
+	stacks = new_pages(&image, PAYLOAD_VCPUS * STACK_SIZE);
+	*boot = (struct boot_data){
+		.cr3 = image.root, .main = (uintptr_t)payload_main,
+		.stacks = stacks + PAYLOAD_VCPUS * STACK_SIZE,
+		.idt = new_idt(&image), .idt_limit = IDT_ENTRIES * sizeof(struct gate) - 1,
+	};
+	map_large(&image, GPA, GPA, PAYLOAD_REACH);
+	map_large(&image, payload_shared(GPA), GPA | shared_bit, PAYLOAD_REACH);
+	map_pages(&image, PAYLOAD_GPA, PAYLOAD_GPA, IMAGE_SIZE);
+	return image;
+}
+
+/* --- VMs -------------------------------------------------------------------- */
+
+static struct vm *create_td(const struct payload_wish *wish)
+{
+	struct vm *vm = td_vm();
+	struct kvm_tdx_init_vm *params = td_params(vm);
+	uint64_t hw_error;
+
+	if (wish->ve)
+		params->attributes &= ~SEPT_VE_DISABLE;
+	if (wish->params)
+		wish->params(params);
+	need(!__td_init(vm, params, &hw_error), "KVM_TDX_INIT_VM (hw_error 0x%llx)",
+	     (unsigned long long)hw_error);
+	free(params);
+	return vm;
+}
+
+/* As a TD's vCPU begins. */
+static void set_first_state(struct vcpu *vcpu)
+{
+	struct kvm_segment data = { .limit = ~0U, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1 };
+	struct kvm_regs regs = { .rip = 0xfffffff0, .rsi = vcpu->id, .rflags = 2 };
+	struct kvm_segment code = data;
+	struct kvm_sregs sregs;
+
+	code.type = 0xb;
+	need(!ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.cr0 = 0x21;		/* PE, NE */
+	sregs.efer = 0x900;		/* LME, NX */
+	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+static void create_vcpus(struct payload *p, const struct payload_wish *wish, bool is_td)
+{
+	for (int i = 0; i < PAYLOAD_VCPUS && wish->fn[i]; i++) {
+		if (is_td)
+			p->vcpu[i] = td_vcpu(p->vm);
+		else
+			p->vcpu[i] = td_vcpu_create(p->vm);
+		if (!is_td)
+			set_first_state(p->vcpu[i]);
+		guest_setup.fn[i] = wish->fn[i];
+		guest_setup.arg[i] = wish->arg[i];
+		p->nr_vcpus++;
+	}
+	guest_setup.is_td = is_td;
+}
+
+static void load_td(struct payload *p, const struct image *image, const struct payload_wish *wish)
+{
+	td_slot_add(p->vm, PAYLOAD_GPA, IMAGE_SIZE);
+	td_add(p->vcpu[0], image->pages, PAYLOAD_GPA, image->used / SZ_4K, 0);
+	td_add(p->vcpu[0], host_of(image, BOOT_GPA), BOOT_GPA, 1, 0);
+	if (wish->nr_added)
+		td_add(p->vcpu[0], wish->added, GPA, wish->nr_added,
+		       wish->measured ? KVM_TDX_MEASURE_MEMORY_REGION : 0);
+	td_finalize(p->vm);
+}
+
+static void load_vm(struct payload *p, const struct image *image)
+{
+	struct mem *mem = mem_create(MEM_ANON, IMAGE_SIZE, NULL);
+
+	memcpy(mem->hva, image->pages, IMAGE_SIZE);
+	slot_add(p->vm, PAYLOAD_GPA, mem);
+}
+
+/* Memory at GPA as the type of VM has it: private, with a shared half, or plain. */
+static struct slot *test_memory(struct vm *vm, uint64_t size)
+{
+	if (!size)
+		return NULL;
+	if (vm->type == KVM_X86_DEFAULT_VM)
+		return slot_add(vm, GPA, mem_create(MEM_ANON, size, NULL));
+	return td_slot_add(vm, GPA, size);
+}
+
+struct payload payload(const struct test *t, struct payload_wish wish)
+{
+	bool is_td = t->vm_type == KVM_X86_TDX_VM;
+	struct payload p = { .vm = is_td ? create_td(&wish) : vm_create(t->vm_type) };
+	struct image image;
+
+	create_vcpus(&p, &wish, is_td);
+	p.slot = test_memory(p.vm, wish.size);
+	image = image_create(is_td ? TD_SHARED_BIT : 0);
+	if (is_td)
+		load_td(&p, &image, &wish);
+	else
+		load_vm(&p, &image);
+	free(image.pages);
+	p.o = observe(p.vm, t->tc->observes);
+	return p;
+}
+
+struct payload payload_one(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size)
+{
+	return payload(t, (struct payload_wish){ .fn = { fn }, .arg = { arg }, .size = size });
+}
+
+struct td payload_td(const struct payload *p)
+{
+	return (struct td){ .vm = p->vm, .vcpu = p->vcpu[0], .slot = p->slot, .o = p->o };
+}
+
+void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | id << 12, .data = vector,
+	};
+
+	need(ioctl(p->vm->fd, KVM_SIGNAL_MSI, &msi) > 0, "KVM_SIGNAL_MSI to x2APIC ID %u", id);
+}
+
+/* --- running ---------------------------------------------------------------- */
+
+int __payload_run(struct vcpu *vcpu)
+{
+	return ioctl(vcpu->fd, KVM_RUN, 0);
+}
+
+const char *exit_text(const struct vcpu *vcpu)
+{
+	static const char *const names[] = {
+		[KVM_EXIT_EXCEPTION] = "KVM_EXIT_EXCEPTION", [KVM_EXIT_IO] = "KVM_EXIT_IO",
+		[KVM_EXIT_HYPERCALL] = "KVM_EXIT_HYPERCALL", [KVM_EXIT_HLT] = "KVM_EXIT_HLT",
+		[KVM_EXIT_MMIO] = "KVM_EXIT_MMIO", [KVM_EXIT_SHUTDOWN] = "KVM_EXIT_SHUTDOWN",
+		[KVM_EXIT_FAIL_ENTRY] = "KVM_EXIT_FAIL_ENTRY", [KVM_EXIT_INTR] = "KVM_EXIT_INTR",
+		[KVM_EXIT_INTERNAL_ERROR] = "KVM_EXIT_INTERNAL_ERROR",
+		[KVM_EXIT_SYSTEM_EVENT] = "KVM_EXIT_SYSTEM_EVENT",
+		[KVM_EXIT_MEMORY_FAULT] = "KVM_EXIT_MEMORY_FAULT",
+	};
+	uint32_t reason = vcpu->run->exit_reason;
+	const char *name = reason < ARRAY_SIZE(names) ? names[reason] : NULL;
+
+	return strf("%s (%u)", name ? name : "exit", reason);
+}
+
+/* The message of the exit at hand, SAID_HIGH with the port's value; the case fails without. */
+static struct message read_message(struct vcpu *vcpu, int ret)
+{
+	struct kvm_run *run = vcpu->run;
+	struct message m = { 0 };
+
+	expect_ok(ret, "KVM_RUN of vCPU %u (%s)", vcpu->id, exit_text(vcpu));
+	if (run->exit_reason != KVM_EXIT_IO || run->io.port < PORT_BASE ||
+	    run->io.port > PORT_BASE + 4 * SAID_QUESTION)
+		test_failed(__FILE__, __LINE__, strf("vCPU %u's exit", vcpu->id),
+			    "a message of the guest", exit_text(vcpu));
+	m.said = (run->io.port - PORT_BASE) / 4;
+	if (run->io.direction == KVM_EXIT_IO_OUT)
+		m.value = *(uint32_t *)((uint8_t *)run + run->io.data_offset);
+	return m;
+}
+
+static struct message next_message(struct vcpu *vcpu)
+{
+	struct message m = { 0 };
+	uint64_t high = 0;
+
+	for (;;) {
+		int ret = __payload_run(vcpu);
+
+		if (ret && errno == EINTR)
+			continue;
+		m = read_message(vcpu, ret);
+		if (m.said != SAID_HIGH)
+			break;
+		high = m.value << 32;
+	}
+	m.value |= high;
+	return m;
+}
+
+struct message payload_next(struct vcpu *vcpu)
+{
+	struct message m = next_message(vcpu);
+
+	if (m.said == SAID_EXCEPTION) {
+		unsigned long long rip = next_message(vcpu).value;
+		unsigned long long address = next_message(vcpu).value;
+
+		test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
+			    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
+				 (unsigned long long)m.value, rip, address,
+				 (void *)payload_main));
+	}
+	return m;
+}
+
+uint64_t payload_value(struct vcpu *vcpu)
+{
+	struct message m = payload_next(vcpu);
+
+	expect_eq(m.said, SAID_VALUE, "kind of vCPU %u's message", vcpu->id);
+	return m.value;
+}
+
+void payload_end(struct vcpu *vcpu)
+{
+	struct message m = payload_next(vcpu);
+
+	expect_eq(m.said, SAID_END, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
+		  (unsigned long long)m.value);
+}
+
+void payload_answer(struct vcpu *vcpu, uint32_t answer)
+{
+	struct message m = payload_next(vcpu);
+
+	expect_eq(m.said, SAID_QUESTION, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
+		  (unsigned long long)m.value);
+	*(uint32_t *)((uint8_t *)vcpu->run + vcpu->run->io.data_offset) = answer;
+}

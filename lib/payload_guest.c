@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The guest's side of payloads: all of it runs in the guest. */
+#include "payload.h"
+#include "payload_image.h"
+
+#define VMCALL_MASK	0xfc00		/* R10 to R15 */
+#define VECTOR_VE	20
+#define X2APIC_EOI	0x80b
+#define X2APIC_SVR	0x80f
+
+GUEST_DATA struct guest_setup guest_setup = { .is_td = 1 };
+GUEST_DATA uint64_t (*guest_on_ve)(const struct guest_ve *ve) = (void *)0;
+static GUEST_DATA volatile uint64_t irqs[PAYLOAD_VCPUS] = { 0 };
+
+/* What the entries in payload_boot.S leave on the stack. */
+struct exception_frame {
+	uint64_t saved[15];
+	uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+GUEST uint64_t vmcall(struct tdcall_regs *r)
+{
+	r->rax = TDG_VP_VMCALL;
+	r->rcx = VMCALL_MASK;
+	tdcall(r);
+	return r->r10;
+}
+
+GUEST uint64_t vmcall4(uint64_t function, uint64_t r12, uint64_t r13, uint64_t r14, uint64_t r15)
+{
+	struct tdcall_regs r;
+
+	r.r10 = 0;
+	r.r11 = function;
+	r.r12 = r12;
+	r.r13 = r13;
+	r.r14 = r14;
+	r.r15 = r15;
+	return vmcall(&r);
+}
+
+GUEST uint64_t accept_page(uint64_t gpa, uint64_t level)
+{
+	struct tdcall_regs r;
+
+	r.rax = TDG_MEM_PAGE_ACCEPT;
+	r.rcx = gpa | level;
+	tdcall(&r);
+	return r.rax;
+}
+
+static GUEST void out(uint16_t port, uint32_t value)
+{
+	if (guest_setup.is_td)
+		vmcall4(VMCALL_IO, sizeof(value), 1, port, value);
+	else
+		asm volatile("outl %0, %1" : : "a" (value), "Nd" (port) : "memory");
+}
+
+static GUEST uint32_t in(uint16_t port)
+{
+	struct tdcall_regs r;
+	uint32_t value;
+
+	if (!guest_setup.is_td) {
+		asm volatile("inl %1, %0" : "=a" (value) : "Nd" (port) : "memory");
+		return value;
+	}
+	r.r10 = 0;
+	r.r11 = VMCALL_IO;
+	r.r12 = sizeof(value);
+	r.r13 = 0;
+	r.r14 = port;
+	r.r15 = 0;
+	vmcall(&r);
+	return r.r11;
+}
+
+static GUEST void tell(enum said said, uint64_t value)
+{
+	if (value >> 32)
+		out(PORT_BASE + 4 * SAID_HIGH, value >> 32);
+	out(PORT_BASE + 4 * said, value);
+}
+
+GUEST void say(uint64_t value)
+{
+	tell(SAID_VALUE, value);
+}
+
+GUEST uint32_t ask(void)
+{
+	return in(PORT_BASE + 4 * SAID_QUESTION);
+}
+
+static GUEST void unexpected(const struct exception_frame *f, uint64_t address)
+{
+	tell(SAID_EXCEPTION, f->vector);
+	tell(SAID_VALUE, f->rip);
+	tell(SAID_VALUE, address);
+	for (;;)
+		tell(SAID_END, 0);
+}
+
+static GUEST void take_ve(struct exception_frame *f)
+{
+	uint64_t skip = VE_UNEXPECTED;
+	struct tdcall_regs r;
+	struct guest_ve ve;
+
+	r.rax = TDG_VP_VEINFO_GET;
+	tdcall(&r);
+	ve.reason = r.rcx;
+	ve.qualification = r.rdx;
+	ve.gla = r.r8;
+	ve.gpa = r.r9;
+	ve.length = r.r10;
+	if (guest_on_ve)
+		skip = guest_on_ve(&ve);
+	if (skip == VE_UNEXPECTED)
+		unexpected(f, ve.gpa ? ve.gpa : ve.reason);
+	f->rip += skip;
+}
+
+static GUEST uint64_t this_vcpu(void)
+{
+	struct tdcall_regs r;
+
+	r.rax = TDG_VP_INFO;
+	tdcall(&r);
+	return r.r9;
+}
+
+static GUEST void take_interrupt(void)
+{
+	irqs[this_vcpu()]++;
+	asm volatile("wrmsr" : : "c" (X2APIC_EOI), "a" (0), "d" (0));
+}
+
+GUEST void payload_exception(struct exception_frame *f);
+GUEST void payload_exception(struct exception_frame *f)
+{
+	uint64_t cr2;
+
+	if (f->vector == PAYLOAD_VECTOR) {
+		take_interrupt();
+	} else if (f->vector == VECTOR_VE) {
+		take_ve(f);
+	} else {
+		asm volatile("mov %%cr2, %0" : "=r" (cr2));
+		unexpected(f, cr2);
+	}
+}
+
+GUEST uint64_t guest_irqs(void)
+{
+	return irqs[this_vcpu()];
+}
+
+GUEST void guest_irqs_on(void)
+{
+	vmcall4(VMCALL_WRMSR, X2APIC_SVR, 0x1ff, 0, 0);
+	asm volatile("sti");
+}
+
+GUEST void guest_irqs_off(void)
+{
+	asm volatile("cli");
+}
+
+GUEST void payload_main(uint64_t index)
+{
+	guest_setup.fn[index](guest_setup.arg[index]);
+	for (;;)
+		tell(SAID_END, 0);
+}

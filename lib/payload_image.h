@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the two sides of the payloads share: where things are, the ports. */
+#ifndef PAYLOAD_IMAGE_H
+#define PAYLOAD_IMAGE_H
+
+/* All that the guests need lies at the end of the first 4 GiB, where they start. */
+#define PAYLOAD_GPA		0xfffc0000
+#define BOOT_GPA		0xfffff000
+#define STACK_SIZE		0x1000
+
+#define PORT_BASE		0x500	/* + 4 * enum said */
+
+/* In the boot page. */
+#define BOOT_DATA		0xe00
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+struct boot_data {
+	uint32_t cr3, pad;
+	uint64_t main;
+	uint64_t stacks;	/* the end of vCPU 0's; each is STACK_SIZE */
+	uint16_t idt_limit;
+	uint64_t idt;
+} __attribute__((packed));
+
+extern const char payload_boot[], payload_stubs[];
+void payload_main(uint64_t index);
+
+/* Filled in by the host before the image is loaded. */
+struct guest_setup {
+	void (*fn[2])(uint64_t arg);
+	uint64_t arg[2];
+	uint64_t is_td;
+};
+extern struct guest_setup guest_setup;
+
+#define STUB_SIZE	16
+#define IDT_ENTRIES	256
+#endif
+
+#endif /* PAYLOAD_IMAGE_H */
