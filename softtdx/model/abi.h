@@ -69,8 +69,8 @@ enum tdx_leaf { TDX_LEAVES(X) TDX_OTHER_LEAVES(X) };
 
 /* Leaves of TDCALL, the guest's side. */
 enum tdcall_leaf {
-	TDG_VP_VMCALL = 0, TDG_VP_INFO = 1, TDG_MR_RTMR_EXTEND = 2, TDG_VP_VEINFO_GET = 3,
-	TDG_MR_REPORT = 4, TDG_MEM_PAGE_ACCEPT = 6, TDG_VM_RD = 7, TDG_VM_WR = 8,
+	TDCALL_VP_VMCALL = 0, TDCALL_VP_INFO = 1, TDCALL_MR_RTMR_EXTEND = 2, TDCALL_VP_VEINFO_GET = 3,
+	TDCALL_MR_REPORT = 4, TDCALL_MEM_PAGE_ACCEPT = 6, TDCALL_VM_RD = 7, TDCALL_VM_WR = 8,
 };
 
 /* Status codes: X(upper 32 bits, name). */
@@ -225,7 +225,7 @@ enum page_type {
 #define CONFIG_FLEXIBLE_PENDING_VE	(1ull << 1)
 #define CONFIG_FLAGS_ALLOWED		7ull
 
-#define TD_CTLS_PENDING_VE_DISABLE	(1ull << 0)
+#define CTLS_PENDING_VE_DISABLE	(1ull << 0)
 
 #define EPTP_4_LEVEL			0x1Eull
 #define EPTP_5_LEVEL			0x26ull

@@ -82,7 +82,7 @@ u64 ept_violation(struct call *c)
 	case SEPT_MAPPED:			/* since then */
 		return STAY;
 	case SEPT_PENDING_LEAF:
-		if (RULE(SEPT_VE_DISABLE, c->tdcs->td_ctls & TD_CTLS_PENDING_VE_DISABLE))
+		if (RULE(SEPT_VE_DISABLE, c->tdcs->td_ctls & CTLS_PENDING_VE_DISABLE))
 			return exit_violation(c, EXTENDED_PENDING);
 		return raise_ve(c);
 	default:

@@ -113,7 +113,7 @@ u64 td_params_apply(struct call *c, const struct td_params *p)
 	TRY(check_controls(c->m, p));
 	TRY(check_cpuid(c, p));
 	tdcs->attributes = p->attributes;
-	tdcs->td_ctls = p->attributes & ATTR_SEPT_VE_DISABLE ? TD_CTLS_PENDING_VE_DISABLE : 0;
+	tdcs->td_ctls = p->attributes & ATTR_SEPT_VE_DISABLE ? CTLS_PENDING_VE_DISABLE : 0;
 	tdcs->xfam = p->xfam;
 	tdcs->max_vcpus = p->max_vcpus;
 	tdcs->config_flags = p->config_flags;

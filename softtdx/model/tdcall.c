@@ -111,7 +111,7 @@ static u64 writable_bits(struct call *c, const u64 *field)
 	if (field == &c->tdcs->notify_enables)
 		return 1;
 	if (field == &c->tdcs->td_ctls && c->tdcs->config_flags & CONFIG_FLEXIBLE_PENDING_VE)
-		return TD_CTLS_PENDING_VE_DISABLE;
+		return CTLS_PENDING_VE_DISABLE;
 	return 0;
 }
 
@@ -137,10 +137,10 @@ static u64 tdg_vm_wr(struct call *c)
 static u64 simple_leaf(struct call *c, u64 rax)
 {
 	switch (rax) {
-	case TDG_VP_INFO: return tdg_vp_info(c);
-	case TDG_VP_VEINFO_GET: return tdg_vp_veinfo_get(c);
-	case TDG_VM_RD: return tdg_vm_rd(c);
-	case TDG_VM_WR: return tdg_vm_wr(c);
+	case TDCALL_VP_INFO: return tdg_vp_info(c);
+	case TDCALL_VP_VEINFO_GET: return tdg_vp_veinfo_get(c);
+	case TDCALL_VM_RD: return tdg_vm_rd(c);
+	case TDCALL_VM_WR: return tdg_vm_wr(c);
 	}
 	return ST(OPERAND_INVALID, OP_RAX);
 }
@@ -163,19 +163,19 @@ u64 tdcall(struct call *c)
 	u64 status;
 
 	switch (gpr[RAX]) {
-	case TDG_VP_VMCALL:
+	case TDCALL_VP_VMCALL:
 		status = tdg_vp_vmcall(c);
 		tdcall_done(c, status);
 		return status ? STAY : EXIT_TDCALL;
-	case TDG_MEM_PAGE_ACCEPT:
+	case TDCALL_MEM_PAGE_ACCEPT:
 		status = mem_accept(c, gpr[RCX]);
 		if (status >> 32 == TDX_HI_EPT_WALK_FAILED ||
 		    status >> 32 == TDX_HI_EPT_ENTRY_STATE_INCORRECT)
 			return accept_violation(c, gpr[RCX]);
 		return tdcall_done(c, status);
-	case TDG_MR_REPORT:
+	case TDCALL_MR_REPORT:
 		return tdg_mr_report(c);
-	case TDG_MR_RTMR_EXTEND:
+	case TDCALL_MR_RTMR_EXTEND:
 		return tdg_mr_rtmr_extend(c);
 	}
 	return tdcall_done(c, simple_leaf(c, gpr[RAX]));

@@ -331,7 +331,7 @@ TEST(tdcall_is_an_invalid_opcode)
 	td_tables(w, &td);
 	cr3 = guest_code(w, &td, 0x800, "\x66\x0f\x01\xcc\x0f\x0b", 6);
 	MUST(CALL(MR_FINALIZE, .rcx = td.tdr));
-	EXPECT(UD_AT(0x800, .code64 = true, .gpr[RAX] = TDG_VP_INFO), 77);
+	EXPECT(UD_AT(0x800, .code64 = true, .gpr[RAX] = TDCALL_VP_INFO), 77);
 	EXPECT_EQ(w->after.gpr[RAX], 0);
 	EXPECT_EQ(w->after.gpr[RCX], 48);
 	EXPECT_EQ(w->after.skip, 4);

@@ -23,7 +23,7 @@ TEST(tdcall_leaves_that_do_not_exist)
 	EXPECT(EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .gpr[RAX] = 99), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RAX));
 	EXPECT_EQ(w->after.skip, 4);
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr[RAX] = 1 << 16 | TDG_VP_INFO), 77);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr[RAX] = 1 << 16 | TDCALL_VP_INFO), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RAX));
 }
 

@@ -67,7 +67,7 @@ static void world_run(void *env, const struct softtdx_vcpu *vcpu)
 {
 	static const struct softtdx_guest leave = {
 		.reason = EXIT_TDCALL, .instruction_length = 4,
-		.gpr = { [RAX] = TDG_VP_VMCALL, [RCX] = 1 << R10 | 1 << R11 },
+		.gpr = { [RAX] = TDCALL_VP_VMCALL, [RCX] = 1 << R10 | 1 << R11 },
 	};
 	struct world *w = env;
 

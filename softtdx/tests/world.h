@@ -61,7 +61,7 @@ u64 on_cpu(struct world *w, u32 cpu, u64 rax, struct softtdx_regs regs);
 u64 world_enter(struct world *w, u64 tdvpr, struct softtdx_guest act);
 #define EXIT(...) world_enter(w, td.tdvpr, (struct softtdx_guest){ __VA_ARGS__ })
 #define TDCALL(leaf, ...) EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, \
-			       .gpr = { [RAX] = TDG_##leaf, __VA_ARGS__ })
+			       .gpr = { [RAX] = TDCALL_##leaf, __VA_ARGS__ })
 
 enum stage { CREATED, KEYED, TDCS, INITED, WITH_VCPU, RUNNABLE };
 
