@@ -161,4 +161,19 @@ struct kvm_tdx_init_mem_region {
 #define MADV_COLLAPSE				25
 #endif
 
+/* What kvm_run holds after KVM_EXIT_TDX (6.16), at the exit union. */
+#ifndef KVM_EXIT_TDX
+#define KVM_EXIT_TDX				40
+#endif
+struct kvm_run_tdx {
+	__u64 flags;
+	__u64 nr;
+	__u64 ret;		/* goes to the guest's R10 */
+	__u64 data[5];
+};
+
+#ifndef KVM_SYSTEM_EVENT_TDX_FATAL
+#define KVM_SYSTEM_EVENT_TDX_FATAL		7
+#endif
+
 #endif /* KVM_UAPI_H */
