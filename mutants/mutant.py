@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a mutant is: a small edit that puts a bug into the kernel, and its story."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+VM_TYPES = ("default", "sw_protected", "tdx")
+STATUSES = ("killable", "equivalent")
+
+
+class DoesNotApply(Exception):
+    """The source is not the one that an edit was made for."""
+
+
+class BadMutant(Exception):
+    """A file of the catalogue that says less, or more, than it should."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replaces `find`, which the function has just once; blanks of any kind are alike.
+
+    Where kernel versions differ, `find` has several texts: one of them is there.
+    """
+
+    file: Path
+    function: str
+    find: tuple[str, ...]
+    replace: str
+
+    def apply(self, text: str) -> str:
+        start, end = extent(text, self.function, self.file)
+        body = text[start:end]
+        found = [match for wanted in self.find for match in anchor(wanted).finditer(body)]
+        if len(found) != 1:
+            raise DoesNotApply(f"{self.file}: {self.function}() has {self.find[0]!r} "
+                               f"{len(found)} times, not once")
+        body = body[:found[0].start()] + self.replace + body[found[0].end():]
+        return text[:start] + body + text[end:]
+
+
+def anchor(text: str) -> re.Pattern[str]:
+    return re.compile(r"\s+".join(re.escape(part) for part in text.split()))
+
+
+def extent(text: str, function: str, file: Path) -> tuple[int, int]:
+    """Where the function's definition begins (with its name) and ends."""
+    definition = re.compile(rf"^[a-z][^\n;{{}}#]*\b({function})\([^;{{}}]*\)\s*^\{{", re.MULTILINE)
+    found = list(definition.finditer(text))
+    if len(found) != 1:
+        raise DoesNotApply(f"{file}: {function}() is defined {len(found)} times, not once")
+    end = text.find("\n}", found[0].end())
+    return found[0].start(1), len(text) if end < 0 else end
+
+
+@dataclass(frozen=True)
+class Mutant:
+    id: str
+    title: str
+    symptom: str               # what a test may see
+    vm: tuple[str, ...]        # the VM types that can show it
+    edits: tuple[Edit, ...]
+    origin: str = "plausible"  # or the fix that it undoes
+    needs: str = ""            # of the boot: CPUs, a parameter
+    status: str = "killable"
+    argument: str = ""         # why nothing can see it
+
+    @property
+    def files(self) -> list[Path]:
+        return list(dict.fromkeys(edit.file for edit in self.edits))
+
+    @property
+    def functions(self) -> list[str]:
+        return list(dict.fromkeys(edit.function for edit in self.edits))
+
+    def apply(self, tree: Path) -> dict[Path, str]:
+        """The files that it changes, as they become."""
+        texts: dict[Path, str] = {}
+        for edit in self.edits:
+            path = tree / edit.file
+            if edit.file not in texts and not path.is_file():
+                raise DoesNotApply(f"{edit.file} does not exist")
+            texts[edit.file] = edit.apply(texts.get(edit.file) or path.read_text())
+        return texts
+
+
+def parse(name: str, data: dict[str, Any]) -> Mutant:
+    try:
+        edits = tuple(_edit(**edit) for edit in data.pop("edit"))
+        mutant = Mutant(id=name, edits=edits, vm=tuple(data.pop("vm")), **data)
+    except (KeyError, TypeError) as error:
+        raise BadMutant(f"{name}: {error}") from error
+    if mutant.status not in STATUSES or not set(mutant.vm) <= set(VM_TYPES) or not mutant.vm:
+        raise BadMutant(f"{name}: a status or a VM type that does not exist")
+    if (mutant.status == "equivalent") != bool(mutant.argument):
+        raise BadMutant(f"{name}: an argument is what makes a mutant equivalent")
+    return mutant
+
+
+def _edit(file: str, function: str, find: str | Sequence[str], replace: str) -> Edit:
+    return Edit(Path(file), function, (find,) if isinstance(find, str) else tuple(find), replace)
+
+
+def load(folder: Path = CATALOGUE) -> list[Mutant]:
+    return [parse(path.stem, tomllib.loads(path.read_text()))
+            for path in sorted(folder.glob("*.toml"))]
