@@ -7,17 +7,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from testbed import accel, bochs_build, initramfs, kernel, plan, programs
 from testbed.bochs import Bochs
 from testbed.cache import Cache
 from testbed.emulator import Boot, run_boot
+from testbed.guest import Event
 from testbed.options import Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 from testbed.qemu import Qemu
-from testbed.results import Recorder
 from testbed.variants import COMMON, VARIANTS
 from testbed.watchdog import Limits, Outcome, Watchdog
 
@@ -27,12 +27,23 @@ DEBUG_SETTING = "KTS_TIME_SCALE=4"
 DEBUG_LIMITS = Limits(boot=180, step=180)
 
 
+class Witness(Protocol):
+    """What sees the events of a boot; a results.Recorder is one."""
+
+    begun: set[str]
+
+    def console_log(self) -> Path: ...
+
+    def __call__(self, event: Event) -> None: ...
+
+
 class EmulatedHost:
-    def __init__(self, options: Options, cache: Cache, work: Path, cases: Sequence[Case]) -> None:
+    def __init__(self, options: Options, cache: Cache, work: Path, cases: Sequence[Case],
+                 built: kernel.Kernel | None = None) -> None:
         self._options = options
         self._cache = cache
         self._work = work
-        self._kernel = kernel.provide(
+        self._kernel = built or kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
         )
         self._emulators = {
@@ -75,7 +86,7 @@ class EmulatedHost:
         host = f"{emulator.name} ({emulator.accelerator})"
         return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs"
 
-    def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
+    def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
         outcome = self._boot(boot, recorder)
         if outcome.kind == "hang" and not recorder.begun:
             say(f"  boot {boot.name} hung before its first test, once more: {outcome.detail}")
@@ -84,7 +95,7 @@ class EmulatedHost:
             outcome = self._boot(boot, recorder)
         return outcome
 
-    def _boot(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
+    def _boot(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
         limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
         emulator = self.emulator(boot.variant)
         limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)

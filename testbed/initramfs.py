@@ -81,8 +81,8 @@ def busybox() -> Path:
     return Path(path)
 
 
-def build(tests: Sequence[Path], plan: str, modules: Iterable[Path] = ()) -> bytes:
-    """The archive that loads `modules` and runs `plan` on `tests`."""
+def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = ()) -> bytes:
+    """The archive that loads `modules`, in their order, and runs `plan` on `tests`."""
     shell = busybox()
     applets = subprocess.run([shell, "--list"], capture_output=True, text=True, check=True)
     archive = Archive()
@@ -95,10 +95,11 @@ def build(tests: Sequence[Path], plan: str, modules: Iterable[Path] = ()) -> byt
         archive.link(f"bin/{applet}", "busybox")
     for path in tests:
         archive.file(f"tests/{path.name}", path.read_bytes())
-    archive.folder("modules")
     for path in modules:
-        archive.file(f"modules/{path.name}", path.read_bytes())
+        archive.file(f"modules/{path.name}", path.read_bytes(), 0o644)
     for library in sorted(libraries([shell, *tests])):
         archive.file(library.lstrip("/"), Path(library).read_bytes())
+    lines = "".join(f"/modules/{path.name} {path.stem.replace('-', '_')}\n" for path in modules)
+    archive.file("run/modules", lines.encode(), 0o644)
     archive.file("run/plan", plan.encode(), 0o644)
     return archive.finish()

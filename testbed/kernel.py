@@ -40,7 +40,8 @@ class Kernel:
     origin: str
     config_hash: str = ""
     dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
-    modules: tuple[Path, ...] = ()   # of kmod/, where KVM has TDX and the tree is known
+    # Of kmod/, where KVM has TDX and the tree is known; in the order of loading.
+    modules: tuple[Path, ...] = ()
 
 
 def provide(
@@ -123,6 +124,12 @@ class Build:
         """The image of a source that may have changed: whatever is out of date is built."""
         self._publish(work)
         return self._kernel(work)
+
+    def update(self, modules: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+        """Modules of a kernel that `again` built, brought up to date and copied to `folder`."""
+        with self._cache.lock(f"builds-{self._tree_key}", "building the modules"):
+            self._make(f"-j{len(os.sched_getaffinity(0))}", *map(str, modules))
+            return tuple(Path(shutil.copy(self._tree / path, folder)) for path in modules)
 
     def _publish(self, folder: Path) -> None:
         with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,9 +60,9 @@ def content_of_softtdx() -> str:
 def make(tree: Path, folder: Path) -> None:
     """Makes the overlay, or brings it up to date; what did not change is left alone."""
     for name in PLACE.parts:
-        link_all(tree, folder, apart=name)
+        link_all(tree, folder, apart=(name,))
         tree, folder = tree / name, folder / name
-    link_all(tree, folder, apart="Makefile")
+    link_all(tree, folder, apart=("Makefile",))
     link(folder / "softtdx", SOFTTDX)
     text = (tree / "Makefile").read_text() + "\n".join(LINES) + "\n"
     makefile = folder / "Makefile"
@@ -70,10 +70,10 @@ def make(tree: Path, folder: Path) -> None:
         makefile.write_text(text)
 
 
-def link_all(tree: Path, folder: Path, apart: str) -> None:
-    """Links to all that the tree has here, but one name."""
+def link_all(tree: Path, folder: Path, apart: Iterable[str]) -> None:
+    """Links to all that the tree has here, but some names."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {path.name for path in tree.iterdir()} - {apart}
+    names = {path.name for path in tree.iterdir()} - set(apart)
     for path in folder.iterdir():
         if path.is_symlink() and path.name not in names:
             path.unlink()

@@ -155,8 +155,7 @@ class Observer:
 
 
 def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
-        cmdline: str = "", more: Sequence[Path] = (),
-        programs: Sequence[Program] = PROGRAMS) -> Report:
+        modules: Sequence[Path] = (), programs: Sequence[Program] = PROGRAMS) -> Report:
     """Boots `image` and runs the programs; `work` is a folder for what that needs."""
     limited = work / "limited"
     limited.write_text(LIMITED)
@@ -165,10 +164,10 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
                    for program in programs)
     archive = work / "upstream.cpio"
     archive.write_bytes(initramfs.build(
-        [limited, *(folder / program.name for program in programs)], plan, more))
+        [limited, *(folder / program.name for program in programs)], plan, modules))
     variant = VARIANTS["default"]
-    words = ("console=ttyS0 panic=-1 quiet", COMMON, f"numa=fake={variant.nodes}", cmdline)
-    boot = Boot(image, archive, variant.cpus, " ".join(words).strip())
+    cmdline = f"console=ttyS0 panic=-1 quiet {COMMON} numa=fake={variant.nodes}"
+    boot = Boot(image, archive, variant.cpus, cmdline)
     limits = Limits()
     total = limits.boot + sum(limits.case(program.limit) + 2 * limits.step
                               for program in programs)

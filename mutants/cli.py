@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of mutants/run."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from testbed import packages, source
+from testbed.cache import Cache
+from testbed.errors import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError
+from testbed.progress import duration, say
+from testbed.source import Source
+
+from mutants import mutant as catalogue
+from mutants import report
+from mutants.hunt import Hunt, shard, summary
+from mutants.lab import Lab
+from mutants.mutant import Mutant
+from mutants.trial import Kill
+from mutants.verdict import BROKEN_BENCH, KILLED, SURVIVED, Verdict
+
+ROOT = Path(__file__).parent.parent
+KILLS = Path(__file__).parent / "killers.json"
+EPILOG = """\
+exit status:
+  0 every mutant that can be killed was            3 the bench broke
+  1 one survived, or an equivalent one was killed  2 wrong usage
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    new = argparse.ArgumentParser(
+        prog="mutants/run", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Put bugs into the kernel, one at a time, and see which the suite notices.",
+    )
+    add = new.add_argument
+    add("--only", metavar="GLOB", action="append", default=[],
+        help="only these mutants; may be repeated")
+    add("--list", action="store_true", help="list the mutants, run nothing")
+    add("--shard", metavar="I/N", help="only the I-th of N parts")
+    add("--minutes", type=float, metavar="M",
+        help="a random sample: begin with no mutant after M minutes")
+    add("--seed", type=int, metavar="N", help="of the random sample (default: a fresh one, printed)")
+    add("--again", action="store_true", help="forget the verdicts of earlier runs")
+    add("--compare", action="store_true",
+        help="also run the kernel's own selftests on the mutants, where that was not done before")
+    add("--kernel", type=Path, metavar="DIR",
+        help="kernel source tree (default: the newest of Debian)")
+    add("--jobs", type=int, default=min(os.cpu_count() or 1, 4), metavar="N",
+        help="mutants at once (default: the number of CPUs, at most 4)")
+    add("--out", type=Path, default=ROOT / "results" / "mutants", metavar="DIR",
+        help="where the report and the consoles go (default: results/mutants)")
+    add("--remember", action="store_true",
+        help=f"write who killed whom to {KILLS.relative_to(ROOT)}: later runs begin with that")
+    add("--merge", type=Path, metavar="FILE", nargs="+",
+        help="no run, but one report of the mutants.json of several")
+    return new
+
+
+def chosen(arguments: argparse.Namespace) -> list[Mutant]:
+    mutants = catalogue.load()
+    for glob in arguments.only:
+        if not any(fnmatch.fnmatchcase(mutant.id, glob) for mutant in mutants):
+            raise UsageError(f"--only {glob}: no such mutant (--list shows them)")
+    if arguments.only:
+        mutants = [mutant for mutant in mutants
+                   if any(fnmatch.fnmatchcase(mutant.id, glob) for glob in arguments.only)]
+    if arguments.shard:
+        mutants = shard(mutants, *parse_shard(arguments.shard))
+    return mutants
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise UsageError(f"--shard {text}: not of the form I/N, with I from 1 to N")
+    return int(number), int(of)
+
+
+def by_file(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """What one mutant changed is compiled again for the next one: better the same file."""
+    return sorted(mutants, key=lambda mutant: (mutant.files, mutant.id))
+
+
+def load_kills(path: Path = KILLS) -> dict[str, Kill]:
+    if not path.exists():
+        return {}
+    return {name: Kill(*where) for name, where in json.loads(path.read_text()).items()}
+
+
+def save_kills(kills: dict[str, Kill], path: Path = KILLS) -> None:
+    lines = [f" {json.dumps(name)}: {json.dumps([kill.test, kill.case, kill.variant])}"
+             for name, kill in sorted(kills.items())]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def origin(wanted: Path | None, cache: Cache) -> Source:
+    return source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh=False)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    if arguments.merge:
+        verdicts = [verdict for path in arguments.merge for verdict in report.read(path)]
+        return finish(arguments, catalogue.load(), verdicts, "several runs")
+    mutants = chosen(arguments)
+    if arguments.list:
+        for mutant in mutants:
+            say(f"{mutant.id:<6} {', '.join(mutant.vm)}: {mutant.title}")
+        return 0
+    packages.require(["tests", "emulator", "bochs", "reports", "kernel"], may_install=False)
+    start = time.monotonic()
+    cache = Cache()
+    kills = load_kills()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lab = Lab(cache, origin(arguments.kernel, cache), catalogue.load(), kills, arguments.out)
+    order, until = by_file(mutants), float("inf")
+    if arguments.minutes:
+        seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 16)
+        say(f"a sample of {arguments.minutes:g} minutes, seed {seed}")
+        order, until = random.Random(seed).sample(order, len(order)), start + 60 * arguments.minutes
+    say(f"{len(mutants)} mutants of {lab.origin}; consoles in {arguments.out}")
+    hunt = Hunt(lab, order, jobs=arguments.jobs, compare=arguments.compare,
+                again=arguments.again or bool(arguments.minutes), say=say, until=until)
+    verdicts = hunt.run()
+    unreliable = {(kill.test, kill.case) for kill in
+                  lab.unreliable([verdict.kill for verdict in verdicts if verdict.kill])}
+    for verdict in verdicts:
+        if verdict.kill and (verdict.kill.test, verdict.kill.case) in unreliable:
+            verdict.verdict = BROKEN_BENCH
+            verdict.detail = f"{verdict.kill.name} fails without the mutant, too"
+    if arguments.remember:
+        kills |= {verdict.id: verdict.kill for verdict in verdicts
+                  if verdict.kill and verdict.verdict == KILLED}
+        save_kills(kills)
+    say(f"took {duration(time.monotonic() - start)}")
+    return finish(arguments, mutants, verdicts, lab.origin)
+
+
+def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],
+           verdicts: Sequence[Verdict], kernel: str) -> int:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    report.write(arguments.out, mutants, verdicts, kernel)
+    by_id = {verdict.id: verdict for verdict in verdicts}
+    for mutant in mutants:
+        verdict = by_id.get(mutant.id)
+        if verdict and verdict.verdict != KILLED and mutant.status == "killable":
+            say(f"{verdict.verdict}: {mutant.id} {mutant.title}")
+    say(f"{summary(mutants, verdicts)}\nreport: {arguments.out / 'mutants.html'}")
+    killable = {mutant.id for mutant in mutants if mutant.status == "killable"}
+    if any(verdict.verdict == (SURVIVED if verdict.id in killable else KILLED)
+           for verdict in verdicts):
+        return 1
+    return 0 if all(verdict.verdict in (KILLED, SURVIVED) for verdict in verdicts) else EXIT_BENCH
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return execute(parser().parse_args())
+    except UsageError as error:
+        say(f"mutants/run: {error}")
+        return EXIT_USAGE
+    except BenchError as error:
+        say(f"mutants/run: {error}")
+        return EXIT_BENCH
+    except KeyboardInterrupt:
+        say("interrupted")
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels with a mutant in them: private sources, and a build tree that is kept.
+
+The sources are links to a tree that is only read, but for the files that some
+mutant changes, which are copies.  The kernel itself is built once; a mutant
+costs what make finds out of date, and a link of KVM's modules.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from testbed import kernel, overlay
+from testbed.cache import Cache
+from testbed.errors import KernelError
+from testbed.kernel import Kernel
+from testbed.source import Source
+
+from mutants.mutant import Mutant
+
+CONFIG = Path(__file__).parent / "modules.config"
+# In the order of loading; of the last two the one for the other CPUs fails.
+MODULES = tuple(Path(name) for name in (
+    "virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko",
+    "arch/x86/kvm/kvm-intel.ko", "arch/x86/kvm/kvm-amd.ko",
+))
+
+
+class BrokenBuild(Exception):
+    """The mutant does not compile."""
+
+
+class Tree:
+    def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
+        self._origin = origin
+        self._files = sorted(set(files))
+        self._folder = cache.folder / "mutants" / "sources" / kernel.digest(str(origin.path))
+        self._cache = cache
+
+    def prepare(self) -> str:
+        """Builds the kernel without a mutant, once; what identifies it."""
+        with self._lock():
+            lay(self._origin.path, self._folder, self._files)
+            for file in self._files:
+                self._put(file, self._original(file))
+            identity = f"{self._origin.identity}, KVM as modules"
+            tree = Source(self._folder, identity, fixed=False)
+            self._build = kernel.Build(self._cache, overlay.with_softtdx(self._cache, tree),
+                                       [kernel.BASE, CONFIG])
+            self._base = self._build.again(self._fresh("base"))
+        return kernel.digest(self._origin.identity, self._base.config_hash, self._build.key)
+
+    def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
+        """The kernel with this mutant, or with none, its modules in `folder`."""
+        with self._lock():
+            changed = mutant.apply(self._origin.path) if mutant else {}
+            for file in self._files:
+                self._put(file, changed.get(file) or self._original(file))
+            try:
+                modules = self._build.update(MODULES, folder)
+            except KernelError as error:
+                raise BrokenBuild(str(error)) from error
+        return Kernel(self._base.image, self._base.origin, self._base.config_hash,
+                      self._base.dropped, modules + self._base.modules)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return self._cache.lock(f"mutants-{self._folder.name}", "building a mutant")
+
+    def _original(self, file: Path) -> str:
+        return (self._origin.path / file).read_text()
+
+    def _put(self, file: Path, text: str) -> None:
+        """Writes what differs, so that make compiles it again: also what is put back."""
+        path = self._folder / file
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+    def _fresh(self, name: str) -> Path:
+        folder = self._folder.parent / f"{self._folder.name}.{name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+
+def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
+    """Links to all that `origin` has, with real folders down to `files`, which are left out."""
+    below: dict[str, list[Path]] = {}
+    for file in files:
+        below.setdefault(file.parts[0], []).append(Path(*file.parts[1:]))
+    overlay.link_all(origin, folder, apart=below)
+    for name, rest in below.items():
+        if rest != [Path()]:
+            lay(origin / name, folder / name, rest)

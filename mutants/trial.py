@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite against one mutant: the first case that fails ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from reports import ktap
+from reports.model import Status
+from testbed.guest import Begin, End, Event, Output
+from testbed.plan import Case, PlannedBoot, boots
+from testbed.variants import VARIANTS
+from testbed.watchdog import Outcome
+
+from mutants.mutant import Mutant
+
+EXITS = (0, 1, 4)    # what a test program that came to its end may return
+
+
+@dataclass(frozen=True)
+class Kill:
+    test: str
+    case: str
+    variant: str
+    how: str = "fail"        # or what became of the kernel: panic, hang, died
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.test}:{self.case}"
+
+
+@dataclass(frozen=True)
+class Result:
+    kill: Kill | None
+    seconds: float
+    cases: int               # that passed until then
+    broken: tuple[str, ...]  # that could not be judged
+
+
+class Host(Protocol):
+    """What boots the kernel with the mutant; emulated.EmulatedHost is one."""
+
+    def run(self, boot: PlannedBoot, recorder: Any) -> Outcome: ...
+
+
+class Killed(Exception):
+    """Ends a boot: nothing more is to be learned from it."""
+
+    def __init__(self, kill: Kill) -> None:
+        super().__init__(kill.name)
+        self.kill = kill
+
+
+class Watcher:
+    """Takes the events of one boot."""
+
+    def __init__(self, boot: PlannedBoot, folder: Path) -> None:
+        self._boot = boot
+        self._folder = folder
+        self._parser = ktap.Parser()
+        self._test = ""
+        self.begun: set[str] = set()
+        self.passed = 0
+        self.broken: list[str] = []
+
+    def console_log(self) -> Path:
+        return self._folder / f"console.{self._boot.name}.log"
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Begin(test):
+                self._test, self._parser = test, ktap.Parser(test)
+                self.begun.add(test)
+            case Output(data):
+                self._output(data)
+            case End(_, status) if status not in EXITS:
+                self.failed(self._kill("died", f"{self._test} ended with status {status}"))
+
+    def _output(self, data: bytes) -> None:
+        for case in self._parser.feed(data):
+            if case.status is Status.FAIL:
+                reason = " ".join(text for text in (case.reason, case.mismatch) if text)
+                self.failed(Kill(self._test, case.name, self._boot.variant, reason=reason))
+            if case.status is Status.BROKEN:
+                self.broken.append(f"{self._test}:{case.name}: {case.reason}")
+            self.passed += case.status is Status.PASS
+
+    def failed(self, kill: Kill) -> None:
+        raise Killed(kill)
+
+    def _kill(self, how: str, reason: str) -> Kill:
+        return Kill(self._test, self._parser.running or "-", self._boot.variant, how, reason)
+
+    def finish(self, outcome: Outcome) -> None:
+        """A kernel that panics, or hangs in a case, is a mutant that was noticed."""
+        if outcome.kind == "panic" or (outcome.kind != "ok" and self.begun):
+            self.failed(self._kill(outcome.kind, outcome.detail))
+        if outcome.kind != "ok":
+            self.broken.append(f"boot {self._boot.name}: {outcome.kind}: {outcome.detail}")
+
+
+class Control(Watcher):
+    """On the kernel without a mutant nothing should fail, and all of it is looked at."""
+
+    def __init__(self, boot: PlannedBoot, folder: Path) -> None:
+        super().__init__(boot, folder)
+        self.failures: list[Kill] = []
+
+    def failed(self, kill: Kill) -> None:
+        self.failures.append(kill)
+
+
+def run(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> Result:
+    start = time.monotonic()
+    cases, broken = 0, []
+    kill = None
+    for boot in planned:
+        watcher = Watcher(boot, folder)
+        try:
+            watcher.finish(host.run(boot, watcher))
+        except Killed as killed:
+            kill = killed.kill
+        cases += watcher.passed
+        broken += watcher.broken
+        if kill:
+            break
+    return Result(kill, round(time.monotonic() - start, 1), cases, tuple(broken))
+
+
+def control(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> list[Kill]:
+    """What would kill the kernel without a mutant, too."""
+    failures = []
+    for boot in planned:
+        watcher = Control(boot, folder)
+        watcher.finish(host.run(boot, watcher))
+        failures += watcher.failures
+    return failures
+
+
+def fits(mutant: Mutant, variant: str) -> bool:
+    """Whether a VM that can show the mutant exists in this boot: TDs have boots of their own."""
+    return ("tdx" in mutant.vm) if VARIANTS[variant].tdx else set(mutant.vm) != {"tdx"}
+
+
+def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> list[PlannedBoot]:
+    """All cases that can see the mutant, tests that killed most before the others."""
+    fitting = [case for case in cases if fits(mutant, case.variant)]
+    count: dict[str, int] = {}
+    for kill in kills.values():
+        count[kill.test] = count.get(kill.test, 0) + 1
+    planned = [
+        replace(boot, tests=dict(sorted(boot.tests.items(), key=lambda item: -count.get(item[0], 0))))
+        for boot in boots(fitting)
+    ]
+    if len(mutant.vm) > 1:    # the quicker emulator first
+        planned.sort(key=lambda boot: VARIANTS[boot.variant].tdx)
+    return planned
+
+
+def suspects(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill],
+             relatives: Sequence[Mutant]) -> list[Case]:
+    """The case that killed it before; else those that killed mutants of the same functions."""
+    names = [mutant.id] if mutant.id in kills else [
+        other.id for other in relatives if set(other.functions) & set(mutant.functions)]
+    wanted = {(kills[name].test, kills[name].case) for name in names if name in kills}
+    return [case for case in cases
+            if (case.test, case.name) in wanted and fits(mutant, case.variant)]

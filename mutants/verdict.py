@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What became of a mutant, and where that is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mutants.trial import Kill
+
+KILLED = "killed"
+SURVIVED = "survived"
+BROKEN_BUILD = "broken build"
+BROKEN_BENCH = "broken bench"       # cases that could not be judged, and none that failed
+DOES_NOT_APPLY = "does not apply"
+
+
+@dataclass
+class Verdict:
+    id: str
+    verdict: str
+    kill: Kill | None = None
+    detail: str = ""
+    build_seconds: float = 0.0
+    seconds: float = 0.0            # from the first boot to the verdict
+    cases: int = 0                  # that passed
+    broken: list[str] = field(default_factory=list)
+    # Of each of the kernel's own selftests; None: they were not asked for.
+    upstream: dict[str, str] | None = None
+    upstream_messages: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Verdict:
+        fields: dict[str, Any] = data | {"kill": Kill(**data["kill"]) if data["kill"] else None}
+        return cls(**fields)
+
+
+class Store:
+    """JSON by key, so that a run goes on where the one before ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> Any:
+        try:
+            return json.loads((self._folder / f"{key}.json").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def put(self, key: str, data: Any) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fresh = self._folder / f".{key}.new"
+        fresh.write_text(json.dumps(data, indent=1) + "\n")
+        fresh.rename(self._folder / f"{key}.json")
