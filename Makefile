@@ -3,6 +3,7 @@
 # make            the tests and what they need, into build/
 # make docs       docs/tests.md, the catalogue of all cases
 # make check      all the tests of this project itself
+# make mutants    which bugs, put into the kernel, the suite notices
 # make kmod KDIR=/lib/modules/$(uname -r)/build
 #                 the kernel module that looks at TDs on this host (docs/kmod.md)
 # make install KDIR=TREE    the suite as a kselftest collection of a kernel tree
@@ -36,7 +37,7 @@ LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
-.PHONY: all tests unit docs kmod check install uninstall clean
+.PHONY: all tests unit docs kmod check install uninstall clean mutants mutants-full mutants-quick
 .SECONDARY:
 
 all: tests
@@ -79,6 +80,16 @@ check:
 install uninstall:
 	@[ -n "$(KDIR)" ] || { echo "make $@: say where: make $@ KDIR=kernel-tree"; exit 2; }
 	@$(PYTHON) scripts/install $(if $(filter uninstall,$@),--uninstall) "$(KDIR)"
+
+# The suite, and the kernel's own selftests, against kernels with a bug; docs/mutants.md.
+mutants:
+	mutants/run --only 'M*' --compare
+
+mutants-full:
+	mutants/run --compare
+
+mutants-quick:
+	mutants/run --minutes 5
 
 clean:
 	rm -rf $(O)

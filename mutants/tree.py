@@ -90,6 +90,9 @@ def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
     below: dict[str, list[Path]] = {}
     for file in files:
         below.setdefault(file.parts[0], []).append(Path(*file.parts[1:]))
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name not in below and not path.is_symlink() and path.is_dir():
+            shutil.rmtree(path)     # of another set of files
     overlay.link_all(origin, folder, apart=below)
     for name, rest in below.items():
         if rest != [Path()]:

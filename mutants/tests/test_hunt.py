@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many mutants: what is left out, what is resumed, what is said in the end."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from mutants import cli, hunt, report
+from mutants.hunt import Hunt, shard, summary
+from mutants.mutant import Edit, Mutant
+from mutants.trial import Kill
+from mutants.verdict import BROKEN_BUILD, KILLED, SURVIVED, Store, Verdict
+from testbed.errors import BenchError, UsageError
+
+KILL = Kill("a_test", "x", "default", "fail", "expected 1, seen 2")
+
+
+def mutant(name: str, status: str = "killable", vm: str = "default") -> Mutant:
+    edit = Edit(Path("x.c"), "f", ("a",), "b")
+    return Mutant(name, f"title of {name}", "symptom", (vm,), (edit,), status=status,
+                  argument="because" if status == "equivalent" else "")
+
+
+class FakeJudge:
+    def __init__(self, *known: Verdict, fail: str = "") -> None:
+        self.known_verdicts = {verdict.id: verdict for verdict in known}
+        self.judged: list[str] = []
+        self._fail = fail
+        self._lock = threading.Lock()
+
+    def known(self, mutant: Mutant) -> Verdict | None:
+        return self.known_verdicts.get(mutant.id)
+
+    def compared(self, mutant: Mutant) -> bool:
+        known = self.known(mutant)
+        return known is not None and known.upstream is not None
+
+    def judge(self, mutant: Mutant, compare: bool, again: bool) -> Verdict:
+        if mutant.id == self._fail:
+            raise BenchError("no disk")
+        with self._lock:
+            self.judged.append(mutant.id)
+        return Verdict(mutant.id, KILLED, KILL, upstream={"t": "fail"} if compare else None)
+
+
+MUTANTS = [mutant(f"M{number}") for number in range(1, 6)]
+
+
+class HuntTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.said: list[str] = []
+
+    def hunt(self, judge: FakeJudge, jobs: int = 2, compare: bool = False, again: bool = False,
+             until: float = float("inf")) -> list[Verdict]:
+        return Hunt(judge, MUTANTS, jobs=jobs, compare=compare, again=again,
+                    say=self.said.append, until=until).run()
+
+    def test_all_in_order(self) -> None:
+        verdicts = self.hunt(FakeJudge())
+        self.assertEqual([verdict.id for verdict in verdicts], [each.id for each in MUTANTS])
+        self.assertEqual(len(self.said), 5)
+        self.assertIn("killed by a_test:x", self.said[0])
+
+    def test_known_verdicts_are_kept(self) -> None:
+        judge = FakeJudge(Verdict("M2", SURVIVED))
+        self.assertEqual(self.hunt(judge)[1].verdict, SURVIVED)
+        self.assertEqual(sorted(judge.judged), ["M1", "M3", "M4", "M5"])
+        self.assertEqual(self.hunt(judge, again=True)[1].verdict, KILLED)
+
+    def test_known_but_not_compared(self) -> None:
+        judge = FakeJudge(Verdict("M2", SURVIVED))
+        self.hunt(judge, compare=True)
+        self.assertIn("M2", judge.judged)
+
+    def test_time_is_up(self) -> None:
+        self.assertEqual(self.hunt(FakeJudge(), until=0), [])
+
+    def test_broken_bench_ends_it(self) -> None:
+        with self.assertRaisesRegex(BenchError, "no disk"):
+            self.hunt(FakeJudge(fail="M3"))
+
+    def test_shards(self) -> None:
+        parts = [shard(MUTANTS, number, 2) for number in (1, 2)]
+        self.assertEqual([[each.id for each in part] for part in parts],
+                         [["M1", "M3", "M5"], ["M2", "M4"]])
+        for text in ("0/2", "3/2", "1", "a/b"):
+            with self.assertRaises(UsageError):
+                cli.parse_shard(text)
+
+
+class ReportTest(unittest.TestCase):
+    mutants = [mutant("M1"), mutant("M2"), mutant("M3", vm="tdx"), mutant("M4", "equivalent"),
+               mutant("M5")]
+    verdicts = [
+        Verdict("M1", KILLED, KILL, upstream={"guest_memfd_test": "fail"}),
+        Verdict("M2", SURVIVED, upstream={"guest_memfd_test": "pass"}),
+        Verdict("M3", KILLED, KILL), Verdict("M4", SURVIVED, upstream={"guest_memfd_test": "pass"}),
+    ]
+
+    def test_summary(self) -> None:
+        self.assertEqual(summary(self.mutants, self.verdicts),
+                         "killed 2 of 3; the kernel's own selftests 1 of 3; 1 equivalent, "
+                         "none of which was killed; 1 not tried")
+
+    def test_killed_equivalent_is_said(self) -> None:
+        self.assertIn("of which KILLED: M4", summary(self.mutants, [Verdict("M4", KILLED, KILL)]))
+
+    def test_line(self) -> None:
+        broken = Verdict("M1", BROKEN_BUILD, detail="make\n  mmu.c:1: error")
+        self.assertIn("broken build: mmu.c:1: error", hunt.line(self.mutants[0], broken))
+
+    def test_files(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            report.write(folder, self.mutants, self.verdicts, "Linux <7.2>")
+            page = (folder / "mutants.html").read_text()
+            self.assertEqual(report.read(folder / "mutants.json"), self.verdicts)
+        for text in ("title of M1", "a_test:x", "guest_memfd_test", "Linux &lt;7.2&gt;", "because"):
+            self.assertIn(text, page)
+
+    def test_kills_are_remembered(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "killers.json"
+            self.assertEqual(cli.load_kills(path), {})
+            cli.save_kills({"M1": KILL}, path)
+            self.assertEqual(cli.load_kills(path), {"M1": Kill("a_test", "x", "default")})
+
+    def test_store(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            store = Store(Path(name) / "new")
+            self.assertIsNone(store.get("key"))
+            store.put("key", self.verdicts[0].to_json())
+            self.assertEqual(Verdict.from_json(store.get("key")), self.verdicts[0])
