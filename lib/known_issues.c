@@ -16,6 +16,8 @@ static const struct known_issue issues[] = {
 	  "KVM_SET_MEMORY_ATTRIBUTES takes ranges of any size, and no signal ends it" },
 	{ "E1", "6.11", "6.18",
 	  "a memslot deleted during a prefault is retried for ever (fixed by: Return -EAGAIN if userspace deletes/moves memslot during prefault)" },
+	{ "G1", "6.8", "7.2",
+	  "the end of a range of guest_memfd overflows 63 bits: a slot far beyond the file is taken" },
 	{ "N1", "6.16", NULL,
 	  "a SEAMCALL without entropy is repeated with the results of the first try for its operands" },
 };

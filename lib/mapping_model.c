@@ -287,7 +287,7 @@ static int bind_gmem(const struct model *m, const struct model_op *op)
 		return EBADF;
 	if (bind_range(m, op))
 		return EINVAL;
-	return gmem_taken(m, op->gmem, op->gmem_page, op->nr) ? EEXIST : 0;
+	return gmem_taken(m, op->gmem, op->gmem_page, op->nr) ? m->config.gmem_taken_error : 0;
 }
 
 /* An existing slot: it may move; nothing else of it may change. */
@@ -571,6 +571,11 @@ bool model_slot(const struct model *m, int id, struct model_op *op)
 		.gmem_page = s->gmem_page, .gfn = s->gfn, .nr = s->nr, .flag = s->read_only,
 	};
 	return s->used;
+}
+
+bool model_private(const struct model *m, uint64_t gfn)
+{
+	return m->private[gfn];
 }
 
 bool model_vcpu(const struct model *m, int id)

@@ -32,6 +32,10 @@ struct model_config {
 	struct { enum mem_kind kind; uint64_t pages; } mems[MODEL_MEMS];
 	/* KVM_TDX_INIT_MEM_REGION goes through the fault loop (6.16 to 6.18). */
 	bool add_by_fault;
+	/* A range of guest_memfd that a slot has already: EEXIST, or EINVAL (before 7.2). */
+	int gmem_taken_error;
+	/* Offsets of guest_memfd near 2^63 are refused (known issue G1). */
+	bool huge_offsets;
 };
 
 enum model_op_type {
@@ -101,6 +105,7 @@ bool model_page_present(const struct model *m, int mem, uint64_t page);
 
 /* Slot @id as the operation that makes it; false if there is none. */
 bool model_slot(const struct model *m, int id, struct model_op *op);
+bool model_private(const struct model *m, uint64_t gfn);
 bool model_vcpu(const struct model *m, int id);
 bool model_finalized(const struct model *m);
 

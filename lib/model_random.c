@@ -128,7 +128,7 @@ static void random_slot(struct choice *c, struct model_op *op)
 	uint64_t pages, room;
 
 	op->id = random_below(c->rng, MODEL_SLOTS);
-	if (model_slot(c->m, op->id, op) && !one_in(c, 4)) {
+	if (model_slot(c->m, op->id, op) && (op->gmem == NO_MEM || one_in(c, 4))) {
 		op->gfn = random_below(c->rng, MODEL_GFNS);	/* move */
 		op->gfn = one_in(c, 2) ? op->gfn : op->gfn / GFNS_2M * GFNS_2M;
 		return;
@@ -157,7 +157,7 @@ static void random_slot(struct choice *c, struct model_op *op)
 		op->gmem = gmem_of(c);
 	if (op->gmem != op->mem && one_in(c, 2))
 		op->gmem_page = random_below(c->rng, 2) * GFNS_2M;
-	if (one_in(c, 16))	/* the last page of what an offset can say */
+	if (c->config->huge_offsets && one_in(c, 16))	/* the last page of what an offset can say */
 		op->gmem_page = INT64_MAX >> 12;
 }
 
@@ -173,7 +173,7 @@ static struct model_op random_op(struct choice *c, enum model_op_type type)
 		op.id = random_below(c->rng, MODEL_SLOTS);
 		break;
 	case OP_ATTRIBUTES:
-		op.gfn = random_gfn(c);
+		op.gfn = one_in(c, 3) ? 0 : random_gfn(c);
 		op.nr = one_in(c, 2) ? random_size(c, MODEL_GFNS - op.gfn) : MODEL_GFNS - op.gfn;
 		op.flag = !one_in(c, is_td(c) ? 6 : 2);
 		break;
@@ -216,21 +216,40 @@ static struct model_op random_op(struct choice *c, enum model_op_type type)
 	return op;
 }
 
+/*
+ * A TD takes pages in one way before it is finalized, in the other one after
+ * that; and it should live for a while.
+ */
+static enum model_op_type in_season(struct choice *c, enum model_op_type type)
+{
+	if (is_td(c) && (type == OP_FINALIZE || type == OP_VM_RESTART) && one_in(c, 2))
+		type = OP_ADD;
+	if (!is_td(c) || (type != OP_ADD && type != OP_PREFAULT) || one_in(c, 6))
+		return type;
+	return model_finalized(c->m) ? OP_PREFAULT : OP_ADD;
+}
+
 /* Without a vCPU and a slot there is not much to see. */
 static enum model_op_type next_type(struct choice *c)
 {
-	bool any_vcpu = false, any_slot = false;
+	bool any_vcpu = false, any_slot = false, any_private = false;
 	struct model_op slot;
 
 	for (int i = 0; i < MODEL_VCPUS; i++)
 		any_vcpu |= model_vcpu(c->m, i);
-	for (int i = 0; i < MODEL_SLOTS; i++)
-		any_slot |= model_slot(c->m, i, &slot);
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		if (!model_slot(c->m, i, &slot))
+			continue;
+		any_slot = true;
+		any_private |= model_private(c->m, slot.gfn);
+	}
 	if (!any_vcpu && !model_finalized(c->m) && one_in(c, 2))
 		return OP_VCPU_CREATE;
 	if (!any_slot && one_in(c, 2))
 		return OP_SLOT_SET;
-	return random_type(c);
+	if (is_td(c) && any_slot && !any_private && one_in(c, 2))
+		return OP_ATTRIBUTES;
+	return in_season(c, random_type(c));
 }
 
 struct model_op model_random_op(const struct model *m, const struct model_config *config,

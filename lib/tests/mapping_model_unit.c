@@ -6,12 +6,18 @@
 #include "rng.h"
 #include "testcase.h"
 
+/* As the newest kernels do. */
+#define REFUSES	.gmem_taken_error = EEXIST, .huge_offsets = true
+
 static const struct model_config
-	plain = { .vm_type = KVM_X86_DEFAULT_VM, .max_vcpus = 4, .nr_mems = 3, .mems = {
+	plain = { .vm_type = KVM_X86_DEFAULT_VM, .max_vcpus = 4, REFUSES,
+		.nr_mems = 3, .mems = {
 		{ MEM_ANON, 1024 }, { MEM_HUGETLB_2M, 1024 }, { MEM_GMEM_MMAP, 512 } } },
-	protected = { .vm_type = KVM_X86_SW_PROTECTED_VM, .max_vcpus = 4, .nr_mems = 3, .mems = {
+	protected = { .vm_type = KVM_X86_SW_PROTECTED_VM, .max_vcpus = 4, REFUSES,
+		.nr_mems = 3, .mems = {
 		{ MEM_ANON, 1024 }, { MEM_HUGETLB_2M, 1024 }, { MEM_GMEM, 1024 } } },
-	td = { .vm_type = KVM_X86_TDX_VM, .max_vcpus = 2, .nr_mems = 2, .mems = {
+	td = { .vm_type = KVM_X86_TDX_VM, .max_vcpus = 2, REFUSES,
+		.nr_mems = 2, .mems = {
 		{ MEM_ANON, 1024 }, { MEM_GMEM, 1024 } } };
 
 /* Operations: only what differs from the usual is written. */

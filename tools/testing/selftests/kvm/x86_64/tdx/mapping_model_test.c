@@ -18,11 +18,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
 #include "kernel.h"
+#include "known_issues.h"
 #include "mapping_model.h"
 #include "mrtd.h"
 #include "rng.h"
@@ -608,6 +610,42 @@ static void add_mem(struct model_config *config, enum mem_kind kind, uint64_t pa
 	config->mems[config->nr_mems++].pages = pages;
 }
 
+static struct mem *any_gmem(const struct model_config *config, struct vm *vm)
+{
+	for (int i = 0; i < config->nr_mems; i++)
+		if (config->mems[i].kind == MEM_GMEM || config->mems[i].kind == MEM_GMEM_MMAP)
+			return mem_create(config->mems[i].kind, SZ_2M, vm);
+	return NULL;
+}
+
+static int bind_gmem(struct vm *vm, struct mem *gmem, uint32_t id, uint64_t offset)
+{
+	struct slot slot = {
+		.vm = vm, .id = id, .flags = KVM_MEM_GUEST_MEMFD, .gpa = GPA + id * SZ_2M,
+		.size = 2 * SZ_4K, .gmem = gmem, .gmem_offset = offset,
+	};
+
+	return __slot_set(&slot);
+}
+
+static int gmem_taken_error(struct vm *vm, struct mem *gmem)
+{
+	if (!gmem)
+		return 0;
+	need(!bind_gmem(vm, gmem, 0, 0), "a slot of guest_memfd");
+	need(bind_gmem(vm, gmem, 1, 0) && (errno == EEXIST || errno == EINVAL),
+	     "another slot on the same guest_memfd to be refused");
+	return errno;
+}
+
+static bool has_offset_issue(void)
+{
+	struct utsname uts;
+
+	uname(&uts);
+	return known_issue_affects(known_issue("G1"), uts.release);
+}
+
 static struct model_config config_of(const struct test *t)
 {
 	const int mmap_flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
@@ -616,7 +654,9 @@ static struct model_config config_of(const struct test *t)
 		.vm_type = t->vm_type,
 		.max_vcpus = vm_check_cap(vm, KVM_CAP_MAX_VCPUS),
 		.add_by_fault = !kernel_has_function("kvm_tdp_mmu_map_private_pfn"),
+		.huge_offsets = !has_offset_issue(),
 	};
+	struct mem *gmem;
 
 	add_mem(&config, MEM_ANON, 1024);
 	if (t->vm_type != KVM_X86_TDX_VM)
@@ -627,6 +667,10 @@ static struct model_config config_of(const struct test *t)
 		add_mem(&config, MEM_GMEM_MMAP, 512);
 	if (t->vm_type != KVM_X86_TDX_VM)
 		add_mem(&config, MEM_MEMFD, 512);
+	gmem = any_gmem(&config, vm);
+	config.gmem_taken_error = gmem_taken_error(vm, gmem);
+	if (gmem)
+		close(gmem->fd);
 	vm_close(vm);
 	return config;
 }
@@ -663,6 +707,21 @@ static void random_sequences(const struct test *t)
 	expect_true(run.report->mapped, "some gfn is mapped after some step");
 }
 
+/* The end of a range of guest_memfd is beyond 2^63: refused, as it is beyond the file. */
+static void offset_overflow(const struct test *t)
+{
+	struct vm *vm = vm_create(t->vm_type);
+	struct mem *gmem = mem_create(MEM_GMEM, SZ_2M, vm);
+	int ret = bind_gmem(vm, gmem, 0, INT64_MAX & ~(SZ_4K - 1));
+
+	if (!ret)
+		known_issue_seen("G1", "a slot begins at offset 0x%llx of 2M guest_memfd",
+				 LL(INT64_MAX & ~(SZ_4K - 1)));
+	expect_errno(ret, EINVAL, "a slot at offset 0x%llx of 2M guest_memfd",
+		     LL(INT64_MAX & ~(SZ_4K - 1)));
+	known_issue_absent("G1");
+}
+
 static const struct profile
 	quick = { 8, 120 }, quick_td = { 6, 40 },
 	nightly = { 400, 200 }, nightly_td = { 100, 60 };
@@ -677,6 +736,8 @@ static const struct test_case cases[] = {
 	  .time_limit_s = 120 },
 	{ "sequences_td", "random operations on a TD agree with the model", random_sequences,
 	  &quick_td, TD, .flags = CASE_SEPT, .time_limit_s = 120 },
+	{ "offset_overflow", "a slot at an offset of guest_memfd near 2^63: EINVAL",
+	  offset_overflow, .vm_types = VM_SW_PROTECTED },
 	{ "many_sequences", "many random operations agree with the model", random_sequences,
 	  &nightly, HVA, .flags = CASE_NIGHTLY, .time_limit_s = 1800 },
 	{ "many_sequences_td", "many random operations on a TD agree with the model",
