@@ -102,6 +102,7 @@ struct rule {
 	void (*spoil)(struct subject *s);
 	int error;
 	int error_by_fault;	/* where it differs, else 0 */
+	int error_or;		/* what other kernels say, else 0 */
 	unsigned int done;
 };
 
@@ -111,11 +112,14 @@ static void refused(const struct test *t)
 	struct subject s = subject(t);
 	struct kvm_tdx_init_mem_region before;
 	int error = by_fault() && rule->error_by_fault ? rule->error_by_fault : rule->error;
+	int ret;
 
 	rule->spoil(&s);
 	before = s.region;
-	expect_errno(__td_add(s.vcpu, &s.region, s.flags), error,
-		     "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx, 0x%llx pages from 0x%llx",
+	ret = __td_add(s.vcpu, &s.region, s.flags);
+	if (ret && rule->error_or && errno == rule->error_or)
+		error = rule->error_or;
+	expect_errno(ret, error, "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx, 0x%llx pages from 0x%llx",
 		     before.gpa, before.nr_pages, before.source_addr);
 	expect_progress(&s.region, &before, rule->done);
 	expect_eq(pages_added(&s), rule->done, "pages that were added");
@@ -192,7 +196,8 @@ RULE(above_gpaw, EINVAL);
 RULE(above_52, EINVAL);
 RULE(flag_1, EINVAL);
 RULE(all_flags, EINVAL);
-RULE(no_source, EOPNOTSUPP, .error_by_fault = EFAULT);
+/* Up to 7.2 the page's turn must come, later it is a bad argument. */
+RULE(no_source, EOPNOTSUPP, .error_by_fault = EFAULT, .error_or = EINVAL);
 RULE(kernel_source, EFAULT);
 RULE(unmapped_source, EFAULT);
 RULE(no_access, EFAULT);
@@ -968,7 +973,11 @@ static void failed_add_is_cleared(const struct test *t)
 	for (unsigned int i = 0; i < PAGES; i++) {
 		struct kvm_tdx_init_mem_region region = { .gpa = GPA + i * SZ_4K, .nr_pages = 1 };
 
-		expect_errno(__td_add(s.vcpu, &region, 0), by_fault() ? EFAULT : EOPNOTSUPP,
+		int ret = __td_add(s.vcpu, &region, 0);
+
+		if (ret && errno == EINVAL && !i)
+			test_skip("needs a kernel that has the page before it finds that there is no source: up to 7.2");
+		expect_errno(ret, by_fault() ? EFAULT : EOPNOTSUPP,
 			     "adding page %u without source", i);
 	}
 	td_finalize(s.vm);
@@ -1074,7 +1083,7 @@ static const struct test_case cases[] = {
 	REFUSED(above_52, "a gpa above 52 bits: EINVAL"),
 	REFUSED(flag_1, "an unknown flag: EINVAL"),
 	REFUSED(all_flags, "all flags: EINVAL"),
-	REFUSED(no_source, "no source: EOPNOTSUPP, up to 6.18 EFAULT"),
+	REFUSED(no_source, "no source: EINVAL, up to 7.2 EOPNOTSUPP, up to 6.18 EFAULT"),
 	REFUSED(kernel_source, "a source in the kernel's half: EFAULT"),
 	REFUSED(unmapped_source, "a source where nothing is mapped: EFAULT"),
 	REFUSED(no_access, "a source with PROT_NONE: EFAULT"),
