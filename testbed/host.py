@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
+import hashlib
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,6 +54,49 @@ def kvm_parameters() -> dict[str, str]:
 
 def describe() -> dict[str, str]:
     return {"host_kernel": platform.release(), "host_cpu": cpu()}
+
+
+# What a certificate says of a host: key, and the file that tells it.
+FACTS = {
+    "bios": "/sys/class/dmi/id/bios_version", "product": "/sys/class/dmi/id/product_name",
+    "tainted": "/proc/sys/kernel/tainted", "kernel_version": "/proc/sys/kernel/version",
+    "tdx_module": "/sys/devices/faux/tdx_host/version",         # since 7.3
+}
+CONFIGS = ("/proc/config.gz", f"/boot/config-{platform.release()}")
+MODULE = re.compile(r"virt/tdx: Module version:? (\S+)")
+
+
+def facts() -> dict[str, str]:
+    """Platform and kernel, as far as this host tells."""
+    found = {key: text for key, path in FACTS.items() if (text := read(path))}
+    if match := re.search(r"^microcode\s*: (\S+)", read("/proc/cpuinfo"), re.MULTILINE):
+        found["microcode"] = match[1]
+    if "tdx_module" not in found and (match := MODULE.search(kernel_log())):
+        found["tdx_module"] = match[1]
+    for path in map(Path, CONFIGS):
+        if path.is_file():
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            found["config_hash"] = hashlib.sha256(content).hexdigest()[:16]
+            break
+    return found
+
+
+def identity() -> dict[str, str]:
+    """What names this very machine; a certificate can leave it out."""
+    serial = read("/sys/class/dmi/id/product_serial")
+    return {"host name": platform.node(), **({"serial number": serial} if serial else {})}
+
+
+def read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return ""       # not there, or for root only
+
+
+def kernel_log() -> str:
+    done = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout
 
 
 def suite_commit() -> str:

@@ -32,7 +32,8 @@ class ThisHost:
         self._options = options
 
     def environment(self) -> dict[str, Any]:
-        return {"kernel": platform.release(), "cpu": host.cpu(), "kvm": host.kvm_parameters()}
+        return {"kernel": platform.release(), "cpu": host.cpu(), "kvm": host.kvm_parameters(),
+                "identity": host.identity(), **host.facts()}
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
         return [PlannedBoot("default", "default", plan.by_test(cases))]

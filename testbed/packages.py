@@ -25,11 +25,12 @@ KERNEL = (
     "debian-archive-keyring",
 )
 # softtdx is fuzzed, and its runtime is not a dependency of clang.
-CHECK = ("clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind")
+CERTIFY = ("openssh-client", "python3-jinja2", "weasyprint")
+CHECK = (*CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind")
 
 PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "bochs": BOCHS,
-    "kernel": KERNEL, "check": CHECK,
+    "kernel": KERNEL, "certify": CERTIFY, "check": CHECK,
 }
 
 

@@ -8,7 +8,7 @@ wins.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Profile:
     seed: int | None = None         # None: a fresh one
     minutes: int | None = None      # no further run begins after this time
     kernels: tuple[str, ...] = ()   # one after the other; none: that of --kernel
+    # Known issues that reports.certify does not count, and why.
+    waive: dict[str, str] = field(default_factory=dict)
 
 
 def names() -> list[str]:
@@ -44,7 +46,7 @@ def parse(name: str, text: str) -> Profile:
         values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"profile {name}: {error}") from error
-    known = {field.name for field in fields(Profile)}
+    known = {one.name for one in fields(Profile)}
     if unknown := values.keys() - known:
         raise UsageError(f"profile {name}: unknown: {', '.join(sorted(unknown))}; "
                          f"known: {', '.join(sorted(known))}")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.cache import Cache
@@ -42,3 +44,9 @@ def cases(nightly: bool) -> list[Case]:
     if not found:
         raise BenchError(f"{FOLDER} has no tests")
     return found
+
+
+def hashes(cases: Sequence[Case]) -> dict[str, str]:
+    """SHA-256 of the programs that the cases are in."""
+    return {test: hashlib.sha256((FOLDER / test).read_bytes()).hexdigest()
+            for test in dict.fromkeys(case.test for case in cases)}

@@ -130,6 +130,7 @@ class Recorder:
         rest = {key: value for key, value in values.items() if key not in kvm}
         with self._results.lock:
             environment = self._results.environment
-            environment.setdefault("cpu", rest.get("cpu", ""))
+            for key in ("cpu", "kernel_version", "tainted"):
+                environment.setdefault(key, rest.get(key, ""))
             environment.setdefault("boots", {})[self._boot.variant] = rest | {"kvm": kvm}
             self._results.write_environment()

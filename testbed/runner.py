@@ -56,7 +56,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
     results = Results(new_folder(options.out), {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": host.suite_commit(),
-        **host.describe(), **machine.environment(),
+        "binaries": programs.hashes(cases), **host.describe(), **machine.environment(),
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")
     try:

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A certificate of a run: each requirement, the cases that show it, and a verdict.
+
+    python3 -m reports.certify RESULTS --out DIR        certificate.html, .pdf, evidence.tar.gz
+    python3 -m reports.certify --verify DIR/evidence.tar.gz
+
+PASS: every mandatory requirement was shown, nothing failed.  INCOMPLETE: something
+mandatory was not shown; on an emulated host it is never more than that.  FAIL:
+something failed, or showed a known issue that the profile does not waive.
+
+Exit: 0 PASS (or verified), 1 FAIL (or not genuine), 2 wrong usage, 3 results or files
+that cannot be used, 4 INCOMPLETE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from . import evidence
+from .evidence import EvidenceError
+from .model import Case, Json, Run, Status, Test
+from .read import ResultsError, read
+
+FOLDER = Path(__file__).parent
+REQUIREMENTS = FOLDER / "requirements.toml"
+PROFILE = FOLDER.parent / "testbed/profiles/certify.toml"
+PLACES = {"hardware": "on the host as it is", "kmod": "with the module of kmod/",
+          "emulated": "on the emulated host only"}
+# What a certificate says of the platform: key of the environment, and in words.
+PLATFORM = {
+    "cpu": "CPU", "microcode": "microcode", "bios": "BIOS", "product": "machine",
+    "tdx_module": "TDX module", "seam_loader": "SEAM loader", "kernel": "kernel",
+    "kernel_version": "kernel build", "kernel_source": "kernel source", "config_hash": "kernel configuration",
+    "tainted": "kernel taint", "suite": "suite", "seed": "seed", "started": "started",
+    "emulator": "emulator",
+}
+
+
+class Verdict(Enum):
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCOMPLETE = "INCOMPLETE"
+
+    @property
+    def exit(self) -> int:
+        return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCOMPLETE: 4}[self]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    id: str
+    text: str
+    where: str
+    cases: tuple[str, ...]      # TEST:CASE globs
+
+    @property
+    def mandatory(self) -> bool:
+        """On hardware: what needs neither fault injection nor a module of ours."""
+        return self.where == "hardware"
+
+    def takes(self, test: Test, case: Case) -> bool:
+        return any(fnmatchcase(f"{test.name}:{case.name}", glob) for glob in self.cases)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A requirement, and what this run shows of it."""
+
+    requirement: Requirement
+    verdict: Verdict
+    counts: Mapping[str, int]
+    remarks: Sequence[str]
+
+
+def requirements(path: Path = REQUIREMENTS) -> list[Requirement]:
+    found = [Requirement(item["id"], item["text"], item["where"], tuple(item["cases"]))
+             for item in tomllib.loads(path.read_text())["requirement"]]
+    if len({one.id for one in found}) != len(found) or any(one.where not in PLACES for one in found):
+        raise ValueError(f"{path}: an id twice, or a place that is none of {', '.join(PLACES)}")
+    return found
+
+
+def waivers(path: Path = PROFILE) -> dict[str, str]:
+    """Known issues (by name) that do not count, and why."""
+    return {str(name): str(why) for name, why in
+            tomllib.loads(path.read_text()).get("waive", {}).items()}
+
+
+# --- the verdict --------------------------------------------------------------------------
+
+
+def judge(run: Run, requirement: Requirement, waived: Mapping[str, str]) -> Finding:
+    cases = [case for test, case in run.cases() if requirement.takes(test, case)]
+    remarks = list(_remarks(cases, waived))
+    statuses = {case.status for case in cases if not _waiver(case, waived)}
+    if Status.FAIL in statuses or Status.XFAIL in statuses:
+        verdict = Verdict.FAIL
+    elif not cases or statuses & {Status.SKIP, Status.BROKEN}:
+        verdict = Verdict.INCOMPLETE
+    else:
+        verdict = Verdict.PASS
+    counts = {status.value: sum(case.status is status for case in cases) for status in Status}
+    return Finding(requirement, verdict, counts, remarks or ([] if cases else ["no case ran"]))
+
+
+def _waiver(case: Case, waived: Mapping[str, str]) -> str | None:
+    return waived.get(case.reason.partition(":")[0]) if case.status is Status.XFAIL else None
+
+
+def _remarks(cases: Sequence[Case], waived: Mapping[str, str]) -> Iterator[str]:
+    skipped: dict[str, int] = {}
+    for case in cases:
+        if why := _waiver(case, waived):
+            yield f"{case.name}: {case.reason} (waived: {why})"
+        elif case.status is Status.SKIP:
+            skipped[case.reason] = skipped.get(case.reason, 0) + 1
+        elif case.status is not Status.PASS:
+            yield f"{case.status.value}: {case.name}: {case.reason} {case.mismatch}".rstrip()
+    for reason, count in skipped.items():
+        yield f"{count} skipped: {reason}"
+
+
+def emulated(run: Run) -> bool:
+    return any(boot.on != "native" for boot in run.boots) or not run.boots
+
+
+def overall(run: Run, findings: Sequence[Finding]) -> Verdict:
+    if run.deaths or any(finding.verdict is Verdict.FAIL for finding in findings):
+        return Verdict.FAIL
+    shown = all(finding.verdict is Verdict.PASS for finding in findings
+                if finding.requirement.mandatory)
+    return Verdict.PASS if shown and not run.problems and not emulated(run) else Verdict.INCOMPLETE
+
+
+def certificate(run: Run, anonymous: bool) -> Json:
+    """All that a certificate says, as data."""
+    waived = waivers()
+    findings = [judge(run, requirement, waived) for requirement in requirements()]
+    environment = {key: value for key, value in run.environment.items() if key != "identity"}
+    return {
+        "schema": 1, "verdict": overall(run, findings).value, "emulated": emulated(run),
+        "run": run.name, "platform": {title: str(environment[key]) for key, title in PLATFORM.items()
+                                      if environment.get(key)},
+        "identity": {} if anonymous else dict(run.environment.get("identity", {})),
+        "binaries": dict(run.environment.get("binaries", {})), "waivers": waived,
+        "deaths": run.deaths, "problems": run.problems,
+        "requirements": [
+            {"id": finding.requirement.id, "text": finding.requirement.text,
+             "where": PLACES[finding.requirement.where],
+             "mandatory": finding.requirement.mandatory, "cases": list(finding.requirement.cases),
+             "verdict": finding.verdict.value, "counts": dict(finding.counts),
+             "remarks": list(finding.remarks)} for finding in findings],
+    }
+
+
+# --- the documents ------------------------------------------------------------------------
+
+
+def page(data: Json) -> str:
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("certificate.html.j2").render(certificate=data)
+
+
+def pdf(html: Path, target: Path) -> None:
+    try:
+        subprocess.run(["weasyprint", "-q", html, target], check=True)
+    except FileNotFoundError as error:
+        raise EvidenceError("weasyprint is not installed (Debian: apt-get install weasyprint); "
+                            "--no-pdf does without") from error
+    except subprocess.CalledProcessError as error:
+        raise EvidenceError(f"weasyprint failed: {error}") from error
+
+
+def certify(args: argparse.Namespace) -> Verdict:
+    run = read(args.results)
+    data = certificate(run, args.anonymous)
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / evidence.ARCHIVE).exists():
+        raise EvidenceError(f"{out} has a certificate already: name another folder")
+    (out / "certificate.json").write_text(json.dumps(data, indent=1) + "\n")
+    (out / "certificate.html").write_text(page(data), encoding="utf-8")
+    documents = ["certificate.json", "certificate.html"]
+    if not args.no_pdf:
+        pdf(out / "certificate.html", out / "certificate.pdf")
+        documents.append("certificate.pdf")
+    archive = evidence.pack(args.results, out, documents, args.anonymous)
+    if args.sign:
+        evidence.sign(archive, args.sign)
+    print(f"{data['verdict']}{' (emulated host)' if data['emulated'] else ''}: {archive}")
+    return Verdict(data["verdict"])
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Hashes, signature, and the verdict worked out again from the evidence."""
+    with evidence.unpacked(args.verify) as folder:
+        recorded: dict[str, Any] = json.loads((folder / "certificate.json").read_text())
+        again = certificate(read(folder / "results"), anonymous=not recorded["identity"])
+    said = {key: recorded[key] for key in ("verdict", "emulated")}
+    found = {key: again[key] for key in said}
+    if said != found:
+        print(f"NOT GENUINE: the certificate says {said}, the evidence {found}")
+        return 1
+    signature = evidence.verify_signature(args.verify, args.signers, args.signer)
+    print(f"verified: {said['verdict']}{' (emulated host)' * said['emulated']}; {signature}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    new = argparse.ArgumentParser(prog="python3 -m reports.certify", description=__doc__,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    new.add_argument("results", type=Path, nargs="?", metavar="RESULTS")
+    new.add_argument("--out", type=Path, metavar="DIR")
+    new.add_argument("--anonymous", action="store_true",
+                     help="without host name, serial numbers and kernel logs")
+    new.add_argument("--no-pdf", action="store_true")
+    new.add_argument("--sign", type=Path, metavar="KEY", help="sign with this SSH key")
+    new.add_argument("--verify", type=Path, metavar="ARCHIVE")
+    new.add_argument("--signers", type=Path, metavar="FILE",
+                     help="with --verify: allowed signers, as ssh-keygen(1) has them")
+    new.add_argument("--signer", metavar="NAME", help="with --signers: who must have signed")
+    return new
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    if not args.verify and not (args.results and args.out):
+        parser().error("give RESULTS and --out, or --verify")
+    try:
+        return verify(args) if args.verify else certify(args).exit
+    except (EvidenceError, ResultsError) as error:
+        print(f"certify: {error}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
