@@ -18,4 +18,10 @@ void kernel_read_symbols(void);
  */
 bool kernel_has_function(const char *name);
 
+/*
+ * Is the kernel locked down for confidentiality?  Then it lets nobody probe or
+ * trace.  @path: /sys/kernel/security/lockdown.
+ */
+bool kernel_confidential(const char *path);
+
 #endif /* KERNEL_H */

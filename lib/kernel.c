@@ -39,3 +39,17 @@ bool kernel_has_function(const char *name)
 	free(wanted);
 	return found;
 }
+
+bool kernel_confidential(const char *path)
+{
+	char text[64] = "";
+	FILE *f = fopen(path, "re");
+
+	/* "none [integrity] confidentiality": the one in brackets is in force. */
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return strstr(text, "[confidentiality]");
+}
