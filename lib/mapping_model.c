@@ -460,6 +460,8 @@ static int vcpu_create_op(struct model *m, int id)
 {
 	if (nr_vcpus(m) >= m->config.max_vcpus)
 		return EINVAL;
+	if (m->vcpus[id] && m->config.taken_vcpu_first)
+		return EEXIST;
 	if (m->finalized)
 		return EIO;
 	if (m->vcpus[id])

@@ -638,6 +638,21 @@ static int gmem_taken_error(struct vm *vm, struct mem *gmem)
 	return errno;
 }
 
+static bool taken_vcpu_first(void)
+{
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = td_vcpu(vm);
+	int ret;
+
+	td_finalize(vm);
+	ret = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	need(ret < 0, "a second vCPU 0 to be refused");
+	ret = errno;
+	vcpu_close(vcpu);
+	vm_close(vm);
+	return ret == EEXIST;
+}
+
 static bool has_offset_issue(void)
 {
 	struct utsname uts;
@@ -667,6 +682,8 @@ static struct model_config config_of(const struct test *t)
 		add_mem(&config, MEM_GMEM_MMAP, 512);
 	if (t->vm_type != KVM_X86_TDX_VM)
 		add_mem(&config, MEM_MEMFD, 512);
+	if (t->vm_type == KVM_X86_TDX_VM)
+		config.taken_vcpu_first = taken_vcpu_first();
 	gmem = any_gmem(&config, vm);
 	config.gmem_taken_error = gmem_taken_error(vm, gmem);
 	if (gmem)
