@@ -532,9 +532,9 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-static void send_signal(struct waiting *w)
+static void send_signal(const struct thread *thread)
 {
-	need(!syscall(SYS_tgkill, getpid(), thread_tid(w->thread), SIGUSR1), "tgkill");
+	need(!syscall(SYS_tgkill, getpid(), thread_tid(thread), SIGUSR1), "tgkill");
 }
 
 /* A signal ends the call before the page it is at; the same structure resumes it. */
@@ -543,7 +543,7 @@ static void interrupted(const struct test *t)
 	struct waiting *w = wait_at(t, (uintptr_t)t->tc->arg, false);
 
 	signal(SIGUSR1, on_signal);
-	send_signal(w);
+	send_signal(w->thread);
 	expect_errno(supply(w), EINTR, "the call with a signal pending");
 	expect_progress(&w->s.region, &w->before, w->page);
 	expect_eq(pages_added(&w->s), w->page, "pages that were added");
@@ -561,7 +561,7 @@ static void signal_ignored(const struct test *t)
 	struct waiting *w = wait_at(t, 5, false);
 
 	signal(SIGUSR1, SIG_IGN);
-	send_signal(w);
+	send_signal(w->thread);
 	expect_ok(supply(w), "the call, with an ignored signal sent");
 	expect_progress(&w->s.region, &w->before, PAGES);
 }
@@ -963,31 +963,34 @@ static bool among(const uint64_t *pfns, uint64_t pfn)
 /*
  * An add that fails leaves a page in guest_memfd that nobody has cleared yet: it
  * must not count as such, or the next user of the page sees what was in it before.
+ * What makes it fail, once it has the page, is a signal.
  */
+#define FAILED_PAGES	8
+
 static void failed_add_is_cleared(const struct test *t)
 {
-	struct subject s = subject(t);
+	struct subject s = subject(t), part;
 	uint64_t *rubbish = free_rubbish();
+	struct late late = late_create(s.source, FAILED_PAGES * SZ_4K);
 	unsigned int reused = 0;
 
-	for (unsigned int i = 0; i < PAGES; i++) {
-		struct kvm_tdx_init_mem_region region = { .gpa = GPA + i * SZ_4K, .nr_pages = 1 };
+	signal(SIGUSR1, on_signal);
+	for (unsigned int i = 0; i < FAILED_PAGES; i++) {
+		struct thread *thread = start_add(&part, &s, s.vcpu, i, 1);
 
-		int ret = __td_add(s.vcpu, &region, 0);
-
-		if (ret && errno == EINVAL && !i)
-			test_skip("needs a kernel that has the page before it finds that there is no source: up to 7.2");
-		expect_errno(ret, by_fault() ? EFAULT : EOPNOTSUPP,
-			     "adding page %u without source", i);
+		need(late_asked(&late, LIMIT_S), "KVM to ask for page %u of the source", i);
+		send_signal(thread);
+		late_supply(&late, s.source + i * SZ_4K, NULL);
+		expect_errno(thread_join(thread, "KVM_TDX_INIT_MEM_REGION"), EINTR,
+			     "adding page %u with a signal pending", i);
 	}
 	td_finalize(s.vm);
-	prefault(s.vcpu, GPA, SLOT_SIZE);
-	for (uint64_t gpa = GPA; gpa < GPA + SLOT_SIZE; gpa += SZ_4K) {
-		struct sept e = sept_walk(s.vm, gpa);
+	prefault(s.vcpu, GPA, FAILED_PAGES * SZ_4K);
+	for (unsigned int i = 0; i < FAILED_PAGES; i++) {
+		struct sept e = sept_walk(s.vm, GPA + i * SZ_4K);
 
 		reused += among(rubbish, e.pfn);
-		expect_content(e.pfn, NULL, "gpa 0x%llx after an add that failed",
-			       (unsigned long long)gpa);
+		expect_content(e.pfn, NULL, "page %u after an add that failed", i);
 	}
 	need(reused, "a page that had rubbish in it");
 	measure("pages", reused);
@@ -1129,7 +1132,7 @@ static const struct test_case cases[] = {
 	  .hugepages_2m = 1 },
 	{ "content", "the content of each page is the source's", content, INSIDE },
 	{ "failed_add_is_cleared", "a page whose add failed is zeroed before its next use",
-	  failed_add_is_cleared, INSIDE,
+	  failed_add_is_cleared, LATE,
 	  .guards = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)" },
 
 	{ "late_first_page", "the first page of the source comes late", late_source, PAGE(0), LATE },
