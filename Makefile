@@ -26,6 +26,8 @@ LIBASM	:= $(wildcard lib/*.S)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 
 CFLAGS	+= -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+# Functions of guests (payload.h) have no read-only data.
+CFLAGS	+= -fno-jump-tables
 CFLAGS	+= -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
 LDFLAGS	+= -Wl,--as-needed
 LDLIBS	+= $(shell pkg-config --libs libtracefs) -lcrypto -lpthread

@@ -83,6 +83,23 @@ void payload_answer(struct vcpu *vcpu, uint32_t answer);
 /* An exit in words: "KVM_EXIT_IO (2)". */
 const char *exit_text(const struct vcpu *vcpu);
 
+/*
+ * Guests that do what the host tells them, one order after the other: their
+ * function is obeys(). Each order has a result, which the guest then says.
+ */
+enum order {
+	ORDER_READ, ORDER_WRITE, ORDER_EXECUTE,		/* the word at @gpa (EXECUTE: a RET there) */
+	ORDER_READ_SHARED, ORDER_WRITE_SHARED,
+	ORDER_ACCEPT, ORDER_ACCEPT_2M,			/* the status */
+	ORDER_ACCEPT_LEVEL_2, ORDER_ACCEPT_SHARED,	/* which are not allowed */
+	ORDER_SUM,		/* of all words of the page at @gpa, one after the other */
+	ORDER_VE_COUNT, ORDER_VE_GPA, ORDER_VE_QUALIFICATION,	/* #VEs so far, the last one */
+};
+/* Give the order: the vCPU carries it out when it runs next. */
+void order(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value);
+/* And run it: its result. */
+uint64_t obey(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value);
+
 /* KVM_SIGNAL_MSI: @vector to the vCPU whose x2APIC ID is @id. */
 void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector);
 /* Interrupts of this vector are counted (guest_irqs()). */
@@ -93,7 +110,8 @@ void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector);
 #ifdef __clang__
 #define GUEST_NO_LIBRARY	__attribute__((no_builtin))
 #else
-#define GUEST_NO_LIBRARY	__attribute__((optimize("no-tree-loop-distribute-patterns")))
+#define GUEST_NO_LIBRARY	__attribute__((optimize("no-tree-loop-distribute-patterns", \
+							"no-tree-switch-conversion")))
 #endif
 #define GUEST	__attribute__((section("guest_text"), noinline, used,		\
 			       target("general-regs-only"),			\
@@ -155,6 +173,10 @@ struct guest_ve {
 extern uint64_t (*guest_on_ve)(const struct guest_ve *ve);
 #define VE_RETRY	0ULL
 #define VE_UNEXPECTED	(~0ULL)
+
+/* For guest_on_ve: accepts what was touched, and has the guest try again. */
+uint64_t accepts_at_ve(const struct guest_ve *ve);
+void obeys(uint64_t arg);
 
 /* Interrupts taken by this vCPU so far. */
 uint64_t guest_irqs(void);

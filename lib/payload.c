@@ -347,3 +347,17 @@ void payload_answer(struct vcpu *vcpu, uint32_t answer)
 		  (unsigned long long)m.value);
 	*(uint32_t *)((uint8_t *)vcpu->run + vcpu->run->io.data_offset) = answer;
 }
+
+/* --- orders ----------------------------------------------------------------- */
+
+void order(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value)
+{
+	payload_answer(vcpu, what | (gpa - GPA) >> 12 << ORDER_BITS);
+	payload_answer(vcpu, value);
+}
+
+uint64_t obey(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value)
+{
+	order(vcpu, what, gpa, value);
+	return payload_value(vcpu);
+}

@@ -168,6 +168,73 @@ GUEST void guest_irqs_off(void)
 	asm volatile("cli");
 }
 
+/* --- guests that take orders ------------------------------------------------ */
+
+static GUEST_DATA volatile uint64_t ve_count = 0;
+static GUEST_DATA struct guest_ve last_ve = { 0 };
+
+GUEST uint64_t accepts_at_ve(const struct guest_ve *ve)
+{
+	if (ve->reason != VMCALL_MMIO || accept_page(ve->gpa & ~(SZ_4K - 1), 0))
+		return VE_UNEXPECTED;
+	ve_count++;
+	last_ve.gpa = ve->gpa;
+	last_ve.qualification = ve->qualification;
+	return VE_RETRY;
+}
+
+static GUEST uint64_t sum_of(uint64_t gpa)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < SZ_4K; i += 8)
+		sum += READ_GUEST(gpa + i);
+	return sum;
+}
+
+static GUEST uint64_t carry_out(enum order what, uint64_t gpa, uint64_t value)
+{
+	if (what == ORDER_READ)
+		return READ_GUEST(gpa);
+	if (what == ORDER_WRITE)
+		return WRITE_GUEST(gpa, value);
+	if (what == ORDER_EXECUTE)
+		((void (*)(void))gpa)();
+	if (what == ORDER_READ_SHARED)
+		return READ_GUEST(payload_shared(gpa));
+	if (what == ORDER_WRITE_SHARED)
+		return WRITE_GUEST(payload_shared(gpa), value);
+	if (what == ORDER_ACCEPT)
+		return accept_page(gpa, 0);
+	if (what == ORDER_ACCEPT_2M)
+		return accept_page(gpa, 1);
+	if (what == ORDER_ACCEPT_LEVEL_2)
+		return accept_page(gpa, 2);
+	if (what == ORDER_ACCEPT_SHARED)
+		return accept_page(gpa | TD_SHARED_BIT, 0);
+	if (what == ORDER_SUM)
+		return sum_of(gpa);
+	if (what == ORDER_VE_COUNT)
+		return ve_count;
+	if (what == ORDER_VE_GPA)
+		return last_ve.gpa;
+	if (what == ORDER_VE_QUALIFICATION)
+		return last_ve.qualification;
+	return 0;
+}
+
+GUEST void obeys(uint64_t arg)
+{
+	(void)arg;
+	for (;;) {
+		uint32_t first = ask();
+		uint32_t value = ask();
+
+		say(carry_out(first & ((1 << ORDER_BITS) - 1),
+			      GPA + ((uint64_t)(first >> ORDER_BITS) << 12), value));
+	}
+}
+
 GUEST void payload_main(uint64_t index)
 {
 	guest_setup.fn[index](guest_setup.arg[index]);

@@ -10,6 +10,9 @@
 
 #define PORT_BASE		0x500	/* + 4 * enum said */
 
+/* An order is one word: these bits say what, the others which page from GPA on. */
+#define ORDER_BITS		4
+
 /* In the boot page. */
 #define BOOT_DATA		0xe00
 
