@@ -327,31 +327,33 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	return 0;
 }
 
-/* Sum of a counter of the buffer, "entries: 7", over the CPUs. */
-static unsigned long buffer_counter(struct observer *o, const char *name)
+/* Counters of the buffer, summed over the CPUs. */
+struct buffer_counts {
+	unsigned long entries, overrun, dropped;
+};
+
+static unsigned long counter(const char *text, const char *name)
 {
-	char *line = strf("\n%s: ", name);
-	unsigned long sum = 0;
+	const char *p = text ? strstr(text, name) : NULL;
+
+	return p ? strtoul(p + strlen(name), NULL, 10) : 0;
+}
+
+static struct buffer_counts buffer_counts(struct observer *o)
+{
+	struct buffer_counts counts = { 0 };
 
 	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
-		char *file = strf("per_cpu/cpu%d/stats", cpu), *text, *lines, *p;
+		char *file = strf("per_cpu/cpu%d/stats", cpu), *text;
 
 		text = tracefs_instance_file_read(o->instance, file, NULL);
-		lines = strf("\n%s", text ?: "");
-		p = strstr(lines, line);
-		if (p)
-			sum += strtoul(p + strlen(line), NULL, 10);
-		free(lines);
+		counts.entries += counter(text, "entries: ");
+		counts.overrun += counter(text, "\noverrun: ");
+		counts.dropped += counter(text, "\ndropped events: ");
 		free(text);
 		free(file);
 	}
-	free(line);
-	return sum;
-}
-
-static unsigned long lost_events(struct observer *o)
-{
-	return buffer_counter(o, "overrun") + buffer_counter(o, "dropped events");
+	return counts;
 }
 
 /*
@@ -382,9 +384,11 @@ static void drain(struct observer *o)
 void observer_sync(struct observer *o)
 {
 	unsigned long lost, hits;
+	struct buffer_counts counts;
 
 	drain(o);
-	lost = lost_events(o);
+	counts = buffer_counts(o);
+	lost = counts.overrun + counts.dropped;
 	errno = EOVERFLOW;
 	need(!lost, "tracing lost %lu events", lost);
 	probe_profile(o->group, &hits, &lost);
@@ -425,14 +429,14 @@ struct observer *observe_counts(void)
 
 struct fault_counts observer_counts(struct observer *o)
 {
-	unsigned long dropped = buffer_counter(o, "dropped events"), misses;
-	struct fault_counts counts;
+	struct buffer_counts buffer = buffer_counts(o);
+	struct fault_counts counts = { .retries = buffer.entries + buffer.overrun };
+	unsigned long misses;
 
 	probe_profile(strf(" fault_%s ", o->group), &counts.faults, &misses);
-	counts.retries = buffer_counter(o, "entries") + buffer_counter(o, "overrun");
 	errno = EOVERFLOW;
-	need(!misses && !dropped, "probes missed %lu calls, tracing dropped %lu events", misses,
-	     dropped);
+	need(!misses && !buffer.dropped, "probes missed %lu calls, tracing dropped %lu events",
+	     misses, buffer.dropped);
 	return counts;
 }
 
