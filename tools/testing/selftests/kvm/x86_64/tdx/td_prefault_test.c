@@ -322,6 +322,24 @@ static void gmem_closed(const struct test *t)
 	expect_memory_fault(td.vcpu, GPA);
 }
 
+/*
+ * KVM does not ask whether the vCPU was initialised: the TDX module refuses its root,
+ * KVM takes that for a bug of its own, and ends the VM (W2 in docs/findings.md).
+ */
+static void vcpu_not_initialised(const struct test *t)
+{
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = td_vcpu(vm), *other = td_vcpu_create(vm);
+	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
+
+	(void)t;
+	td_slot_add(vm, GPA, SZ_2M);
+	td_finalize(vm);
+	prefault(vcpu, GPA + SZ_4K, SZ_4K);
+	expect_errno(__vcpu_prefault(other, &range), EIO, "prefault by a vCPU without INIT_VCPU");
+	expect_errno(__vcpu_prefault(vcpu, &range), EIO, "the VM is dead");
+}
+
 /* --- KVM waits for a shared page ----------------------------------------------------------- */
 
 /*
@@ -484,6 +502,10 @@ static const struct test_case cases[] = {
 	{ "private_without_gmem", "a private gfn without guest_memfd: EFAULT, memory-fault exit",
 	  private_without_gmem, LOOKS },
 	{ "gmem_closed", "guest_memfd closed: EFAULT, memory-fault exit", gmem_closed, LOOKS },
+
+	{ "vcpu_not_initialised", "a vCPU without KVM_TDX_INIT_VCPU: EIO, the VM is dead",
+	  vcpu_not_initialised, .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2,
+	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print WARNINGs" },
 
 	{ "signal_first", "a signal at the first page: EINTR", signal_first, WINDOW },
 	{ "signal_midway", "a signal at the third page: progress of two", signal_midway, WINDOW },
