@@ -122,7 +122,9 @@ static void refused(const struct test *t)
 	expect_errno(ret, error, "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx, 0x%llx pages from 0x%llx",
 		     before.gpa, before.nr_pages, before.source_addr);
 	expect_progress(&s.region, &before, rule->done);
-	expect_eq(pages_added(&s), rule->done, "pages that were added");
+	/* A witness more, not the point: hardware has it with the kernel module only. */
+	if (!sept_missing())
+		expect_eq(pages_added(&s), rule->done, "pages that were added");
 	expect_ok(__td_finalize(s.vm, NULL), "KVM_TDX_FINALIZE_VM afterwards");
 }
 
@@ -1067,7 +1069,7 @@ static const struct size
 #define INSIDE	TD, .flags = CASE_SEPT | CASE_SOFTTDX
 #define LATE	TD, .flags = CASE_SEPT | CASE_SOFTTDX | CASE_UFFD
 #define OBSERVED INSIDE, .observes = OBSERVE_MAPPING
-#define REFUSED(fn, summary) { #fn, summary, refused, &rule_##fn, SEEN }
+#define REFUSED(fn, summary) { #fn, summary, refused, &rule_##fn, TD }
 #define MEANWHILE(fn, summary) { "meanwhile_" #fn, summary, meanwhile, &op_##fn, LATE, .cpus = 2 }
 #define PAGE(n)	(void *)(uintptr_t)(n)
 
