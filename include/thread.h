@@ -10,6 +10,9 @@ struct thread;
 
 /* Start fn(arg); its result is -1 with errno, or anything else. */
 struct thread *thread_start(int (*fn)(void *arg), void *arg);
+/* In two steps: the thread exists, and waits to be told. */
+struct thread *thread_prepare(int (*fn)(void *arg), void *arg);
+void thread_go(struct thread *t);
 
 pid_t thread_tid(const struct thread *t);
 
@@ -30,5 +33,11 @@ bool thread_sleeps(struct thread *t, double seconds);
  * contains @function (/proc/TID/wchan). False after @seconds.
  */
 bool tid_sleeps_in(pid_t tid, const char *function, double seconds);
+
+/*
+ * The caller, and threads that it starts later: for many rounds of one waking the
+ * other, which costs most on two CPUs.
+ */
+void stay_on_one_cpu(void);
 
 #endif /* THREAD_H */

@@ -313,7 +313,8 @@ static long race_window_ioctl(struct file *file, unsigned int cmd, unsigned long
 			return -EFAULT;
 		return point_arm(p, &arm);
 	case RACE_WINDOW_RELEASE:
-		if (!smp_load_acquire(&p->held))
+		/* From now on poll(2) waits for the next one. */
+		if (!xchg(&p->held, false))
 			return -ESRCH;
 		WRITE_ONCE(p->release, true);
 		wake_up_all(&p->wait);

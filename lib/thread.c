@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ struct thread {
 	pthread_t pthread;
 	int (*fn)(void *arg);
 	void *arg;
-	int started, ended;	/* eventfds */
+	int started, go, ended;	/* eventfds */
 	pid_t tid;
 	int ret, err;
 };
@@ -26,16 +27,18 @@ struct thread {
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
+	eventfd_t one;
 
 	t->tid = gettid();
 	eventfd_write(t->started, 1);
+	eventfd_read(t->go, &one);
 	t->ret = t->fn(t->arg);
 	t->err = errno;
 	eventfd_write(t->ended, 1);
 	return NULL;
 }
 
-struct thread *thread_start(int (*fn)(void *arg), void *arg)
+struct thread *thread_prepare(int (*fn)(void *arg), void *arg)
 {
 	struct thread *t = calloc(1, sizeof(*t));
 	eventfd_t one;
@@ -43,10 +46,24 @@ struct thread *thread_start(int (*fn)(void *arg), void *arg)
 	t->fn = fn;
 	t->arg = arg;
 	t->started = eventfd(0, EFD_CLOEXEC);
+	t->go = eventfd(0, EFD_CLOEXEC);
 	t->ended = eventfd(0, EFD_CLOEXEC);
 	errno = pthread_create(&t->pthread, NULL, thread_main, t);
 	need(!errno, "pthread_create");
 	eventfd_read(t->started, &one);
+	return t;
+}
+
+void thread_go(struct thread *t)
+{
+	eventfd_write(t->go, 1);
+}
+
+struct thread *thread_start(int (*fn)(void *arg), void *arg)
+{
+	struct thread *t = thread_prepare(fn, arg);
+
+	thread_go(t);
 	return t;
 }
 
@@ -115,4 +132,13 @@ bool tid_sleeps_in(pid_t tid, const char *function, double seconds)
 		usleep(500);
 	} while (now() < deadline);
 	return false;
+}
+
+void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }

@@ -9,7 +9,6 @@
  * and mmu_lock on purpose, invalidates inside, and counts the retries: a retry
  * too few maps a stale page, one too many is a loop.
  */
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -450,16 +449,6 @@ static void unrelated_range(const struct test *t)
 }
 
 /* --- many ----------------------------------------------------------------------------- */
-
-/* Waking a thread on another CPU is what costs most: stay on one. */
-static void stay_on_one_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
-}
 
 /* 10,000 windows, 10,000 invalidations: exactly one retry each. */
 static void forced_10000(const struct test *t)
