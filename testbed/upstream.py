@@ -155,15 +155,10 @@ class Observer:
 
 
 def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
-<<<<<<< HEAD
-        modules: Sequence[Path] = (), programs: Sequence[Program] = PROGRAMS) -> Report:
-    """Boots `image` and runs the programs; `work` is a folder for what that needs."""
-=======
-        cmdline: str = "", more: Sequence[Path] = (),
-        programs: Sequence[Program] = PROGRAMS, wrapper: str = LIMITED) -> Report:
+        modules: Sequence[Path] = (), programs: Sequence[Program] = PROGRAMS,
+        wrapper: str = LIMITED) -> Report:
     """Boots `image` and runs the programs of `folder`, each by `wrapper`; `work` is a
     folder for what that needs."""
->>>>>>> 2b266d8 (scripts/efficacy: retries met, the kernel's own selftests beside ours)
     limited = work / "limited"
     limited.write_text(wrapper)
     limited.chmod(0o755)

@@ -456,7 +456,7 @@ static void zap_waits(const struct test *t)
 
 	prefault(td.vcpu, GPA, SZ_4K);
 	observer_clear(td.o);
-	on_its_way = hold_arm(.function = "__kvm_gmem_invalidate_start", .at = HOLD_COUNT);
+	on_its_way = hold_arm(.function = "kvm_gmem_fallocate", .at = HOLD_COUNT);
 	hold = hold_arm(.function = f->function, .at = HOLD_ENTRY, .until = on_its_way);
 	prefault_start(&p);
 	hold_await(hold);

@@ -455,9 +455,9 @@ static const struct invalidation
 		      false, 0 },
 	i_private_other = { MEM_ANON, act_private_other, NULL, "mapped", "kvm_vm_ioctl", true, 0 },
 	i_shared = { MEM_GMEM, act_shared, expect_memory_fault, "EFAULT", "kvm_vm_ioctl", false, 0 },
-	i_punch = { MEM_GMEM, act_punch, NULL, "new_page", "__kvm_gmem_invalidate_start", false, 0 },
+	i_punch = { MEM_GMEM, act_punch, NULL, "new_page", "kvm_gmem_fallocate", false, 0 },
 	i_punch_other = { MEM_GMEM, act_punch_other, NULL, "mapped",
-			  "__kvm_gmem_invalidate_start", true, 0 };
+			  "kvm_gmem_fallocate", true, 0 };
 
 static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
 {
