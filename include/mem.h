@@ -67,6 +67,8 @@ void read_pfn(uint64_t pfn, uint8_t page[4096]);
 
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
+/* Has the page content, of a file or of a process? A free page has none. */
+bool page_holds_data(uint64_t pfn);
 
 /* The highest level at which the page @pfn may be mapped: 2M if it is part of a folio. */
 int page_level(uint64_t pfn);

@@ -18,6 +18,7 @@
 
 #define PAGEMAP_PRESENT		(1ULL << 63)
 #define PAGEMAP_PFN(entry)	((entry) & ((1ULL << 55) - 1))
+#define KPF_UPTODATE		3
 #define KPF_THP			22	/* include/uapi/linux/kernel-page-flags.h */
 #define KPF_COMPOUND		(1ULL << 15 | 1ULL << 16)	/* head or tail */
 
@@ -224,6 +225,11 @@ bool is_thp(const void *hva)
 	uint64_t pfn = pfn_of(hva);
 
 	return pfn != PFN_NONE && (read_u64_at("/proc/kpageflags", pfn) >> KPF_THP & 1);
+}
+
+bool page_holds_data(uint64_t pfn)
+{
+	return read_u64_at("/proc/kpageflags", pfn) >> KPF_UPTODATE & 1;
 }
 
 int page_level(uint64_t pfn)

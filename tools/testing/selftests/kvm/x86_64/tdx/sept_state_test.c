@@ -8,6 +8,7 @@
  * write-back of its cache lines.  What is outside of the range stays as it is.
  */
 #include <stdlib.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -183,6 +184,8 @@ static void tables(const struct test *t)
 enum origin { ADDED, ADDED_FINAL, FAULTED };
 enum how { PUNCH, CONVERT, DELETE, CLOSE };
 
+#define MAX_TABLES	4		/* below the root, for the pages at the border */
+
 /* Pages on both sides of the border of two slots, which have a guest_memfd each. */
 struct subject {
 	struct td td;
@@ -190,12 +193,25 @@ struct subject {
 	bool may_run;
 	enum sept_state state;
 	struct sept page[2 * PAGES];	/* at FIRST and on */
+	uint64_t tables[MAX_TABLES];	/* pfns of the Secure EPT's */
+	int nr_tables;
 };
 
 static void look(struct subject *s)
 {
 	for (int i = 0; i < 2 * PAGES; i++)
 		s->page[i] = sept_walk(s->td.vm, FIRST + i * SZ_4K);
+}
+
+static void find_tables(struct subject *s)
+{
+	size_t nr;
+	struct seamcall *calls = seamcalls(s->td.o, &nr);
+
+	for (size_t i = 0; i < nr && s->nr_tables < MAX_TABLES; i++)
+		if (calls[i].leaf == TDH_MEM_SEPT_ADD && !calls[i].status)
+			s->tables[s->nr_tables++] = calls[i].pfn;
+	free(calls);
 }
 
 static struct subject subject(const struct test *t, enum origin origin)
@@ -212,6 +228,7 @@ static struct subject subject(const struct test *t, enum origin origin)
 		prefault(s.td.vcpu, FIRST, 2 * PAGES * SZ_4K);
 	expect_td_mapped(&s.td, FIRST, 2 * PAGES, s.state);
 	look(&s);
+	find_tables(&s);
 	observer_clear(s.td.o);
 	return s;
 }
@@ -476,6 +493,10 @@ static void destroyed(const struct test *t)
 	expect_true(!has_key, "the key is freed");
 	expect_eq(zapped, zaps.nr, "calls that remove pages before");
 	expect_true(taken_back(calls, nr, tdr >> 12), "the TDR is reclaimed");
+	expect_eq(s.nr_tables, MAX_TABLES, "tables of the Secure EPT");
+	for (int i = 0; i < s.nr_tables; i++)
+		expect_true(taken_back(calls, nr, s.tables[i]), "table %d, pfn 0x%llx, is reclaimed",
+			    i, (unsigned long long)s.tables[i]);
 }
 
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \

@@ -247,7 +247,20 @@ static void failed_add(const struct test *t)
 
 /* --- pages leave, and others come ------------------------------------------------------------ */
 
-/* Of guest_memfd's file: gone for good.  The gfn gets what the file has then. */
+static int holding_data(const uint64_t *pfns)
+{
+	int nr = 0;
+
+	for (int i = 0; i < PAGES; i++)
+		nr += page_holds_data(pfns[i]);
+	return nr;
+}
+
+/*
+ * Pages that leave guest_memfd's file: nobody's in the TDX module's books, free
+ * pages of the host (some may have found another use at once).  The gfns get
+ * what the file has then.
+ */
 static void punched_and_refilled(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SZ_2M);
@@ -255,9 +268,11 @@ static void punched_and_refilled(const struct test *t)
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
 	mapped_pfns(&td, GPA, PAGES, pfns);
+	expect_eq(holding_data(pfns), PAGES, "pages of guest_memfd with content");
 	mem_punch_hole(td.slot->gmem, 0, PAGES * SZ_4K);
 	for (int i = 0; i < PAGES; i++)
 		expect_pamt(td.vm, pfns[i], PAGE_FREE);
+	expect_true(holding_data(pfns) < PAGES, "the host has the pages back");
 	observer_clear(td.o);
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
 	expect_own_pages(&td, GPA, PAGES, SEPT_PENDING);
