@@ -9,9 +9,10 @@ costs what make finds out of date, and a link of KVM's modules.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from testbed import kernel, overlay
 from testbed.cache import Cache
@@ -39,6 +40,7 @@ class Tree:
         self._files = sorted(set(files))
         self._folder = cache.folder / "mutants" / "sources" / kernel.digest(str(origin.path))
         self._cache = cache
+        self._threads = Lock()
 
     def prepare(self) -> str:
         """Builds the kernel without a mutant, once; what identifies it."""
@@ -66,8 +68,11 @@ class Tree:
         return Kernel(self._base.image, self._base.origin, self._base.config_hash,
                       self._base.dropped, modules + self._base.modules)
 
-    def _lock(self) -> AbstractContextManager[None]:
-        return self._cache.lock(f"mutants-{self._folder.name}", "building a mutant")
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Between the threads of this run, and between runs."""
+        with self._threads, self._cache.lock(f"mutants-{self._folder.name}", "building a mutant"):
+            yield
 
     def _original(self, file: Path) -> str:
         return (self._origin.path / file).read_text()
