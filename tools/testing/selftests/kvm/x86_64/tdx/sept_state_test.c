@@ -310,7 +310,8 @@ static const struct zap
 	punched_beside = { FAULTED, PUNCH, GPA, SLOT_SIZE - PAGES * SZ_4K, 0, 0 },
 	converted_across = { FAULTED, CONVERT, BORDER - SZ_4K, 2 * SZ_4K, PAGES - 1, 2 },
 	converted_whole = { FAULTED, CONVERT, GPA, 2 * SLOT_SIZE, 0, 2 * PAGES },
-	converted_beside = { FAULTED, CONVERT, BORDER + PAGES * SZ_4K, SZ_1G, 0, 0 };
+	converted_beside = { FAULTED, CONVERT, BORDER + PAGES * SZ_4K,
+			     SLOT_SIZE - PAGES * SZ_4K, 0, 0 };
 
 /* --- and come back ------------------------------------------------------------------------- */
 
