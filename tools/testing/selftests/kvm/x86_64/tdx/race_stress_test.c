@@ -9,11 +9,13 @@
  * prefault of it had ended is not.  During the race faults and retries are
  * counted and not logged; how gfns were mapped is told by their zap afterwards.
  */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"
+#include "hold.h"
 #include "rng.h"
 #include "spte_map.h"
 #include "td.h"
@@ -38,6 +40,7 @@ struct worker {
 	struct vcpu *vcpu;		/* NULL: an invalidator */
 	uint64_t rng;
 	unsigned long ops;
+	atomic_ulong begun, ended;	/* prefaults */
 	unsigned long mapped[MAX_GFNS];		/* last successful prefault: its begin */
 	unsigned long prefaulted[MAX_GFNS];	/* last prefault: its end */
 	unsigned long zapped[MAX_GFNS];		/* last certain zap: its begin */
@@ -59,6 +62,7 @@ struct stress {
 	bool private[MAX_GFNS];
 	double end;
 	atomic_ulong clock;
+	atomic_bool upper_gone;		/* keep away from the upper half */
 	struct worker workers[MAX_WORKERS];
 	int nr_workers;
 };
@@ -101,9 +105,9 @@ static bool may_answer(int error)
 	return error == EAGAIN || error == ENOENT || error == EFAULT;
 }
 
-static void prefault_some(struct worker *w)
+static void prefault_range(struct worker *w, struct range r)
 {
-	struct range r = random_range(w, 0, w->s->gfns), done = r;
+	struct range done = r;
 	struct kvm_pre_fault_memory range = {
 		.gpa = GPA + r.first * SZ_4K, .size = r.nr * SZ_4K,
 	};
@@ -121,6 +125,16 @@ static void prefault_some(struct worker *w)
 			    (unsigned long long)r.first, (unsigned long long)(r.first + r.nr));
 	stamp(w->mapped, done, begin);
 	stamp(w->prefaulted, r, tick(w));
+}
+
+static void prefault_some(struct worker *w)
+{
+	struct range r = random_range(w, 0, w->s->gfns);
+
+	w->begun++;
+	if (!w->s->upper_gone || r.first + r.nr <= w->s->gfns / 2)
+		prefault_range(w, r);
+	w->ended++;
 }
 
 /* Begin and end of an operation that takes gfns away, for certain or perhaps. */
@@ -169,6 +183,21 @@ static void flip(struct worker *w)
 	takes_away(w, r, begin, false);
 }
 
+/*
+ * A prefault that found no slot makes the kernel warn when it meets what another
+ * vCPU mapped after the slot came back (W3 in docs/findings.md, and the case
+ * slot_made_in_window): let those end that may have found none.
+ */
+static void await_prefaults(struct stress *s)
+{
+	for (int i = 0; i < s->profile->vcpus; i++) {
+		unsigned long begun = s->workers[i].begun;
+
+		while (s->workers[i].ended < begun)
+			sched_yield();
+	}
+}
+
 static void replace(struct worker *w)
 {
 	struct stress *s = w->s;
@@ -178,7 +207,10 @@ static void replace(struct worker *w)
 
 	need(!__slot_set(&none), "deletion of the upper slot");
 	takes_away(w, r, begin, true);
+	s->upper_gone = true;
+	await_prefaults(s);
 	need(!__slot_set(&s->slots[1]), "the upper slot again");
+	s->upper_gone = false;
 }
 
 static void invalidate_some(struct worker *w)
@@ -395,6 +427,46 @@ static void stress(const struct test *t)
 	expect_true(counts.faults > 0, "some fault was counted");
 }
 
+/* --- found by stress, forced -------------------------------------------------------------------- */
+
+static int set_slot(void *arg)
+{
+	return __slot_set(arg);
+}
+
+static int prefault_one(void *arg)
+{
+	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
+
+	return __vcpu_prefault(arg, &range);
+}
+
+/*
+ * A prefault finds no slot; then the slot is made, and another vCPU maps the gfn.
+ * A fault without a slot is never stale: it meets the SPTE, and KVM warns that
+ * "no slot" is not the pfn there.
+ */
+static void slot_made_in_window(const struct test *t)
+{
+	struct vm *vm = vm_create(t->vm_type);
+	struct vcpu *first = vcpu_create(vm), *second = vcpu_create(vm);
+	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
+	struct slot slot = { .vm = vm, .gpa = GPA, .size = SZ_2M, .mem = mem };
+	struct observer *o = observe(vm, t->tc->observes);
+	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
+	struct thread *mapper = thread_start(prefault_one, first), *maker;
+
+	hold_await(h);
+	maker = thread_start(set_slot, &slot);		/* it waits for the first vCPU */
+	need(tid_sleeps_in(thread_tid(maker), "synchronize_srcu", 5), "the slot to be visible");
+	prefault(second, GPA, SZ_4K);
+	hold_release(h);
+	expect_ok(thread_join(mapper, "KVM_PRE_FAULT_MEMORY"), "prefault of a gfn that is mapped");
+	expect_ok(thread_join(maker, "KVM_SET_USER_MEMORY_REGION2"), "the new slot");
+	hold_end(h);
+	expect_mapped(o, GFN, LEVEL_4K, pfn_of(mem->hva));
+}
+
 static const struct profile
 	quick = { 3, 2, 512, 2 }, quick_td = { 2, 2, 64, 1 },
 	nightly = { 3, 3, 512, 180 }, nightly_td = { 2, 2, 256, 60 };
@@ -408,6 +480,9 @@ static const struct profile
 static const struct test_case cases[] = {
 	{ "stress", "3 vCPUs map, 2 threads take away, for 2 s", stress, &quick, HVA },
 	{ "stress_td", "2 vCPUs of a TD map, 2 threads take away, for 1 s", stress, &quick_td, TD },
+	{ "slot_made_in_window", "a slot is made, and mapped, under a prefault that found none",
+	  slot_made_in_window, .vm_types = VM_DEFAULT | VM_SW_PROTECTED, .cpus = 2,
+	  .observes = OBSERVE(EV_SPTE), .flags = CASE_HOLD | CASE_EXPECTS_SPLAT },
 	{ "long_stress", "3 vCPUs map, 3 threads take away, for 3 minutes", stress, &nightly, HVA,
 	  .flags = CASE_NIGHTLY, .time_limit_s = 300 },
 	{ "long_stress_td", "2 vCPUs of a TD map, 2 threads take away, for a minute", stress,
