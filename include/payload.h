@@ -76,6 +76,8 @@ int __payload_run(struct vcpu *vcpu);
 struct message payload_next(struct vcpu *vcpu);
 /* The next message must be a value: returns it. */
 uint64_t payload_value(struct vcpu *vcpu);
+/* The same, when KVM_RUN has returned @ret already. */
+uint64_t payload_value_of(struct vcpu *vcpu, int ret);
 /* The next message must be the end. */
 void payload_end(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */

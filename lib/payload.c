@@ -288,14 +288,22 @@ static struct message read_message(struct vcpu *vcpu, int ret)
 	return m;
 }
 
-static struct message next_message(struct vcpu *vcpu)
+static void report_exception(struct vcpu *vcpu, uint64_t vector)
+{
+	unsigned long long rip = payload_value(vcpu), address = payload_value(vcpu);
+
+	test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
+		    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
+			 (unsigned long long)vector, rip, address, (void *)payload_main));
+}
+
+/* From KVM_RUN's result @ret on. */
+static struct message message_of(struct vcpu *vcpu, int ret)
 {
 	struct message m = { 0 };
 	uint64_t high = 0;
 
-	for (;;) {
-		int ret = __payload_run(vcpu);
-
+	for (;; ret = __payload_run(vcpu)) {
 		if (ret && errno == EINTR)
 			continue;
 		m = read_message(vcpu, ret);
@@ -304,31 +312,27 @@ static struct message next_message(struct vcpu *vcpu)
 		high = m.value << 32;
 	}
 	m.value |= high;
+	if (m.said == SAID_EXCEPTION)
+		report_exception(vcpu, m.value);
 	return m;
 }
 
 struct message payload_next(struct vcpu *vcpu)
 {
-	struct message m = next_message(vcpu);
+	return message_of(vcpu, __payload_run(vcpu));
+}
 
-	if (m.said == SAID_EXCEPTION) {
-		unsigned long long rip = next_message(vcpu).value;
-		unsigned long long address = next_message(vcpu).value;
+uint64_t payload_value_of(struct vcpu *vcpu, int ret)
+{
+	struct message m = message_of(vcpu, ret);
 
-		test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
-			    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
-				 (unsigned long long)m.value, rip, address,
-				 (void *)payload_main));
-	}
-	return m;
+	expect_eq(m.said, SAID_VALUE, "kind of vCPU %u's message", vcpu->id);
+	return m.value;
 }
 
 uint64_t payload_value(struct vcpu *vcpu)
 {
-	struct message m = payload_next(vcpu);
-
-	expect_eq(m.said, SAID_VALUE, "kind of vCPU %u's message", vcpu->id);
-	return m.value;
+	return payload_value_of(vcpu, __payload_run(vcpu));
 }
 
 void payload_end(struct vcpu *vcpu)

@@ -175,9 +175,15 @@ static GUEST_DATA struct guest_ve last_ve = { 0 };
 
 GUEST uint64_t accepts_at_ve(const struct guest_ve *ve)
 {
-	if (ve->reason != VMCALL_MMIO || accept_page(ve->gpa & ~(SZ_4K - 1), 0))
+	uint64_t status;
+
+	if (ve->reason != VMCALL_MMIO)		/* the number of an EPT violation, too */
 		return VE_UNEXPECTED;
-	ve_count++;
+	status = TDCALL_STATUS(accept_page(ve->gpa & ~(SZ_4K - 1), 0));
+	/* Another vCPU may have been faster, or be about to. */
+	if (status && status != TDX_PAGE_ALREADY_ACCEPTED && status != TDX_OPERAND_BUSY)
+		return VE_UNEXPECTED;
+	__atomic_add_fetch(&ve_count, 1, __ATOMIC_SEQ_CST);
 	last_ve.gpa = ve->gpa;
 	last_ve.qualification = ve->qualification;
 	return VE_RETRY;
