@@ -5,6 +5,7 @@
  * (kvm_vcpu_pre_fault_memory() in virt/kvm/kvm_main.c; api.rst, 4.143).
  */
 #include <sys/ioctl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +104,32 @@ static void hva_prot_none(const struct test *t)
 	need(!mprotect(f.mem->hva, SZ_4K, PROT_NONE), "mprotect");
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
 	expect_not_mapped(f.o, GFN);
+}
+
+static void *volatile failed_hva;
+
+static void note_hva(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	if (info->si_code == BUS_MCEERR_AR)
+		failed_hva = info->si_addr;
+}
+
+/* The thread gets the signal that a read of its own would get, which ends the ioctl. */
+static void hva_poisoned(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SLOT);
+	struct sigaction action = { .sa_sigaction = note_hva, .sa_flags = SA_SIGINFO };
+
+	need(!sigaction(SIGBUS, &action, NULL), "a handler for SIGBUS");
+	need(!madvise(f.mem->hva + SZ_4K, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
+	failed_hva = NULL;
+	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA + SZ_4K, .size = SZ_4K },
+		       EINTR);
+	expect_true(failed_hva == f.mem->hva + SZ_4K, "SIGBUS for the poisoned page at hva %p, not %p",
+		    f.mem->hva + SZ_4K, failed_hva);
+	expect_not_mapped(f.o, GFN + 1);
 }
 
 /* --- progress ------------------------------------------------------------------------- */
@@ -249,6 +276,8 @@ static const struct test_case cases[] = {
 	  private_no_gmem, .vm_types = VM_SW_PROTECTED, PREFAULT },
 	{ "hva_unmapped", "no mapping at the hva: EFAULT", hva_unmapped, ALL },
 	{ "hva_prot_none", "no right at the hva: EFAULT", hva_prot_none, ALL },
+	{ "hva_poisoned", "a poisoned page at the hva: SIGBUS, EINTR", hva_poisoned, ALL,
+	  .changes = "a page of memory is poisoned" },
 
 	{ "past_the_end", "past the end of the slot: progress, then ENOENT", past_the_end,
 	  ALL },
