@@ -135,7 +135,11 @@ static void wraps(struct subject *s) { s->region.gpa = -SZ_4K; s->region.nr_page
 static void all_64_bits(struct subject *s) { s->region.nr_pages = 1ULL << 52; }
 static void one_less(struct subject *s) { s->region.nr_pages = (1ULL << 52) - 1; }
 static void shared_bit(struct subject *s) { s->region.gpa |= TD_SHARED_BIT; }
-static void into_shared(struct subject *s) { s->region.gpa = TD_SHARED_BIT - SZ_4K; }
+static void into_shared(struct subject *s)
+{
+	td_slot_add(s->vm, TD_SHARED_BIT - SLOT_SIZE, SLOT_SIZE);
+	s->region.gpa = TD_SHARED_BIT - SZ_4K;
+}
 static void above_gpaw(struct subject *s) { s->region.gpa = 1ULL << 48; }
 static void above_52(struct subject *s) { s->region.gpa = 1ULL << 52; }
 static void flag_1(struct subject *s) { s->flags = 1 << 1; }
