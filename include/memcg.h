@@ -23,7 +23,10 @@ void memcg_limit(struct memcg *cg, uint64_t bytes);
  */
 int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg);
 
-/* What is charged to @cg, in bytes, once it is @wanted, or after 5 s. */
-uint64_t memcg_settled(struct memcg *cg, uint64_t wanted);
+/*
+ * Whole pages that are charged to @cg, once there are none, or after 5 s.  One page
+ * does not count: Linux keeps what was less than a page charged with the cgroup.
+ */
+uint64_t memcg_pages_left(struct memcg *cg);
 
 #endif /* MEMCG_H */

@@ -20,6 +20,8 @@
 
 struct memcg {
 	const char *path;
+	int procs;		/* cgroup.procs */
+	uint8_t *stack;		/* of the helper */
 	int (*fn)(void *arg);	/* of the running call */
 	void *arg;
 	int ret, err;
@@ -56,6 +58,11 @@ struct memcg *memcg_create(void)
 	undo_rmdir(cg->path);
 	if (mkdir(cg->path, 0755) || access(strf("%s/memory.max", cg->path), W_OK))
 		test_skip("needs cgroup v2 at " CGROUPS " with +memory in its cgroup.subtree_control");
+	cg->procs = open_file(cg, "cgroup.procs", O_WRONLY);
+	need(cg->procs >= 0, "cgroup.procs of %s", cg->path);
+	/* Touched now: page tables for it would be charged to the helper. */
+	cg->stack = malloc(STACK_SIZE);
+	memset(cg->stack, 1, STACK_SIZE);
 	forbid_oom_kills();
 	return cg;
 }
@@ -69,11 +76,9 @@ void memcg_limit(struct memcg *cg, uint64_t bytes)
 static int enter_and_call(void *arg)
 {
 	struct memcg *cg = arg;
-	int fd = open_file(cg, "cgroup.procs", O_WRONLY);
 
-	if (fd < 0 || write(fd, "0", 1) != 1)
+	if (write(cg->procs, "0", 1) != 1)
 		_exit(1);
-	close(fd);
 	cg->ret = cg->fn(cg->arg);
 	cg->err = errno;
 	_exit(0);
@@ -81,24 +86,22 @@ static int enter_and_call(void *arg)
 
 int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg)
 {
-	uint8_t *stack = malloc(STACK_SIZE);
 	int status = -1;
 	pid_t pid;
 
 	cg->fn = fn;
 	cg->arg = arg;
-	pid = clone(enter_and_call, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, cg);
+	pid = clone(enter_and_call, cg->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, cg);
 	need(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "a helper in %s (%d)",
 	     cg->path, status);
-	free(stack);
 	errno = cg->err;
 	return cg->ret;
 }
 
-uint64_t memcg_settled(struct memcg *cg, uint64_t wanted)
+uint64_t memcg_pages_left(struct memcg *cg)
 {
 	double deadline = now() + SETTLE_LIMIT_S;
-	unsigned long long bytes = 0;
+	uint64_t pages;
 
 	for (;;) {
 		char text[32] = "";
@@ -107,9 +110,11 @@ uint64_t memcg_settled(struct memcg *cg, uint64_t wanted)
 		write_limit(cg, 0, 0);		/* gives back what CPUs keep in stock */
 		need(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "memory.current");
 		close(fd);
-		bytes = strtoull(text, NULL, 10);
-		if (bytes == wanted || now() > deadline)
-			return bytes;
+		pages = strtoull(text, NULL, 10) / SZ_4K;
+		if (pages <= 1)
+			return 0;
+		if (now() > deadline)
+			return pages;
 		usleep(1000);
 	}
 }

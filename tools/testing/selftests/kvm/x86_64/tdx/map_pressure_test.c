@@ -46,7 +46,7 @@ static void expect_no_leak(struct memcg *cg, struct vm *vm, struct vcpu *vcpu,
 	if (slot->gmem)
 		close(slot->gmem->fd);
 	vm_close(vm);
-	expect_eq(memcg_settled(cg, 0), 0, "bytes that stay charged");
+	expect_eq(memcg_pages_left(cg), 0, "pages that stay charged");
 }
 
 /* --- KVM_PRE_FAULT_MEMORY ---------------------------------------------------------- */
@@ -167,6 +167,7 @@ static void guest_write(const struct test *t)
 	expect_eq(mem->hva[0], 0x17, "byte that the guest wrote");
 	expect_mapped(f.o, GUEST_GPA >> 12, LEVEL_4K, pfn_of(mem->hva));
 	measure("failures", failures);
+	expect_no_leak(cg, f.vm, f.vcpu, f.slot);
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING
