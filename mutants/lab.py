@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from testbed import accel, plan, programs, upstream
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
-from testbed.kernel import Kernel, digest
+from testbed.kernel import Kernel, compiler, digest
 from testbed.options import Options
 from testbed.plan import Case, Pattern
 from testbed.source import Source
@@ -40,12 +41,15 @@ class Lab:
         self._kills = kills
         self._out = out
         self._tree = Tree(cache, origin, {file for mutant in catalogue for file in mutant.files})
-        self._kernel_key = self._tree.prepare()
+        base = self._tree.prepare()
+        self._kernel_key = digest(origin.identity, self._tree.key)
+        # Neither softtdx nor our modules matter to the kernel's own selftests.
+        self._plain_key = digest(origin.identity, base.config_hash, compiler())
         self._upstream = upstream.provide(cache, origin)
         programs.build(cache)
         self._cases = programs.cases(nightly=False)
-        self._suite = digest(*(hashlib.sha256(path.read_bytes()).hexdigest()
-                               for path in sorted(programs.FOLDER.glob("*_test"))))
+        self._programs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+                          for path in sorted(programs.FOLDER.glob("*_test"))}
         self._store = Store(cache.folder / "mutants" / "verdicts")
         self._upstream_store = Store(cache.folder / "mutants" / "upstream")
 
@@ -54,44 +58,60 @@ class Lab:
         return self._origin.identity
 
     def known(self, mutant: Mutant) -> Verdict | None:
-        """The verdict of an earlier run: same kernel, same tests, same mutant."""
-        data = self._store.get(digest(self._kernel_key, self._suite, content(mutant)))
-        return self._with_upstream(mutant, Verdict.from_json(data)) if data else None
+        """The verdict of an earlier run, if kernel, mutant and tests are the same."""
+        data = self._store.get(self._key(mutant))
+        verdict = Verdict.from_json(data) if data else None
+        if verdict is None or verdict.tests != self._tests(verdict.kill):
+            return None
+        return self._with_upstream(mutant, verdict)
+
+    def _key(self, mutant: Mutant) -> str:
+        return digest(self._kernel_key, content(mutant))
+
+    def _tests(self, kill: Kill | None) -> str:
+        """What a verdict rests on: the program that killed, or all of them."""
+        return self._programs.get(kill.test, "") if kill else digest(*self._programs.values())
 
     def judge(self, mutant: Mutant, compare: bool, again: bool) -> Verdict:
         """Builds and tries; `compare`: with the kernel's own selftests, too."""
-        folder = self._out / mutant.id
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder = self._fresh(mutant.id)
         verdict = None if again else self.known(mutant)
         start = time.monotonic()
-        try:
-            kernel = self._tree.kernel(mutant, folder)
-        except DoesNotApply as error:
-            return Verdict(mutant.id, DOES_NOT_APPLY, detail=str(error))
-        except BrokenBuild as error:
-            return Verdict(mutant.id, BROKEN_BUILD, detail=str(error))
-        build_seconds = round(time.monotonic() - start, 1)
-        if verdict is None:
-            verdict = self._try(mutant, kernel, folder)
-            verdict.build_seconds = build_seconds
-            self._store.put(digest(self._kernel_key, self._suite, content(mutant)),
-                            dataclasses.replace(verdict, upstream=None).to_json())
-        if compare:
-            self._compare(mutant, kernel, folder)
-        for module in folder.glob("*.ko"):
-            module.unlink()
+        with tempfile.TemporaryDirectory(prefix="kts-mutant-") as name:
+            work = Path(name)
+            try:
+                kernel = self._tree.kernel(mutant, work)
+            except DoesNotApply as error:
+                return Verdict(mutant.id, DOES_NOT_APPLY, detail=str(error))
+            except BrokenBuild as error:
+                return Verdict(mutant.id, BROKEN_BUILD, detail=str(error))
+            build_seconds = round(time.monotonic() - start, 1)
+            if verdict is None:
+                verdict = self._try(mutant, kernel, work, folder)
+                verdict.build_seconds = build_seconds
+                verdict.tests = self._tests(verdict.kill)
+                self._store.put(self._key(mutant), verdict.to_json())
+            if compare:
+                self._compare(mutant, kernel, work)
         return self._with_upstream(mutant, verdict)
 
-    def _try(self, mutant: Mutant, kernel: Kernel, folder: Path) -> Verdict:
+    def _fresh(self, name: str) -> Path:
+        """A folder for consoles."""
+        folder = self._out / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _try(self, mutant: Mutant, kernel: Kernel, work: Path, folder: Path) -> Verdict:
         suspects = trial.suspects(mutant, self._cases, self._kills, self._catalogue)
+        before = 0.0
         result = None
         if suspects:
-            host = self._host(kernel, folder, suspects, narrow=True)
+            host = self._host(kernel, work, suspects, narrow=True)
             result = trial.run(host, trial.plan(mutant, suspects, self._kills), folder)
+            before = result.seconds
         if result is None or result.kill is None:
-            before = result.seconds if result else 0.0
-            host = self._host(kernel, folder, self._cases)
+            host = self._host(kernel, work, self._cases)
             result = trial.run(host, trial.plan(mutant, self._cases, self._kills), folder)
             result = dataclasses.replace(result, seconds=round(result.seconds + before, 1))
         word = KILLED if result.kill else BROKEN_BENCH if result.broken else SURVIVED
@@ -102,14 +122,12 @@ class Lab:
         """Those of the killing cases that fail without a mutant, too."""
         names = {(kill.test, kill.case) for kill in kills}
         cases = [case for case in self._cases if (case.test, case.name) in names]
-        folder = self._out / "unmodified"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        kernel = self._tree.kernel(None, folder)
-        host = self._host(kernel, folder, cases, narrow=True)
-        return trial.control(host, plan.boots(cases), folder)
+        with tempfile.TemporaryDirectory(prefix="kts-mutant-") as work:
+            kernel = self._tree.kernel(None, Path(work))
+            host = self._host(kernel, Path(work), cases, narrow=True)
+            return trial.control(host, plan.boots(cases), self._fresh("unmodified"))
 
-    def _host(self, kernel: Kernel, folder: Path, cases: Sequence[Case],
+    def _host(self, kernel: Kernel, work: Path, cases: Sequence[Case],
               narrow: bool = False) -> EmulatedHost:
         patterns = tuple(Pattern(case.test, case.name) for case in cases) if narrow else ()
         options = Options(
@@ -117,22 +135,22 @@ class Lab:
             debug_kernel=False, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
             verbose=False, may_install=False, allow_host_wide=False,
         )
-        return EmulatedHost(options, self._cache, folder, cases, kernel)
+        return EmulatedHost(options, self._cache, work, cases, kernel)
 
-    def _compare(self, mutant: Mutant, kernel: Kernel, folder: Path) -> None:
+    def _compare(self, mutant: Mutant, kernel: Kernel, work: Path) -> None:
         """On AMD only: none of the selftests creates a TD."""
         if self._upstream_data(mutant) is not None or mutant.vm == ("tdx",):
             return
-        emulator = accel.choose(self._cache, kernel.image, folder)
-        report = upstream.run(emulator, kernel.image, self._upstream, folder,
-                              modules=[path for path in kernel.modules if path.parent == folder])
+        emulator = accel.choose(self._cache, kernel.image, work)
+        report = upstream.run(emulator, kernel.image, self._upstream, work,
+                              modules=[path for path in kernel.modules if path.parent == work])
         self._upstream_store.put(self._upstream_key(mutant), {
             "statuses": {result.program: result.status for result in report.results},
             "messages": report.messages,
         })
 
     def _upstream_key(self, mutant: Mutant) -> str:
-        return digest(self._kernel_key, self._upstream.name, content(mutant))
+        return digest(self._plain_key, self._upstream.name, content(mutant))
 
     def _upstream_data(self, mutant: Mutant) -> Any:
         return self._upstream_store.get(self._upstream_key(mutant))

@@ -35,6 +35,9 @@ class BrokenBuild(Exception):
 
 
 class Tree:
+    _build: kernel.Build    # of both: once it is prepared
+    _base: Kernel
+
     def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
         self._origin = origin
         self._files = sorted(set(files))
@@ -42,8 +45,13 @@ class Tree:
         self._cache = cache
         self._threads = Lock()
 
-    def prepare(self) -> str:
-        """Builds the kernel without a mutant, once; what identifies it."""
+    @property
+    def key(self) -> str:
+        """Identifies what is built, but for the mutant."""
+        return self._build.key
+
+    def prepare(self) -> Kernel:
+        """The kernel without a mutant, built once."""
         with self._lock():
             lay(self._origin.path, self._folder, self._files)
             for file in self._files:
@@ -53,7 +61,7 @@ class Tree:
             self._build = kernel.Build(self._cache, overlay.with_softtdx(self._cache, tree),
                                        [kernel.BASE, CONFIG])
             self._base = self._build.again(self._fresh("base"))
-        return kernel.digest(self._origin.identity, self._base.config_hash, self._build.key)
+        return self._base
 
     def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
         """The kernel with this mutant, or with none, its modules in `folder`."""

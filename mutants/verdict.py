@@ -27,6 +27,7 @@ class Verdict:
     seconds: float = 0.0            # from the first boot to the verdict
     cases: int = 0                  # that passed
     broken: list[str] = field(default_factory=list)
+    tests: str = ""                 # the programs that it rests on
     # Of each of the kernel's own selftests; None: they were not asked for.
     upstream: dict[str, str] | None = None
     upstream_messages: list[str] = field(default_factory=list)
