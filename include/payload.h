@@ -15,6 +15,7 @@
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
+#include "mrtd.h"
 #include "td_fixture.h"
 
 #define PAYLOAD_VCPUS	2
@@ -31,6 +32,7 @@ struct payload {
 	unsigned int nr_vcpus;
 	struct slot *slot;		/* at GPA; NULL: none */
 	struct observer *o;		/* of what the case declares in .observes */
+	uint64_t image_pages;		/* of the guests' code and tables */
 };
 
 /* What payload() makes; set up by the caller. */
@@ -50,6 +52,8 @@ struct payload_wish {
 struct payload payload(const struct test *t, struct payload_wish wish);
 /* The same for one vCPU that runs fn(arg). */
 struct payload payload_one(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size);
+/* What the payload itself adds to the measurement of a TD, before wish.added. */
+void payload_measure(const struct payload *p, struct mrtd *m);
 /* For the expectations of td_fixture.h. */
 struct td payload_td(const struct payload *p);
 
@@ -82,6 +86,11 @@ uint64_t payload_value_of(struct vcpu *vcpu, int ret);
 void payload_end(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */
 void payload_answer(struct vcpu *vcpu, uint32_t answer);
+/* KVM_RUN returned @ret with EFAULT and KVM_EXIT_MEMORY_FAULT of the page at @gpa. */
+#define expect_memory_fault(vcpu, ret, gpa, flags) \
+	expect_memory_fault_(__FILE__, __LINE__, vcpu, ret, gpa, flags)
+void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, uint64_t gpa,
+			  uint64_t flags);
 /* An exit in words: "KVM_EXIT_IO (2)". */
 const char *exit_text(const struct vcpu *vcpu);
 
@@ -96,6 +105,8 @@ enum order {
 	ORDER_ACCEPT_LEVEL_2, ORDER_ACCEPT_SHARED,	/* which are not allowed */
 	ORDER_SUM,		/* of all words of the page at @gpa, one after the other */
 	ORDER_VE_COUNT, ORDER_VE_GPA, ORDER_VE_QUALIFICATION,	/* #VEs so far, the last one */
+	ORDER_MAP_SHARED, ORDER_MAP_PRIVATE,	/* MapGPA of so many pages from @gpa on: R10 */
+	ORDER_R11,				/* after the last MapGPA */
 };
 /* Give the order: the vCPU carries it out when it runs next. */
 void order(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value);

@@ -223,6 +223,7 @@ struct payload payload(const struct test *t, struct payload_wish wish)
 		load_td(&p, &image, &wish);
 	else
 		load_vm(&p, &image);
+	p.image_pages = image.used / SZ_4K;
 	free(image.pages);
 	p.o = observe(p.vm, t->tc->observes);
 	return p;
@@ -231,6 +232,13 @@ struct payload payload(const struct test *t, struct payload_wish wish)
 struct payload payload_one(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size)
 {
 	return payload(t, (struct payload_wish){ .fn = { fn }, .arg = { arg }, .size = size });
+}
+
+/* As load_td() adds them: not measured, so that only the gpas count. */
+void payload_measure(const struct payload *p, struct mrtd *m)
+{
+	mrtd_add_pages(m, PAYLOAD_GPA, NULL, p->image_pages, false);
+	mrtd_add_page(m, BOOT_GPA, NULL, false);
 }
 
 struct td payload_td(const struct payload *p)
@@ -350,6 +358,25 @@ void payload_answer(struct vcpu *vcpu, uint32_t answer)
 	expect_eq(m.said, SAID_QUESTION, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
 		  (unsigned long long)m.value);
 	*(uint32_t *)((uint8_t *)vcpu->run + vcpu->run->io.data_offset) = answer;
+}
+
+static char *memory_fault_text(struct kvm_run_memory_fault f)
+{
+	return strf("gpa 0x%llx, size 0x%llx, flags 0x%llx", f.gpa, f.size, f.flags);
+}
+
+void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, uint64_t gpa,
+			  uint64_t flags)
+{
+	struct kvm_run_memory_fault wanted = { .gpa = gpa, .size = SZ_4K, .flags = flags };
+	struct kvm_run_memory_fault seen = vcpu_memory_fault(vcpu);
+
+	if (!ret || errno != EFAULT || vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+		test_failed(file, line, "KVM_RUN", "EFAULT, KVM_EXIT_MEMORY_FAULT (39)",
+			    strf("%s, %s", errno_text(ret ? errno : 0), exit_text(vcpu)));
+	if (memcmp(&wanted, &seen, sizeof(seen)))
+		test_failed(file, line, "KVM_EXIT_MEMORY_FAULT", memory_fault_text(wanted),
+			    memory_fault_text(seen));
 }
 
 /* --- orders ----------------------------------------------------------------- */

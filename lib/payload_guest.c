@@ -198,6 +198,22 @@ static GUEST uint64_t sum_of(uint64_t gpa)
 	return sum;
 }
 
+static GUEST_DATA volatile uint64_t last_r11 = 0;
+
+static GUEST uint64_t map_gpa(uint64_t gpa, uint64_t pages)
+{
+	struct tdcall_regs r;
+
+	r.r10 = 0;
+	r.r11 = VMCALL_MAP_GPA;
+	r.r12 = gpa;
+	r.r13 = pages * SZ_4K;
+	r.r14 = r.r15 = 0;
+	vmcall(&r);
+	last_r11 = r.r11;
+	return r.r10;
+}
+
 static GUEST uint64_t carry_out(enum order what, uint64_t gpa, uint64_t value)
 {
 	if (what == ORDER_READ)
@@ -226,6 +242,12 @@ static GUEST uint64_t carry_out(enum order what, uint64_t gpa, uint64_t value)
 		return last_ve.gpa;
 	if (what == ORDER_VE_QUALIFICATION)
 		return last_ve.qualification;
+	if (what == ORDER_MAP_SHARED)
+		return map_gpa(gpa | TD_SHARED_BIT, value);
+	if (what == ORDER_MAP_PRIVATE)
+		return map_gpa(gpa, value);
+	if (what == ORDER_R11)
+		return last_r11;
 	return 0;
 }
 

@@ -191,24 +191,13 @@ static void punched(const struct test *t)
 
 /* --- where nothing can be added ------------------------------------------------------ */
 
-static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa, uint64_t flags)
-{
-	struct kvm_run_memory_fault fault;
-
-	expect_errno(__payload_run(vcpu), EFAULT, "KVM_RUN");
-	expect_eq(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	fault = vcpu_memory_fault(vcpu);
-	expect_eq(fault.gpa, gpa, "gpa");
-	expect_eq(fault.size, SZ_4K, "size");
-	expect_eq(fault.flags, flags, "flags");
-}
-
 static void no_slot(const struct test *t)
 {
 	struct payload p = obeying(t, false);
 
 	order(p.vcpu[0], ORDER_ACCEPT, GPA + SLOT_SIZE, 0);
-	expect_memory_fault(p.vcpu[0], GPA + SLOT_SIZE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]),
+			    GPA + SLOT_SIZE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 static void shared_page(const struct test *t)
@@ -217,7 +206,7 @@ static void shared_page(const struct test *t)
 
 	vm_set_shared(p.vm, GPA, SZ_4K);
 	order(p.vcpu[0], ORDER_ACCEPT, GPA, 0);
-	expect_memory_fault(p.vcpu[0], GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]), GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	/* Made private, it is accepted by the same instruction. */
 	vm_set_private(p.vm, GPA, SZ_4K);
 	expect_eq(payload_value(p.vcpu[0]), 0, "status");

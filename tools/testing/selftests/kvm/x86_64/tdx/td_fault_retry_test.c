@@ -92,16 +92,10 @@ static void expect_accepted(struct scene *s)
 	expect_eq(obey(s->p.vcpu[0], ORDER_READ, GPA, 0), 5, "what the guest wrote and reads");
 }
 
-static void expect_memory_fault(struct scene *s)
+static void expect_fault_exit(struct scene *s)
 {
-	struct kvm_run_memory_fault fault = vcpu_memory_fault(s->p.vcpu[0]);
-
 	errno = s->err;
-	expect_errno(s->ret, EFAULT, "KVM_RUN");
-	expect_eq(s->p.vcpu[0]->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	expect_eq(fault.gpa, GPA, "gpa");
-	expect_eq(fault.size, SZ_4K, "size");
-	expect_eq(fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE, "flags");
+	expect_memory_fault(s->p.vcpu[0], s->ret, GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 /* What happens in the window, and how often KVM then looks again. */
@@ -186,7 +180,7 @@ static void becomes_shared(const struct test *t)
 	vm_set_shared(s.p.vm, GPA, SZ_4K);
 	close_window(&s);
 	expect_retried(&s, 1);
-	expect_memory_fault(&s);
+	expect_fault_exit(&s);
 	vm_set_private(s.p.vm, GPA, SZ_4K);
 	s.ret = __payload_run(s.p.vcpu[0]);
 	expect_accepted(&s);
@@ -245,7 +239,7 @@ static void slot_goes(const struct test *t)
 	close_window(&s);
 	expect_ok(thread_join(deleter, "the deletion"), "the deletion");
 	expect_true(observer_retries(s.p.o) > 0, "the fault saw the slot that goes");
-	expect_memory_fault(&s);
+	expect_fault_exit(&s);
 }
 
 static int prefault_page(void *arg)
