@@ -564,6 +564,11 @@ bool model_can(const struct model *m, const struct model_op *op)
 
 /* --- questions ----------------------------------------------------------------------- */
 
+const struct model_config *model_config(const struct model *m)
+{
+	return &m->config;
+}
+
 bool model_slot(const struct model *m, int id, struct model_op *op)
 {
 	const struct model_slot *s = &m->slots[id];

@@ -105,6 +105,7 @@ unsigned long model_leaves(const struct model *m, int level);
 /* Has page @page of @mem been allocated? */
 bool model_page_present(const struct model *m, int mem, uint64_t page);
 
+const struct model_config *model_config(const struct model *m);
 /* Slot @id as the operation that makes it; false if there is none. */
 bool model_slot(const struct model *m, int id, struct model_op *op);
 bool model_private(const struct model *m, uint64_t gfn);
@@ -114,8 +115,7 @@ bool model_finalized(const struct model *m);
 /* --- model_random.c ------------------------------------------------------- */
 
 /* An operation that is worth a try in the state of @m. */
-struct model_op model_random_op(const struct model *m, const struct model_config *config,
-				uint64_t *rng);
+struct model_op model_random_op(const struct model *m, uint64_t *rng);
 
 /* --- model_print.c -------------------------------------------------------- */
 

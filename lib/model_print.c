@@ -55,7 +55,7 @@ static char *prefault_text(const struct model_op *op, struct model_result r)
 {
 	return strf("range = (struct kvm_pre_fault_memory){ .gpa = %s%s, .size = 0x%llx };\n"
 		    "\t%s\n\texpect_eq(range.size, 0x%llx, \"bytes left\");",
-		    gpa(op->gfn), op->flag ? " | TD_SHARED_BIT" : "", BYTES(op->nr),
+		    gpa(op->gfn), op->flag ? " + TD_SHARED_BIT" : "", BYTES(op->nr),
 		    expectation(strf("__vcpu_prefault(vcpu[%d], &range)", op->id), r.error,
 				"KVM_PRE_FAULT_MEMORY"),
 		    BYTES(r.left));
@@ -90,12 +90,19 @@ static char *vm_text(const struct model_config *config, const char *indent)
 
 static char *restart_text(const struct model_config *config)
 {
-	char *text = "";
+	char *text = strf("for (int i = 0; i < %d; i++) {\n\t\tif (vcpu[i])\n"
+			  "\t\t\tvcpu_close(vcpu[i]);\n\t\tvcpu[i] = NULL;\n\t}\n\t",
+			  MODEL_VCPUS);
 
-	for (int i = 0; i < config->nr_mems; i++)
-		if (is_gmem(config, i))
-			text = strf("%sclose(mem[%d]->fd);\n\t", text, i);
-	return strf("%svm_close(vm);\t/* and its vCPUs */\n\t%s", text, vm_text(config, "\t"));
+	for (int i = 0; i < config->nr_mems; i++) {
+		if (!is_gmem(config, i))
+			continue;
+		if (config->mems[i].kind == MEM_GMEM_MMAP)
+			text = strf("%smunmap(mem[%d]->hva, mem[%d]->size);\n\t", text, i, i);
+		text = strf("%sclose(mem[%d]->fd);\n\t", text, i);
+	}
+	return strf("%svm_close(vm);\n\t%s\tobserver_follow(o, vm);", text,
+		    vm_text(config, "\t"));
 }
 
 static char *vcpu_text(const struct model_config *config, const struct model_op *op,

@@ -252,10 +252,9 @@ static enum model_op_type next_type(struct choice *c)
 	return in_season(c, random_type(c));
 }
 
-struct model_op model_random_op(const struct model *m, const struct model_config *config,
-				uint64_t *rng)
+struct model_op model_random_op(const struct model *m, uint64_t *rng)
 {
-	struct choice c = { .m = m, .config = config, .rng = rng };
+	struct choice c = { .m = m, .config = model_config(m), .rng = rng };
 	struct model_op op;
 
 	do

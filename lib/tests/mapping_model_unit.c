@@ -219,8 +219,8 @@ static void random_ops(const struct test *t)
 		uint64_t rng = t->seed, twin_rng = t->seed;
 
 		for (int n = 0; n < 2000; n++) {
-			struct model_op op = model_random_op(m, configs[i], &rng);
-			struct model_op same = model_random_op(twin, configs[i], &twin_rng);
+			struct model_op op = model_random_op(m, &rng);
+			struct model_op same = model_random_op(twin, &twin_rng);
 			struct model_result r;
 
 			expect_eq(same.type, op.type, "type of operation %d", n);

@@ -52,7 +52,7 @@ static size_t random_failure(uint64_t seed, struct model_op *ops, size_t max)
 	size_t nr = 0;
 
 	while (nr < max && !buggy(&s, ops, nr)) {
-		ops[nr] = model_random_op(m, &config, &seed);
+		ops[nr] = model_random_op(m, &seed);
 		model_do(m, &ops[nr++]);
 	}
 	model_free(m);

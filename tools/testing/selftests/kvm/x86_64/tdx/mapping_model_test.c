@@ -575,7 +575,7 @@ static void make_sequence(const struct model_config *config, uint64_t seed,
 	struct model *m = model_new(config);
 
 	for (size_t i = 0; i < nr; i++) {
-		ops[i] = model_random_op(m, config, &seed);
+		ops[i] = model_random_op(m, &seed);
 		model_do(m, &ops[i]);
 	}
 	model_free(m);
