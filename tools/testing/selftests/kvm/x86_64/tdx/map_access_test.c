@@ -137,6 +137,22 @@ static void prefaulted(const struct test *t)
 	expect_eq(faults_of(f.o, AT_GFN) + faults_of(f.o, AT_GFN + 1), 0, "faults");
 }
 
+/* A huge page that is split, since dirty pages are logged now, stays what it is. */
+static void split_by_log(const struct test *t)
+{
+	static const unsigned int pages[] = { 0, 1, 77, 511 };
+	struct fixture f = with_guest(t, mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL), 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		f.mem->hva[pages[i] * SZ_4K] = 0x10 + i;
+	prefault(f.vcpu, AT, SZ_2M);
+	expect_mapped(f.o, AT_GFN, LEVEL_2M, pfn_of(f.mem->hva));
+	slot_set_flags(f.slot, KVM_MEM_LOG_DIRTY_PAGES);
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		expect_eq(guest_access(f.vcpu, AT + pages[i] * SZ_4K, ACCESS_READ, 0xff), 0x10 + i,
+			  "byte that the guest reads of page %u", pages[i]);
+}
+
 /* A page shared after a fork stays while it is read, and is copied when it is written. */
 static void cow(const struct test *t)
 {
@@ -355,6 +371,8 @@ static const struct test_case cases[] = {
 	{ "readonly_hva", "a write to memory read-only to the host: EFAULT", readonly_hva, SMALL },
 	{ "no_slot", "an access without a slot: an MMIO exit", no_slot, SMALL },
 
+	{ "split_by_log", "a huge page split by dirty logging: each page as before", split_by_log,
+	  .vm_types = BOTH, MAPS, .hugepages_2m = 1 },
 	{ "conversion", "private and shared memory of one gpa, as the guest sees them",
 	  conversion, PRIVATE },
 	{ "private_read_without_gmem", "a private read without guest_memfd: EFAULT, exit",

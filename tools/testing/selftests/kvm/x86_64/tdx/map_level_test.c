@@ -53,6 +53,17 @@ static const struct kind_case hugetlb_2m = { MEM_HUGETLB_2M, 2 * SZ_2M, LEVEL_2M
 static const struct kind_case hugetlb_1g = { MEM_HUGETLB_1G, SZ_1G, LEVEL_1G };
 static const struct kind_case memfd_4k = { MEM_MEMFD, SZ_2M, LEVEL_4K };
 
+/* A huge page is prefaulted by one fault, not by one for each 4K of it. */
+static void one_fault_each(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_HUGETLB_2M, 2 * SZ_2M);
+
+	observer_clear(f.o);
+	prefault(f.vcpu, GPA, 2 * SZ_2M);
+	expect_range_mapped(&f, GPA, 2 * SZ_2M, LEVEL_2M);
+	expect_eq(observer_faults(f.o), 2, "faults for two huge pages");
+}
+
 /* guest_memfd has 4K pages only (up to 7.3), however well aligned. */
 static void gmem_4k(const struct test *t)
 {
@@ -157,6 +168,9 @@ static void dirty_log_on_splits(const struct test *t)
 	expect_writes_are_seen(&f);
 	prefault(f.vcpu, GPA, SZ_2M);
 	expect_writes_are_seen(&f);
+	/* The SPTEs that a split makes are told by the statistics alone. */
+	expect_eq(vm_stat(f.vm, "pages_4k"), 512, "statistic pages_4k");
+	expect_eq(vm_stat(f.vm, "pages_2m"), 0, "statistic pages_2m");
 }
 
 static void dirty_log_off_2m_again(const struct test *t)
@@ -257,24 +271,84 @@ static void attr_flip_zaps_2m(const struct test *t)
 	expect_range_mapped(&f, GPA, 100 * SZ_4K, LEVEL_4K);
 }
 
-/*
- * While the second half of a huge page is being made private, the first half
- * must not be mapped by a huge page any more ("KVM: x86/mmu: Prevent
- * installing hugepages when mem attributes are changing", 6.15).  The range is
- * long, so that the change takes a while after it was announced.
- */
-static void attr_changing_4k(const struct test *t)
+/* Attributes that are what they should become are left alone, and so are SPTEs. */
+static void attr_same_again(const struct test *t)
 {
+	struct fixture f = fixture_attr(t);
+
+	vm_set_private(f.vm, GPA + SZ_2M, SZ_4K);
+	prefault(f.vcpu, GPA, SZ_2M + SZ_4K);
+	expect_stats(&f, 1, 1, 0);
+	vm_set_shared(f.vm, GPA, SZ_2M);
+	vm_set_private(f.vm, GPA + SZ_2M, SZ_4K);
+	expect_stats(&f, 1, 1, 0);
+}
+
+/* The slot comes after the attributes. */
+static void attr_before_slot(const struct test *t)
+{
+	struct fixture f = { .vm = vm_create(t->vm_type) };
+
+	vm_set_private(f.vm, GPA + 10 * SZ_4K, SZ_4K);
+	f.vcpu = vcpu_create(f.vm);
+	f.mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
+	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, 2 * SZ_2M, f.vm));
+	f.o = observe(f.vm, t->tc->observes);
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
+	prefault(f.vcpu, GPA + SZ_2M, SZ_2M);
+	expect_range_mapped(&f, GPA + SZ_2M, SZ_2M, LEVEL_2M);
+}
+
+/* A private 2M, all of it, leaves the rest of its 1G shared, at 2M. */
+static void attr_2m_of_1g(const struct test *t)
+{
+	struct fixture f = { .vm = vm_create(t->vm_type) };
+
+	f.vcpu = vcpu_create(f.vm);
+	f.mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
+	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, SZ_1G, f.vm));
+	f.o = observe(f.vm, t->tc->observes);
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_1G, pfn_of(f.mem->hva));
+
+	vm_set_private(f.vm, GPA + SZ_2M, SZ_2M);
+	expect_not_mapped(f.o, GFN + 512);
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_2M, pfn_of(f.mem->hva));
+}
+
+/*
+ * While a part of a huge page is being made private, the rest of it must not be
+ * mapped by a huge page any more ("KVM: x86/mmu: Prevent installing hugepages
+ * when mem attributes are changing", 6.15).  The range is long, so that the
+ * change takes a while after it was announced.
+ */
+struct changing {
+	uint64_t first, size;	/* what becomes private: gpa, bytes */
+	uint64_t rest;		/* a gpa in the rest */
+};
+
+#define LONG	(SZ_4K << 18)
+
+static const struct changing
+	second_half = { GPA + SZ_2M / 2, LONG, GPA },
+	first_half = { GPA + SZ_2M / 2 - LONG, LONG, GPA + SZ_2M / 2 };
+
+static void attr_changing(const struct test *t)
+{
+	const struct changing *c = t->tc->arg;
+	uint64_t gfn = c->rest >> 12;
 	struct fixture f = fixture_attr(t);
 	unsigned long in_window = 0;
 	const struct event *ev;
 	struct thread *thread;
 	size_t nr;
 
-	thread = start_set_private(f.vm, GPA + SZ_2M / 2, SZ_4K << 18);
+	thread = start_set_private(f.vm, c->first, c->size);
 	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
-	prefault(f.vcpu, GPA, SZ_4K);
-	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
+	prefault(f.vcpu, c->rest, SZ_4K);
+	expect_mapped(f.o, gfn, LEVEL_4K, pfn_of(hva_of(&f, c->rest)));
 	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"),
 		  "KVM_SET_MEMORY_ATTRIBUTES of 2^18 gfns");
 
@@ -363,6 +437,12 @@ static void no_tdp(const struct test *t)
 #define HP2M(n)	.hugepages_2m = n
 #define SMALL	.vm_types = BOTH, MAPS
 
+#define CHANGING							\
+	.vm_types = VM_SW_PROTECTED, HP2M(4), .memory_mib = 256,		\
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END), \
+	.cpus = 2, .time_limit_s = 60,						\
+	.guards = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)"
+
 static const struct test_case cases[] = {
 	{ "anon_4k", "anonymous 4K pages are mapped by 4K SPTEs, each its own page",
 	  page_size, &anon_4k, SMALL },
@@ -373,6 +453,8 @@ static const struct test_case cases[] = {
 	  SMALL, HP2M(2) },
 	{ "hugetlb_1g", "a 1G hugetlb page is mapped by one 1G SPTE", page_size, &hugetlb_1g,
 	  SMALL, .hugepages_1g = 1 },
+	{ "one_fault_each", "a huge page is prefaulted by one fault", one_fault_each, SMALL,
+	  HP2M(2) },
 	{ "gmem_4k", "guest_memfd is mapped by 4K SPTEs only", gmem_4k, SMALL },
 
 	{ "slot_not_congruent", "gpa and hva not congruent modulo 2M: 4K",
@@ -402,11 +484,16 @@ static const struct test_case cases[] = {
 	  attr_whole_2m, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
 	{ "attr_flip_zaps_2m", "a gfn made private is no longer mapped by the 2M SPTE",
 	  attr_flip_zaps_2m, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_same_again", "attributes that do not change zap nothing", attr_same_again,
+	  .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_before_slot", "one private gfn, and then the slot: 4K around it",
+	  attr_before_slot, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(2) },
+	{ "attr_2m_of_1g", "a private 2M in a 1G page: 2M around it", attr_2m_of_1g,
+	  .vm_types = VM_SW_PROTECTED, MAPS, .hugepages_1g = 1 },
 	{ "attr_changing_4k", "attributes of half a huge page are changing: the other half is mapped 4K",
-	  attr_changing_4k, .vm_types = VM_SW_PROTECTED, HP2M(4), .memory_mib = 256,
-	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END),
-	  .cpus = 2, .time_limit_s = 60,
-	  .guards = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)" },
+	  attr_changing, &second_half, CHANGING },
+	{ "attr_changing_tail_4k", "the same where the change ends in the huge page",
+	  attr_changing, &first_half, CHANGING },
 
 	{ "progress", "the progress reported fits the request, not the huge page",
 	  progress, SMALL, HP2M(2) },

@@ -472,6 +472,30 @@ static void tlb_flush_on_gmem_punch(const struct test *t)
 		    "a TLB flush is requested when gfn 0x%llx is zapped", GFN);
 }
 
+static void tlb_flush_on_conversion(const struct test *t)
+{
+	struct fixture f = fixture_gmem(t, SZ_2M);
+	uint64_t before;
+
+	prefault(f.vcpu, GPA, SZ_2M);
+	before = vm_stat(f.vm, "remote_tlb_flush_requests");
+	vm_set_shared(f.vm, GPA, SZ_4K);
+	expect_not_mapped(f.o, GFN);
+	expect_true(vm_stat(f.vm, "remote_tlb_flush_requests") > before,
+		    "a TLB flush is requested when gfn 0x%llx is converted", GFN);
+}
+
+/* A prefault is no access of the guest: who ages pages would take it for one. */
+static void not_accessed(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+	uint64_t accessed = kvm_tdp() == TDP_EPT ? 1 << 8 : 1 << 5;
+	struct mapping m = map_one(&f, GPA, LEVEL_4K);
+
+	expect_true(!(m.spte & accessed), "gfn 0x%llx: not accessed yet (SPTE 0x%llx)", GFN,
+		    (unsigned long long)m.spte);
+}
+
 #define MAPS	.observes = OBSERVE_MAPPING
 #define GMEM	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 #define SMALL	.vm_types = BOTH, MAPS
@@ -537,6 +561,9 @@ static const struct test_case cases[] = {
 	  SMALL },
 	{ "tlb_flush_on_gmem_punch", "a page punched out of guest_memfd is flushed from TLBs",
 	  tlb_flush_on_gmem_punch, .vm_types = BOTH, MAPS },
+	{ "tlb_flush_on_conversion", "a page that becomes shared is flushed from TLBs",
+	  tlb_flush_on_conversion, .vm_types = VM_SW_PROTECTED, MAPS },
+	{ "not_accessed", "a prefaulted page does not count as accessed", not_accessed, SMALL },
 };
 
 TEST_MAIN("pages and rights of the mappings that KVM makes", cases)

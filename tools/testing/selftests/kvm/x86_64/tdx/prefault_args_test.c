@@ -74,6 +74,7 @@ static void private_no_slot(const struct test *t)
 	vm_set_private(f.vm, gpa, SZ_4K);
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);
 	expect_memory_fault(&f, gpa, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	expect_eq(observer_count(f.o, EV_SPTE, RET_ANY), 0, "SPTEs that changed");
 }
 
 static void private_no_gmem(const struct test *t)
