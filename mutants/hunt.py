@@ -20,7 +20,8 @@ class Judge(Protocol):
 
     def compared(self, mutant: Mutant) -> bool: ...
 
-    def judge(self, mutant: Mutant, compare: bool, again: bool) -> Verdict: ...
+    def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool
+              ) -> Verdict | None: ...
 
 
 def shard(mutants: Sequence[Mutant], number: int, of: int) -> list[Mutant]:
@@ -29,6 +30,9 @@ def shard(mutants: Sequence[Mutant], number: int, of: int) -> list[Mutant]:
 
 
 class Hunt:
+    """First each mutant meets the cases that are likely to kill it, which is quick.
+    Those that live meet the whole suite, after all others."""
+
     def __init__(self, judge: Judge, mutants: Sequence[Mutant], *, jobs: int, compare: bool,
                  again: bool = False, say: Callable[[str], None] = print,
                  until: float = float("inf")) -> None:
@@ -45,13 +49,13 @@ class Hunt:
 
     def run(self) -> list[Verdict]:
         """Verdicts, in the order of the mutants."""
-        left: deque[Mutant] = deque()
+        left: deque[tuple[Mutant, bool]] = deque()
         for mutant in self._mutants:
             known = None if self._again else self._judge.known(mutant)
             if known and (self._judge.compared(mutant) or not self._compare):
                 self._verdicts[mutant.id] = known
             else:
-                left.append(mutant)
+                left.append((mutant, False))
         if self._verdicts:
             self._say(f"{len(self._verdicts)} verdicts are known from earlier runs")
         # Daemons: an interrupted run ends without them.
@@ -67,14 +71,18 @@ class Hunt:
             raise self._errors[0]
         return [self._verdicts[mutant.id] for mutant in self._mutants if mutant.id in self._verdicts]
 
-    def _work(self, left: deque[Mutant]) -> None:
+    def _work(self, left: deque[tuple[Mutant, bool]]) -> None:
         try:
             while not self._errors and time.monotonic() < self._until:
                 try:
-                    mutant = left.popleft()
+                    mutant, whole = left.popleft()
                 except IndexError:
                     return
-                verdict = self._judge.judge(mutant, self._compare, self._again)
+                verdict = self._judge.judge(mutant, whole=whole, compare=self._compare,
+                                            again=self._again)
+                if verdict is None:
+                    left.append((mutant, True))
+                    continue
                 with self._lock:
                     self._verdicts[mutant.id] = verdict
                     self._say(f"[{len(self._verdicts)}/{len(self._mutants)}] "

@@ -72,10 +72,16 @@ class Lab:
         """What a verdict rests on: the program that killed, or all of them."""
         return self._programs.get(kill.test, "") if kill else digest(*self._programs.values())
 
-    def judge(self, mutant: Mutant, compare: bool, again: bool) -> Verdict:
-        """Builds and tries; `compare`: with the kernel's own selftests, too."""
-        folder = self._fresh(mutant.id)
+    def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool) -> Verdict | None:
+        """Builds and tries; `compare`: with the kernel's own selftests, too.
+
+        `whole`: with the whole suite; else with the cases that are likely to
+        kill it, and when they do not, there is no verdict yet.
+        """
         verdict = None if again else self.known(mutant)
+        if not (verdict or whole or self._suspects(mutant)):
+            return None
+        folder = self._fresh(mutant.id)
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as name:
             work = Path(name)
@@ -87,7 +93,9 @@ class Lab:
                 return Verdict(mutant.id, BROKEN_BUILD, detail=str(error))
             build_seconds = round(time.monotonic() - start, 1)
             if verdict is None:
-                verdict = self._try(mutant, kernel, work, folder)
+                verdict = self._try(mutant, kernel, work, folder, whole)
+                if verdict is None:
+                    return None
                 verdict.build_seconds = build_seconds
                 verdict.tests = self._tests(verdict.kill)
                 self._store.put(self._key(mutant), verdict.to_json())
@@ -102,21 +110,19 @@ class Lab:
         folder.mkdir(parents=True)
         return folder
 
-    def _try(self, mutant: Mutant, kernel: Kernel, work: Path, folder: Path) -> Verdict:
-        suspects = trial.suspects(mutant, self._cases, self._kills, self._catalogue)
-        before = 0.0
-        result = None
-        if suspects:
-            host = self._host(kernel, work, suspects, narrow=True)
-            result = trial.run(host, trial.plan(mutant, suspects, self._kills), folder)
-            before = result.seconds
-        if result is None or result.kill is None:
-            host = self._host(kernel, work, self._cases)
-            result = trial.run(host, trial.plan(mutant, self._cases, self._kills), folder)
-            result = dataclasses.replace(result, seconds=round(result.seconds + before, 1))
+    def _try(self, mutant: Mutant, kernel: Kernel, work: Path, folder: Path,
+             whole: bool) -> Verdict | None:
+        cases = self._cases if whole else self._suspects(mutant)
+        host = self._host(kernel, work, cases, narrow=not whole)
+        result = trial.run(host, trial.plan(mutant, cases, self._kills), folder)
+        if not result.kill and not whole:
+            return None
         word = KILLED if result.kill else BROKEN_BENCH if result.broken else SURVIVED
         return Verdict(mutant.id, word, result.kill, seconds=result.seconds, cases=result.cases,
                        broken=list(result.broken))
+
+    def _suspects(self, mutant: Mutant) -> list[Case]:
+        return trial.suspects(mutant, self._cases, self._kills, self._catalogue)
 
     def unreliable(self, kills: Sequence[Kill]) -> list[Kill]:
         """Those of the killing cases that fail without a mutant, too."""

@@ -25,10 +25,11 @@ def mutant(name: str, status: str = "killable", vm: str = "default") -> Mutant:
 
 
 class FakeJudge:
-    def __init__(self, *known: Verdict, fail: str = "") -> None:
+    def __init__(self, *known: Verdict, fail: str = "", tough: str = "") -> None:
         self.known_verdicts = {verdict.id: verdict for verdict in known}
         self.judged: list[str] = []
         self._fail = fail
+        self._tough = tough     # only the whole suite kills it
         self._lock = threading.Lock()
 
     def known(self, mutant: Mutant) -> Verdict | None:
@@ -38,11 +39,13 @@ class FakeJudge:
         known = self.known(mutant)
         return known is not None and known.upstream is not None
 
-    def judge(self, mutant: Mutant, compare: bool, again: bool) -> Verdict:
+    def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool) -> Verdict | None:
         if mutant.id == self._fail:
             raise BenchError("no disk")
         with self._lock:
             self.judged.append(mutant.id)
+        if mutant.id == self._tough and not whole:
+            return None
         return Verdict(mutant.id, KILLED, KILL, upstream={"t": "fail"} if compare else None)
 
 
@@ -74,6 +77,11 @@ class HuntTest(unittest.TestCase):
         judge = FakeJudge(Verdict("M2", SURVIVED))
         self.hunt(judge, compare=True)
         self.assertIn("M2", judge.judged)
+
+    def test_the_whole_suite_comes_last(self) -> None:
+        judge = FakeJudge(tough="M2")
+        self.assertEqual(self.hunt(judge, jobs=1)[1].verdict, KILLED)
+        self.assertEqual(judge.judged, ["M1", "M2", "M3", "M4", "M5", "M2"])
 
     def test_time_is_up(self) -> None:
         self.assertEqual(self.hunt(FakeJudge(), until=0), [])
