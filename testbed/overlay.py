@@ -3,7 +3,8 @@
 
 Real folders lead to arch/x86/virt/vmx/tdx; all else in them, and so every file
 of the kernel but one, is a link into the tree.  The one is tdx's Makefile: the
-original and the lines of softtdx/glue/lines.mk.  softtdx itself is a link, too.
+original and the lines of softtdx/glue/lines.mk.  softtdx itself is a copy, renewed
+file by file: make goes by times, and checkouts of this suite share a build tree.
 
     python3 -m testbed.overlay [TREE]    shows that no other file differs
 """
@@ -48,11 +49,15 @@ def with_softtdx(cache: Cache, tree: Source) -> Source:
                    additions=content_of_softtdx())
 
 
+def files_of_softtdx() -> list[Path]:
+    return sorted([SOFTTDX / "Kbuild", *SOFTTDX.glob("model/*.[ch]"),
+                   *SOFTTDX.glob("glue/*.[chS]")])
+
+
 def content_of_softtdx() -> str:
     """Identifies what softtdx puts into the kernel."""
     digest = hashlib.sha256("\n".join(LINES).encode())
-    files = [SOFTTDX / "Kbuild", *SOFTTDX.glob("model/*.[ch]"), *SOFTTDX.glob("glue/*.[chS]")]
-    for path in sorted(files):
+    for path in files_of_softtdx():
         digest.update(str(path.relative_to(SOFTTDX)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -63,11 +68,27 @@ def make(tree: Path, folder: Path) -> None:
         link_all(tree, folder, apart=(name,))
         tree, folder = tree / name, folder / name
     link_all(tree, folder, apart=("Makefile",))
-    link(folder / "softtdx", SOFTTDX)
+    copy_softtdx(folder / "softtdx")
     text = (tree / "Makefile").read_text() + "\n".join(LINES) + "\n"
-    makefile = folder / "Makefile"
-    if not makefile.exists() or makefile.read_text() != text:
-        makefile.write_text(text)
+    write(folder / "Makefile", text.encode())
+
+
+def copy_softtdx(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()         # as this suite made it once
+    wanted = {folder / path.relative_to(SOFTTDX): path.read_bytes() for path in files_of_softtdx()}
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        if path not in wanted:
+            path.unlink()
+    for path, content in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Unless it is there already: then its time stays."""
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
 
 
 def link_all(tree: Path, folder: Path, apart: Iterable[str]) -> None:

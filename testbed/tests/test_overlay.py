@@ -43,6 +43,18 @@ class OverlayTest(FolderTest):
         self.assertEqual(makefile.splitlines(), [f"{PLACE}/Makefile", *overlay.LINES])
         self.assertTrue((self.made / PLACE / "softtdx/Kbuild").is_file())
 
+    def test_softtdx_is_renewed_by_content(self) -> None:
+        """Its files' times in another checkout say nothing."""
+        self.make()
+        kbuild, model = (self.made / PLACE / "softtdx" / name for name in ("Kbuild", "model/sept.c"))
+        stamp = kbuild.stat().st_mtime_ns
+        model.write_text("of another checkout\n")
+        (model.parent / "gone.c").write_text("no longer there\n")
+        self.make()
+        self.assertEqual(kbuild.stat().st_mtime_ns, stamp)
+        self.assertEqual(model.read_bytes(), (overlay.SOFTTDX / "model/sept.c").read_bytes())
+        self.assertFalse((model.parent / "gone.c").exists())
+
     def test_the_tree_is_not_written_to(self) -> None:
         self.make()
         self.make()
