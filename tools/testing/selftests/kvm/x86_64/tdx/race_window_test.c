@@ -363,7 +363,7 @@ static void act_ksm(struct scene *s)
 {
 	const char *run = "/sys/kernel/mm/ksm/run";
 	uint8_t *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
-	double deadline = now() + 5;
+	double deadline = now() + 15;
 
 	memcpy(twin, s->hva, SZ_4K);
 	need(!madvise(twin, SZ_4K, MADV_MERGEABLE) && !madvise(s->hva, SZ_4K, MADV_MERGEABLE),
@@ -371,7 +371,7 @@ static void act_ksm(struct scene *s)
 	need(!set_and_undo("/sys/kernel/mm/ksm/sleep_millisecs", "1") && !set_and_undo(run, "1"),
 	     "running KSM");
 	while (pfn_of(s->hva) != pfn_of(twin))
-		need(now() < deadline, "KSM to merge two pages within 5 s");
+		need(now() < deadline, "KSM to merge two pages within 15 s");
 	need(!set_and_undo(run, "0"), "stopping KSM");
 }
 
@@ -574,6 +574,37 @@ static void invalidate(const struct test *t)
 		invalidate_in(t, &s, UNDER_LOCK);
 }
 
+static void act_poison(struct scene *s)
+{
+	need(!madvise(s->hva, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
+}
+
+/* The page fails: the thread gets SIGBUS instead of it, and the signal ends the loop. */
+static void poison(const struct test *t)
+{
+	const struct invalidation *inv = t->tc->arg;
+	struct scene s = scene(t, inv);
+
+	catch_signal(SIGBUS);
+	for (int window = 0; window < UNDER_LOCK; window++) {
+		/* For the look at what is there no more; before it, for the invalidation. */
+		unsigned long retries = 1 + (window >= AFTER_GUP);
+
+		open_window(&s, window, NULL);
+		inv->act(&s);
+		close_window(&s);
+		expect_eq(observer_retries(s.f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
+			  (unsigned long long)s.gpa >> 12, windows[window].name);
+		expect_result(&s, EINTR);
+		expect_gone(&s);
+		cell_hit(cell_of(t, &s), retries, inv->outcome);
+	}
+	waits_for_mmu_lock(t, &s);
+}
+
+static const struct invalidation
+	i_poison = { MEM_ANON, act_poison, NULL, "SIGBUS", NOTIFIER, false, 0 };
+
 /* Once KVM holds the page, KSM leaves it alone. */
 static void ksm(const struct test *t)
 {
@@ -764,6 +795,8 @@ static const struct test_case cases[] = {
 	  .observes = OBSERVE_MAPPING, .flags = CASE_HOLD | CASE_THP, .cpus = 2 },
 	{ "soft_offline-hva", "the page is taken offline", invalidate, &i_soft_offline,
 	  .vm_types = VM_DEFAULT, .changes = "takes two pages offline", HVA },
+	{ "poison-hva", "the page fails in hardware", poison, &i_poison, .vm_types = VM_DEFAULT,
+	  .changes = "takes five pages offline", HVA },
 	{ "ksm-hva", "the page is merged with another", ksm, &i_ksm, .vm_types = VM_DEFAULT,
 	  .changes = "runs KSM", HVA },
 	{ "other_vcpu-hva", "another vCPU maps the gfn", invalidate, &i_other_vcpu,
