@@ -404,11 +404,15 @@ static void slot_changes(const struct test *t)
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		struct slot changed = *s.td.slot;
+		int ret;
 
 		changed.gpa -= changes[i].down;
 		changed.size += changes[i].grow;
 		changed.flags ^= changes[i].flags;
-		expect_errno(__slot_set(&changed), EINVAL,
+		ret = __slot_set(&changed);
+		if (!ret && changes[i].flags & KVM_MEM_GUEST_MEMFD)
+			known_issue_seen("S1", "a slot was taken %s", changes[i].what);
+		expect_errno(ret, EINVAL,
 			     "KVM_SET_USER_MEMORY_REGION2 of a slot with guest_memfd, %s",
 			     changes[i].what);
 		expect_gone(&s, 0, 0);
