@@ -40,4 +40,7 @@ bool tid_sleeps_in(pid_t tid, const char *function, double seconds);
  */
 void stay_on_one_cpu(void);
 
+/* Move the calling thread to one CPU. */
+void run_on_cpu(int cpu);
+
 #endif /* THREAD_H */

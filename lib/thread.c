@@ -142,3 +142,12 @@ void stay_on_one_cpu(void)
 	CPU_SET(sched_getcpu(), &set);
 	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
+
+void run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "moving to CPU %d", cpu);
+}

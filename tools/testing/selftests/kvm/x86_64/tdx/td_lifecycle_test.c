@@ -18,6 +18,8 @@
 #include "softtdx_ctl.h"
 #include "td.h"
 #include "testcase.h"
+#include "thread.h"
+#include "undo.h"
 
 #define TD_SIZE		(16 * SZ_4K)	/* private memory of these TDs */
 #define MANY_CPUID	256		/* KVM_MAX_CPUID_ENTRIES */
@@ -268,6 +270,27 @@ static void too_many_vcpus(const struct test *t)
 		td_vcpu(vm);
 	expect_errno(create_vcpu(vm), EINVAL, "vCPU %d of %d", max, max);
 	measure("vcpus", max);
+}
+
+/*
+ * A vCPU that could not be created is out of the list of TD vCPUs that its CPU
+ * has: the kernel walks that list when the CPU goes offline ("KVM: TDX: Fix
+ * list_add corruption during vcpu_load()", 6.19).
+ */
+static void same_vcpu_id(const struct test *t)
+{
+	struct vm *vm = td_create();
+	struct vcpu *first;
+
+	(void)t;
+	run_on_cpu(1);
+	first = td_vcpu_create(vm);
+	expect_true(!__vcpu_create(vm, first->id) && errno == EEXIST,
+		    "KVM_CREATE_VCPU with an id that is taken: EEXIST");
+	td_vcpu_create(vm);
+	run_on_cpu(0);
+	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "0"), "CPU 1 offline");
+	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "1"), "CPU 1 online");
 }
 
 static void init_vcpu_flags(const struct test *t)
@@ -567,6 +590,8 @@ static const struct test_case cases[] = {
 	{ "vcpu_without_split_irqchip", "a vCPU without split irqchip: EINVAL",
 	  vcpu_without_split_irqchip, TD },
 	{ "too_many_vcpus", "one vCPU more than CPUs: EINVAL", too_many_vcpus, TD },
+	{ "same_vcpu_id", "an id that is taken: EEXIST, and the vCPU leaves its CPU", same_vcpu_id,
+	  .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, .changes = "takes CPU 1 offline" },
 	{ "init_vcpu_flags", "a flag: EINVAL", init_vcpu_flags, TD },
 	{ "init_vcpu_twice", "a second time: EINVAL", init_vcpu_twice, TD },
 	{ "init_vcpu_without_cpuid", "a vCPU without x2APIC: EINVAL", init_vcpu_without_cpuid, TD },

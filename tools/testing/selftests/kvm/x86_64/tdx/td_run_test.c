@@ -8,7 +8,6 @@
  * Nothing here needs more than a TDX host: all of it runs on hardware, too.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -483,15 +482,6 @@ static void two_vcpus(const struct test *t)
 		thread_join(threads[i], "a vCPU");
 		expect_eq(r[i].value, 1, "vCPU %d took all of its turns", i);
 	}
-}
-
-static void run_on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "moving to CPU %d", cpu);
 }
 
 static GUEST void counts(uint64_t arg)
