@@ -5,8 +5,8 @@
  * A guest function is marked GUEST and calls nothing that is not; its variables
  * are GUEST_DATA, and there are no string literals and no switch statements in
  * it, because only these two sections are loaded. What it gets wrong ends as an
- * exception of the guest, which the case reports. Guests begin as a TD's vCPU
- * does (32-bit mode, RIP FFFFFFF0), reach 64-bit mode, and call their function.
+ * exception of the guest, which the case reports. A TD's vCPU begins in 32-bit
+ * mode at FFFFFFF0 and gets to 64-bit mode by itself, others are put there.
  * They talk by port I/O, in a TD by TDG.VP.VMCALL.
  *
  * Linear addresses: the slot at GPA (fixture.h) is at its own address, and once
@@ -82,6 +82,8 @@ struct message payload_next(struct vcpu *vcpu);
 uint64_t payload_value(struct vcpu *vcpu);
 /* The same, when KVM_RUN has returned @ret already. */
 uint64_t payload_value_of(struct vcpu *vcpu, int ret);
+/* The guest must take an exception: its vector. RIP and address are the values that follow. */
+uint64_t payload_exception_of(struct vcpu *vcpu);
 /* The next message must be the end. */
 void payload_end(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */

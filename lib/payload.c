@@ -147,20 +147,28 @@ static struct vm *create_td(const struct payload_wish *wish)
 	return vm;
 }
 
-/* As a TD's vCPU begins. */
-static void set_first_state(struct vcpu *vcpu)
+/* 64-bit mode, where a TD's vCPU gets by itself. */
+static void set_first_state(struct vcpu *vcpu, uint64_t cr3)
 {
-	struct kvm_segment data = { .limit = ~0U, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1 };
-	struct kvm_regs regs = { .rip = 0xfffffff0, .rsi = vcpu->id, .rflags = 2 };
+	struct kvm_segment data = { .limit = ~0U, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1,
+				    .selector = 16 };
+	struct kvm_regs regs = {
+		.rip = BOOT_GPA + (payload_start64 - payload_boot), .rsi = vcpu->id, .rflags = 2,
+	};
 	struct kvm_segment code = data;
 	struct kvm_sregs sregs;
 
 	code.type = 0xb;
+	code.db = 0;
+	code.l = 1;
+	code.selector = 8;
 	need(!ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
-	sregs.cr0 = 0x21;		/* PE, NE */
-	sregs.efer = 0x900;		/* LME, NX */
+	sregs.cr0 = 0x80010021;		/* PG, WP, NE, PE */
+	sregs.cr3 = cr3;
+	sregs.cr4 = 0x20;		/* PAE */
+	sregs.efer = 0xd00;		/* NX, LMA, LME */
 	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
 	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
@@ -168,12 +176,7 @@ static void set_first_state(struct vcpu *vcpu)
 static void create_vcpus(struct payload *p, const struct payload_wish *wish, bool is_td)
 {
 	for (int i = 0; i < PAYLOAD_VCPUS && wish->fn[i]; i++) {
-		if (is_td)
-			p->vcpu[i] = td_vcpu(p->vm);
-		else
-			p->vcpu[i] = td_vcpu_create(p->vm);
-		if (!is_td)
-			set_first_state(p->vcpu[i]);
+		p->vcpu[i] = is_td ? td_vcpu(p->vm) : td_vcpu_create(p->vm);
 		guest_setup.fn[i] = wish->fn[i];
 		guest_setup.arg[i] = wish->arg[i];
 		p->nr_vcpus++;
@@ -198,6 +201,8 @@ static void load_vm(struct payload *p, const struct image *image)
 
 	memcpy(mem->hva, image->pages, IMAGE_SIZE);
 	slot_add(p->vm, PAYLOAD_GPA, mem);
+	for (unsigned int i = 0; i < p->nr_vcpus; i++)
+		set_first_state(p->vcpu[i], image->root);
 }
 
 /* Memory at GPA as the type of VM has it: private, with a shared half, or plain. */
@@ -306,7 +311,7 @@ static void report_exception(struct vcpu *vcpu, uint64_t vector)
 }
 
 /* From KVM_RUN's result @ret on. */
-static struct message message_of(struct vcpu *vcpu, int ret)
+static struct message any_message(struct vcpu *vcpu, int ret)
 {
 	struct message m = { 0 };
 	uint64_t high = 0;
@@ -320,9 +325,24 @@ static struct message message_of(struct vcpu *vcpu, int ret)
 		high = m.value << 32;
 	}
 	m.value |= high;
+	return m;
+}
+
+static struct message message_of(struct vcpu *vcpu, int ret)
+{
+	struct message m = any_message(vcpu, ret);
+
 	if (m.said == SAID_EXCEPTION)
 		report_exception(vcpu, m.value);
 	return m;
+}
+
+uint64_t payload_exception_of(struct vcpu *vcpu)
+{
+	struct message m = any_message(vcpu, __payload_run(vcpu));
+
+	expect_eq(m.said, SAID_EXCEPTION, "kind of vCPU %u's message", vcpu->id);
+	return m.value;
 }
 
 struct message payload_next(struct vcpu *vcpu)

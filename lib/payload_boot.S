@@ -26,7 +26,10 @@ start32:
 	ljmp	$8, $ABS(start64)
 
 	.code64
+	.globl	payload_start64
+payload_start64:
 start64:
+	lgdt	gdt_pointer(%rip)
 	mov	$16, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
@@ -46,7 +49,7 @@ gdt:
 	.quad	0x00cf93000000ffff		/* data */
 gdt_pointer:
 	.word	. - gdt - 1
-	.long	ABS(gdt)
+	.quad	ABS(gdt)
 
 	.org	payload_boot + 0xff0
 	.code32

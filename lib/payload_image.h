@@ -27,7 +27,7 @@ struct boot_data {
 	uint64_t idt;
 } __attribute__((packed));
 
-extern const char payload_boot[], payload_stubs[];
+extern const char payload_boot[], payload_start64[], payload_stubs[];
 void payload_main(uint64_t index);
 
 /* Filled in by the host before the image is loaded. */
