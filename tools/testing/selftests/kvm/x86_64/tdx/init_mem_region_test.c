@@ -452,7 +452,9 @@ static void source_kind(const struct test *t)
 	struct subject s = subject(t);
 
 	s.source = make(t);
-	td_add(s.vcpu, s.source, GPA, SOURCE_PAGES, MEASURE);
+	s.region.source_addr = (uintptr_t)s.source;
+	s.region.nr_pages = SOURCE_PAGES;
+	expect_ok(__td_add(s.vcpu, &s.region, MEASURE), "KVM_TDX_INIT_MEM_REGION");
 	expect_eq(pages_added(&s), SOURCE_PAGES, "pages that were added");
 	td_finalize(s.vm);
 	expect_measured(&s, SOURCE_PAGES);
