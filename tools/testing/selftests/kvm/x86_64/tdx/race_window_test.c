@@ -152,7 +152,7 @@ struct invalidation {
 	void (*act)(struct scene *s);
 	/* What the fault comes to in the end; NULL: a mapping of the page that is there. */
 	void (*expect)(struct scene *s);
-	const char *outcome;
+	const char *outcome;		/* in a word, unless it is an errno */
 	/* Called on its way to mmu_lock, before that is taken; NULL: it does not take it. */
 	const char *comes_by;
 	/* It does not zap the gfn when it comes after the fault. */
@@ -435,15 +435,15 @@ static const struct invalidation
 			      false, NR_WINDOWS },
 	i_destroy_vcpu = { MEM_ANON, act_destroy_vcpu, NULL, "mapped", NULL, false, NR_WINDOWS },
 	i_signal = { MEM_ANON, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
-	i_signal_punch = { MEM_GMEM, act_signal_punch, expect_eintr, "EINTR", NULL, false, 0 },
+	i_signal_punch = { MEM_GMEM, act_signal_punch, expect_eintr, "new_page", NULL, false, 0 },
 	i_signal_gmem = { MEM_GMEM, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
 	i_dontneed_shared = { MEM_GMEM, act_dontneed_shared, NULL, "mapped", NOTIFIER, true, 0 },
-	i_signal_dontneed = { MEM_ANON, act_signal_dontneed, expect_eintr, "EINTR", NULL, false,
+	i_signal_dontneed = { MEM_ANON, act_signal_dontneed, expect_eintr, "new_page", NULL, false,
 			      0 },
 	i_dontneed = { MEM_ANON, act_dontneed, NULL, "new_page", NOTIFIER, false, 0 },
 	i_dontneed_other = { MEM_ANON, act_dontneed_other, NULL, "mapped", NOTIFIER, true, 0 },
-	i_munmap = { MEM_ANON, act_munmap, expect_efault, "EFAULT", NOTIFIER, false, AFTER_GUP },
-	i_mremap = { MEM_ANON, act_mremap, expect_efault, "EFAULT", NOTIFIER, false, AFTER_GUP },
+	i_munmap = { MEM_ANON, act_munmap, expect_efault, NULL, NOTIFIER, false, AFTER_GUP },
+	i_mremap = { MEM_ANON, act_mremap, expect_efault, NULL, NOTIFIER, false, AFTER_GUP },
 	i_mprotect = { MEM_ANON, act_mprotect, expect_read_only, "read_only", NOTIFIER, false, 0 },
 	i_migrate = { MEM_ANON, act_migrate, NULL, "page_of_hva", NOTIFIER, false, 0 },
 	i_pageout = { MEM_ANON, act_pageout, NULL, "page_of_hva", NOTIFIER, false, 0 },
@@ -451,10 +451,10 @@ static const struct invalidation
 	i_fork_cow = { MEM_ANON, act_fork_cow, NULL, "new_page", NOTIFIER, false, 0 },
 	i_collapse = { MEM_ANON, act_collapse, NULL, "mapped", NOTIFIER, true, 0 },
 	i_remove = { MEM_MEMFD, act_remove, NULL, "new_page", NOTIFIER, false, 0 },
-	i_private = { MEM_ANON, act_private, expect_memory_fault, "EFAULT", "kvm_vm_ioctl",
+	i_private = { MEM_ANON, act_private, expect_memory_fault, NULL, "kvm_vm_ioctl",
 		      false, 0 },
 	i_private_other = { MEM_ANON, act_private_other, NULL, "mapped", "kvm_vm_ioctl", true, 0 },
-	i_shared = { MEM_GMEM, act_shared, expect_memory_fault, "EFAULT", "kvm_vm_ioctl", false, 0 },
+	i_shared = { MEM_GMEM, act_shared, expect_memory_fault, NULL, "kvm_vm_ioctl", false, 0 },
 	i_punch = { MEM_GMEM, act_punch, NULL, "new_page", "kvm_gmem_fallocate", false, 0 },
 	i_punch_other = { MEM_GMEM, act_punch_other, NULL, "mapped",
 			  "kvm_gmem_fallocate", true, 0 };
@@ -513,7 +513,7 @@ static void invalidate_in(const struct test *t, struct scene *s, int window)
 	expect_eq(observer_retries(s->f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
 		  (unsigned long long)s->gpa >> 12, windows[window].name);
 	(inv->expect ?: expect_page)(s);
-	cell_hit(cell_of(t, s), retries, inv->outcome);
+	cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : inv->outcome);
 }
 
 struct act_args {
