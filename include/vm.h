@@ -49,8 +49,6 @@ struct slot {
 int kvm_dev(void);
 /* KVM_CHECK_EXTENSION on /dev/kvm; 0 when there is no /dev/kvm. */
 int kvm_cap(int cap);
-/* Is @flag in /proc/cpuinfo?  With blanks around it: " svm ". */
-bool cpu_has(const char *flag);
 /* The two-dimensional paging that KVM uses on this host. */
 enum tdp { TDP_NONE, TDP_EPT, TDP_NPT };
 enum tdp kvm_tdp(void);

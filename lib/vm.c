@@ -44,7 +44,7 @@ const char *kvm_param(const char *module, const char *name)
 	return value;
 }
 
-bool cpu_has(const char *flag)
+static bool cpu_has(const char *flag)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
 	char *line = NULL;
