@@ -152,6 +152,8 @@ static void drop(struct worker *w)
 
 	need(!madvise(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K, MADV_DONTNEED),
 	     "MADV_DONTNEED");
+	/* Other pages in their place: a stale mapping of the zero page would not show. */
+	mem_touch(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K);
 	/* A TD's private memory is none of its business. */
 	takes_away(w, r, begin, !is_td(w->s));
 }
@@ -276,7 +278,7 @@ static struct stress *stress_new(const struct test *t)
 	 */
 	if (t->vm_type == KVM_X86_DEFAULT_VM)
 		vm_enable_cap(s->vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_SLOT_ZAP_ALL);
-	s->mem = mem_create(MEM_ANON, s->gfns * SZ_4K, NULL);
+	s->mem = mem_populated(MEM_ANON, s->gfns * SZ_4K, NULL);
 	if (t->vm_type != KVM_X86_DEFAULT_VM)
 		s->gmem = mem_create(MEM_GMEM, s->gfns * SZ_4K, s->vm);
 	add_slot(s, 0);
