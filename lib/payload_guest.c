@@ -137,7 +137,7 @@ static GUEST void take_interrupt(void)
 	asm volatile("wrmsr" : : "c" (X2APIC_EOI), "a" (0), "d" (0));
 }
 
-GUEST void payload_exception(struct exception_frame *f);
+void payload_exception(struct exception_frame *f);
 GUEST void payload_exception(struct exception_frame *f)
 {
 	uint64_t cr2;

@@ -31,7 +31,14 @@ struct scene {
 	struct hold *hold;
 	struct thread *runner;
 	int ret, err;		/* of KVM_RUN */
+	uint64_t exits;		/* before the fault */
 };
+
+/* Of the guest's own doing: interrupts of the host don't count. */
+static uint64_t exits_of(struct vcpu *vcpu)
+{
+	return vcpu_stat(vcpu, "exits") - vcpu_stat(vcpu, "irq_exits");
+}
 
 static int run_vcpu(void *arg)
 {
@@ -51,6 +58,7 @@ static struct scene open_window(const struct test *t, const char *function, enum
 
 	signal(SIGUSR1, on_signal);
 	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	s.hold = hold_arm(.function = function, .at = at, .times = times);
 	s.runner = thread_start(run_vcpu, s.p.vcpu[0]);
@@ -90,6 +98,12 @@ static void expect_accepted(struct scene *s)
 	/* It goes on. */
 	obey(s->p.vcpu[0], ORDER_WRITE, GPA, 5);
 	expect_eq(obey(s->p.vcpu[0], ORDER_READ, GPA, 0), 5, "what the guest wrote and reads");
+}
+
+/* One for the fault, however often KVM tried, and one for the message. */
+static void expect_no_more_exits(struct scene *s)
+{
+	expect_eq(exits_of(s->p.vcpu[0]) - s->exits, 2, "exits of vCPU 0");
 }
 
 static void expect_fault_exit(struct scene *s)
@@ -143,6 +157,7 @@ static void invalidated(const struct test *t)
 	inv->act(&s.p);
 	close_window(&s);
 	expect_retried(&s, inv->retries);
+	expect_no_more_exits(&s);
 	expect_accepted(&s);
 	expect_eq(seamcalls_of(s.p.o, TDH_MEM_PAGE_AUG), 1, "pages that KVM added");
 }
@@ -170,6 +185,7 @@ static void again_and_again(const struct test *t)
 	}
 	await_exit(&s);
 	expect_retried(&s, AGAIN);
+	expect_no_more_exits(&s);
 	expect_accepted(&s);
 }
 
@@ -256,6 +272,7 @@ static void other_vcpu_maps(const struct test *t)
 								  .size = SLOT_SIZE }) };
 
 	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	s.hold = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
 	s.runner = thread_start(run_vcpu, s.p.vcpu[0]);
@@ -287,12 +304,15 @@ static void busy(const struct test *t)
 	struct scene s = { .p = payload_one(t, obeys, 0, SLOT_SIZE) };
 
 	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	softtdx_inject(b->leaf, b->status, b->times);
 	s.ret = __payload_run(s.p.vcpu[0]);
 	s.err = errno;
 	expect_eq(softtdx_injected(), b->times, "calls that were busy");
 	expect_retried(&s, b->retries);
+	if (b->retries)
+		expect_no_more_exits(&s);
 	expect_accepted(&s);
 }
 
