@@ -91,7 +91,7 @@ mutants-full:
 	mutants/run --compare
 
 mutants-quick:
-	mutants/run --minutes 5
+	mutants/run --minutes 4
 
 clean:
 	rm -rf $(O)

@@ -65,10 +65,14 @@ class Hunt:
         try:
             for thread in threads:
                 thread.join()
+            lived = sorted(mutant.id for mutant, whole in left if whole)
         finally:
             left.clear()
         if self._errors:
             raise self._errors[0]
+        if lived:
+            self._say("no time for the whole suite on what the likely cases did not kill: "
+                      f"{', '.join(lived)}")
         return [self._verdicts[mutant.id] for mutant in self._mutants if mutant.id in self._verdicts]
 
     def _work(self, left: deque[tuple[Mutant, bool]]) -> None:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from mutants import cli, hunt, report
 from mutants.hunt import Hunt, shard, summary
@@ -85,6 +86,14 @@ class HuntTest(unittest.TestCase):
 
     def test_time_is_up(self) -> None:
         self.assertEqual(self.hunt(FakeJudge(), until=0), [])
+
+    def test_no_time_for_the_whole_suite(self) -> None:
+        judge = FakeJudge(tough="M1")
+        left = iter((0.0, 0.0, 2.0))     # the time that two mutants see, and the third
+        with mock.patch("time.monotonic", lambda: next(left)):
+            self.hunt(judge, jobs=1, until=1.0)
+        self.assertEqual(judge.judged, ["M1", "M2"])
+        self.assertIn("did not kill: M1", self.said[-1])
 
     def test_broken_bench_ends_it(self) -> None:
         with self.assertRaisesRegex(BenchError, "no disk"):
