@@ -395,6 +395,18 @@ static void judge(struct stress *s)
 	measure("certain", certain);
 }
 
+/* A prefault without end while the deletion of a slot waits for it is E1, up to 6.17. */
+static void expect_ends(struct stress *s, struct thread **threads, int i)
+{
+	bool ended = thread_ended(threads[i], s->profile->seconds + 10);
+	pid_t deleter = thread_tid(threads[s->profile->vcpus]);
+
+	if (!ended && tid_sleeps_in(deleter, "synchronize_srcu", 0))
+		known_issue_seen("E1", "vCPU %d prefaults, the deletion of a slot waits", i);
+	expect_true(ended, "%s %d ends its last call", i < s->profile->vcpus ? "vCPU" : "invalidator",
+		    i);
+}
+
 static void stress(const struct test *t)
 {
 	struct stress *s = stress_new(t);
@@ -408,9 +420,7 @@ static void stress(const struct test *t)
 	for (int i = 0; i < s->nr_workers; i++)
 		threads[i] = thread_start(work, &s->workers[i]);
 	for (int i = 0; i < s->nr_workers; i++) {
-		expect_true(thread_ended(threads[i], s->profile->seconds + 10),
-			    "%s %d ends its last call", i < s->profile->vcpus ? "vCPU" :
-			    "invalidator", i);
+		expect_ends(s, threads, i);
 		thread_join(threads[i], "a thread");
 		if (!s->workers[i].vcpu)
 			invalidations += s->workers[i].ops;
