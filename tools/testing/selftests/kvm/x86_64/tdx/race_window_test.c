@@ -66,6 +66,7 @@ struct scene {
 	bool gmem;		/* the gfns are backed by guest_memfd (TD: and private) */
 	uint8_t *other;		/* populated memory of a slot, away from the window's */
 	struct vcpu *vcpu2;
+	bool other_gmem;	/* the invalidation needs ... */
 	struct mem *gmem2;	/* a guest_memfd in a slot of its own */
 	bool apart;		/* the page is in a 2M of its own, not beside the others' */
 
@@ -468,6 +469,8 @@ static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
 	else
 		s->f = fixture_mem(t, mem_create(kind, SLOT_SIZE, NULL));
 	s->vcpu2 = vcpu_create(s->f.vm);
+	if (!s->other_gmem)		/* a default VM has none before 6.18 */
+		return;
 	s->gmem2 = mem_create(gmem_mmap ? MEM_GMEM_MMAP : MEM_GMEM, SZ_2M, s->f.vm);
 	slot_add_gmem(s->f.vm, GMEM2_GPA, gmem_mmap ? s->gmem2 : NULL, s->gmem2);
 }
@@ -487,7 +490,8 @@ static void make_td(struct scene *s, const struct test *t, enum mem_kind kind)
 
 static struct scene scene(const struct test *t, const struct invalidation *inv)
 {
-	struct scene s = { .gmem = inv->kind == MEM_GMEM, .apart = inv->kind == MEM_THP };
+	struct scene s = { .gmem = inv->kind == MEM_GMEM, .apart = inv->kind == MEM_THP,
+			   .other_gmem = inv->act == act_punch_other };
 
 	s.td = t->vm_type == KVM_X86_TDX_VM;
 	(s.td ? make_td : make_vm)(&s, t, inv->kind);
