@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "hold.h"
 #include "testcase.h"
+#include "thread.h"
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 #define PAGES	16
@@ -99,6 +101,49 @@ static void punch_beyond(const struct test *t)
 		expect_not_mapped(o, GFN + i);
 	for (uint64_t i = 4; i < 8; i++)
 		expect_mapped(o, GFN + i, LEVEL_4K, PFN_ANY);
+}
+
+struct request {
+	struct fixture f;
+	uint64_t gpa;
+};
+
+static int punch_page(void *arg)
+{
+	struct request *r = arg;
+
+	return fallocate(r->f.slot->gmem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 r->gpa - GPA, SZ_4K);
+}
+
+static int prefault_page(void *arg)
+{
+	struct request *r = arg;
+
+	return __vcpu_prefault(r->f.vcpu, &(struct kvm_pre_fault_memory){
+		.gpa = r->gpa, .size = SZ_4K });
+}
+
+/* From the zap of a page until it is gone, nobody maps it again. */
+static void punch_holds_back(const struct test *t)
+{
+	struct request r = { fixture_gmem(t, PAGES * SZ_4K), GPA + 5 * SZ_4K };
+	struct thread *punch, *map;
+	struct hold *h;
+
+	prefault(r.f.vcpu, GPA, PAGES * SZ_4K);
+	h = hold_arm(.function = "truncate_inode_pages_range", .at = HOLD_ENTRY);
+	punch = thread_start(punch_page, &r);
+	hold_await(h);
+	expect_not_mapped(r.f.o, GFN + 5);
+	map = thread_start(prefault_page, &r);
+	expect_true(!thread_ended(map, 0.2), "a prefault waits for the hole");
+	expect_not_mapped(r.f.o, GFN + 5);
+	hold_release(h);
+	expect_ok(thread_join(punch, "the hole"), "the hole");
+	expect_ok(thread_join(map, "the prefault"), "the prefault");
+	hold_end(h);
+	expect_mapped(r.f.o, GFN + 5, LEVEL_4K, PFN_ANY);
 }
 
 static void allocate(const struct test *t)
@@ -259,6 +304,9 @@ static const struct test_case cases[] = {
 	  .vm_types = BOTH, MAPS, GMEM },
 	{ "punch_beyond", "a hole beyond a slot leaves the next slot alone", punch_beyond,
 	  .vm_types = BOTH, MAPS, GMEM },
+	{ "punch_holds_back", "a page that is being punched out is not mapped before it is gone",
+	  punch_holds_back, .vm_types = BOTH, .observes = OBSERVE(EV_SPTE), GMEM,
+	  .flags = CASE_HOLD, .cpus = 2 },
 	{ "allocate", "fallocate past the end: EINVAL", allocate, .vm_types = BOTH, GMEM },
 	{ "closed", "a closed guest_memfd: EFAULT, memory-fault exit", closed, .vm_types = BOTH,
 	  MAPS, GMEM },
