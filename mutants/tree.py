@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
 from testbed import kernel, overlay
@@ -44,6 +45,7 @@ class Tree:
         self._folder = cache.folder / "mutants" / "sources" / kernel.digest(str(origin.path))
         self._cache = cache
         self._threads = Lock()
+        self._image = TemporaryDirectory(prefix="kts-mutants-")    # this run's own
 
     @property
     def key(self) -> str:
@@ -60,7 +62,7 @@ class Tree:
             tree = Source(self._folder, identity, fixed=False)
             self._build = kernel.Build(self._cache, overlay.with_softtdx(self._cache, tree),
                                        [kernel.BASE, CONFIG])
-            self._base = self._build.again(self._fresh("base"))
+            self._base = self._build.again(Path(self._image.name))
         return self._base
 
     def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
@@ -90,12 +92,6 @@ class Tree:
         path = self._folder / file
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
-
-    def _fresh(self, name: str) -> Path:
-        folder = self._folder.parent / f"{self._folder.name}.{name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
 
 
 def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
