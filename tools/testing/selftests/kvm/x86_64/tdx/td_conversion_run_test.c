@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "kernel.h"
 #include "payload.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
@@ -143,6 +144,12 @@ struct verdict {
 static const struct verdict later = { EAGAIN, VMCALL_RETRY },
 	refused = { EINVAL, VMCALL_INVALID_OPERAND };
 
+/* Kernels with this function, up to 6.18: whatever is not 0 refuses the operand. */
+static bool one_error_for_all(void)
+{
+	return kernel_has_function("kvm_tdp_map_page");
+}
+
 static void second_piece_fails(const struct test *t)
 {
 	const struct verdict *v = t->tc->arg;
@@ -153,7 +160,8 @@ static void second_piece_fails(const struct test *t)
 	p.vcpu[0]->run->hypercall.ret = 0;
 	expect_request(p.vcpu[0], GPA + SZ_2M, 512, false);
 	p.vcpu[0]->run->hypercall.ret = v->ret;
-	expect_eq(payload_value(p.vcpu[0]), v->r10, "R10");
+	expect_eq(payload_value(p.vcpu[0]), one_error_for_all() ? VMCALL_INVALID_OPERAND : v->r10,
+		  "R10");
 	expect_eq(obey(p.vcpu[0], ORDER_R11, GPA, 0), (GPA + SZ_2M) | TD_SHARED_BIT,
 		  "R11: where it stopped");
 }
@@ -165,7 +173,10 @@ static void nonsense_from_user_space(const struct test *t)
 	order(p.vcpu[0], ORDER_MAP_SHARED, GPA, 1);
 	expect_request(p.vcpu[0], GPA, 1, false);
 	p.vcpu[0]->run->hypercall.ret = 12345;
-	expect_errno(__payload_run(p.vcpu[0]), EINVAL, "KVM_RUN");
+	if (one_error_for_all())
+		expect_eq(payload_value(p.vcpu[0]), VMCALL_INVALID_OPERAND, "R10");
+	else
+		expect_errno(__payload_run(p.vcpu[0]), EINVAL, "KVM_RUN");
 }
 
 /* --- what KVM refuses by itself ------------------------------------------------------ */

@@ -330,7 +330,7 @@ static int run_to_value(void *arg)
 
 #define INTERRUPTS	20
 
-/* To a vCPU that runs: it never leaves the TD for them. */
+/* To a vCPU that runs. */
 static void interrupts(const struct test *t)
 {
 	struct payload p = payload_one(t, counts_interrupts, INTERRUPTS, 0);
