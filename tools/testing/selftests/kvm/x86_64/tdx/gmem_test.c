@@ -40,12 +40,15 @@ static void bind_past_end(const struct test *t)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = gmem_of(vm, 2 * SZ_4K);
+	int ret;
 
 	expect_errno(bind_slot(vm, gmem, SZ_4K, 2 * SZ_4K), EINVAL, "a slot one page past the end");
 	expect_errno(bind_slot(vm, gmem, 2 * SZ_4K, SZ_4K), EINVAL, "a slot behind the end");
 	/* In 64 bits with a sign, the end of this one is below zero. */
-	expect_errno(bind_slot(vm, gmem, INT64_MAX - 0xfff, 2 * SZ_4K), EINVAL,
-		     "a slot across 2^63");
+	ret = bind_slot(vm, gmem, INT64_MAX - 0xfff, 2 * SZ_4K);
+	if (!ret)
+		known_issue_seen("G1", "a slot across 2^63");
+	expect_errno(ret, EINVAL, "a slot across 2^63");
 	expect_ok(bind_slot(vm, gmem, SZ_4K, SZ_4K), "a slot of the last page");
 }
 
@@ -53,11 +56,15 @@ static void bind_twice(const struct test *t)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = gmem_of(vm, PAGES * SZ_4K);
+	int error;
 
 	slot_add_part(vm, GPA, gmem, 4 * SZ_4K, 4 * SZ_4K, 0);
-	expect_errno(bind_slot(vm, gmem, 7 * SZ_4K, 2 * SZ_4K), EEXIST, "a slot with its last page");
-	expect_errno(bind_slot(vm, gmem, 3 * SZ_4K, 2 * SZ_4K), EEXIST, "a slot with its first page");
-	expect_errno(bind_slot(vm, gmem, 0, PAGES * SZ_4K), EEXIST, "a slot around it");
+	/* Two errnos, see docs/findings.md. */
+	error = bind_slot(vm, gmem, 7 * SZ_4K, 2 * SZ_4K) < 0 ? errno : 0;
+	expect_true(error == EEXIST || error == EINVAL, "a slot with its last page: %s",
+		    errno_text(error));
+	expect_errno(bind_slot(vm, gmem, 3 * SZ_4K, 2 * SZ_4K), error, "a slot with its first page");
+	expect_errno(bind_slot(vm, gmem, 0, PAGES * SZ_4K), error, "a slot around it");
 	expect_ok(bind_slot(vm, gmem, 8 * SZ_4K, 8 * SZ_4K), "a slot behind it");
 }
 
