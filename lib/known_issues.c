@@ -16,6 +16,8 @@ static const struct known_issue issues[] = {
 	  "KVM_SET_MEMORY_ATTRIBUTES takes ranges of any size, and no signal ends it" },
 	{ "E1", "6.11", "6.18",
 	  "a memslot deleted during a prefault is retried for ever (fixed by: Return -EAGAIN if userspace deletes/moves memslot during prefault)" },
+	{ "E2", "6.16", "6.18",
+	  "a TD's fault on a memslot that is being deleted is retried for ever (fixed by: Do not retry locally when the retry is caused by invalid memslot)" },
 	{ "S1", "6.8", "6.19",
 	  "a memslot may lose its guest_memfd while it exists (fixed by: Disallow toggling KVM_MEM_GUEST_MEMFD on an existing memslot)" },
 	{ "G1", "6.8", "7.2",

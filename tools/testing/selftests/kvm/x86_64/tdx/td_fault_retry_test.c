@@ -252,7 +252,10 @@ static void slot_goes(const struct test *t)
 
 	expect_true(tid_sleeps_in(thread_tid(deleter), "srcu", 5),
 		    "the deletion waits for the vCPU");
-	close_window(&s);
+	hold_release(s.hold);
+	if (!thread_ended(s.runner, 2) && tid_sleeps_in(thread_tid(deleter), "srcu", 0))
+		known_issue_seen("E2", "KVM_RUN did not end within 2 s, and the deletion waits");
+	await_exit(&s);
 	expect_ok(thread_join(deleter, "the deletion"), "the deletion");
 	expect_true(observer_retries(s.p.o) > 0, "the fault saw the slot that goes");
 	expect_fault_exit(&s);
