@@ -333,7 +333,8 @@ struct changing {
 
 static const struct changing
 	second_half = { GPA + SZ_2M / 2, LONG, GPA },
-	first_half = { GPA + SZ_2M / 2 - LONG, LONG, GPA + SZ_2M / 2 };
+	/* Of the second one: the first is all of what the slot has of the rest. */
+	first_half = { GPA + 3 * SZ_2M / 2 - LONG, LONG, GPA + 3 * SZ_2M / 2 };
 
 static void attr_changing(const struct test *t)
 {
