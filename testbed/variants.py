@@ -32,6 +32,6 @@ VARIANTS = {
 # Hugepages that a running system may no longer find in one piece; short RCU
 # grace periods, since tracing instances and probes come and go with every case
 # (0.05 s instead of 0.3 s); and no look whether the timer ticks, which panics where
-# the emulator does not get a CPU for a while.
+# the emulator does not get a CPU for a while; and a log that holds all messages of a run.
 COMMON = ("hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=64 rcupdate.rcu_expedited=1 "
-          "no_timer_check")
+          "no_timer_check log_buf_len=4M")

@@ -239,7 +239,7 @@ static void no_entropy_at_all(const struct test *t)
 	expect_eq(softtdx_injected(), 10, "calls without entropy");
 }
 
-#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX, \
+#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX | CASE_SEPT, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 #define LEAF(l)	(void *)(uintptr_t)(l)
 
