@@ -285,6 +285,11 @@ void page_out(void *hva)
 {
 	if (meminfo("SwapTotal") <= 0)
 		test_skip("needs swap");
+	/*
+	 * A page that another CPU keeps in its batch, on the way to the LRU list, is
+	 * not swapped out; move_pages(2), to wherever, empties the batches of all.
+	 */
+	move_to_node(hva, node_of(hva));
 	need(!madvise(hva, SZ_4K, MADV_PAGEOUT), "MADV_PAGEOUT");
 	errno = EBUSY;
 	need(pfn_of(hva) == PFN_NONE, "the page to be swapped out");
