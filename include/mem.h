@@ -79,6 +79,8 @@ int node_of(const void *hva);
 int move_to_node(void *hva, int node);
 /* The same to the other of two nodes; it must move. */
 void migrate(void *hva);
+/* mremap(2) of the page at @hva to another address: nothing is left at @hva. */
+void move_away(void *hva);
 /* Swap the page at @hva out; skips the case where there is no swap. */
 void page_out(void *hva);
 /* Nodes that have memory. */

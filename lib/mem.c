@@ -295,6 +295,14 @@ void page_out(void *hva)
 	need(pfn_of(hva) == PFN_NONE, "the page to be swapped out");
 }
 
+void move_away(void *hva)
+{
+	void *elsewhere = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need(mremap(hva, SZ_4K, SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere,
+	     "mremap");
+}
+
 void migrate(void *hva)
 {
 	int from = node_of(hva), to;
