@@ -111,16 +111,21 @@ void measure(const char *key, double value)
 }
 
 /*
- * End the case.  The first thread that gets here decides; whoever comes later
- * waits to be ended by _exit().
+ * The first thread that gets here decides, and alone says why; whoever comes
+ * later waits to be ended by its _exit().
  */
-static void __attribute__((noreturn))
-end_case(enum case_status status, const char *reason)
+static void claim_end(void)
 {
 	static atomic_flag ending = ATOMIC_FLAG_INIT;
 
 	while (atomic_flag_test_and_set(&ending))
 		pause();
+}
+
+/* End the case, once the end is claimed. */
+static void __attribute__((noreturn))
+end_case(enum case_status status, const char *reason)
+{
 	outcome->status = status;
 	snprintf(outcome->reason, sizeof(outcome->reason), "%s", reason);
 	outcome->reason[strcspn(outcome->reason, "\n")] = '\0';
@@ -135,6 +140,7 @@ void test_skip(const char *fmt, ...)
 	va_start(ap, fmt);
 	reason = vstrf(fmt, ap);
 	va_end(ap);
+	claim_end();
 	end_case(CASE_SKIP, reason);
 }
 
@@ -147,6 +153,7 @@ void test_broken(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	what = vstrf(fmt, ap);
 	va_end(ap);
+	claim_end();
 	diag("%s:%d: broken: %s: %s", basename(file), line, what, why);
 	end_case(CASE_BROKEN, strf("%s: %s", what, why));
 }
@@ -154,6 +161,7 @@ void test_broken(const char *file, int line, const char *fmt, ...)
 void test_failed(const char *file, int line, const char *what,
 		 const char *expected, const char *seen)
 {
+	claim_end();
 	diag("%s:%d: %s", basename(file), line, what);
 	diag("  expected: %s", expected);
 	diag("  seen:     %s", seen);
@@ -166,6 +174,7 @@ void known_issue_seen(const char *id, const char *fmt, ...)
 	struct utsname uts;
 	va_list ap;
 
+	claim_end();
 	va_start(ap, fmt);
 	put_lines(vstrf(fmt, ap));
 	va_end(ap);
