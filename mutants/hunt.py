@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 from typing import Protocol
 
+from testbed.upstream import FINE
+
 from mutants.mutant import Mutant
 from mutants.verdict import KILLED, Verdict
 
@@ -105,7 +107,7 @@ def line(mutant: Mutant, verdict: Verdict) -> str:
     if verdict.detail:
         text += f": {verdict.detail.splitlines()[-1].strip()}"
     if verdict.upstream:
-        seen = [name for name, status in verdict.upstream.items() if status not in ("pass", "skip")]
+        seen = [name for name, status in verdict.upstream.items() if status not in FINE]
         text += f"; the kernel's own: {', '.join(seen) or 'no'}"
     return f"{text} ({verdict.seconds:.0f} s, built in {verdict.build_seconds:.0f} s)"
 
@@ -134,5 +136,4 @@ def summary(mutants: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
 
 def noticed(verdict: Verdict) -> bool:
     """Whether any of the kernel's own selftests failed."""
-    return any(status not in ("pass", "skip", "not run")
-               for status in (verdict.upstream or {}).values())
+    return any(status not in FINE for status in (verdict.upstream or {}).values())

@@ -20,6 +20,7 @@ from testbed.kernel import Kernel, compiler, digest
 from testbed.options import Options
 from testbed.plan import Case, Pattern
 from testbed.source import Source
+from testbed.upstream import FINE, Program, last_words
 
 from mutants import trial
 from mutants.mutant import DoesNotApply, Mutant
@@ -144,30 +145,50 @@ class Lab:
         return EmulatedHost(options, self._cache, work, cases, kernel)
 
     def _compare(self, mutant: Mutant, kernel: Kernel, work: Path) -> None:
-        """On AMD only: none of the selftests creates a TD."""
-        if self._upstream_data(mutant) is not None or mutant.vm == ("tdx",):
+        """With those of the kernel's own selftests that were not run yet, up to the first
+        that notices.  On AMD only: none of them creates a TD."""
+        if self.compared(mutant):
             return
+        known = self._upstream_results(mutant)
+        programs = [program for program in fitting(mutant) if program.name not in known]
         emulator = accel.choose(self._cache, kernel.image, work)
         report = upstream.run(emulator, kernel.image, self._upstream, work,
-                              modules=[path for path in kernel.modules if path.parent == work])
-        self._upstream_store.put(self._upstream_key(mutant), {
-            "statuses": {result.program: result.status for result in report.results},
-            "messages": report.messages,
-        })
+                              modules=[path for path in kernel.modules if path.parent == work],
+                              programs=programs, first=True)
+        for program, result in zip(programs, report.results, strict=True):
+            if result.status != "not run":
+                self._upstream_store.put(self._upstream_key(mutant, program), {
+                    "status": result.status,
+                    "messages": last_words(result) + report.messages,
+                })
 
-    def _upstream_key(self, mutant: Mutant) -> str:
-        return digest(self._plain_key, self._upstream.name, content(mutant))
+    def _upstream_key(self, mutant: Mutant, program: Program) -> str:
+        return digest(self._plain_key, self._upstream.name, program.command, content(mutant))
 
-    def _upstream_data(self, mutant: Mutant) -> Any:
-        return self._upstream_store.get(self._upstream_key(mutant))
+    def _upstream_results(self, mutant: Mutant) -> dict[str, Any]:
+        """Of the programs that were run."""
+        results = {program.name: self._upstream_store.get(self._upstream_key(mutant, program))
+                   for program in fitting(mutant)}
+        return {name: result for name, result in results.items() if result}
 
     def _with_upstream(self, mutant: Mutant, verdict: Verdict) -> Verdict:
-        if data := self._upstream_data(mutant):
-            verdict.upstream, verdict.upstream_messages = data["statuses"], data["messages"]
+        if mutant.vm != ("tdx",) and self.compared(mutant):
+            results = self._upstream_results(mutant)
+            verdict.upstream = {name: result["status"] for name, result in results.items()}
+            verdict.upstream_messages = list(dict.fromkeys(
+                line for result in results.values() for line in result["messages"]))
         return verdict
 
     def compared(self, mutant: Mutant) -> bool:
-        return mutant.vm == ("tdx",) or self._upstream_data(mutant) is not None
+        """Whether one of them noticed, or all were run."""
+        results = self._upstream_results(mutant)
+        return len(results) == len(fitting(mutant)) or any(
+            result["status"] not in FINE for result in results.values())
+
+
+def fitting(mutant: Mutant) -> list[Program]:
+    """Those of the kernel's own selftests that make a VM that can show the mutant."""
+    return [program for program in upstream.PROGRAMS if set(program.vm) & set(mutant.vm)]
 
 
 def content(mutant: Mutant) -> str:

@@ -91,6 +91,7 @@ class Tree:
         """Writes what differs, so that make compiles it again: also what is put back."""
         path = self._folder / file
         if not path.exists() or path.read_text() != text:
+            path.unlink(missing_ok=True)    # never through a link, which another run may have made
             path.write_text(text)
 
 
