@@ -14,14 +14,17 @@
  * other error is a bug (a WARNING and a dead VM) but where user space's own
  * operands are to blame.
  */
+#include <limits.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kernel.h"
+#include "payload.h"
 #include "seamcall.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
+#include "thread.h"
 
 /* Kernels with this function, up to 6.18, map initial memory first and add it then. */
 #define MAP_FIRST	"kvm_tdp_map_page"
@@ -375,6 +378,30 @@ static void cache_wb_interrupted(const struct test *t)
 		  "interrupted write-backs");
 }
 
+/* A vCPU whose fault is tried again and again inside of the kernel: the VM's death ends it. */
+static int run_vcpu(void *vcpu)
+{
+	return __payload_run(vcpu);
+}
+
+static void death_ends_retries(const struct test *t)
+{
+	struct payload p = payload(t, (struct payload_wish){
+		.fn = { obeys, obeys }, .size = SLOT_SIZE });
+	double deadline = now() + 5;
+	struct thread *thread;
+
+	softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_MEM_PAGE_AUG, .status = BUSY,
+						     .times = UINT_MAX, .gpa = GPA });
+	order(p.vcpu[0], ORDER_READ, GPA, 0);
+	thread = thread_start(run_vcpu, p.vcpu[0]);
+	while (softtdx_injected() < 3)
+		expect_true(now() < deadline, "the fault is tried again");
+	order(p.vcpu[1], ORDER_READ, SPARE, 0);
+	expect_errno(__payload_run(p.vcpu[1]), EIO, "KVM_RUN of an access before accept");
+	expect_errno(thread_join(thread, "the vCPU that tried again"), EIO, "KVM_RUN of the dead TD");
+}
+
 /* --- the cases -------------------------------------------------------------------------- */
 
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,			\
@@ -485,6 +512,10 @@ static const struct test_case cases[] = {
 	      REFUSED(0), .known = "N1"),
 	AT_EACH_PAGE("page_aug_hard", "TDH.MEM.PAGE.AUG fails: EIO", .op = PREFAULT,
 		     .leaf = TDH_MEM_PAGE_AUG, .status = HARD, KILLED(EIO)),
+
+	{ "death_ends_retries", "TDH.MEM.PAGE.AUG busy until the VM dies: KVM_RUN ends",
+	  death_ends_retries, .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,
+	  .flags = CASE_SOFTTDX | CASE_SEPT, .cpus = 2 },
 
 	/* A hole in guest_memfd: it cannot fail, so the page that fails is lost. */
 	FAULT("range_block_busy", "TDH.MEM.RANGE.BLOCK of three pages busy once: repeated",

@@ -417,6 +417,14 @@ static void finalize_twice(const struct test *t)
 	prefault(td.vcpu, GPA + 8 * SZ_4K, SZ_4K);	/* the TD lives */
 }
 
+static void run_before_finalize(const struct test *t)
+{
+	(void)t;
+	for (enum stage stage = VCPU_INIT; stage < FINALIZED; stage++)
+		expect_errno(ioctl(td_at(stage).vcpu->fd, KVM_RUN, 0), EINVAL, "KVM_RUN %s",
+			     stage_name[stage]);
+}
+
 /* The module wants a vCPU; KVM takes its refusal for a bug, and ends the VM. */
 static void finalize_without_vcpu(const struct test *t)
 {
@@ -606,6 +614,7 @@ static const struct test_case cases[] = {
 	{ "add_after_finalize", "memory after finalize: EINVAL", add_after_finalize, TD },
 	{ "add_unknown_flag", "memory with an unknown flag: EINVAL", add_unknown_flag, TD },
 	{ "finalize_before_init_vm", "finalize before the TD: EINVAL", finalize_before_init_vm, TD },
+	{ "run_before_finalize", "KVM_RUN before finalize: EINVAL", run_before_finalize, TD },
 	{ "finalize_twice", "finalize a second time: EINVAL, the TD lives", finalize_twice, TD },
 	{ "finalize_without_vcpu", "finalize without vCPU: EIO, the VM is dead",
 	  finalize_without_vcpu, .vm_types = VM_TDX, .boot = BOOT_TDX,

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a TD costs the host ends with it. Each control page and each table of the
+ * Secure EPT that the TDX module gives back is freed, and one that the module
+ * refuses to give back never is: the module may still write to it.
+ *
+ * The pages are the operands of TDH.PHYMEM.PAGE.RECLAIM; the tracepoints of the
+ * page allocator tell what becomes of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tracefs/tracefs.h>
+
+#include "softtdx_ctl.h"
+#include "td_fixture.h"
+#include "testcase.h"
+#include "thread.h"
+#include "undo.h"
+
+#define NR_PAGES	4	/* that are added, and again as many that are faulted in */
+
+/* --- what the page allocator is asked -------------------------------------------- */
+
+/* An instance in which nothing is recorded yet. */
+static struct tracefs_instance *page_trace(void)
+{
+	const char *name = strf("ktdx-%d-pages", getpid());
+	struct tracefs_instance *trace;
+
+	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), name));
+	trace = tracefs_instance_create(name);
+	need(trace, "tracing instance %s", name);
+	need(!tracefs_trace_off(trace), "tracing off");
+	need(tracefs_instance_file_write(trace, "trace_clock", "mono") >= 0, "trace clock mono");
+	need(!tracefs_event_enable(trace, "kmem", "mm_page_free"), "kmem:mm_page_free");
+	return trace;
+}
+
+/* What was recorded, as text in the order of time; all of it. */
+static const char *recorded(struct tracefs_instance *trace)
+{
+	unsigned long in_buffer, written;
+	const char *text, *counts;
+
+	need(!tracefs_trace_off(trace), "tracing off");
+	text = tracefs_instance_file_read(trace, "trace", NULL);
+	need(text, "reading the trace");
+	counts = strstr(text, "entries-written: ");
+	need(counts && sscanf(counts, "entries-written: %lu/%lu", &in_buffer, &written) == 2,
+	     "the number of events");
+	need(in_buffer == written, "no event lost");
+	return text;
+}
+
+static bool was_freed(const char *text, uint64_t pfn)
+{
+	unsigned long long freed;
+	unsigned int order;
+
+	for (const char *at = text; (at = strstr(at, "mm_page_free: ")); at++)
+		if (sscanf(at, "mm_page_free: page=%*s pfn=0x%llx order=%u", &freed, &order) == 2 &&
+		    freed == pfn && !order)
+			return true;
+	return false;
+}
+
+/* --- destruction ----------------------------------------------------------------- */
+
+static struct td populated(const struct test *t)
+{
+	struct td td = td_fixture(t, SZ_2M);
+
+	td_add(td.vcpu, td_source(NR_PAGES, t->seed), GPA, NR_PAGES, 0);
+	td_finalize(td.vm);
+	prefault(td.vcpu, GPA + NR_PAGES * SZ_4K, NR_PAGES * SZ_4K);
+	return td;
+}
+
+static void destroy(struct td *td)
+{
+	vcpu_close(td->vcpu);
+	close(td->slot->gmem->fd);
+	vm_close(td->vm);
+}
+
+/* The root page is what the kernel asks for last. */
+static bool root_was_asked_for(struct td *td, uint64_t root)
+{
+	size_t nr;
+	struct seamcall *calls = seamcalls(td->o, &nr);
+	bool asked = nr && calls[nr - 1].leaf == TDH_PHYMEM_PAGE_WBINVD;
+
+	for (size_t i = 0; i < nr; i++)
+		asked |= calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == root &&
+			 calls[i].status;
+	free(calls);
+	return asked;
+}
+
+/* Destroy the TD: pages that were given back are freed, others are not. Returns these. */
+static unsigned int expect_reclaimed(struct td *td)
+{
+	struct tracefs_instance *trace = page_trace();
+	uint64_t root = sept_tdr(td->vm) >> 12;
+	double deadline = now() + 5;
+	unsigned int kept = 0, back = 0;
+	struct seamcall *calls;
+	const char *text;
+	size_t nr;
+
+	observer_clear(td->o);
+	need(!tracefs_trace_on(trace), "tracing on");
+	destroy(td);
+	while (!root_was_asked_for(td, root))
+		need(now() < deadline, "the TD is destroyed");
+	text = recorded(trace);
+	calls = seamcalls(td->o, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		unsigned long long pfn = calls[i].pfn;
+
+		if (calls[i].leaf != TDH_PHYMEM_PAGE_RECLAIM)
+			continue;
+		expect_true(was_freed(text, pfn) == !calls[i].status,
+			    "pfn 0x%llx, which the module %s, is %sfreed", pfn,
+			    calls[i].status ? "keeps" : "gave back",
+			    calls[i].status ? "not " : "");
+		*(calls[i].status ? &kept : &back) += 1;
+	}
+	measure("pages", back);
+	return kept;
+}
+
+static void all_come_back(const struct test *t)
+{
+	struct td td = populated(t);
+
+	expect_eq(expect_reclaimed(&td), 0, "pages that the module keeps");
+}
+
+/* Which TDH.PHYMEM.PAGE.RECLAIM fails; from the end if it is negative, -1: the root page's. */
+struct failure {
+	int nth;
+	unsigned int kept;	/* this page, and with it the root page, which counts it */
+};
+static const struct failure first = { 1, 2 }, table = { -2, 2 }, root = { -1, 1 };
+
+static void kept(const struct test *t)
+{
+	const struct failure *f = t->tc->arg;
+	struct softtdx_state before = softtdx_state();
+	struct softtdx_rule rule = { .leaf = TDH_PHYMEM_PAGE_RECLAIM,
+				     .status = "TDX_PAGE_METADATA_INCORRECT", .nth = f->nth };
+	struct td td = populated(t);
+
+	if (f->nth < 0)		/* all pages but those of guest_memfd, and the root page */
+		rule.nth += softtdx_state().pages - before.pages - 2 * NR_PAGES + 2;
+	softtdx_inject_rule(&rule);
+	expect_splat();
+	expect_eq(expect_reclaimed(&td), f->kept, "pages that the module keeps");
+	softtdx_reset_tds();
+}
+
+/* --- a TD that does not come to be -------------------------------------------------- */
+
+#define ATTEMPTS	8
+
+/* Pages that this thread got and nobody freed. */
+static unsigned int nr_left(const char *text)
+{
+	unsigned int left = 0;
+
+	for (const char *at = text; (at = strstr(at, "mm_page_alloc: ")); at++) {
+		unsigned long long pfn;
+		unsigned int order;
+
+		if (sscanf(at, "mm_page_alloc: page=%*s pfn=0x%llx order=%u", &pfn, &order) == 2)
+			left += !order && !was_freed(at, pfn);
+	}
+	return left;
+}
+
+/*
+ * KVM_TDX_INIT_VM fails half-way: neither pages that the module had nor those
+ * that it did not get yet are left. The kernel may get a page for something
+ * else meanwhile, but not at each attempt.
+ */
+static void failed_init_vm(const struct test *t)
+{
+	struct tracefs_instance *trace = page_trace();
+	unsigned int least = -1;
+
+	(void)t;
+	need(tracefs_event_file_write(trace, "kmem", "mm_page_alloc", "filter",
+				      strf("common_pid == %d", gettid())) >= 0, "filter");
+	need(!tracefs_event_enable(trace, "kmem", "mm_page_alloc"), "kmem:mm_page_alloc");
+	for (int i = 0; i < ATTEMPTS; i++) {
+		struct vm *vm = td_vm();
+		struct kvm_tdx_init_vm *params = td_params(vm);
+		unsigned int left;
+
+		softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_MNG_ADDCX, .nth = 2,
+				    .status = "TDX_RND_NO_ENTROPY", .times = 10 });
+		need(!tracefs_instance_file_clear(trace, "trace"), "an empty trace");
+		need(!tracefs_trace_on(trace), "tracing on");
+		expect_errno(__td_init(vm, params, NULL), EAGAIN, "KVM_TDX_INIT_VM without entropy");
+		vm_close(vm);
+		left = nr_left(recorded(trace));
+		if (left < least)
+			least = left;
+	}
+	expect_eq(least, 0, "pages that are left of a TD that did not come to be");
+}
+
+#define OURS		.vm_types = VM_TDX, .flags = CASE_SEPT | CASE_SOFTTDX,	\
+			.observes = OBSERVE(EV_SEAMCALL)
+#define KEPT(name, summary, which)						\
+	{ name, summary, kept, &which, OURS, .boot = BOOT_TDX_ERRORS,		\
+	  .changes = "makes the kernel print a WARNING, and lose a page" }
+
+static const struct test_case cases[] = {
+	{ "all_come_back", "each page that the module gives back is freed", all_come_back, NULL,
+	  OURS, .boot = BOOT_TDX },
+	KEPT("kept_first", "the first page is not given back: never freed", first),
+	KEPT("kept_last", "the last page before the root is not given back: never freed", table),
+	KEPT("kept_root", "the root page is not given back: never freed", root),
+	{ "failed_init_vm", "KVM_TDX_INIT_VM fails half-way: no page is left", failed_init_vm, NULL,
+	  OURS, .boot = BOOT_TDX },
+};
+
+TEST_MAIN("the pages of a TD that ends, and of one that never was", cases)
