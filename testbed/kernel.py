@@ -133,6 +133,7 @@ class Build:
 
     def _publish(self, folder: Path) -> None:
         with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):
+            overlay.renew(self._source)
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")

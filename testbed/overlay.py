@@ -63,14 +63,25 @@ def content_of_softtdx() -> str:
 
 
 def make(tree: Path, folder: Path) -> None:
-    """Makes the overlay, or brings it up to date; what did not change is left alone."""
+    """Makes the overlay, or brings its links up to date; what did not change is left alone."""
     for name in PLACE.parts:
         link_all(tree, folder, apart=(name,))
         tree, folder = tree / name, folder / name
     link_all(tree, folder, apart=("Makefile",))
-    copy_softtdx(folder / "softtdx")
+    if not (folder / "softtdx").is_dir():
+        copy_softtdx(folder / "softtdx")
     text = (tree / "Makefile").read_text() + "\n".join(LINES) + "\n"
     write(folder / "Makefile", text.encode())
+
+
+def renew(tree: Source) -> None:
+    """Brings softtdx in an overlay up to date.
+
+    The caller holds the lock of the build tree: checkouts of this suite share both, and each
+    builds its own softtdx.
+    """
+    if tree.additions:
+        copy_softtdx(tree.path / PLACE / "softtdx")
 
 
 def copy_softtdx(folder: Path) -> None:

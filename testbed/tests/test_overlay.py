@@ -44,13 +44,16 @@ class OverlayTest(FolderTest):
         self.assertTrue((self.made / PLACE / "softtdx/Kbuild").is_file())
 
     def test_softtdx_is_renewed_by_content(self) -> None:
-        """Its files' times in another checkout say nothing."""
+        """Its files' times in another checkout say nothing; and only a build renews it."""
         self.make()
+        source = Source(self.made, "linux 1", fixed=True, additions="some")
         kbuild, model = (self.made / PLACE / "softtdx" / name for name in ("Kbuild", "model/sept.c"))
         stamp = kbuild.stat().st_mtime_ns
         model.write_text("of another checkout\n")
         (model.parent / "gone.c").write_text("no longer there\n")
         self.make()
+        self.assertEqual(model.read_text(), "of another checkout\n")
+        overlay.renew(source)
         self.assertEqual(kbuild.stat().st_mtime_ns, stamp)
         self.assertEqual(model.read_bytes(), (overlay.SOFTTDX / "model/sept.c").read_bytes())
         self.assertFalse((model.parent / "gone.c").exists())
