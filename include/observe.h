@@ -76,7 +76,7 @@ struct observer;
  */
 const char *observe_missing(unsigned int mask);
 
-/* Start to observe @vm, from now on. */
+/* Start to observe @vm, from now on. NULL if @mask is 0. */
 struct observer *observe(struct vm *vm, unsigned int mask);
 
 /*

@@ -45,7 +45,11 @@ void undo_start_guardian(void);
  */
 void undo_watch_group(pid_t group);
 
-/* Undo all recorded steps; returns how many could not be undone. */
+/* All steps so far outlive the case: undo_case() leaves them alone. */
+void undo_keep(void);
+
+/* Undo the case's steps, or all of them; returns how many could not be undone. */
+int undo_case(void);
 int undo_all(void);
 
 #endif /* UNDO_H */

@@ -320,6 +320,11 @@ static void judge_death(int wstatus)
 	outcome->status = CASE_DIED;
 }
 
+static bool failed(const struct outcome *o)
+{
+	return o->status != CASE_PASS && o->status != CASE_SKIP && o->status != CASE_XFAIL;
+}
+
 static void run_case(const struct test *t, const struct options *opt,
 		     const sigset_t *mask)
 {
@@ -351,11 +356,14 @@ static void run_case(const struct test *t, const struct options *opt,
 		outcome->status = CASE_TIMEOUT;
 	else if (wstatus || outcome->status == CASE_DIED)
 		judge_death(wstatus);
-	if (undo_all())
+	if (undo_case())
 		outcome->status = CASE_FAIL;
 	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
 		reset_left_tds();
 	judge_splats();
+	/* Whatever went wrong shall not go wrong again for what was kept. */
+	if (failed(outcome) && tracing_drop())
+		outcome->status = CASE_FAIL;
 	measure("seconds", now() - start);
 }
 
@@ -387,12 +395,12 @@ static void print_result(size_t number, const struct test *t)
 
 static int run_plan(const struct plan *plan, const struct options *opt)
 {
-	size_t failed = 0, skipped = 0;
+	size_t nr_failed = 0, nr_skipped = 0;
 	sigset_t set, mask;
 
 	undo_init();
 	undo_start_guardian();
-	observe_prepare();
+	tracing_prepare();
 	/* Helpers that a case leaves become our children: end_group() waits for them. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
@@ -408,7 +416,7 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	sigprocmask(SIG_BLOCK, &set, &mask);
 
 	for (size_t i = 0; i < plan->nr; i++) {
-		if (failed && opt->fail_fast) {
+		if (nr_failed && opt->fail_fast) {
 			outcome->status = CASE_SKIP;
 			strcpy(outcome->reason, "not run: --fail-fast, a case before failed");
 		} else {
@@ -416,11 +424,11 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 		}
 		print_result(i + 1, &plan->tests[i]);
 		fflush(stdout);
-		skipped += outcome->status == CASE_SKIP;
-		failed += outcome->status != CASE_PASS && outcome->status != CASE_SKIP &&
-			  outcome->status != CASE_XFAIL;
+		nr_skipped += outcome->status == CASE_SKIP;
+		nr_failed += failed(outcome);
 	}
-	return failed ? 1 : skipped == plan->nr ? KSFT_SKIP : 0;
+	tracing_drop();
+	return nr_failed ? 1 : nr_skipped == plan->nr ? KSFT_SKIP : 0;
 }
 
 int test_main(int argc, char **argv, const char *summary,

@@ -46,6 +46,8 @@ int kmsg_end(void);
  * Once a program: learn the kernel's symbols, and remove tracing instances and
  * probes of dead owners.
  */
-void observe_prepare(void);
+void tracing_prepare(void);
+/* Remove what cases left for the next ones, with all that is to be undone. */
+int tracing_drop(void);
 
 #endif /* CASE_RUN_H */

@@ -13,6 +13,7 @@
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "tdx_host.h"
+#include "tracing.h"
 #include "undo.h"
 #include "vm.h"
 
@@ -122,13 +123,15 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		test_skip("%s", missing);
 	if (tc->flags & CASE_UFFD)
 		need_uffd();
+	missing = observe_missing(tc->observes);
+	if (missing)
+		test_skip("%s", missing);
+	/* Before the case changes anything of its own: this outlives it. */
+	tracing_provide(tc->observes);
 	if (tc->hugepages_2m)
 		need_hugepages(SZ_2M, tc->hugepages_2m);
 	if (tc->hugepages_1g)
 		need_hugepages(SZ_1G, tc->hugepages_1g);
-	missing = observe_missing(tc->observes);
-	if (missing)
-		test_skip("%s", missing);
 }
 
 void print_changes(const struct test *t)

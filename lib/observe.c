@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The observer: a tracing instance, and what its events add up to. */
-#include <fcntl.h>
-#include <signal.h>
+/* The observer: what the events of a tracing instance add up to. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,27 +8,20 @@
 #include <tracefs/tracefs.h>
 #include <unistd.h>
 
-#include "case_run.h"
-#include "kernel.h"
 #include "observe.h"
-#include "probes.h"
 #include "sept.h"
 #include "spte_map.h"
-#include "undo.h"
+#include "testcase.h"
+#include "tracing.h"
 #include "vm.h"
 
-#define OWNER		"ktdx"
-#define BUFFER_KIB	4096		/* a CPU */
 #define MAX_TASKS	64
 
 struct observer {
 	uint64_t kvm;			/* struct kvm * of the VM */
 	uint64_t question;		/* the extension that tells it */
-	char group[32], instance_name[32];
-	struct tracefs_instance *instance;
+	struct tracing *tracing;
 	struct tep_handle *tep;
-	struct source sources[MAX_SOURCES];
-	int nr_sources;
 
 	uint64_t tdr;			/* of the VM, if SEAMCALLs are observed */
 	struct task { int pid; uint64_t kvm, tdr; } tasks[MAX_TASKS];
@@ -52,7 +43,7 @@ const char *level_name(int level)
 	}
 }
 
-/* --- set-up and removal ------------------------------------------------------- */
+/* --- set-up ------------------------------------------------------- */
 
 static char *read_tracefs(const char *file, int *size)
 {
@@ -88,7 +79,7 @@ static struct tep_event *parse_event(struct tep_handle *tep, const struct source
 	return event;
 }
 
-static void source_enable(struct observer *o, struct source *s)
+static void source_parse(struct observer *o, struct source *s)
 {
 	struct tep_event *event = parse_event(o->tep, s);
 
@@ -106,13 +97,6 @@ static void source_enable(struct observer *o, struct source *s)
 	s->old = tep_find_field(event, "old_spte");
 	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
 		 tep_find_field(event, "spte");
-
-	if (s->filter)
-		need(tracefs_event_file_write(o->instance, s->system, s->name, "filter",
-					      s->filter) >= 0,
-		     "filter %s of %s", s->filter, s->name);
-	need(!tracefs_event_enable(o->instance, s->system, s->name),
-	     "enabling %s:%s", s->system, s->name);
 }
 
 /*
@@ -129,39 +113,28 @@ static void learn_struct_kvm(struct observer *o, struct vm *vm)
 	need(o->kvm, "the address of struct kvm");
 }
 
-/* Probes and an instance for the events of @mask, not enabled yet. */
 static struct observer *observer_new(unsigned int mask)
 {
-	static int nr_observers;
 	struct observer *o = calloc(1, sizeof(*o));
 
 	o->sptes = spte_map_new();
-	snprintf(o->group, sizeof(o->group), OWNER "_%d_%d", getpid(), nr_observers);
-	snprintf(o->instance_name, sizeof(o->instance_name), OWNER "-%d-%d", getpid(),
-		 nr_observers++);
-
-	o->nr_sources = probes_attach(o->group, mask, o->sources);
-
-	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), o->instance_name));
-	o->instance = tracefs_instance_create(o->instance_name);
-	need(o->instance, "tracing instance %s", o->instance_name);
-	need(tracefs_instance_file_write(o->instance, "trace_clock", "mono") >= 0,
-	     "trace clock mono");
-	need(tracefs_instance_file_write(o->instance, "buffer_size_kb",
-					 strf("%d", BUFFER_KIB)) >= 0,
-	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
+	o->tracing = tracing_get(mask);
 	return o;
 }
 
 struct observer *observe(struct vm *vm, unsigned int mask)
 {
-	struct observer *o = observer_new(mask);
+	struct observer *o;
 
+	if (!mask)
+		return NULL;
+	o = observer_new(mask);
 	if (mask & OBSERVE(EV_SEAMCALL))
 		o->tdr = sept_tdr(vm);
 	o->tep = new_parser();
-	for (int i = 0; i < o->nr_sources; i++)
-		source_enable(o, &o->sources[i]);
+	for (int i = 0; i < o->tracing->nr_sources; i++)
+		source_parse(o, &o->tracing->sources[i]);
+	tracing_enable(o->tracing);
 
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
@@ -179,52 +152,6 @@ void observer_follow(struct observer *o, struct vm *vm)
 		o->tdr = sept_tdr(vm);
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
-}
-
-static bool owner_is_dead(const char *name, char separator)
-{
-	int pid;
-
-	if (strncmp(name, OWNER, strlen(OWNER)) || name[strlen(OWNER)] != separator)
-		return false;
-	pid = atoi(name + strlen(OWNER) + 1);
-	return pid > 0 && kill(pid, 0) && errno == ESRCH;
-}
-
-/*
- * What a guardian should have removed, and could not: it was killed, too, or
- * an older suite had none.  Only of processes that are gone.
- */
-static void sweep(void)
-{
-	struct tracefs_dynevent **events;
-	char **instances;
-
-	if (!tracefs_tracing_dir())
-		return;
-	instances = tracefs_instances("^" OWNER "-");
-	for (int i = 0; instances && instances[i]; i++)
-		if (owner_is_dead(instances[i], '-'))
-			rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), instances[i]));
-	tracefs_list_free(instances);
-
-	events = tracefs_dynevent_get_all(TRACEFS_DYNEVENT_KPROBE | TRACEFS_DYNEVENT_KRETPROBE,
-					  NULL);
-	for (int i = 0; events && events[i]; i++) {
-		char *system = NULL;
-
-		tracefs_dynevent_info(events[i], &system, NULL, NULL, NULL, NULL);
-		if (system && owner_is_dead(system, '_'))
-			tracefs_dynevent_destroy(events[i], false);
-		free(system);
-	}
-	tracefs_dynevent_list_free(events);
-}
-
-void observe_prepare(void)
-{
-	kernel_read_symbols();
-	sweep();
 }
 
 /* --- reading ------------------------------------------------------------------ */
@@ -287,9 +214,9 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	uint64_t kvm;
 
 	(void)cpu;
-	for (int i = 0; i < o->nr_sources && !s; i++)
-		if (o->sources[i].id == event->id)
-			s = &o->sources[i];
+	for (int i = 0; i < o->tracing->nr_sources && !s; i++)
+		if (o->tracing->sources[i].id == event->id)
+			s = &o->tracing->sources[i];
 	if (!s)
 		return 0;
 
@@ -327,71 +254,22 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	return 0;
 }
 
-/* Counters of the buffer, summed over the CPUs. */
-struct buffer_counts {
-	unsigned long entries, overrun, dropped;
-};
-
-static unsigned long counter(const char *text, const char *name)
-{
-	const char *p = text ? strstr(text, name) : NULL;
-
-	return p ? strtoul(p + strlen(name), NULL, 10) : 0;
-}
-
-static struct buffer_counts buffer_counts(struct observer *o)
-{
-	struct buffer_counts counts = { 0 };
-
-	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
-		char *file = strf("per_cpu/cpu%d/stats", cpu), *text;
-
-		text = tracefs_instance_file_read(o->instance, file, NULL);
-		counts.entries += counter(text, "entries: ");
-		counts.overrun += counter(text, "\noverrun: ");
-		counts.dropped += counter(text, "\ndropped events: ");
-		free(text);
-		free(file);
-	}
-	return counts;
-}
-
-/*
- * Lines of kprobe_profile, "  name  hits  misses", whose name contains @part:
- * ours contain the group.
- */
-static void probe_profile(const char *part, unsigned long *hits, unsigned long *misses)
-{
-	char *text = tracefs_instance_file_read(NULL, "kprobe_profile", NULL);
-	unsigned long hit, miss;
-	char *line, *rest = text;
-
-	*hits = *misses = 0;
-	while (rest && (line = strsep(&rest, "\n"))) {
-		if (!strstr(line, part) || sscanf(line, "%*s %lu %lu", &hit, &miss) != 2)
-			continue;
-		*hits += hit;
-		*misses += miss;
-	}
-	free(text);
-}
-
 static void drain(struct observer *o)
 {
-	tracefs_iterate_raw_events(o->tep, o->instance, NULL, 0, on_record, o);
+	tracefs_iterate_raw_events(o->tep, o->tracing->instance, NULL, 0, on_record, o);
 }
 
 void observer_sync(struct observer *o)
 {
-	unsigned long lost, hits;
 	struct buffer_counts counts;
+	unsigned long lost;
 
 	drain(o);
-	counts = buffer_counts(o);
+	counts = tracing_buffer(o->tracing);
 	lost = counts.overrun + counts.dropped;
 	errno = EOVERFLOW;
 	need(!lost, "tracing lost %lu events", lost);
-	probe_profile(o->group, &hits, &lost);
+	lost = tracing_missed(o->tracing);
 	need(!lost, "probes missed %lu calls", lost);
 }
 
@@ -413,44 +291,39 @@ struct observer *observe_counts(void)
 {
 	struct observer *o = observer_new(OBSERVE(EV_FAULT));
 
-	for (int i = 0; i < o->nr_sources; i++) {
-		const struct source *s = &o->sources[i];
+	for (int i = 0; i < o->tracing->nr_sources; i++) {
+		struct source *s = &o->tracing->sources[i];
 
 		if (s->type != EV_FAULT)
 			continue;
-		need(tracefs_event_file_write(o->instance, s->system, s->name, "filter",
-					      strf("ret == %d", PF_RETRY)) >= 0,
-		     "filter of %s", s->name);
-		need(!tracefs_event_enable(o->instance, s->system, s->name), "enabling %s",
-		     s->name);
+		s->filter = strf("ret == %d", PF_RETRY);
+		tracing_enable_source(o->tracing, s);
 	}
 	return o;
 }
 
 struct fault_counts observer_counts(struct observer *o)
 {
-	struct buffer_counts buffer = buffer_counts(o);
-	struct fault_counts counts = { .retries = buffer.entries + buffer.overrun };
-	unsigned long misses;
+	struct buffer_counts buffer = tracing_buffer(o->tracing);
+	unsigned long missed = tracing_missed(o->tracing);
 
-	probe_profile(strf(" fault_%s ", o->group), &counts.faults, &misses);
 	errno = EOVERFLOW;
-	need(!misses && !buffer.dropped, "probes missed %lu calls, tracing dropped %lu events",
-	     misses, buffer.dropped);
-	return counts;
+	need(!missed && !buffer.dropped, "probes missed %lu calls, tracing dropped %lu events",
+	     missed, buffer.dropped);
+	return (struct fault_counts){
+		.faults = tracing_faults(o->tracing),
+		.retries = buffer.entries + buffer.overrun,
+	};
 }
 
 void observer_pause(struct observer *o)
 {
-	need(!tracefs_trace_off(o->instance), "tracing off");
+	need(!tracefs_trace_off(o->tracing->instance), "tracing off");
 }
 
 unsigned long observer_fault_calls(struct observer *o)
 {
-	unsigned long hits, misses;
-
-	probe_profile(strf(" fault_%s ", o->group), &hits, &misses);
-	return hits;
+	return tracing_faults(o->tracing);
 }
 
 bool observer_wait(struct observer *o, enum event_type type, double seconds)

@@ -132,37 +132,48 @@ const char *observe_missing(unsigned int mask)
 	return NULL;
 }
 
-static struct source probe_create(const char *group, const struct probe_def *def)
+static struct source probe(const char *group, const struct probe_def *def)
 {
-	const char *symbol = symbol_of(def);
 	/* kprobe_profile shows names without groups: make them unique, too. */
 	const char *name = strf("%s_%s", def->name, group);
 
-	/* 128: return probes of as many calls at once. */
-	need(tracefs_instance_file_append(NULL, "kprobe_events",
-			strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", group, name,
-			     symbol, def->args)) > 0,
-	     "probe on %s (%s): %s", symbol, def->args, tracefs_error_last(NULL) ?: "");
-	return (struct source){ .type = def->type, .system = group, .name = name,
-				.filter = def->filter };
+	return (struct source){
+		.type = def->type, .system = group, .name = name, .filter = def->filter,
+		/* 128: return probes of as many calls at once. */
+		.definition = strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", group,
+				   name, symbol_of(def), def->args),
+	};
 }
 
-int probes_attach(const char *group, unsigned int mask, struct source *sources)
+int probes_list(const char *group, unsigned int mask, struct source *sources)
 {
-	char *path = tracefs_get_tracing_file("kprobe_events");
 	int nr = 0;
-
-	undo_append(path, strf("-:%s/", group));
-	tracefs_put_tracing_file(path);
 
 	mask = with_helpers(mask);
 	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
 		if (mask & OBSERVE(probe_defs[i].type))
-			sources[nr++] = probe_create(group, &probe_defs[i]);
+			sources[nr++] = probe(group, &probe_defs[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++)
 		if (tracepoint_wanted(&tracepoint_defs[i], mask))
 			sources[nr++] = (struct source){ .type = tracepoint_defs[i].type,
 							 .system = tracepoint_defs[i].system,
 							 .name = tracepoint_defs[i].name };
 	return nr;
+}
+
+void probes_attach(const char *group, const struct source *sources, int nr)
+{
+	char *path = tracefs_get_tracing_file("kprobe_events");
+
+	undo_append(path, strf("-:%s/", group));
+	tracefs_put_tracing_file(path);
+
+	for (int i = 0; i < nr; i++) {
+		const char *definition = sources[i].definition;
+
+		if (!definition)
+			continue;
+		need(tracefs_instance_file_append(NULL, "kprobe_events", definition) > 0,
+		     "probe %s: %s", definition, tracefs_error_last(NULL) ?: "");
+	}
 }

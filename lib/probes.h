@@ -16,6 +16,7 @@ enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY };
 struct source {
 	int type;
 	const char *system, *name;
+	const char *definition;		/* of the probe, for kprobe_events; or NULL */
 	const char *filter;		/* or NULL */
 	int id;				/* tep event id */
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
@@ -23,10 +24,12 @@ struct source {
 };
 
 /*
- * Create the probes for the events of @mask as group @group, to be undone when
- * the case ends.  Fills @sources (MAX_SOURCES), not enabled yet; returns their
- * number.  Names live as long as the process.
+ * Fills @sources (MAX_SOURCES) with what shows the events of @mask, its probes named
+ * for the group @group; returns their number.  Names live as long as the process.
  */
-int probes_attach(const char *group, unsigned int mask, struct source *sources);
+int probes_list(const char *group, unsigned int mask, struct source *sources);
+
+/* Create the probes of @sources, to be undone; they are not enabled yet. */
+void probes_attach(const char *group, const struct source *sources, int nr);
 
 #endif /* PROBES_H */

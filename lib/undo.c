@@ -28,7 +28,7 @@ struct undo_step {
 /* Shared by the program, its cases and the guardian. */
 static struct undo_log {
 	_Atomic pid_t group;		/* undo_watch_group() */
-	atomic_uint nr;
+	atomic_uint nr, nr_kept;
 	struct undo_step steps[256];
 } *undo_log;
 
@@ -138,12 +138,17 @@ static int undo_step(const struct undo_step *step)
 	return -EINVAL;
 }
 
-int undo_all(void)
+void undo_keep(void)
+{
+	atomic_store(&undo_log->nr_kept, atomic_load(&undo_log->nr));
+}
+
+int undo_case(void)
 {
 	unsigned int nr = atomic_load(&undo_log->nr);
 	int failed = 0;
 
-	while (nr--) {
+	while (nr-- > atomic_load(&undo_log->nr_kept)) {
 		int err = undo_step(&undo_log->steps[nr]);
 
 		/* A probe that the killed case never created is no loss. */
@@ -155,6 +160,12 @@ int undo_all(void)
 		atomic_store(&undo_log->nr, nr);
 	}
 	return failed;
+}
+
+int undo_all(void)
+{
+	atomic_store(&undo_log->nr_kept, 0);
+	return undo_case();
 }
 
 static void wait_for_death_of(pid_t parent)

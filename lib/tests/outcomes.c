@@ -271,6 +271,23 @@ static void changes_and_passes(const struct test *t)
 	change();
 }
 
+/* For the program, not for the case. */
+static void keeps_a_change(const struct test *t)
+{
+	(void)t;
+	undo_rmdir(in_dir("kept"));
+	expect_ok(mkdir(in_dir("kept"), 0700), "mkdir");
+	undo_keep();
+	change();
+}
+
+static void change_is_kept(const struct test *t)
+{
+	(void)t;
+	expect_ok(access(in_dir("kept"), F_OK), "access to what the case before kept");
+	change();
+}
+
 static void changes_and_fails(const struct test *t)
 {
 	(void)t;
@@ -361,6 +378,8 @@ static const struct test_case cases[] = {
 	PLAIN(leaves_child, "Leaves a child process behind"),
 	PLAIN(child_is_gone, "It is gone when the next case begins"),
 	PLAIN(changes_and_passes, "Changes are undone when a case passed"),
+	PLAIN(keeps_a_change, "A change for the cases that follow"),
+	PLAIN(change_is_kept, "... is there in the next, whose own are undone"),
 	PLAIN(changes_and_fails, "... when it failed"),
 	PLAIN(changes_and_crashes, "... when it crashed"),
 	PLAIN(changes_and_is_killed, "... when somebody killed it"),

@@ -81,6 +81,8 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "leaves_child": ("ok", []),
     "child_is_gone": ("ok", []),
     "changes_and_passes": ("ok", []),
+    "keeps_a_change": ("ok", []),
+    "change_is_kept": ("ok", []),
     "changes_and_fails": ("not ok", [
         "outcomes.c:LINE: failure after a change",
         "  expected: false",

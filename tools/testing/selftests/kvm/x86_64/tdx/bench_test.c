@@ -6,7 +6,6 @@
  *
  * The cases run this program again, with cases that run on request only.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,38 +93,6 @@ static char *finish(struct child c, int *code)
 	return text;
 }
 
-/* The parent of @pid, or 0. */
-static pid_t parent_of(pid_t pid)
-{
-	char *path = strf("/proc/%d/stat", pid);
-	FILE *f = fopen(path, "re");
-	int ppid = 0;
-
-	if (f) {
-		if (fscanf(f, "%*d (%*[^)]) %*c %d", &ppid) != 1)
-			ppid = 0;
-		fclose(f);
-	}
-	free(path);
-	return ppid;
-}
-
-/* The tracing instance of a case of program @parent, or NULL. */
-static char *instance_of(pid_t parent)
-{
-	DIR *dir = opendir(TRACEFS "/instances");
-	struct dirent *d;
-	char *name = NULL;
-
-	while (dir && !name && (d = readdir(dir)))
-		if (!strncmp(d->d_name, "ktdx-", 5) &&
-		    parent_of(atoi(d->d_name + 5)) == parent)
-			name = strdup(d->d_name);
-	if (dir)
-		closedir(dir);
-	return name;
-}
-
 static bool file_contains(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "re");
@@ -145,24 +112,25 @@ static void killed_leaves_nothing(const struct test *t)
 {
 	long pool = meminfo("HugePages_Total"), free_pages = meminfo("HugePages_Free");
 	struct child c = run_self("on_request_observed.default");
+	char *instance = strf(TRACEFS "/instances/ktdx-%d-0", c.pid);
+	char *group = strf("ktdx_%d_", c.pid);
 	double deadline = now() + 10;
-	char *instance, *path, *group;
 	int code;
 
 	(void)t;
-	while (!(instance = instance_of(c.pid)))
-		need(now() < deadline, "a tracing instance of the program");
-	path = strf(TRACEFS "/instances/%s", instance);
-	group = strf("ktdx_%d_", atoi(instance + 5));
+	/* It takes pages last. */
+	while (meminfo("HugePages_Free") == free_pages)
+		need(now() < deadline, "the program's use of hugetlb pages");
+	expect_true(!access(instance, F_OK), "tracing instance %s is there", instance);
 	kill(c.pid, SIGKILL);
 	finish(c, &code);
 
 	deadline = now() + 5;
-	while ((!access(path, F_OK) || file_contains(TRACEFS "/kprobe_events", group) ||
+	while ((!access(instance, F_OK) || file_contains(TRACEFS "/kprobe_events", group) ||
 		meminfo("HugePages_Total") != pool || meminfo("HugePages_Free") != free_pages) &&
 	       now() < deadline)
 		usleep(1000);
-	expect_true(access(path, F_OK), "tracing instance %s is gone", instance);
+	expect_true(access(instance, F_OK), "tracing instance %s is gone", instance);
 	expect_true(!file_contains(TRACEFS "/kprobe_events", group), "probes %s* are gone", group);
 	expect_eq(meminfo("HugePages_Total"), pool, "hugetlb pages in the pool");
 	expect_eq(meminfo("HugePages_Free"), free_pages, "free hugetlb pages");
