@@ -8,12 +8,12 @@ writes the guest's second serial port to a file that it is given.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +48,7 @@ class Emulator(Protocol):
     where_keys: Sequence[bytes]
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator, which does not outlive this process, whatever ends it."""
     with subprocess.Popen(
@@ -62,10 +62,23 @@ def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Pope
             process.kill()
 
 
+def patience(pid: int) -> float:
+    """Seconds on the watchdog's clock for the emulator @pid: it stands still while the
+    emulator is ready to run and others have the CPUs, which tells nothing of its guest."""
+    waited = 0.0
+    for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):      # of a thread that has just ended
+            waited = max(waited, int(stat.read_text().split()[1]) / 1e9)
+    return time.monotonic() - waited
+
+
 class Run:
     """The life of one boot: both channels are read until the emulator ends."""
 
-    def __init__(self, watchdog: Watchdog, on_event: Callable[[Event], None], log: Path) -> None:
+    def __init__(
+        self, pid: int, watchdog: Watchdog, on_event: Callable[[Event], None], log: Path
+    ) -> None:
+        self._pid = pid
         self._watchdog = watchdog
         self._on_event = on_event
         self._log = log.open("wb", buffering=0)
@@ -78,15 +91,16 @@ class Run:
         known = find_panic(self._text())
         self._tail = (self._tail + data)[-CONSOLE_TAIL:]
         if not known and find_panic(self._text()):
-            self._watchdog.dying(time.monotonic())
+            self._watchdog.dying(patience(self._pid))
 
     def _text(self) -> str:
         return self._tail.decode(errors="replace").replace("\r", "")
 
     def _results(self, events: Iterator[Event]) -> None:
+        now = patience(self._pid)
         for event in events:
             self._done = self._done or isinstance(event, Done)
-            self._watchdog.see(event, time.monotonic())
+            self._watchdog.see(event, now)
             self._on_event(event)
 
     def follow(
@@ -100,8 +114,8 @@ class Run:
         )
         complaint = None
         while selector.get_map() and complaint is None:
-            self._pump(selector, self._watchdog.left(time.monotonic()))
-            complaint = self._watchdog.complaint(time.monotonic())
+            self._pump(selector, self._watchdog.left(patience(self._pid)))
+            complaint = self._watchdog.complaint(patience(self._pid))
         console = self._text()
         if complaint and not self._done and not find_panic(console):
             self._ask_where(process, selector, where)
@@ -145,7 +159,7 @@ def run_boot(
         command = emulator.command(boot, f"/dev/fd/{writer}")
         with running(command, writer) as process:
             os.close(writer)
-            run = Run(watchdog, on_event, console_log)
+            run = Run(process.pid, watchdog, on_event, console_log)
             return run.follow(process, reader, emulator.where_keys)
     finally:
         os.close(reader)

@@ -19,8 +19,9 @@ PANIC = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds of wall time.  The library in the guest ends a case at its own
-    limit; the watchdog is for a kernel that no longer lets it."""
+    """Seconds, without those in which a busy machine kept the emulator waiting.  The
+    library in the guest ends a case at its own limit; the watchdog is for a kernel
+    that no longer lets it."""
 
     boot: float = 60
     step: float = 60          # between two cases: a test starts, ends, cleans up

@@ -71,6 +71,17 @@ class EmulatorTest(FolderTest):
         ])
         self.assertEqual(self.log.read_text(), "last words\nwhere?\n")
 
+    def test_busy_machine_is_no_hang(self) -> None:
+        """Eight others have the CPU that the emulator is allowed to use."""
+        start = time.monotonic()
+        outcome = self.boot(
+            "taskset -p 1 $$ >/dev/null;"
+            " for i in 1 2 3 4 5 6 7 8; do timeout 5 sh -c 'while :; do :; done' & all=\"$all $!\"; done;"
+            " i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done;"
+            " (echo @@boot 7.2; echo @@done) >$R; kill $all")
+        self.assertEqual(outcome, Outcome("ok"))
+        self.assertGreater(time.monotonic() - start, LIMITS.boot)
+
     def test_died(self) -> None:
         outcome = self.boot("echo @@boot 7.2 >$R; echo cannot go on >&2; exit 7")
         self.assertEqual(outcome.kind, "died")
