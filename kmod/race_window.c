@@ -104,12 +104,11 @@ static bool let_go(struct point *p)
 	return READ_ONCE(p->release) || READ_ONCE(p->gone);
 }
 
-/* False when the limit came first. */
-static bool spin_until_let_go(struct point *p)
+/* False when the limit came first. @seen: calls of the other function before the hold. */
+static bool spin_until_let_go(struct point *p, long seen)
 {
 	u64 now = ktime_get_mono_fast_ns(), end_of_grace = U64_MAX;
 	u64 deadline = now + p->arm.limit_ms * (u64)NSEC_PER_MSEC;
-	long seen = p->until ? atomic_long_read(&p->until->hits) : 0;
 
 	for (; now < deadline; now = ktime_get_mono_fast_ns()) {
 		if (let_go(p) || now >= end_of_grace)
@@ -125,6 +124,7 @@ static bool spin_until_let_go(struct point *p)
 static void hold(struct point *p)
 {
 	bool in_time;
+	long seen;
 
 	if (atomic_cmpxchg(&p->busy, 0, 1))
 		return;
@@ -133,13 +133,15 @@ static void hold(struct point *p)
 		return;
 	}
 	WRITE_ONCE(p->release, false);
+	/* Whoever learns that we are held may be faster to call it than we are to look. */
+	seen = p->until ? atomic_long_read(&p->until->hits) : 0;
 	smp_store_release(&p->held, true);
 	wake_up_all(&p->wait);
 	if (preemptible() && !p->until)
 		in_time = wait_event_idle_timeout(p->wait, let_go(p),
 						  msecs_to_jiffies(p->arm.limit_ms));
 	else
-		in_time = spin_until_let_go(p);
+		in_time = spin_until_let_go(p, seen);
 	p->nr_held++;
 	p->nr_expired += !in_time;
 	p->released_ns = ktime_get_mono_fast_ns();
