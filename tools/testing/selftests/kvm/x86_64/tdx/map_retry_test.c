@@ -15,10 +15,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
+#include "invalidate.h"
 #include "known_issues.h"
 #include "matrix.h"
 #include "testcase.h"
@@ -54,11 +54,20 @@ static struct scene scene(const struct test *t, enum mem_kind kind)
 
 /* --- invalidations inside of the window ---------------------------------------- */
 
-struct invalidation {
-	enum mem_kind kind;
-	void (*act)(struct scene *s);
+/* What is done in the window, to the other page, and how often KVM then looks again. */
+struct meanwhile {
+	const struct invalidation *inv;
 	unsigned long retries;
+	enum mem_kind kind;		/* of the slot */
 };
+
+static void invalidate_other(struct scene *s, const struct invalidation *inv)
+{
+	struct victim v = { .vm = s->f.vm, .gpa = OTHER_GPA, .hva = s->other, .mem = s->f.mem,
+			    .offset = OTHER_GPA - GPA };
+
+	inv->act(&v);
+}
 
 static struct cell cell_of(const struct test *t)
 {
@@ -69,99 +78,41 @@ static struct cell cell_of(const struct test *t)
 /* One window, one invalidation: so many retries, then the right page is mapped. */
 static void invalidate(const struct test *t)
 {
-	const struct invalidation *inv = t->tc->arg;
-	struct scene s = scene(t, inv->kind);
+	const struct meanwhile *m = t->tc->arg;
+	struct scene s = scene(t, m->kind);
 
 	window_open(s.w, WINDOW_GPA, SZ_4K);
-	inv->act(&s);
+	invalidate_other(&s, m->inv);
 	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", WINDOW_GPA);
 
-	expect_eq(observer_retries(s.f.o), inv->retries, "RET_PF_RETRYs of gfn 0x%llx",
+	expect_eq(observer_retries(s.f.o), m->retries, "RET_PF_RETRYs of gfn 0x%llx",
 		  WINDOW_GPA >> 12);
-	expect_eq(observer_faults(s.f.o), inv->retries + 1, "faults of gfn 0x%llx",
+	expect_eq(observer_faults(s.f.o), m->retries + 1, "faults of gfn 0x%llx",
 		  WINDOW_GPA >> 12);
 	expect_mapped(s.f.o, WINDOW_GPA >> 12, LEVEL_4K, pfn_of(hva_of(&s.f, WINDOW_GPA)));
 	measure("attempts", 1);
-	measure("retries", inv->retries);
-	cell_hit(cell_of(t), inv->retries, "mapped");
+	measure("retries", m->retries);
+	cell_hit(cell_of(t), m->retries, "mapped");
 }
 
-static void act_nothing(struct scene *s)
+static void do_nothing(const struct victim *v)
 {
-	(void)s;
-}
-
-static void act_dontneed(struct scene *s)
-{
-	need(!madvise(s->other, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void act_munmap(struct scene *s)
-{
-	need(!munmap(s->other, SZ_4K), "munmap");
-	need(mmap(s->other, SZ_4K, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == s->other, "mmap");
-}
-
-static void act_mprotect(struct scene *s)
-{
-	need(!mprotect(s->other, SZ_4K, PROT_READ), "mprotect");
-}
-
-static void act_mremap(struct scene *s)
-{
-	move_away(s->other);
-}
-
-static void act_collapse(struct scene *s)
-{
-	need(!madvise(s->other, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	need(!madvise(s->other, SZ_2M, MADV_COLLAPSE), "MADV_COLLAPSE");
-}
-
-static void act_migrate(struct scene *s)
-{
-	migrate(s->other);
-}
-
-static void act_pageout(struct scene *s)
-{
-	page_out(s->other);
-}
-
-static void act_fork(struct scene *s)
-{
-	pid_t child = fork();
-
-	(void)s;
-	if (!child)
-		_exit(0);
-	need(child > 0 && waitpid(child, NULL, 0) == child, "fork");
-}
-
-static void act_punch(struct scene *s)
-{
-	mem_punch_hole(s->f.mem, s->other - s->f.mem->hva, SZ_4K);
-}
-
-static void act_attribute(struct scene *s)
-{
-	vm_set_private(s->f.vm, OTHER_GPA, SZ_4K);
+	(void)v;
 }
 
 /* Memory of this process that no slot uses. */
-static void act_outside_slot(struct scene *s)
+static void drop_outside_slot(const struct victim *v)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
-	(void)s;
+	(void)v;
 	need(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 /* Memory of another VM of this process. */
-static void act_other_vm(struct scene *s)
+static void drop_of_other_vm(const struct victim *v)
 {
-	struct vm *vm = vm_create(s->f.vm->type);
+	struct vm *vm = vm_create(v->vm->type);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
 	slot_add(vm, GPA, mem);
@@ -170,19 +121,25 @@ static void act_other_vm(struct scene *s)
 }
 
 static const struct invalidation
-	i_none = { MEM_ANON, act_nothing, 0 },
-	i_outside = { MEM_ANON, act_outside_slot, 0 },
-	i_other_vm = { MEM_ANON, act_other_vm, 0 },
-	i_dontneed = { MEM_ANON, act_dontneed, 1 },
-	i_munmap = { MEM_ANON, act_munmap, 1 },
-	i_mprotect = { MEM_ANON, act_mprotect, 1 },
-	i_mremap = { MEM_ANON, act_mremap, 1 },
-	i_collapse = { MEM_ANON, act_collapse, 1 },
-	i_migrate = { MEM_ANON, act_migrate, 1 },
-	i_pageout = { MEM_ANON, act_pageout, 1 },
-	i_fork = { MEM_ANON, act_fork, 1 },
-	i_punch = { MEM_MEMFD, act_punch, 1 },
-	i_attribute = { MEM_ANON, act_attribute, 1 };
+	nothing = { .act = do_nothing },
+	outside_slot = { .act = drop_outside_slot },
+	other_vm = { .act = drop_of_other_vm };
+
+static const struct meanwhile
+	m_none = { &nothing, 0, MEM_ANON },
+	m_outside = { &outside_slot, 0, MEM_ANON },
+	m_other_vm = { &other_vm, 0, MEM_ANON },
+	m_dontneed = { &inv_dontneed, 1, MEM_ANON },
+	m_munmap = { &inv_munmap, 1, MEM_ANON },
+	m_mprotect = { &inv_mprotect, 1, MEM_ANON },
+	m_mremap = { &inv_mremap, 1, MEM_ANON },
+	m_collapse = { &inv_collapse, 1, MEM_ANON },
+	m_migrate = { &inv_migrate, 1, MEM_ANON },
+	m_pageout = { &inv_pageout, 1, MEM_ANON },
+	m_fork = { &inv_fork, 1, MEM_ANON },
+	m_punch = { &inv_punch_memfd, 1, MEM_MEMFD },
+	m_ksm = { &inv_ksm_merge, 1, MEM_ANON },
+	m_attribute = { &inv_private, 1, MEM_ANON };
 
 /* A hole in the guest_memfd of another slot: the sequence is the VM's. */
 static void gmem_punch(const struct test *t)
@@ -317,7 +274,7 @@ static void delete_and_dontneed(const struct test *t)
 	catch_signal(SIGUSR1);
 	window_open(s.w, WINDOW_GPA, SZ_4K);
 	deleter = start_deletion(s.f.slot);
-	act_dontneed(&s);
+	invalidate_other(&s, &inv_dontneed);
 	expect_errno(close_or_e1(&s), EAGAIN, "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", WINDOW_GPA);
 	expect_ok(thread_join(deleter, "the deletion"), "deletion of the slot");
 	expect_eq(observer_retries(s.f.o), 1, "RET_PF_RETRYs of gfn 0x%llx", WINDOW_GPA >> 12);
@@ -462,7 +419,7 @@ static void forced_10000(const struct test *t)
 		double opened = now();
 
 		window_open(s.w, gpa, SZ_4K);
-		act_dontneed(&s);
+		invalidate_other(&s, &inv_dontneed);
 		expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx, attempt %u",
 			  (unsigned long long)gpa, i);
 		windows += now() - opened;
@@ -629,28 +586,30 @@ static void roots_invalidated(const struct test *t)
 	.guards = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
 
 static const struct test_case cases[] = {
-	{ "no_invalidation", "a window without invalidation: no retry", invalidate, &i_none,
+	{ "no_invalidation", "a window without invalidation: no retry", invalidate, &m_none,
 	  WINDOW },
-	{ "outside_slot", "memory of no slot is invalidated: no retry", invalidate, &i_outside,
+	{ "outside_slot", "memory of no slot is invalidated: no retry", invalidate, &m_outside,
 	  WINDOW },
-	{ "other_vm", "another VM's memory is invalidated: no retry", invalidate, &i_other_vm,
+	{ "other_vm", "another VM's memory is invalidated: no retry", invalidate, &m_other_vm,
 	  WINDOW },
-	{ "dontneed", "MADV_DONTNEED in the window: one retry", invalidate, &i_dontneed,
+	{ "dontneed", "MADV_DONTNEED in the window: one retry", invalidate, &m_dontneed,
 	  WINDOW },
-	{ "munmap", "munmap and mmap in the window: one retry", invalidate, &i_munmap, WINDOW },
-	{ "mprotect", "mprotect in the window: one retry", invalidate, &i_mprotect, WINDOW },
-	{ "mremap", "mremap in the window: one retry", invalidate, &i_mremap, WINDOW },
-	{ "collapse", "MADV_COLLAPSE in the window: one retry", invalidate, &i_collapse,
+	{ "munmap", "munmap in the window: one retry", invalidate, &m_munmap, WINDOW },
+	{ "mprotect", "mprotect in the window: one retry", invalidate, &m_mprotect, WINDOW },
+	{ "mremap", "mremap in the window: one retry", invalidate, &m_mremap, WINDOW },
+	{ "collapse", "MADV_COLLAPSE in the window: one retry", invalidate, &m_collapse,
 	  .vm_types = BOTH, MAPS, .flags = CASE_UFFD | CASE_THP },
-	{ "migrate", "move_pages in the window: one retry", invalidate, &i_migrate, WINDOW,
+	{ "migrate", "move_pages in the window: one retry", invalidate, &m_migrate, WINDOW,
 	  .nodes = 2 },
-	{ "pageout", "swap-out in the window: one retry", invalidate, &i_pageout, WINDOW },
-	{ "fork", "fork in the window: one retry", invalidate, &i_fork, WINDOW },
-	{ "punch_memfd", "a hole in the memfd in the window: one retry", invalidate, &i_punch,
+	{ "ksm", "KSM merges a page in the window: one retry", invalidate, &m_ksm,
+	  .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .changes = "runs KSM" },
+	{ "pageout", "swap-out in the window: one retry", invalidate, &m_pageout, WINDOW },
+	{ "fork", "fork in the window: one retry", invalidate, &m_fork, WINDOW },
+	{ "punch_memfd", "a hole in the memfd in the window: one retry", invalidate, &m_punch,
 	  WINDOW },
 	{ "punch_gmem", "a hole in another slot's guest_memfd: one retry", gmem_punch, WINDOW },
 	{ "attribute_other", "another gfn becomes private in the window: one retry",
-	  invalidate, &i_attribute, WINDOW_SW },
+	  invalidate, &m_attribute, WINDOW_SW },
 	{ "attribute_flip", "the gfn becomes private in the window: one retry, EFAULT",
 	  attribute_flip, WINDOW_SW },
 	{ "unrelated_range", "another slot's attributes are changing: no waiting",
@@ -678,14 +637,14 @@ static const struct test_case cases[] = {
 	{ "forced_10000", "10,000 forced retries: one each", forced_10000, .vm_types = VM_DEFAULT,
 	  MAPS, .flags = CASE_UFFD, .time_limit_s = 120 },
 	{ "legacy_dontneed", "legacy MMU: MADV_DONTNEED in the window: one retry", invalidate,
-	  &i_dontneed, LEGACY },
+	  &m_dontneed, LEGACY },
 	{ "legacy_punch_memfd", "legacy MMU: a hole in the memfd in the window: one retry",
-	  invalidate, &i_punch, LEGACY },
+	  invalidate, &m_punch, LEGACY },
 	{ "legacy_delete_and_dontneed", "legacy MMU: deletion and invalidation: one retry, EAGAIN",
 	  delete_and_dontneed, LEGACY, GUARDS_INVALID_SLOT },
 
 	{ "dontneed_one_cpu", "MADV_DONTNEED in the window, on one CPU: one retry", invalidate,
-	  &i_dontneed, .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_CPUS1 },
+	  &m_dontneed, .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_CPUS1 },
 
 	{ "convoy_stale_pfn", "the page goes between the last lockless check and mmu_lock",
 	  convoy_stale_pfn, .vm_types = VM_DEFAULT, .cpus = 4, .boot = BOOT_CPUS4,

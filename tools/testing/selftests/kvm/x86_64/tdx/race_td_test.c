@@ -265,10 +265,11 @@ static void spins(struct scene *s, int window)
 	const struct invalidation *inv = s->t->tc->arg;
 	struct hold *on_its_way = hold_arm(.function = inv->comes_by, .at = HOLD_COUNT);
 	struct act_args args = { .s = s };
-	struct thread *actor;
+	/* To make a thread calls the notifiers, too: done before the window. */
+	struct thread *actor = thread_prepare(act_thread, &args);
 
 	open_window(s, window, on_its_way);
-	actor = thread_start(act_thread, &args);
+	thread_go(actor);
 	await_end(s);
 	expect_ok(thread_join(actor, "the invalidation"), "the invalidation");
 	expect_true(args.ended >= hold_released(s->hold),

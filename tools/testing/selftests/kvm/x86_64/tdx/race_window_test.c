@@ -10,43 +10,43 @@
  * made that is no reason to retry; after it is one, once; and with mmu_lock
  * held it cannot happen: the invalidation waits, and then zaps what was mapped.
  *
- * The window inside of get_user_pages() is userfaultfd's, in map_retry_test.
+ * The window inside of get_user_pages() is userfaultfd's, in map_retry_test.  KSM
+ * merges in a kernel thread, which under mmu_lock would be seen by nobody: that it
+ * waits there, as all notifiers do, is not shown.
  */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "hold.h"
+#include "invalidate.h"
+#include "kernel.h"
 #include "matrix.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
-#include "undo.h"
-
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101	/* asm-generic/mman-common.h */
-#endif
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* --- the windows ------------------------------------------------------------------ */
 
-enum { BEFORE_SNAPSHOT, AFTER_SNAPSHOT, AFTER_GUP, BEFORE_LOCK, UNDER_LOCK, NR_WINDOWS,
+enum { BEFORE_SNAPSHOT, AFTER_SNAPSHOT, IN_GUP, AFTER_GUP, BEFORE_LOCK, UNDER_LOCK, NR_WINDOWS,
        BEFORE_LINK = NR_WINDOWS, BEFORE_SET, NR_ALL };
 
 static const struct window_def {
 	const char *name;
-	const char *hva, *gmem;		/* the function at which it opens */
+	const char *hva, *gmem;		/* the function at which it opens; NULL: it does not */
 	enum hold_at at;
 } windows[NR_ALL] = {
 	[BEFORE_SNAPSHOT] = { "before_snapshot", "kvm_mmu_faultin_pfn", "kvm_mmu_faultin_pfn",
 			      HOLD_ENTRY },
 	[AFTER_SNAPSHOT] = { "after_snapshot", "__kvm_faultin_pfn", "kvm_gmem_get_pfn",
 			     HOLD_ENTRY },
+	/* guest_memfd: with a reference to the file, before the page is looked up. */
+	[IN_GUP] = { "in_gup", NULL, "__kvm_gmem_get_pfn", HOLD_ENTRY },
 	[AFTER_GUP] = { "after_gup", "__kvm_faultin_pfn", "kvm_gmem_get_pfn", HOLD_RETURN },
 	[BEFORE_LOCK] = { "before_lock", "kvm_mmu_faultin_pfn", "kvm_mmu_faultin_pfn",
 			  HOLD_RETURN },
@@ -61,13 +61,12 @@ static const struct window_def {
 /* --- the subject ------------------------------------------------------------------- */
 
 struct scene {
+	const struct race *race;
 	struct fixture f;
 	bool td;
 	bool gmem;		/* the gfns are backed by guest_memfd (TD: and private) */
-	uint8_t *other;		/* populated memory of a slot, away from the window's */
 	struct vcpu *vcpu2;
-	bool other_gmem;	/* the invalidation needs ... */
-	struct mem *gmem2;	/* a guest_memfd in a slot of its own */
+	struct mem *gmem2;	/* another guest_memfd, in a slot of its own */
 	bool apart;		/* the page is in a 2M of its own, not beside the others' */
 
 	int window;		/* now open */
@@ -83,6 +82,70 @@ struct scene {
 #define OTHER_GPA(window)	(GPA + (1 + (window)) * SZ_2M)
 #define SLOT_SIZE		((1 + NR_ALL) * SZ_2M)
 #define GMEM2_GPA		(GPA + SZ_1G)
+/* Where the slot must be the window's own. */
+#define SLOT_GPA(window)	(GPA + (8 + (window)) * SZ_1G)
+#define OWN_SLOT_SIZE		(16 * SZ_4K)
+
+/* What meets the fault, and what comes of it. */
+struct race {
+	enum mem_kind kind;		/* of the slot */
+	const struct invalidation *inv;	/* NULL: none */
+	enum { THE_PAGE, NEXT_PAGE, OTHER_PAGE, SHARED_HALF, OTHER_GMEM } of;
+	bool signal;			/* one to the vCPU's thread, before that */
+	void (*act)(struct scene *s);	/* what else happens; NULL: nothing */
+	bool own_slot;			/* which is lost in each window */
+	/* What the fault comes to in the end; NULL: a mapping of the page that is there. */
+	void (*expect)(struct scene *s);
+	const char *outcome;		/* in a word, unless it is an errno */
+	/* The fault sees it from this window on, by a RET_PF_RETRY; 0: AFTER_SNAPSHOT. */
+	int retries_from;
+};
+
+static struct victim victim_of(const struct scene *s)
+{
+	struct slot *slot = s->f.slot;
+	struct victim v = {
+		.vm = s->f.vm, .gpa = s->gpa, .mem = slot->gmem ?: s->f.mem,
+		.held = s->window >= AFTER_GUP,
+	};
+
+	switch (s->race->of) {
+	case THE_PAGE:
+		break;
+	case NEXT_PAGE:
+		v.gpa += SZ_4K;
+		break;
+	case OTHER_PAGE:
+		v.gpa = OTHER_GPA(s->window);
+		v.held = false;
+		break;
+	case SHARED_HALF:
+		v.gpa = slot->gpa;
+		v.mem = s->f.mem;
+		v.held = false;
+		break;
+	case OTHER_GMEM:
+		return (struct victim){ .vm = s->f.vm, .gpa = GMEM2_GPA + s->window * SZ_4K,
+					.mem = s->gmem2, .offset = s->window * SZ_4K };
+	}
+	v.offset = v.gpa - slot->gpa;
+	v.hva = v.mem->hva ? v.mem->hva + v.offset : NULL;
+	return v;
+}
+
+/* Does it leave the gfn mapped when it comes after the fault? */
+static bool spares_gfn(const struct race *race)
+{
+	return race->of > NEXT_PAGE;
+}
+
+/* Does a fault come by, in this kernel? */
+static bool reachable(const struct scene *s, int window)
+{
+	const char *function = s->gmem ? windows[window].gmem : windows[window].hva;
+
+	return function && (window != IN_GUP || kernel_has_function(function));
+}
 
 static int prefault_page(void *arg)
 {
@@ -96,10 +159,14 @@ static int prefault_page(void *arg)
 static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hold *until)
 {
 	const struct window_def *w = &windows[window];
+	struct victim v;
 
 	s->window = window;
 	s->gpa = gpa;
 	s->hva = hva_of(&s->f, gpa);
+	v = victim_of(s);
+	if (s->race->inv && s->race->inv->prepare)
+		s->race->inv->prepare(&v);
 	observer_clear(s->f.o);
 	s->hold = hold_arm(.function = s->gmem ? w->gmem : w->hva, .at = w->at, .until = until);
 	s->vcpu = thread_start(prefault_page, s);
@@ -108,8 +175,17 @@ static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hol
 
 static void open_window(struct scene *s, int window, struct hold *until)
 {
-	s->other = s->gmem ? NULL : hva_of(&s->f, OTHER_GPA(window));
-	open_window_at(s, window, s->apart ? OTHER_GPA(window) + SZ_4K : PAGE_GPA(window), until);
+	uint64_t gpa = PAGE_GPA(window);
+
+	if (s->race->own_slot) {
+		s->f.slot = td_slot_add(s->f.vm, SLOT_GPA(window), OWN_SLOT_SIZE);
+		s->f.mem = s->f.slot->mem;
+		prefault(s->f.vcpu, SLOT_GPA(window), SZ_4K);
+		gpa = SLOT_GPA(window) + SZ_4K;
+	} else if (s->apart) {
+		gpa = OTHER_GPA(window) + SZ_4K;
+	}
+	open_window_at(s, window, gpa, until);
 }
 
 static void await_end(struct scene *s)
@@ -146,23 +222,7 @@ static struct cell cell_of(const struct test *t, const struct scene *s)
 	};
 }
 
-/* --- invalidations ------------------------------------------------------------------ */
-
-struct invalidation {
-	enum mem_kind kind;		/* of the slot */
-	void (*act)(struct scene *s);
-	/* What the fault comes to in the end; NULL: a mapping of the page that is there. */
-	void (*expect)(struct scene *s);
-	const char *outcome;		/* in a word, unless it is an errno */
-	/* Called on its way to mmu_lock, before that is taken; NULL: it does not take it. */
-	const char *comes_by;
-	/* It does not zap the gfn when it comes after the fault. */
-	bool spares_gfn;
-	/* The fault sees it from this window on, by a RET_PF_RETRY; 0: AFTER_SNAPSHOT. */
-	int retries_from;
-};
-
-#define NOTIFIER	"kvm_mmu_notifier_invalidate_range_start"
+/* --- what is seen afterwards -------------------------------------------------------- */
 
 static void expect_page(struct scene *s)
 {
@@ -218,161 +278,6 @@ static void catch_signal(int sig)
 	need(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
-static void act_signal(struct scene *s)
-{
-	syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
-}
-
-static void act_dontneed(struct scene *s)
-{
-	need(!madvise(s->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void act_dontneed_other(struct scene *s)
-{
-	need(!madvise(s->other, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void act_remove(struct scene *s)
-{
-	mem_punch_hole(s->f.mem, s->hva - s->f.mem->hva, SZ_4K);
-}
-
-static void act_munmap(struct scene *s)
-{
-	need(!munmap(s->hva, SZ_4K), "munmap");
-}
-
-static void act_mremap(struct scene *s)
-{
-	move_away(s->hva);
-}
-
-static void act_mprotect(struct scene *s)
-{
-	need(!mprotect(s->hva, SZ_4K, PROT_READ), "mprotect");
-}
-
-/* A page that KVM holds does not move, but is unmapped for the attempt. */
-static void act_migrate(struct scene *s)
-{
-	if (s->window >= AFTER_GUP)
-		move_to_node(s->hva, !node_of(s->hva));
-	else
-		migrate(s->hva);
-}
-
-static void act_pageout(struct scene *s)
-{
-	page_out(s->hva);
-}
-
-/* Each side gets a page of its own once the parent writes: a new one for us. */
-static void act_fork_cow(struct scene *s)
-{
-	int done[2];
-	pid_t child;
-	char byte;
-
-	need(!pipe(done), "pipe");
-	child = fork();
-	if (!child) {
-		close(done[1]);
-		_exit(read(done[0], &byte, 1));
-	}
-	need(child > 0, "fork");
-	*(volatile uint64_t *)s->hva = 0xc0;
-	close(done[1]);
-	need(waitpid(child, NULL, 0) == child, "waitpid");
-	close(done[0]);
-}
-
-static void act_fork(struct scene *s)
-{
-	pid_t child = fork();
-
-	(void)s;
-	if (!child)
-		_exit(0);
-	need(child > 0 && waitpid(child, NULL, 0) == child, "fork");
-}
-
-static void act_collapse(struct scene *s)
-{
-	need(!madvise(s->other, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	need(!madvise(s->other, SZ_2M, MADV_COLLAPSE), "MADV_COLLAPSE");
-}
-
-static void act_private(struct scene *s)
-{
-	vm_set_private(s->f.vm, s->gpa, SZ_4K);
-}
-
-static void act_shared(struct scene *s)
-{
-	vm_set_shared(s->f.vm, s->gpa, SZ_4K);
-}
-
-static void act_private_other(struct scene *s)
-{
-	vm_set_private(s->f.vm, OTHER_GPA(s->window), SZ_4K);
-}
-
-static void act_punch(struct scene *s)
-{
-	struct mem *gmem = s->f.slot->gmem ?: s->f.mem;
-
-	mem_punch_hole(gmem, s->gpa - GPA, SZ_4K);
-}
-
-static void act_signal_punch(struct scene *s)
-{
-	act_signal(s);
-	act_punch(s);
-}
-
-/* Memory of the shared half of the slot. */
-static void act_dontneed_shared(struct scene *s)
-{
-	need(!madvise(s->f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void act_punch_other(struct scene *s)
-{
-	mem_punch_hole(s->gmem2, s->window * SZ_4K, SZ_4K);
-}
-
-static void act_split(struct scene *s)
-{
-	need(!madvise(s->hva + SZ_4K, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-/* Not while KVM holds the page, but it is unmapped for the attempt. */
-static void act_soft_offline(struct scene *s)
-{
-	uint64_t pfn = pfn_of(s->hva);
-	int ret = madvise(s->hva, SZ_4K, MADV_SOFT_OFFLINE);
-
-	need(s->window >= AFTER_GUP || (!ret && pfn_of(s->hva) != pfn), "MADV_SOFT_OFFLINE");
-}
-
-/* A kernel thread merges: wait for it, then stop it. */
-static void act_ksm(struct scene *s)
-{
-	const char *run = "/sys/kernel/mm/ksm/run";
-	uint8_t *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
-	double deadline = now() + 15;
-
-	memcpy(twin, s->hva, SZ_4K);
-	need(!madvise(twin, SZ_4K, MADV_MERGEABLE) && !madvise(s->hva, SZ_4K, MADV_MERGEABLE),
-	     "MADV_MERGEABLE");
-	need(!set_and_undo("/sys/kernel/mm/ksm/sleep_millisecs", "1") && !set_and_undo(run, "1"),
-	     "running KSM");
-	while (pfn_of(s->hva) != pfn_of(twin))
-		need(now() < deadline, "KSM to merge two pages within 15 s");
-	need(!set_and_undo(run, "0"), "stopping KSM");
-}
-
 /* Another vCPU maps the same gfn. */
 static void act_other_vcpu(struct scene *s)
 {
@@ -383,12 +288,6 @@ static void act_destroy_vcpu(struct scene *s)
 {
 	vcpu_close(s->vcpu2);
 	s->vcpu2 = vcpu_create(s->f.vm);
-}
-
-static void act_signal_dontneed(struct scene *s)
-{
-	act_signal(s);
-	act_dontneed(s);
 }
 
 /* How often an SPTE of @level that covers the window's gfn was set. */
@@ -423,39 +322,53 @@ static void expect_eintr(struct scene *s)
 	}
 }
 
-static const struct invalidation
-	i_split = { MEM_THP, act_split, NULL, "mapped_4k", NOTIFIER, false, 0 },
-	i_soft_offline = { MEM_ANON, act_soft_offline, NULL, "page_of_hva", NOTIFIER, false, 0 },
-	i_ksm = { MEM_ANON, act_ksm, NULL, "page_of_hva", NULL, false, 0 },
-	i_other_vcpu = { MEM_ANON, act_other_vcpu, expect_set_once, "set_once", NULL, false,
-			 NR_WINDOWS },
-	i_other_vcpu_gmem = { MEM_GMEM, act_other_vcpu, expect_set_once, "set_once", NULL,
-			      false, NR_WINDOWS },
-	i_destroy_vcpu = { MEM_ANON, act_destroy_vcpu, NULL, "mapped", NULL, false, NR_WINDOWS },
-	i_signal = { MEM_ANON, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
-	i_signal_punch = { MEM_GMEM, act_signal_punch, expect_eintr, "new_page", NULL, false, 0 },
-	i_signal_gmem = { MEM_GMEM, act_signal, NULL, "mapped", NULL, false, NR_WINDOWS },
-	i_dontneed_shared = { MEM_GMEM, act_dontneed_shared, NULL, "mapped", NOTIFIER, true, 0 },
-	i_signal_dontneed = { MEM_ANON, act_signal_dontneed, expect_eintr, "new_page", NULL, false,
-			      0 },
-	i_dontneed = { MEM_ANON, act_dontneed, NULL, "new_page", NOTIFIER, false, 0 },
-	i_dontneed_other = { MEM_ANON, act_dontneed_other, NULL, "mapped", NOTIFIER, true, 0 },
-	i_munmap = { MEM_ANON, act_munmap, expect_efault, NULL, NOTIFIER, false, AFTER_GUP },
-	i_mremap = { MEM_ANON, act_mremap, expect_efault, NULL, NOTIFIER, false, AFTER_GUP },
-	i_mprotect = { MEM_ANON, act_mprotect, expect_read_only, "read_only", NOTIFIER, false, 0 },
-	i_migrate = { MEM_ANON, act_migrate, NULL, "page_of_hva", NOTIFIER, false, 0 },
-	i_pageout = { MEM_ANON, act_pageout, NULL, "page_of_hva", NOTIFIER, false, 0 },
-	i_fork = { MEM_ANON, act_fork, expect_read_only, "read_only", NOTIFIER, false, 0 },
-	i_fork_cow = { MEM_ANON, act_fork_cow, NULL, "new_page", NOTIFIER, false, 0 },
-	i_collapse = { MEM_ANON, act_collapse, NULL, "mapped", NOTIFIER, true, 0 },
-	i_remove = { MEM_MEMFD, act_remove, NULL, "new_page", NOTIFIER, false, 0 },
-	i_private = { MEM_ANON, act_private, expect_memory_fault, NULL, "kvm_vm_ioctl",
-		      false, 0 },
-	i_private_other = { MEM_ANON, act_private_other, NULL, "mapped", "kvm_vm_ioctl", true, 0 },
-	i_shared = { MEM_GMEM, act_shared, expect_memory_fault, NULL, "kvm_vm_ioctl", false, 0 },
-	i_punch = { MEM_GMEM, act_punch, NULL, "new_page", "kvm_gmem_fallocate", false, 0 },
-	i_punch_other = { MEM_GMEM, act_punch_other, NULL, "mapped",
-			  "kvm_gmem_fallocate", true, 0 };
+static const struct race
+	r_dontneed = { .inv = &inv_dontneed, .outcome = "new_page" },
+	r_dontneed_other = { .inv = &inv_dontneed, .of = OTHER_PAGE, .outcome = "mapped" },
+	r_munmap = { .inv = &inv_munmap, .expect = expect_efault, .retries_from = AFTER_GUP },
+	r_mremap = { .inv = &inv_mremap, .expect = expect_efault, .retries_from = AFTER_GUP },
+	r_mprotect = { .inv = &inv_mprotect, .expect = expect_read_only, .outcome = "read_only" },
+	r_migrate = { .inv = &inv_migrate, .outcome = "page_of_hva" },
+	r_numa_balance = { .inv = &inv_numa_balance, .outcome = "page_of_hva" },
+	r_pageout = { .inv = &inv_pageout, .outcome = "page_of_hva" },
+	r_fork = { .inv = &inv_fork, .expect = expect_read_only, .outcome = "read_only" },
+	r_fork_cow = { .inv = &inv_fork_cow, .outcome = "new_page" },
+	r_collapse = { .inv = &inv_collapse, .of = OTHER_PAGE, .outcome = "mapped" },
+	r_split = { MEM_THP, .inv = &inv_dontneed, .of = NEXT_PAGE, .outcome = "mapped_4k" },
+	r_punch_memfd = { MEM_MEMFD, .inv = &inv_punch_memfd, .outcome = "new_page" },
+	r_soft_offline = { .inv = &inv_soft_offline, .outcome = "page_of_hva" },
+	r_poison = { .inv = &inv_poison, .outcome = "SIGBUS" },
+	r_ksm = { .inv = &inv_ksm_merge, .outcome = "page_of_hva" },
+	r_ksm_unmerge = { .inv = &inv_ksm_unmerge, .outcome = "new_page" },
+	r_private = { .inv = &inv_private, .expect = expect_memory_fault },
+	r_private_other = { .inv = &inv_private, .of = OTHER_PAGE, .outcome = "mapped" },
+	r_signal_dontneed = { .inv = &inv_dontneed, .signal = true, .expect = expect_eintr,
+			      .outcome = "new_page" },
+
+	r_punch = { MEM_GMEM, .inv = &inv_punch_gmem, .outcome = "new_page" },
+	r_punch_other = { MEM_GMEM, .inv = &inv_punch_gmem, .of = OTHER_GMEM,
+			  .outcome = "mapped" },
+	r_shared = { MEM_GMEM, .inv = &inv_shared, .expect = expect_memory_fault },
+	r_close = { MEM_GMEM, .inv = &inv_close_gmem, .own_slot = true,
+		    .expect = expect_memory_fault, .retries_from = AFTER_GUP },
+	r_dontneed_shared = { MEM_GMEM, .inv = &inv_dontneed, .of = SHARED_HALF,
+			      .outcome = "mapped" },
+	r_signal_punch = { MEM_GMEM, .inv = &inv_punch_gmem, .signal = true,
+			   .expect = expect_eintr, .outcome = "new_page" };
+
+/* No reason to look again. */
+static const struct race
+	r_signal = { .signal = true, .outcome = "mapped", .retries_from = NR_WINDOWS },
+	r_signal_gmem = { MEM_GMEM, .signal = true, .outcome = "mapped",
+			  .retries_from = NR_WINDOWS },
+	r_other_vcpu = { .act = act_other_vcpu, .expect = expect_set_once,
+			 .outcome = "set_once", .retries_from = NR_WINDOWS },
+	r_other_vcpu_gmem = { MEM_GMEM, .act = act_other_vcpu, .expect = expect_set_once,
+			      .outcome = "set_once", .retries_from = NR_WINDOWS },
+	r_destroy_vcpu = { .act = act_destroy_vcpu, .outcome = "mapped",
+			   .retries_from = NR_WINDOWS };
+
+/* --- invalidations ------------------------------------------------------------------ */
 
 static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
 {
@@ -466,7 +379,7 @@ static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
 	else
 		s->f = fixture_mem(t, mem_create(kind, SLOT_SIZE, NULL));
 	s->vcpu2 = vcpu_create(s->f.vm);
-	if (!s->other_gmem)		/* a default VM has none before 6.18 */
+	if (s->race->of != OTHER_GMEM)	/* a default VM has none before 6.18 */
 		return;
 	s->gmem2 = mem_create(gmem_mmap ? MEM_GMEM_MMAP : MEM_GMEM, SZ_2M, s->f.vm);
 	slot_add_gmem(s->f.vm, GMEM2_GPA, gmem_mmap ? s->gmem2 : NULL, s->gmem2);
@@ -485,13 +398,13 @@ static void make_td(struct scene *s, const struct test *t, enum mem_kind kind)
 	td_finalize(td.vm);
 }
 
-static struct scene scene(const struct test *t, const struct invalidation *inv)
+static struct scene scene(const struct test *t, const struct race *race)
 {
-	struct scene s = { .gmem = inv->kind == MEM_GMEM, .apart = inv->kind == MEM_THP,
-			   .other_gmem = inv->act == act_punch_other };
+	struct scene s = { .race = race, .gmem = race->kind == MEM_GMEM,
+			   .apart = race->kind == MEM_THP };
 
 	s.td = t->vm_type == KVM_X86_TDX_VM;
-	(s.td ? make_td : make_vm)(&s, t, inv->kind);
+	(s.td ? make_td : make_vm)(&s, t, race->kind);
 	for (int window = 0; window < NR_ALL && !s.gmem; window++) {
 		mem_touch(hva_of(&s.f, PAGE_GPA(window)), SZ_4K);
 		mem_touch(hva_of(&s.f, OTHER_GPA(window)), 2 * SZ_4K);
@@ -502,32 +415,43 @@ static struct scene scene(const struct test *t, const struct invalidation *inv)
 	return s;
 }
 
+static void act(struct scene *s)
+{
+	struct victim v = victim_of(s);
+
+	if (s->race->signal)
+		syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
+	if (s->race->act)
+		s->race->act(s);
+	if (s->race->inv)
+		s->race->inv->act(&v);
+}
+
 /* The invalidation in the open window, and what comes of it. */
 static void invalidate_in(const struct test *t, struct scene *s, int window)
 {
-	const struct invalidation *inv = t->tc->arg;
-	bool retries = window >= (inv->retries_from ?: AFTER_SNAPSHOT);
+	bool retries = window >= (s->race->retries_from ?: AFTER_SNAPSHOT);
 
 	open_window(s, window, NULL);
-	inv->act(s);
+	act(s);
 	close_window(s);
 	expect_eq(observer_retries(s->f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
 		  (unsigned long long)s->gpa >> 12, windows[window].name);
-	(inv->expect ?: expect_page)(s);
-	cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : inv->outcome);
+	(s->race->expect ?: expect_page)(s);
+	cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : s->race->outcome);
 }
 
-struct act_args {
+struct actor {
 	struct scene *s;
-	const struct invalidation *inv;
+	struct thread *thread;
 	double ended;
 };
 
 static int act_thread(void *arg)
 {
-	struct act_args *a = arg;
+	struct actor *a = arg;
 
-	a->inv->act(a->s);
+	act(a->s);
 	a->ended = now();
 	return 0;
 }
@@ -538,17 +462,18 @@ static int act_thread(void *arg)
  */
 static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 {
-	const struct invalidation *inv = t->tc->arg;
-	struct hold *on_its_way = hold_arm(.function = inv->comes_by, .at = HOLD_COUNT);
-	struct act_args args = { .s = s, .inv = inv };
-	struct thread *actor;
+	struct actor a = { .s = s };
+	struct hold *on_its_way;
 
+	/* To make a thread calls the notifiers, too: done before it counts. */
+	a.thread = thread_prepare(act_thread, &a);
+	on_its_way = hold_arm(.function = s->race->inv->comes_by, .at = HOLD_COUNT);
 	open_window(s, UNDER_LOCK, on_its_way);
-	actor = thread_start(act_thread, &args);
+	thread_go(a.thread);
 	await_end(s);
 	expect_result(s, 0);
-	thread_join(actor, "the invalidation");
-	expect_true(args.ended >= hold_released(s->hold),
+	thread_join(a.thread, "the invalidation");
+	expect_true(a.ended >= hold_released(s->hold),
 		    "the invalidation does not end while the fault holds mmu_lock");
 	hold_end(s->hold);
 	hold_end(on_its_way);
@@ -556,63 +481,84 @@ static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 		  (unsigned long long)s->gpa >> 12);
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
 		  (unsigned long long)s->gpa >> 12);
-	if (!inv->spares_gfn)
+	if (!spares_gfn(s->race))
 		expect_gone(s);
 	cell_waits(cell_of(t, s), "mmu_lock");
 }
 
 static void invalidate(const struct test *t)
 {
-	const struct invalidation *inv = t->tc->arg;
-	struct scene s = scene(t, inv);
+	const struct race *race = t->tc->arg;
+	struct scene s = scene(t, race);
 
 	catch_signal(SIGUSR1);
 	for (int window = 0; window < UNDER_LOCK; window++)
-		invalidate_in(t, &s, window);
-	if (inv->comes_by)
+		if (reachable(&s, window))
+			invalidate_in(t, &s, window);
+	if (race->inv && race->inv->comes_by)
 		waits_for_mmu_lock(t, &s);
-	else if (inv->retries_from > UNDER_LOCK)
+	else if (!race->inv)
 		invalidate_in(t, &s, UNDER_LOCK);
-}
-
-static void act_poison(struct scene *s)
-{
-	need(!madvise(s->hva, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
 }
 
 /* The page fails: the thread gets SIGBUS instead of it, and the signal ends the loop. */
 static void poison(const struct test *t)
 {
-	const struct invalidation *inv = t->tc->arg;
-	struct scene s = scene(t, inv);
+	struct scene s = scene(t, t->tc->arg);
 
 	catch_signal(SIGBUS);
 	for (int window = 0; window < UNDER_LOCK; window++) {
+		if (!reachable(&s, window))
+			continue;
 		/* For the look at what is there no more; before it, for the invalidation. */
 		unsigned long retries = 1 + (window >= AFTER_GUP);
 
 		open_window(&s, window, NULL);
-		inv->act(&s);
+		act(&s);
 		close_window(&s);
 		expect_eq(observer_retries(s.f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
 			  (unsigned long long)s.gpa >> 12, windows[window].name);
 		expect_result(&s, EINTR);
 		expect_gone(&s);
-		cell_hit(cell_of(t, &s), retries, inv->outcome);
+		cell_hit(cell_of(t, &s), retries, s.race->outcome);
 	}
 	waits_for_mmu_lock(t, &s);
 }
 
-static const struct invalidation
-	i_poison = { MEM_ANON, act_poison, NULL, "SIGBUS", NOTIFIER, false, 0 };
+/*
+ * The last file descriptor is closed while the fault has a reference to the file: it
+ * is the fault that releases the file, on its way out of the kernel.
+ */
+static void close_while_used(const struct test *t, struct scene *s)
+{
+	struct hold *released = hold_arm(.function = "kvm_gmem_release", .at = HOLD_COUNT);
 
-/* Once KVM holds the page, KSM leaves it alone. */
-static void ksm(const struct test *t)
+	open_window(s, IN_GUP, NULL);
+	act(s);
+	expect_eq(hold_calls(released), 0, "guest_memfds released while a fault uses it");
+	close_window(s);
+	expect_eq(hold_calls(released), 1, "guest_memfds released after the fault");
+	hold_end(released);
+	expect_result(s, 0);
+	expect_eq(observer_retries(s->f.o), 0, "RET_PF_RETRYs of gfn 0x%llx, window in_gup",
+		  (unsigned long long)s->gpa >> 12);
+	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
+		  (unsigned long long)s->gpa >> 12);
+	expect_gone(s);
+	cell_waits(cell_of(t, s), "file_reference");
+}
+
+static void close_gmem(const struct test *t)
 {
 	struct scene s = scene(t, t->tc->arg);
 
-	for (int window = 0; window < AFTER_GUP; window++)
-		invalidate_in(t, &s, window);
+	for (int window = 0; window < UNDER_LOCK; window++) {
+		if (window != IN_GUP)
+			invalidate_in(t, &s, window);
+		else if (reachable(&s, window))
+			close_while_used(t, &s);
+	}
+	waits_for_mmu_lock(t, &s);
 }
 
 /* --- two vCPUs and one entry ---------------------------------------------------------- */
@@ -620,7 +566,7 @@ static void ksm(const struct test *t)
 /* Another vCPU is faster to put in a leaf, or a table: look again, once. */
 static void lost_race(const struct test *t)
 {
-	struct invalidation memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
+	struct race memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
 	int window = (intptr_t)t->tc->arg;
 	struct scene s = scene(t, &memory);
 
@@ -644,8 +590,6 @@ struct slot_change {
 	int (*change)(void *slot);
 	void (*expect)(struct scene *s);	/* after both are done */
 };
-
-#define SLOT_GPA(window)	(GPA + (8 + (window)) * SZ_1G)
 
 static int change_delete(void *slot)
 {
@@ -691,15 +635,17 @@ static const struct slot_change
 static void slot_changes(const struct test *t)
 {
 	const struct slot_change *c = t->tc->arg;
-	struct invalidation memory = { .kind = c->kind };
+	struct race memory = { .kind = c->kind };
 	struct scene s = scene(t, &memory);
 
 	for (int window = 0; window < NR_WINDOWS; window++) {
-		struct mem *mem = mem_populated(MEM_ANON, 16 * SZ_4K, NULL);
+		struct mem *mem = mem_populated(MEM_ANON, OWN_SLOT_SIZE, NULL);
 		struct thread *changer;
 
+		if (!reachable(&s, window))
+			continue;
 		if (c->kind == MEM_GMEM) {
-			s.f.slot = td_slot_add(s.f.vm, SLOT_GPA(window), 16 * SZ_4K);
+			s.f.slot = td_slot_add(s.f.vm, SLOT_GPA(window), OWN_SLOT_SIZE);
 		} else {
 			s.f.slot = slot_add_part(s.f.vm, SLOT_GPA(window), mem, 0, mem->size,
 						 c->flags);
@@ -726,7 +672,8 @@ static void slot_changes(const struct test *t)
 /* The thread that is inside uses the memory of the process: that ends after it. */
 static void process_dies(const struct test *t)
 {
-	struct invalidation memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
+	struct race memory = { .kind = t->vm_type == KVM_X86_TDX_VM ? MEM_GMEM : MEM_ANON };
+	struct scene at = { .gmem = memory.kind == MEM_GMEM };
 
 	for (int window = 0; window < NR_WINDOWS; window++) {
 		const struct window_def *w = &windows[window];
@@ -735,6 +682,8 @@ static void process_dies(const struct test *t)
 		pid_t child;
 		char byte = 0;
 
+		if (!reachable(&at, window))
+			continue;
 		need(!pipe(ready) && !pipe(go), "pipe");
 		child = fork();
 		if (!child) {
@@ -746,8 +695,7 @@ static void process_dies(const struct test *t)
 			_exit(0);
 		}
 		need(child > 0 && read(ready[0], &byte, 1) == 1, "a process with a VM");
-		hold = hold_arm(.function = memory.kind == MEM_GMEM ? w->gmem : w->hva,
-				.at = w->at);
+		hold = hold_arm(.function = at.gmem ? w->gmem : w->hva, .at = w->at);
 		need(write(go[1], &byte, 1) == 1, "pipe");
 		hold_await(hold);
 		need(!kill(child, SIGKILL), "kill");
@@ -756,7 +704,8 @@ static void process_dies(const struct test *t)
 		hold_release(hold);
 		need(waitpid(child, NULL, 0) == child, "waitpid");
 		hold_end(hold);
-		cell_waits(cell_of(t, &(struct scene){ .window = window }), "mm_users");
+		at.window = window;
+		cell_waits(cell_of(t, &at), "mm_users");
 	}
 }
 
@@ -767,52 +716,56 @@ static void process_dies(const struct test *t)
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 
 static const struct test_case cases[] = {
-	{ "dontneed-hva", "MADV_DONTNEED of the page", invalidate, &i_dontneed,
+	{ "dontneed-hva", "MADV_DONTNEED of the page", invalidate, &r_dontneed,
 	  .vm_types = BOTH, HVA },
-	{ "dontneed_other-hva", "MADV_DONTNEED of another page", invalidate, &i_dontneed_other,
+	{ "dontneed_other-hva", "MADV_DONTNEED of another page", invalidate, &r_dontneed_other,
 	  .vm_types = BOTH, HVA },
-	{ "munmap-hva", "munmap of the page", invalidate, &i_munmap, .vm_types = BOTH, HVA },
-	{ "mremap-hva", "the page moves in the address space", invalidate, &i_mremap,
+	{ "munmap-hva", "munmap of the page", invalidate, &r_munmap, .vm_types = BOTH, HVA },
+	{ "mremap-hva", "the page moves in the address space", invalidate, &r_mremap,
 	  .vm_types = BOTH, HVA },
-	{ "mprotect-hva", "the page becomes read-only", invalidate, &i_mprotect,
+	{ "mprotect-hva", "the page becomes read-only", invalidate, &r_mprotect,
 	  .vm_types = BOTH, HVA },
-	{ "migrate-hva", "the page moves to another node", invalidate, &i_migrate,
+	{ "migrate-hva", "the page moves to another node", invalidate, &r_migrate,
 	  .vm_types = BOTH, .nodes = 2, HVA },
-	{ "pageout-hva", "the page is swapped out", invalidate, &i_pageout, .vm_types = BOTH,
+	{ "numa_balance-hva", "NUMA balancing unmaps the page", invalidate, &r_numa_balance,
+	  .vm_types = BOTH, .nodes = 2, .changes = "runs NUMA balancing", HVA },
+	{ "pageout-hva", "the page is swapped out", invalidate, &r_pageout, .vm_types = BOTH,
 	  HVA },
-	{ "fork-hva", "fork", invalidate, &i_fork, .vm_types = BOTH, HVA },
-	{ "fork_cow-hva", "fork, and the page is written to", invalidate, &i_fork_cow,
+	{ "fork-hva", "fork", invalidate, &r_fork, .vm_types = BOTH, HVA },
+	{ "fork_cow-hva", "fork, and the page is written to", invalidate, &r_fork_cow,
 	  .vm_types = BOTH, HVA },
 	{ "collapse-hva", "another part of the slot becomes a huge page", invalidate,
-	  &i_collapse, .vm_types = BOTH, .observes = OBSERVE_MAPPING,
+	  &r_collapse, .vm_types = BOTH, .observes = OBSERVE_MAPPING,
 	  .flags = CASE_HOLD | CASE_THP, .cpus = 2 },
-	{ "punch_memfd-hva", "a hole in the memfd", invalidate, &i_remove, .vm_types = BOTH, HVA },
-	{ "attribute-hva", "the gfn becomes private", invalidate, &i_private,
+	{ "punch_memfd-hva", "a hole in the memfd", invalidate, &r_punch_memfd, .vm_types = BOTH, HVA },
+	{ "attribute-hva", "the gfn becomes private", invalidate, &r_private,
 	  .vm_types = VM_SW_PROTECTED, HVA },
-	{ "attribute_other-hva", "another gfn becomes private", invalidate, &i_private_other,
+	{ "attribute_other-hva", "another gfn becomes private", invalidate, &r_private_other,
 	  .vm_types = VM_SW_PROTECTED, HVA },
 
-	{ "split-hva", "a huge page is split", invalidate, &i_split, .vm_types = BOTH,
+	{ "split-hva", "a huge page is split", invalidate, &r_split, .vm_types = BOTH,
 	  .observes = OBSERVE_MAPPING, .flags = CASE_HOLD | CASE_THP, .cpus = 2 },
-	{ "soft_offline-hva", "the page is taken offline", invalidate, &i_soft_offline,
+	{ "soft_offline-hva", "the page is taken offline", invalidate, &r_soft_offline,
 	  .vm_types = VM_DEFAULT, .changes = "takes two pages offline", HVA },
-	{ "poison-hva", "the page fails in hardware", poison, &i_poison, .vm_types = VM_DEFAULT,
+	{ "poison-hva", "the page fails in hardware", poison, &r_poison, .vm_types = VM_DEFAULT,
 	  .changes = "takes five pages offline", HVA },
-	{ "ksm-hva", "the page is merged with another", ksm, &i_ksm, .vm_types = VM_DEFAULT,
+	{ "ksm-hva", "the page is merged with another", invalidate, &r_ksm, .vm_types = VM_DEFAULT,
 	  .changes = "runs KSM", HVA },
-	{ "other_vcpu-hva", "another vCPU maps the gfn", invalidate, &i_other_vcpu,
+	{ "ksm_unmerge-hva", "the page was merged, and gets a copy of its own", invalidate,
+	  &r_ksm_unmerge, .vm_types = VM_DEFAULT, .changes = "runs KSM", HVA },
+	{ "other_vcpu-hva", "another vCPU maps the gfn", invalidate, &r_other_vcpu,
 	  .vm_types = BOTH, HVA },
-	{ "other_vcpu-gmem", "another vCPU maps the gfn", invalidate, &i_other_vcpu_gmem,
+	{ "other_vcpu-gmem", "another vCPU maps the gfn", invalidate, &r_other_vcpu_gmem,
 	  .vm_types = BOTH, GMEM },
 	{ "same_leaf-hva", "another vCPU maps the gfn, both saw it unmapped", lost_race,
 	  (void *)BEFORE_SET, .vm_types = BOTH, HVA },
 	{ "same_table-hva", "another vCPU puts in the table that both need", lost_race,
 	  (void *)BEFORE_LINK, .vm_types = BOTH, HVA },
-	{ "destroy_vcpu-hva", "another vCPU goes away", invalidate, &i_destroy_vcpu,
+	{ "destroy_vcpu-hva", "another vCPU goes away", invalidate, &r_destroy_vcpu,
 	  .vm_types = BOTH, HVA },
-	{ "signal-hva", "a signal", invalidate, &i_signal, .vm_types = BOTH, HVA },
+	{ "signal-hva", "a signal", invalidate, &r_signal, .vm_types = BOTH, HVA },
 	{ "signal_dontneed-hva", "a signal, and MADV_DONTNEED of the page", invalidate,
-	  &i_signal_dontneed, .vm_types = BOTH, HVA },
+	  &r_signal_dontneed, .vm_types = BOTH, HVA },
 	{ "delete_slot-hva", "the slot is deleted", slot_changes, &c_delete, .vm_types = BOTH,
 	  HVA },
 	{ "move_slot-hva", "the slot moves", slot_changes, &c_move, .vm_types = VM_DEFAULT, HVA },
@@ -822,37 +775,40 @@ static const struct test_case cases[] = {
 	  .vm_types = VM_DEFAULT, HVA },
 	{ "exit-hva", "the process is killed", process_dies, .vm_types = BOTH, HVA },
 
-	{ "punch-gmem", "a hole in the guest_memfd", invalidate, &i_punch, .vm_types = BOTH,
+	{ "punch-gmem", "a hole in the guest_memfd", invalidate, &r_punch, .vm_types = BOTH,
 	  GMEM },
-	{ "punch_other-gmem", "a hole in another guest_memfd", invalidate, &i_punch_other,
+	{ "punch_other-gmem", "a hole in another guest_memfd", invalidate, &r_punch_other,
 	  .vm_types = BOTH, GMEM },
-	{ "attribute-gmem", "the gfn becomes shared", invalidate, &i_shared,
+	{ "close-gmem", "the guest_memfd is closed", close_gmem, &r_close,
+	  .vm_types = VM_SW_PROTECTED, GMEM },
+	{ "attribute-gmem", "the gfn becomes shared", invalidate, &r_shared,
 	  .vm_types = VM_SW_PROTECTED, GMEM },
 	{ "dontneed_shared-gmem", "MADV_DONTNEED of the shared half", invalidate,
-	  &i_dontneed_shared, .vm_types = VM_SW_PROTECTED, GMEM },
+	  &r_dontneed_shared, .vm_types = VM_SW_PROTECTED, GMEM },
 
-	{ "punch-private", "a hole in the guest_memfd", invalidate, &i_punch, TD },
-	{ "punch_other-private", "a hole in another guest_memfd", invalidate, &i_punch_other, TD },
-	{ "attribute-private", "the gfn becomes shared", invalidate, &i_shared, TD },
+	{ "punch-private", "a hole in the guest_memfd", invalidate, &r_punch, TD },
+	{ "punch_other-private", "a hole in another guest_memfd", invalidate, &r_punch_other, TD },
+	{ "close-private", "the guest_memfd is closed", close_gmem, &r_close, TD },
+	{ "attribute-private", "the gfn becomes shared", invalidate, &r_shared, TD },
 	{ "dontneed_shared-private", "MADV_DONTNEED of the shared half", invalidate,
-	  &i_dontneed_shared, TD },
-	{ "other_vcpu-private", "another vCPU maps the gfn", invalidate, &i_other_vcpu_gmem, TD },
+	  &r_dontneed_shared, TD },
+	{ "other_vcpu-private", "another vCPU maps the gfn", invalidate, &r_other_vcpu_gmem, TD },
 	{ "same_leaf-private", "another vCPU maps the gfn, both saw it unmapped", lost_race,
 	  (void *)BEFORE_SET, TD },
 	{ "same_table-private", "another vCPU puts in the table that both need", lost_race,
 	  (void *)BEFORE_LINK, TD },
-	{ "signal-private", "a signal", invalidate, &i_signal_gmem, TD },
+	{ "signal-private", "a signal", invalidate, &r_signal_gmem, TD },
 	{ "signal_punch-private", "a signal, and a hole in the guest_memfd", invalidate,
-	  &i_signal_punch, TD },
+	  &r_signal_punch, TD },
 	{ "delete_slot-private", "the slot is deleted", slot_changes, &c_delete_gmem, TD },
 	{ "exit-private", "the process is killed", process_dies, TD },
 
-	{ "dontneed-shared", "MADV_DONTNEED of the page", invalidate, &i_dontneed, TD },
-	{ "munmap-shared", "munmap of the page", invalidate, &i_munmap, TD },
-	{ "mprotect-shared", "the page becomes read-only", invalidate, &i_mprotect, TD },
-	{ "fork_cow-shared", "fork, and the page is written to", invalidate, &i_fork_cow, TD },
-	{ "attribute-shared", "the gfn becomes private", invalidate, &i_private, TD },
-	{ "other_vcpu-shared", "another vCPU maps the gfn", invalidate, &i_other_vcpu, TD },
+	{ "dontneed-shared", "MADV_DONTNEED of the page", invalidate, &r_dontneed, TD },
+	{ "munmap-shared", "munmap of the page", invalidate, &r_munmap, TD },
+	{ "mprotect-shared", "the page becomes read-only", invalidate, &r_mprotect, TD },
+	{ "fork_cow-shared", "fork, and the page is written to", invalidate, &r_fork_cow, TD },
+	{ "attribute-shared", "the gfn becomes private", invalidate, &r_private, TD },
+	{ "other_vcpu-shared", "another vCPU maps the gfn", invalidate, &r_other_vcpu, TD },
 	{ "delete_slot-shared", "the slot is deleted", slot_changes, &c_delete, TD },
 };
 

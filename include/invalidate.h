@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What takes a page away from KVM, or what it knows of a gfn: the rows of the
+ * matrix of race windows.  The tests say when it happens, and to which page.
+ */
+#ifndef INVALIDATE_H
+#define INVALIDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mem.h"
+
+struct vm;
+
+/* The page that an invalidation is of. */
+struct victim {
+	struct vm *vm;
+	uint64_t gpa;
+	uint8_t *hva;			/* NULL: the process has it nowhere */
+	const struct mem *mem;		/* it is at @offset of this memory */
+	uint64_t offset;
+	/* KVM holds a reference: the host tries to move or to merge it, and cannot. */
+	bool held;
+};
+
+struct invalidation {
+	void (*act)(const struct victim *v);	/* done when it returns; else the bench is broken */
+	/*
+	 * The calling process calls this function on its way to mmu_lock, before it takes it;
+	 * NULL: a kernel thread takes it.
+	 */
+	const char *comes_by;
+	/* What must be so before the window is opened; NULL: nothing. */
+	void (*prepare)(const struct victim *v);
+};
+
+/* Of memory that the process has mapped. */
+extern const struct invalidation
+	inv_dontneed,		/* MADV_DONTNEED */
+	inv_munmap,
+	inv_mremap,		/* to another address */
+	inv_mprotect,		/* read-only */
+	inv_migrate,		/* move_pages(2) to the other one of two nodes */
+	inv_numa_balance,	/* unmapped, to see who uses it; two nodes, CASE_HOLD, .changes */
+	inv_pageout,		/* swapped out */
+	inv_fork,		/* write-protected, all of the process */
+	inv_fork_cow,		/* and then written to: a new page */
+	inv_collapse,		/* the 2M that begin at the page become a huge page */
+	inv_punch_memfd,	/* a hole in the memfd */
+	inv_soft_offline,	/* another page takes its place; .changes */
+	inv_poison,		/* memory failure; .changes */
+	inv_ksm_merge,		/* with one of the same content; .changes */
+	inv_ksm_unmerge;	/* what was merged gets a page of its own again; .changes */
+
+/* Of what KVM has: attributes of the gfn, and guest_memfd. */
+extern const struct invalidation
+	inv_private, inv_shared,
+	inv_punch_gmem,
+	inv_close_gmem;		/* the last file descriptor */
+
+#endif /* INVALIDATE_H */
