@@ -390,6 +390,7 @@ static void progress(const struct test *t)
 			  (unsigned long long)ranges[i].size);
 		expect_eq(range.gpa, ranges[i].gpa + ranges[i].size,
 			  "gpa where the prefault ended");
+		expect_mapped(f.o, (range.gpa >> 12) - 1, LEVEL_2M, PFN_ANY);
 	}
 	expect_range_mapped(&f, GPA, 2 * SZ_2M, LEVEL_2M);
 	expect_stats(&f, 0, 2, 0);

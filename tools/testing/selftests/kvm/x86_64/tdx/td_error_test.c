@@ -14,7 +14,9 @@
  * other error is a bug (a WARNING and a dead VM) but where user space's own
  * operands are to blame.
  */
+#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -323,6 +325,47 @@ static void look_for_issue(const struct fault *f, int error)
 	known_issue_seen(f->known, "no entropy, once: %s", errno_text(error));
 }
 
+/* What the kernel logs from now on. */
+static int kernel_log(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	need(fd >= 0 && lseek(fd, 0, SEEK_END) >= 0, "/dev/kmsg");
+	return fd;
+}
+
+static bool log_says(int log, const char *text)
+{
+	char record[4096];
+	ssize_t n;
+
+	do {
+		n = read(log, record, sizeof(record) - 1);
+		record[n > 0 ? n : 0] = '\0';
+		if (strstr(record, text))
+			return true;
+	} while (n > 0 || errno == EPIPE);	/* EPIPE: lines were overwritten */
+	return false;
+}
+
+#define NAME(leaf)	[leaf] = #leaf
+static const char *const kernels_name[] = {
+	NAME(TDH_MNG_ADDCX), NAME(TDH_MEM_PAGE_ADD), NAME(TDH_MEM_SEPT_ADD), NAME(TDH_VP_ADDCX),
+	NAME(TDH_MEM_PAGE_AUG), NAME(TDH_MEM_RANGE_BLOCK), NAME(TDH_MNG_KEY_CONFIG),
+	NAME(TDH_MNG_CREATE), NAME(TDH_VP_CREATE), NAME(TDH_MR_EXTEND), NAME(TDH_MR_FINALIZE),
+	NAME(TDH_VP_FLUSH), NAME(TDH_MNG_VPFLUSHDONE), NAME(TDH_MNG_KEY_FREEID),
+	NAME(TDH_MNG_INIT), NAME(TDH_VP_INIT), NAME(TDH_MEM_PAGE_REMOVE), NAME(TDH_MEM_TRACK),
+	NAME(TDH_PHYMEM_CACHE_WB), NAME(TDH_PHYMEM_PAGE_WBINVD),
+};
+
+/* A warning names the call; of each no more than 10 in 5 s, which RECLAIM may exceed. */
+static void expect_named(int log, unsigned int leaf)
+{
+	if (leaf != TDH_PHYMEM_PAGE_RECLAIM)
+		expect_true(log_says(log, strf("SEAMCALL %s failed", kernels_name[leaf])),
+			    "the kernel logs that %s failed", kernels_name[leaf]);
+}
+
 static void fault(const struct test *t)
 {
 	const struct fault *f = t->tc->arg;
@@ -332,8 +375,8 @@ static void fault(const struct test *t)
 	struct subject s = subject(t, f->op);
 	/* With the slot's pages gone, these are the TD's. */
 	unsigned long control = softtdx_state().pages - before.pages - (f->op > PREFAULT) * NR_PAGES;
+	int log = kernel_log(), ret, error;
 	unsigned int done;
-	int ret, error;
 
 	if (end->splat)
 		expect_splat();
@@ -355,6 +398,8 @@ static void fault(const struct test *t)
 			expect_alive(&s, f, end);
 		close_td(&s.td);
 	}
+	if (end->splat)
+		expect_named(log, f->leaf);
 	if (!end->finalize)	/* else it never came to the others */
 		expect_eq(softtdx_injected(), nr_hits(f), "calls that failed");
 	expect_left(&before, f, end, control);

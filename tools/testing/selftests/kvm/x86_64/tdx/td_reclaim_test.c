@@ -90,21 +90,28 @@ static bool root_was_asked_for(struct td *td, uint64_t root)
 {
 	size_t nr;
 	struct seamcall *calls = seamcalls(td->o, &nr);
-	bool asked = nr && calls[nr - 1].leaf == TDH_PHYMEM_PAGE_WBINVD;
+	bool asked = false;
 
 	for (size_t i = 0; i < nr; i++)
-		asked |= calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == root &&
-			 calls[i].status;
+		asked |= calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == root;
 	free(calls);
 	return asked;
+}
+
+static void destroy_and_wait(struct td *td)
+{
+	uint64_t root = sept_tdr(td->vm) >> 12;
+	double deadline = now() + 5;
+
+	destroy(td);
+	while (!root_was_asked_for(td, root))
+		need(now() < deadline, "the TD is destroyed");
 }
 
 /* Destroy the TD: pages that were given back are freed, others are not. Returns these. */
 static unsigned int expect_reclaimed(struct td *td)
 {
 	struct tracefs_instance *trace = page_trace();
-	uint64_t root = sept_tdr(td->vm) >> 12;
-	double deadline = now() + 5;
 	unsigned int kept = 0, back = 0;
 	struct seamcall *calls;
 	const char *text;
@@ -112,9 +119,7 @@ static unsigned int expect_reclaimed(struct td *td)
 
 	observer_clear(td->o);
 	need(!tracefs_trace_on(trace), "tracing on");
-	destroy(td);
-	while (!root_was_asked_for(td, root))
-		need(now() < deadline, "the TD is destroyed");
+	destroy_and_wait(td);
 	text = recorded(trace);
 	calls = seamcalls(td->o, &nr);
 	for (size_t i = 0; i < nr; i++) {
@@ -139,24 +144,46 @@ static void all_come_back(const struct test *t)
 	expect_eq(expect_reclaimed(&td), 0, "pages that the module keeps");
 }
 
-/* Which TDH.PHYMEM.PAGE.RECLAIM fails; from the end if it is negative, -1: the root page's. */
+/* Which page is not given back, and how many stay: the root page counts the others. */
 struct failure {
-	int nth;
-	unsigned int kept;	/* this page, and with it the root page, which counts it */
+	enum { FIRST, TABLE, ROOT } what;
+	unsigned int kept;
 };
-static const struct failure first = { 1, 2 }, table = { -2, 2 }, root = { -1, 1 };
+static const struct failure first = { FIRST, 2 }, table = { TABLE, 2 }, root = { ROOT, 1 };
+
+/* Which TDH.PHYMEM.PAGE.RECLAIM is that of a table: seen at another TD of the same kind. */
+static int nth_of_table(const struct test *t)
+{
+	struct td twin = populated(t);
+	uint64_t table = PFN_NONE;
+	struct seamcall *calls;
+	int nth = 0;
+	size_t nr;
+
+	destroy_and_wait(&twin);
+	calls = seamcalls(twin.o, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		if (calls[i].leaf == TDH_MEM_SEPT_ADD)
+			table = calls[i].pfn;
+		nth += calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM;
+		if (calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == table)
+			return nth;
+	}
+	need(false, "a table that was given back");
+	return 0;
+}
 
 static void kept(const struct test *t)
 {
 	const struct failure *f = t->tc->arg;
+	int nth = f->what == TABLE ? nth_of_table(t) : 1;
 	struct softtdx_state before = softtdx_state();
-	struct softtdx_rule rule = { .leaf = TDH_PHYMEM_PAGE_RECLAIM,
-				     .status = "TDX_PAGE_METADATA_INCORRECT", .nth = f->nth };
 	struct td td = populated(t);
 
-	if (f->nth < 0)		/* all pages but those of guest_memfd, and the root page */
-		rule.nth += softtdx_state().pages - before.pages - 2 * NR_PAGES + 2;
-	softtdx_inject_rule(&rule);
+	if (f->what == ROOT)	/* the last one; guest_memfd's pages are not among them */
+		nth = softtdx_state().pages - before.pages - 2 * NR_PAGES + 1;
+	softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_PHYMEM_PAGE_RECLAIM, .nth = nth,
+						     .status = "TDX_PAGE_METADATA_INCORRECT" });
 	expect_splat();
 	expect_eq(expect_reclaimed(&td), f->kept, "pages that the module keeps");
 	softtdx_reset_tds();
@@ -223,7 +250,7 @@ static const struct test_case cases[] = {
 	{ "all_come_back", "each page that the module gives back is freed", all_come_back, NULL,
 	  OURS, .boot = BOOT_TDX },
 	KEPT("kept_first", "the first page is not given back: never freed", first),
-	KEPT("kept_last", "the last page before the root is not given back: never freed", table),
+	KEPT("kept_table", "a table of the Secure EPT is not given back: never freed", table),
 	KEPT("kept_root", "the root page is not given back: never freed", root),
 	{ "failed_init_vm", "KVM_TDX_INIT_VM fails half-way: no page is left", failed_init_vm, NULL,
 	  OURS, .boot = BOOT_TDX },
