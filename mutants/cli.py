@@ -8,16 +8,14 @@ import fnmatch
 import json
 import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from testbed import packages, source
+from testbed import ending, packages, source
 from testbed.cache import Cache
-from testbed.errors import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_USAGE, BenchError, UsageError
+from testbed.errors import EXIT_BENCH, UsageError
 from testbed.progress import duration, say
 from testbed.source import Source
 
@@ -34,7 +32,8 @@ KILLS = Path(__file__).parent / "killers.json"
 EPILOG = """\
 exit status:
   0 every mutant that can be killed was            3 the bench broke
-  1 one survived, or an equivalent one was killed  2 wrong usage
+  1 one survived, or an equivalent one was killed  5 the kernel without a mutant does not build
+  2 wrong usage
 """
 
 
@@ -163,23 +162,8 @@ def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],
     return 0 if all(verdict.verdict in (KILLED, SURVIVED) for verdict in verdicts) else EXIT_BENCH
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
 def main() -> int:
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return execute(parser().parse_args())
-    except UsageError as error:
-        say(f"mutants/run: {error}")
-        return EXIT_USAGE
-    except BenchError as error:
-        say(f"mutants/run: {error}")
-        return EXIT_BENCH
-    except KeyboardInterrupt:
-        say("interrupted")
-        return EXIT_INTERRUPTED
+    return ending.status("mutants/run", lambda: execute(parser().parse_args()))
 
 
 if __name__ == "__main__":

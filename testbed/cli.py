@@ -5,24 +5,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import host, matrix, packages, plan, profiles, programs, runner, versions
+from testbed import ending, host, matrix, packages, plan, profiles, programs, runner, versions
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
-from testbed.errors import (
-    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_KERNEL, EXIT_USAGE, BenchError,
-    KernelError, UsageError,
-)
+from testbed.errors import UsageError
 from testbed.native import ThisHost
 from testbed.options import Options
 from testbed.plan import Case, Pattern
@@ -215,27 +209,5 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
         say(f"boot {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
-    """As an exception, so that emulators and temporary files go away."""
-    raise SystemExit(128 + number)
-
-
 def main() -> int:
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
-    try:
-        return execute(parser().parse_args())
-    except UsageError as error:
-        say(f"run_tests.sh: {error}")
-        return EXIT_USAGE
-    except BenchError as error:
-        say(f"run_tests.sh: {error}")
-        return EXIT_KERNEL if isinstance(error, KernelError) else EXIT_BENCH
-    except BrokenPipeError:    # as in `run_tests.sh --list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
-    except KeyboardInterrupt:
-        say("interrupted")
-        return EXIT_INTERRUPTED
-
-
+    return ending.status("run_tests.sh", lambda: execute(parser().parse_args()))
