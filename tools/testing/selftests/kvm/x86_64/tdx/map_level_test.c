@@ -246,6 +246,17 @@ static void attr_unmixed_again(const struct test *t)
 	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
 }
 
+/* One request covers all of a huge page whose gfns differ: no need to look at them. */
+static void attr_unmixed_at_once(const struct test *t)
+{
+	struct fixture f = fixture_attr(t);
+
+	vm_set_private(f.vm, GPA + 10 * SZ_4K, 20 * SZ_4K);
+	vm_set_shared(f.vm, GPA, SZ_2M);
+	prefault(f.vcpu, GPA, SZ_2M);
+	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
+}
+
 /* A wholly private huge page does not shrink its shared neighbours. */
 static void attr_whole_2m(const struct test *t)
 {
@@ -482,6 +493,8 @@ static const struct test_case cases[] = {
 	  attr_mixed_head_and_tail, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
 	{ "attr_unmixed_again", "partly shared again: 4K; wholly shared again: 2M",
 	  attr_unmixed_again, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
+	{ "attr_unmixed_at_once", "partly private, then all shared in one request: 2M",
+	  attr_unmixed_at_once, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
 	{ "attr_whole_2m", "a wholly private huge page leaves its neighbours 2M",
 	  attr_whole_2m, .vm_types = VM_SW_PROTECTED, MAPS, HP2M(4) },
 	{ "attr_flip_zaps_2m", "a gfn made private is no longer mapped by the 2M SPTE",
