@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "flood.h"
 #include "payload.h"
 #include "thread.h"
 
@@ -132,43 +133,6 @@ static void punched(const struct test *t)
 
 /* --- two vCPUs ------------------------------------------------------------------ */
 
-#define FLOOD_PAGES	32
-#define STOP_GPA	(GPA + SLOT_SIZE - SZ_4K)
-#define PATTERN(page)	(0x1000000 + (page))
-
-static GUEST void floods(uint64_t seed)
-{
-	uint64_t accesses = 0, wrong = 0;
-
-	while (!READ_GUEST(STOP_GPA)) {
-		uint64_t page, seen;
-
-		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		page = (seed >> 33) % FLOOD_PAGES;
-		if (seed >> 62)
-			WRITE_GUEST(PAGE(page), PATTERN(page));
-		seen = READ_GUEST(PAGE(page));
-		wrong += seen && seen != PATTERN(page);
-		accesses++;
-	}
-	say(accesses);
-	say(wrong);
-}
-
-struct flooder {
-	struct vcpu *vcpu;
-	uint64_t accesses, wrong;
-};
-
-static int flood(void *arg)
-{
-	struct flooder *f = arg;
-
-	f->accesses = payload_value(f->vcpu);
-	f->wrong = payload_value(f->vcpu);
-	return 0;
-}
-
 #define DROPS	200
 
 /* Each drop finds a page that a guest has touched since the last one. */
@@ -186,25 +150,16 @@ static void drop_page(struct payload *p, int page)
 
 static void drops_under_two_vcpus(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){
-		.fn = { floods, floods }, .arg = { t->seed, t->seed + 1 }, .size = SLOT_SIZE });
-	struct flooder f[2] = { { .vcpu = p.vcpu[0] }, { .vcpu = p.vcpu[1] } };
-	struct thread *threads[2];
+	struct flood f;
 
+	flood_create(&f, t);
 	if (t->vm_type != KVM_X86_DEFAULT_VM)
-		vm_set_shared(p.vm, GPA, SLOT_SIZE);
-	for (int i = 0; i < 2; i++)
-		threads[i] = thread_start(flood, &f[i]);
+		vm_set_shared(f.p.vm, GPA, FLOOD_SIZE);
+	flood_start(&f);
 	for (int i = 0; i < DROPS; i++)
-		drop_page(&p, i % FLOOD_PAGES);
-	*host_word(&p, STOP_GPA) = 1;
-	for (int i = 0; i < 2; i++) {
-		thread_join(threads[i], "a guest that was told to stop");
-		expect_true(f[i].accesses > 100, "vCPU %d makes progress (%llu accesses)", i,
-			    (unsigned long long)f[i].accesses);
-		expect_eq(f[i].wrong, 0, "pages with a content that nobody wrote, vCPU %d", i);
-	}
-	measure("accesses", f[0].accesses + f[1].accesses);
+		drop_page(&f.p, i % FLOOD_PAGES);
+	flood_stop(&f);
+	expect_eq(f.f[0].memory_faults + f.f[1].memory_faults, 0, "exits for private memory");
 }
 
 /* --- kicks ------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "flood.h"
 #include "hold.h"
 #include "payload.h"
 #include "rng.h"
@@ -321,105 +322,19 @@ static void busy(const struct test *t)
 
 /* --- many ------------------------------------------------------------------------ */
 
-#define FLOOD_PAGES	32
-#define STOP_GPA	(GPA + SLOT_SIZE - SZ_4K)
-#define PATTERN(page)	(0x1000000 + (page))
-
-/*
- * Write and read pages at random until told to stop. A page holds what was written, or zero
- * where the host dropped it in between, and never anything else.
- */
-static GUEST void floods(uint64_t seed)
+static void start_flood(struct flood *f, const struct test *t)
 {
-	uint64_t accesses = 0, wrong = 0;
-
-	while (!READ_GUEST(payload_shared(STOP_GPA))) {
-		uint64_t page, seen;
-
-		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		page = (seed >> 33) % FLOOD_PAGES;
-		if (seed >> 62)
-			WRITE_GUEST(PAGE(page), PATTERN(page));
-		seen = READ_GUEST(PAGE(page));
-		wrong += seen && seen != PATTERN(page);
-		accesses++;
-	}
-	say(accesses);
-	say(wrong);
-}
-
-struct flooder {
-	struct vcpu *vcpu;
-	uint64_t accesses, wrong, memory_faults;
-};
-
-/* Run to the next value; what the host made shared is made private again. */
-static uint64_t flood_value(struct flooder *f)
-{
-	struct kvm_run *run = f->vcpu->run;
-
-	for (;;) {
-		int ret = __payload_run(f->vcpu);
-
-		if (ret && errno == EINTR)
-			continue;
-		if (ret && errno == EFAULT && run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
-			struct kvm_run_memory_fault fault = vcpu_memory_fault(f->vcpu);
-
-			f->memory_faults++;
-			vm_set_private(f->vcpu->vm, fault.gpa, fault.size);
-			continue;
-		}
-		return payload_value_of(f->vcpu, ret);
-	}
-}
-
-static int flood(void *arg)
-{
-	struct flooder *f = arg;
-
-	f->accesses = flood_value(f);
-	f->wrong = flood_value(f);
-	return 0;
-}
-
-struct flooded {
-	struct payload p;
-	struct flooder f[2];
-	struct thread *threads[2];
-};
-
-static void start_flood(struct flooded *x, const struct test *t)
-{
-	guest_on_ve = accepts_at_ve;
-	x->p = payload(t, (struct payload_wish){
-		.fn = { floods, floods }, .arg = { t->seed, t->seed + 1 }, .size = SLOT_SIZE,
-		.ve = true });
-	vm_set_shared(x->p.vm, STOP_GPA, SZ_4K);
-	memset(x->p.slot->mem->hva, 0, SLOT_SIZE);
-	for (int i = 0; i < 2; i++) {
-		x->f[i].vcpu = x->p.vcpu[i];
-		x->threads[i] = thread_start(flood, &x->f[i]);
-	}
-}
-
-static void stop_flood(struct flooded *x)
-{
-	x->p.slot->mem->hva[STOP_GPA - GPA] = 1;
-	for (int i = 0; i < 2; i++) {
-		thread_join(x->threads[i], "a guest that was told to stop");
-		expect_true(x->f[i].accesses > 100, "vCPU %d makes progress (%llu accesses)", i,
-			    (unsigned long long)x->f[i].accesses);
-		expect_eq(x->f[i].wrong, 0, "pages with a content that nobody wrote, vCPU %d", i);
-	}
-	measure("accesses", x->f[0].accesses + x->f[1].accesses);
+	flood_create(f, t);
+	vm_set_shared(f->p.vm, FLOOD_STOP_GPA, SZ_4K);
+	memset(f->p.slot->mem->hva, 0, FLOOD_SIZE);
+	flood_start(f);
 }
 
 #define HOLES	200
 
 static void holes(const struct test *t)
 {
-	struct flooded x = { 0 };
+	struct flood x;
 	double deadline = now() + 15;
 	unsigned long added;
 
@@ -429,7 +344,7 @@ static void holes(const struct test *t)
 		while (seamcalls_of(x.p.o, TDH_MEM_PAGE_REMOVE) + 4 < i)
 			expect_true(now() < deadline, "hole %lu meets a page", i);
 	}
-	stop_flood(&x);
+	flood_stop(&x);
 	added = seamcalls_of(x.p.o, TDH_MEM_PAGE_AUG);
 	expect_true(added >= HOLES / 2, "most holes were filled again (%lu pages added)", added);
 	measure("pages", added);
@@ -452,14 +367,14 @@ static void invalidate_at_random(struct payload *p, uint64_t *state)
 static void flood_for(const struct test *t)
 {
 	double deadline = now() + *(const double *)t->tc->arg;
-	struct flooded x = { 0 };
+	struct flood x;
 	uint64_t state = t->seed;
 	unsigned long done = 0;
 
 	start_flood(&x, t);
 	for (; now() < deadline; done++)
 		invalidate_at_random(&x.p, &state);
-	stop_flood(&x);
+	flood_stop(&x);
 	expect_true(x.f[0].memory_faults + x.f[1].memory_faults > 0,
 		    "guests met pages that had become shared");
 	measure("invalidations", done);
