@@ -132,8 +132,8 @@ class Build:
             return tuple(Path(shutil.copy(self._tree / path, folder)) for path in modules)
 
     def _publish(self, folder: Path) -> None:
-        with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):
-            overlay.renew(self._source)
+        with (self._cache.lock(f"builds-{self._tree_key}", "building the kernel"),
+              overlay.our_softtdx(self._cache, self._source)):
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")

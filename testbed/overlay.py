@@ -15,6 +15,7 @@ import filecmp
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def with_softtdx(cache: Cache, tree: Source) -> Source:
         return tree
     key = hashlib.sha256(str(tree.path).encode()).hexdigest()[:16]
     folder = cache.folder / "overlays" / key
-    with cache.lock(f"overlays-{key}", "linking softtdx to the kernel"):
+    with lock(cache, folder):
         make(tree.path, folder)
     check(tree.path, folder)
     say(f"{tree.identity} with softtdx: no .c, .h or .S file of the kernel differs; "
@@ -74,14 +75,23 @@ def make(tree: Path, folder: Path) -> None:
     write(folder / "Makefile", text.encode())
 
 
-def renew(tree: Source) -> None:
-    """Brings softtdx in an overlay up to date.
+@contextmanager
+def our_softtdx(cache: Cache, tree: Source) -> Iterator[None]:
+    """While it lasts, softtdx in an overlay is that of this checkout.
 
-    The caller holds the lock of the build tree: checkouts of this suite share both, and each
-    builds its own softtdx.
+    For builds: checkouts of this suite share the overlay and the build trees, and an
+    object is stale for ever when its source changes while it is compiled.
     """
-    if tree.additions:
+    if not tree.additions:
+        yield
+        return
+    with lock(cache, tree.path):
         copy_softtdx(tree.path / PLACE / "softtdx")
+        yield
+
+
+def lock(cache: Cache, overlay: Path) -> AbstractContextManager[None]:
+    return cache.lock(f"overlays-{overlay.name}", "softtdx in the same kernel")
 
 
 def copy_softtdx(folder: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from testbed import overlay
@@ -53,7 +54,10 @@ class OverlayTest(FolderTest):
         (model.parent / "gone.c").write_text("no longer there\n")
         self.make()
         self.assertEqual(model.read_text(), "of another checkout\n")
-        overlay.renew(source)
+        lock_file = self.cache.folder / "locks" / f"overlays-{self.made.name}"
+        with overlay.our_softtdx(self.cache, source), lock_file.open() as lock:
+            with self.assertRaises(BlockingIOError):    # others wait until we have built
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.assertEqual(kbuild.stat().st_mtime_ns, stamp)
         self.assertEqual(model.read_bytes(), (overlay.SOFTTDX / "model/sept.c").read_bytes())
         self.assertFalse((model.parent / "gone.c").exists())
