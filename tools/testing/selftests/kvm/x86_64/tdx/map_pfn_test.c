@@ -98,6 +98,16 @@ static void untouched_zero_page(const struct test *t)
 		    GFN, (unsigned long long)a.spte);
 }
 
+/* What is shared can be written without a copy: writable at once, without another fault. */
+static void untouched_shared(const struct test *t)
+{
+	struct fixture f = fixture_mem(t, mem_create(MEM_MEMFD, SZ_2M, NULL));
+	struct mapping m = map_one(&f, GPA, LEVEL_4K);
+
+	expect_true(m.writable, "gfn 0x%llx: a page of a memfd is writable (SPTE 0x%llx)", GFN,
+		    (unsigned long long)m.spte);
+}
+
 /* --- after the page was replaced ---------------------------------------------------- */
 
 /*
@@ -515,6 +525,7 @@ static const struct test_case cases[] = {
 	  gmem_mmap, .vm_types = VM_DEFAULT, GMEM },
 	{ "untouched_zero_page", "untouched memory: the zero page, not writable",
 	  untouched_zero_page, SMALL },
+	{ "untouched_shared", "untouched shared memory: writable at once", untouched_shared, SMALL },
 
 	{ "dontneed", "MADV_DONTNEED, touched again", replaced, &r_dontneed, SMALL },
 	{ "mmap_over", "another page mapped over it", replaced, &r_mmap, SMALL },

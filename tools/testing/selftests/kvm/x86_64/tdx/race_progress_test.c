@@ -231,6 +231,8 @@ static void in_progress_elsewhere(const struct test *t)
 					.size = SZ_4K };
 
 		start(&p);
+		expect_true(thread_ended(p.thread, 1), "the fault of gfn 0x%llx does not wait",
+			    GFN + beside[i]);
 		expect_done(&p);
 		expect_mapped(f.o, GFN + beside[i], LEVEL_4K, pfn_of(hva_of(&f, p.gpa)));
 	}
