@@ -120,7 +120,7 @@ def summary(mutants: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
     text = f"killed {len(killed)} of {len(tried)}"
     compared = [mutant for mutant in tried
                 if mutant.vm == ("tdx",) or by_id[mutant.id].upstream is not None]
-    if compared:
+    if any(verdict.upstream is not None for verdict in verdicts):
         seen = [mutant for mutant in compared if noticed(by_id[mutant.id])]
         text += f"; the kernel's own selftests {len(seen)} of {len(compared)}"
     equivalent = [mutant for mutant in mutants
