@@ -66,6 +66,10 @@ EDITS = (
     Edit("interrupts end a guest that has them off", "cpu/vmx.cc",
          "BX_CPU_THIS_PTR in_vmx_guest = true;",
          "BX_CPU_THIS_PTR in_vmx_guest = true; handleInterruptMaskChange();"),
+    # A virtual interrupt that is pending, but masked, was delivered when a physical one came.
+    Edit("virtual interrupts wait while a guest has them off", "cpu/event.cc",
+         "if (is_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))",
+         "if (is_unmasked_event_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))"),
     Edit("posted-interrupt descriptors aligned to 64 bytes", "cpu/vmx.cc",
          "! IsValidPageAlignedPhyAddr(vm->pid_addr)",
          "! IsValidPhyAddr(vm->pid_addr) || (vm->pid_addr & 63) != 0", fixed_in=(3, 1)),
