@@ -23,9 +23,12 @@ static const u32 swapped_msrs[] = {
 	MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX,
 };
 
+#define NR_DEBUGREGS	5
+
 struct arch {
 	bool begun;
 	u64 cr2;
+	u64 debugregs[NR_DEBUGREGS];	/* 0 to 3, 6; the VMCS has 7 */
 	u64 msrs[ARRAY_SIZE(swapped_msrs)];
 };
 static_assert(sizeof(struct arch) <= SOFTTDX_ARCH_SIZE);
@@ -68,6 +71,7 @@ static struct host_xstate load_guest_xstate(const struct softtdx_vcpu *vcpu, boo
 		*(u64 *)(vcpu->xsave + XCOMP_BV) = COMPACTED | vcpu->xfam;
 	xrstors(vcpu->xsave, vcpu->xfam);
 	xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->guest->xcr0);
+	wrmsrq(MSR_IA32_XSS, vcpu->guest->xss);
 	return host;
 }
 
@@ -91,6 +95,22 @@ static void swap_msrs(u64 values[])
 		rdmsrq(swapped_msrs[i], values[i]);
 		wrmsrq(swapped_msrs[i], value);
 	}
+}
+
+#define SWAP_DEBUGREG(number, value) do {					\
+	u64 before;								\
+	asm volatile("mov %%db" #number ", %0" : "=r" (before));		\
+	asm volatile("mov %0, %%db" #number : : "r" (value));			\
+	(value) = before;							\
+} while (0)
+
+static void swap_debugregs(u64 values[NR_DEBUGREGS])
+{
+	SWAP_DEBUGREG(0, values[0]);
+	SWAP_DEBUGREG(1, values[1]);
+	SWAP_DEBUGREG(2, values[2]);
+	SWAP_DEBUGREG(3, values[3]);
+	SWAP_DEBUGREG(6, values[4]);
 }
 
 /* --- the host's state around an exit -------------------------------------- */
@@ -254,6 +274,7 @@ static void launch(const struct softtdx_vcpu *vcpu, struct arch *arch)
 	if (vcpu->flush_tlb)
 		invept_single(vcpu->eptp);
 	swap_msrs(arch->msrs);
+	swap_debugregs(arch->debugregs);
 	native_write_cr2(arch->cr2);
 	if (softtdx_vmlaunch(vcpu->guest->gpr))
 		report_vmfail(vcpu->guest);
@@ -261,6 +282,7 @@ static void launch(const struct softtdx_vcpu *vcpu, struct arch *arch)
 		read_guest(vcpu->guest);
 	arch->cr2 = native_read_cr2();
 	native_write_cr2(host_cr2);
+	swap_debugregs(arch->debugregs);
 	swap_msrs(arch->msrs);
 	load_host_tables(&host);
 }

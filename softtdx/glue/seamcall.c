@@ -93,6 +93,14 @@ static u64 tsc(void *env)
 	return rdtsc();
 }
 
+static struct cpuid_value host_cpuid(void *env, u32 leaf, u32 subleaf)
+{
+	struct cpuid_value v;
+
+	cpuid_count(leaf, subleaf, &v.eax, &v.ebx, &v.ecx, &v.edx);
+	return v;
+}
+
 static void delay(void *env, u64 usecs)
 {
 	for (; usecs > 1000; usecs -= 1000)
@@ -105,6 +113,7 @@ static const struct softtdx_ops ops = {
 	.cpu = this_cpu,
 	.package = this_package,
 	.tsc = tsc,
+	.cpuid = host_cpuid,
 	.report = softtdx_report,
 	.delay = delay,
 	.run = softtdx_run,

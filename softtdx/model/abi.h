@@ -202,6 +202,7 @@ enum page_type {
 #define MD_TDCS_CONFIG_FLAGS		0x1110000300000016ull
 #define MD_TDCS_TD_CTLS			0x1110000300000017ull
 #define MD_TDCS_NOTIFY_ENABLES		0x9100000000000010ull
+#define MD_TDCS_TOPOLOGY_CONFIGURED	0x9100000000000019ull
 
 /* vCPU metadata fields (TDH.VP.RD and WR). */
 #define MD_VP_POSTED_INTR_NV		0x0002ull
@@ -226,6 +227,7 @@ enum page_type {
 #define CONFIG_FLAGS_ALLOWED		7ull
 
 #define CTLS_PENDING_VE_DISABLE	(1ull << 0)
+#define CTLS_ENUM_TOPOLOGY	(1ull << 1)
 
 #define EPTP_4_LEVEL			0x1Eull
 #define EPTP_5_LEVEL			0x26ull

@@ -146,6 +146,7 @@ u64 softtdx_seamcall(struct softtdx *m, u64 rax, struct softtdx_regs *regs)
 	struct call c = {
 		.m = m,
 		.number = number,
+		.version = (u8)(rax >> 16),
 		.leaf = number < SOFTTDX_LEAVES ? &leaves[number] : &unknown,
 		.cpu = m->ops->cpu(m->env) % SOFTTDX_MAX_CPUS,
 		.in = *regs,

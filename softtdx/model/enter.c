@@ -61,41 +61,88 @@ static u64 exception_or_nmi(struct call *c)
 	return td_exit(c, 0, 0, 0, info);
 }
 
-static const struct cpuid_value *cpuid_value(const struct tdcs *tdcs, u32 leaf, u32 subleaf)
-{
-	static const struct cpuid_value tdx = { 0, 0x65746E49, 0x20202020, 0x5844546C };
-	const struct cpuid_value *v;
-
-	if (leaf == 0x21 && !subleaf)		/* "IntelTDX    " */
-		return &tdx;
-	v = td_cpuid(tdcs, leaf, NO_SUBLEAF);
-	return v ? v : td_cpuid(tdcs, leaf, subleaf);
-}
-
-/* What the TD was configured with; for the rest the guest asks the host. */
 static u64 cpuid(struct call *c)
 {
 	u64 *gpr = c->vps->guest.gpr;
-	const struct cpuid_value *v = cpuid_value(c->tdcs, (u32)gpr[RAX], (u32)gpr[RCX]);
+	struct cpuid_value v;
 
-	if (!v)
+	if (!guest_cpuid(c, (u32)gpr[RAX], (u32)gpr[RCX], &v))
 		return raise_ve(c);
-	gpr[RAX] = v->eax;
-	gpr[RBX] = v->ebx;
-	gpr[RCX] = v->ecx;
-	gpr[RDX] = v->edx;
+	gpr[RAX] = v.eax;
+	gpr[RBX] = v.ebx;
+	gpr[RCX] = v.ecx;
+	gpr[RDX] = v.edx;
 	instruction_done(c);
 	return STAY;
+}
+
+/* What the CPU would fault on, and what XFAM has not. */
+static bool xcr0_valid(u64 value, u64 xfam)
+{
+	if (RULE(XCR0_IN_XFAM, value & ~xfam) || value & XSS_FEATURES || !(value & XCR0_X87))
+		return false;
+	return xfam_groups_ok(value) && (!(value & XCR0_AVX) || value & XCR0_SSE);
+}
+
+static u64 value_to_write(const struct softtdx_guest *g)
+{
+	return (u32)g->gpr[RAX] | g->gpr[RDX] << 32;
 }
 
 static u64 xsetbv(struct call *c)
 {
 	struct softtdx_guest *g = &c->vps->guest;
-	u64 value = (u32)g->gpr[RAX] | g->gpr[RDX] << 32;
+	u64 value = value_to_write(g);
 
-	if ((u32)g->gpr[RCX] || !(value & 1) || RULE(XCR0_IN_XFAM, value & ~c->tdcs->xfam))
+	if ((u32)g->gpr[RCX] || !xcr0_valid(value, c->tdcs->xfam))
 		return raise_exception(c, VECTOR_GP, true);
 	g->xcr0 = value;
+	instruction_done(c);
+	return STAY;
+}
+
+#define MSR_MISC_ENABLE		0x1A0
+#define MISC_ENABLE_VALUE	0x1801	/* fast strings; neither BTS nor PEBS */
+#define MSR_X2APIC_ID		0x802
+#define MSR_XSS			0xDA0
+
+/* MSRs that the module itself answers; for the others the guest asks the host. */
+static u64 rdmsr(struct call *c)
+{
+	struct softtdx_guest *g = &c->vps->guest;
+	u64 value;
+
+	switch ((u32)g->gpr[RCX]) {
+	case MSR_MISC_ENABLE:
+		value = MISC_ENABLE_VALUE;
+		break;
+	case MSR_X2APIC_ID:
+		if (!(c->tdcs->td_ctls & CTLS_ENUM_TOPOLOGY))
+			return raise_ve(c);
+		value = c->vps->x2apic_id;
+		break;
+	case MSR_XSS:
+		value = g->xss;
+		break;
+	default:
+		return raise_ve(c);
+	}
+	g->gpr[RAX] = (u32)value;
+	g->gpr[RDX] = value >> 32;
+	instruction_done(c);
+	return STAY;
+}
+
+static u64 wrmsr(struct call *c)
+{
+	struct softtdx_guest *g = &c->vps->guest;
+	u64 value = value_to_write(g);
+
+	if ((u32)g->gpr[RCX] != MSR_XSS)
+		return raise_ve(c);
+	if (RULE(XSS_IN_XFAM, value & ~(c->tdcs->xfam & XSS_FEATURES)))
+		return raise_exception(c, VECTOR_GP, true);
+	g->xss = value;
 	instruction_done(c);
 	return STAY;
 }
@@ -120,12 +167,14 @@ static u64 handle_exit(struct call *c)
 		return cpuid(c);
 	case EXIT_XSETBV:
 		return xsetbv(c);
+	case EXIT_RDMSR:
+		return rdmsr(c);
+	case EXIT_WRMSR:
+		return wrmsr(c);
 	case EXIT_HLT:
 	case EXIT_INVD:
 	case EXIT_RDPMC:
 	case EXIT_IO:
-	case EXIT_RDMSR:
-	case EXIT_WRMSR:
 	case EXIT_MWAIT:
 	case EXIT_MONITOR:
 	case EXIT_WBINVD:

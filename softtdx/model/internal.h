@@ -72,6 +72,7 @@ struct call {
 	struct softtdx *m;
 	const struct leaf *leaf;
 	u16 number;
+	u8 version;
 	u32 cpu;
 	struct softtdx_regs in;
 	struct softtdx_regs *out;
@@ -213,6 +214,15 @@ INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
 INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
 INTERNAL const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf);
 INTERNAL bool field_id_valid(u64 id);
+INTERNAL bool xfam_groups_ok(u64 xfam);
+
+/* cpuid.c: what the guest's CPUID says; false: nothing, it has to ask the host. */
+INTERNAL bool guest_cpuid(struct call *c, u32 leaf, u32 subleaf, struct cpuid_value *value);
+/* The features in XFAM that IA32_XSS enables; XCR0 does the others. */
+#define XSS_FEATURES (1ull << 8 | 1ull << 10 | 0x1Full << 11 | 1ull << 16)
+#define XCR0_X87 1ull
+#define XCR0_SSE 2ull
+#define XCR0_AVX 4ull
 
 /* sys_fields.c: the CPUID leaves that a TD's creator may set, with the bits. */
 struct cpuid_config {

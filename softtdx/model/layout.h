@@ -54,6 +54,7 @@ struct tdcs {
 	u16 rtmr_lock;
 	u8 rtmr[4][48], servtd_hash[48];
 	u64 td_ctls, notify_enables;	/* set by the guest */
+	u64 topology_configured;	/* 1: each vCPU was given an x2APIC ID */
 	struct cpuid_value cpuid[CPUID_CONFIGS_MAX];
 };
 

@@ -18,7 +18,7 @@ static bool fixed_bits_ok(u64 value, u64 fixed0, u64 fixed1)
 }
 
 /* XSAVE components that only come together: AVX-512 (with AVX), CET, AMX. */
-static bool xfam_groups_ok(u64 xfam)
+bool xfam_groups_ok(u64 xfam)
 {
 	static const u64 groups[] = { 7ull << 5, 3ull << 11, 3ull << 17 };
 

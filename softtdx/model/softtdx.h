@@ -60,7 +60,7 @@ struct softtdx_report {
  */
 struct softtdx_guest {
 	u64 gpr[16];			/* by number, as instructions encode them; RSP unused */
-	u64 xcr0;
+	u64 xcr0, xss;
 	/* For the next run, which uses them up: */
 	u64 skip;			/* bytes of an instruction that is done */
 	/* VM-entry interruption information; an exit that interrupts a delivery fills it again. */
@@ -97,6 +97,8 @@ struct softtdx_ops {
 	u32 (*cpu)(void *env);
 	u32 (*package)(void *env);
 	u64 (*tsc)(void *env);
+	/* What CPUID says on this CPU. */
+	struct cpuid_value (*cpuid)(void *env, u32 leaf, u32 subleaf);
 	void (*report)(void *env, const struct softtdx_report *report);
 	/* Optional. */
 	void (*delay)(void *env, u64 usecs);

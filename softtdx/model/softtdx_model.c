@@ -15,6 +15,7 @@
 #include "mng.c"
 #include "mng_params.c"
 #include "vp.c"
+#include "cpuid.c"
 #include "enter.c"
 #include "guest_mem.c"
 #include "tdcall.c"

@@ -84,6 +84,7 @@ static u64 *td_field(struct call *c, u64 id)
 		{ MD_TDCS_CONFIG_FLAGS, FIELD(config_flags) },
 		{ MD_TDCS_TD_CTLS, FIELD(td_ctls) },
 		{ MD_TDCS_NOTIFY_ENABLES, FIELD(notify_enables) },
+		{ MD_TDCS_TOPOLOGY_CONFIGURED, FIELD(topology_configured) },
 	};
 #undef FIELD
 	if (field_id_valid(id))
@@ -110,8 +111,10 @@ static u64 writable_bits(struct call *c, const u64 *field)
 {
 	if (field == &c->tdcs->notify_enables)
 		return 1;
-	if (field == &c->tdcs->td_ctls && c->tdcs->config_flags & CONFIG_FLEXIBLE_PENDING_VE)
-		return CTLS_PENDING_VE_DISABLE;
+	if (field == &c->tdcs->td_ctls)
+		return (c->tdcs->config_flags & CONFIG_FLEXIBLE_PENDING_VE ?
+			CTLS_PENDING_VE_DISABLE : 0) |
+		       (c->tdcs->topology_configured ? CTLS_ENUM_TOPOLOGY : 0);
 	return 0;
 }
 

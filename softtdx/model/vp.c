@@ -58,6 +58,16 @@ static void init_guest(struct call *c)
 	g->xcr0 = 1;
 }
 
+/* The first version of the leaf gives no x2APIC ID: then nobody may ask for the topology. */
+static void set_x2apic_id(struct call *c)
+{
+	if (!c->vps->index)
+		c->tdcs->topology_configured = 1;
+	if (!c->version)
+		c->tdcs->topology_configured = 0;
+	c->vps->x2apic_id = c->version ? (u32)c->in.r8 : c->vps->index;
+}
+
 u64 vp_init(struct call *c)
 {
 	TRY(tdvpr_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE));
@@ -69,7 +79,7 @@ u64 vp_init(struct call *c)
 	if (!take_index(c->tdcs, &c->vps->index))
 		return ST0(MAX_VCPUS_EXCEEDED);
 	c->vps->initial_rcx = c->in.rdx;
-	c->vps->x2apic_id = (u32)c->in.r8;
+	set_x2apic_id(c);
 	init_guest(c);
 	c->vps->state = VCPU_READY;
 	return vcpu_associate(c);

@@ -35,6 +35,15 @@ static u64 world_tsc(void *env)
 	return atomic_add(&((struct world *)env)->tsc, 1);
 }
 
+/* A CPU that has everything; its XSAVE components are 100 bytes each, 256 bytes apart. */
+static struct cpuid_value world_cpuid(void *env, u32 leaf, u32 subleaf)
+{
+	(void)env;
+	if (leaf == 0xD && subleaf > 1)
+		return (struct cpuid_value){ 100, 576 + 256 * (subleaf - 2), subleaf & 2, 0 };
+	return (struct cpuid_value){ ~0u, ~0u, ~0u, ~0u };
+}
+
 static void world_report(void *env, const struct softtdx_report *report)
 {
 	struct world *w = env;
@@ -57,10 +66,11 @@ static void world_vp_flush(void *env, u64 tdvpr)
 
 static void exit_as(struct softtdx_guest *g, const struct softtdx_guest *act)
 {
-	u64 xcr0 = g->xcr0;
+	u64 xcr0 = g->xcr0, xss = g->xss;
 
 	*g = *act;
 	g->xcr0 = xcr0;
+	g->xss = xss;
 }
 
 static void world_run(void *env, const struct softtdx_vcpu *vcpu)
@@ -97,6 +107,7 @@ static const struct softtdx_ops ops = {
 	.cpu = world_cpu,
 	.package = world_package,
 	.tsc = world_tsc,
+	.cpuid = world_cpuid,
 	.report = world_report,
 	.delay = world_delay,
 	.vp_flush = world_vp_flush,

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPUID and MSRs that the module answers to a guest. The CPU of these tests says that it has
+ * everything (world.c).
+ */
+#include "test.h"
+
+#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
+#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
+#define OSXSAVE	(1u << 27)
+#define AVX	(1u << 28)
+
+/* @version: of VP.INIT; the second one gives the x2APIC ID 7. */
+static void running_td(struct world *w, struct td *td, u64 xfam, u64 version)
+{
+	td_build(w, td, TDCS);
+	default_params(w)->xfam = xfam;
+	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
+	td->tdvpr = new_page(w);
+	MUST(CALL(VP_CREATE, .rcx = td->tdvpr, .rdx = td->tdr));
+	for (int i = 1; i < TDVPS_PAGES_MIN; i++)
+		MUST(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = td->tdvpr));
+	MUST(world_call(w, TDH_VP_INIT | version << 16,
+			(struct softtdx_regs){ .rcx = td->tdvpr, .r8 = 7 }));
+	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+}
+
+static struct cpuid_value cpuid(struct world *w, const struct td *td, u32 leaf, u32 subleaf)
+{
+	struct tdvps *vps = at(w, td->tdvpr);
+	struct softtdx_guest act = { .reason = EXIT_CPUID, .instruction_length = 2,
+				     .cr4 = vps->guest.cr4 };
+
+	act.gpr[RAX] = leaf | 0xFFFFFFFF00000000;	/* upper halves do not count */
+	act.gpr[RCX] = subleaf;
+	EXPECT(world_enter(w, td->tdvpr, act), 77);
+	EXPECT_EQ(w->after.event, 0);
+	EXPECT_EQ(w->after.skip, 2);
+	return (struct cpuid_value){ (u32)w->after.gpr[RAX], (u32)w->after.gpr[RBX],
+				     (u32)w->after.gpr[RCX], (u32)w->after.gpr[RDX] };
+}
+
+TEST(cpuid_of_a_td)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT_EQ(cpuid(w, &td, 0, 0).eax, 0x23);
+	EXPECT_EQ(cpuid(w, &td, 0x80000000, 0).eax, 0x80000008);
+	EXPECT_EQ(cpuid(w, &td, 0x21, 0).ebx, 0x65746E49);
+	EXPECT_EQ(cpuid(w, &td, 0x21, 0).edx, 0x5844546C);
+	EXPECT_EQ(cpuid(w, &td, 0x21, 0).ecx, 0x20202020);
+	EXPECT_EQ(cpuid(w, &td, 0x21, 1).ebx, 0);
+	EXPECT_EQ(cpuid(w, &td, 0x15, 0).ebx, 100);
+	EXPECT_EQ(cpuid(w, &td, 0x15, 0).ecx, 25000000);
+	EXPECT_EQ(cpuid(w, &td, 0x80000008, 0).eax >> 16, 48);
+	EXPECT_EQ(cpuid(w, &td, 5, 0).edx, 0);		/* no MWAIT */
+	EXPECT_EQ(cpuid(w, &td, 0x80000004, 0).edx, ~0u);
+}
+
+TEST(cpuid_of_the_creator)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	tdcs_of(w, &td)->cpuid[0] = (struct cpuid_value){ .eax = 0xC0662, .ebx = 0x10000 };
+	EXPECT_EQ(cpuid(w, &td, 1, 77).eax, 0xC0662);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx, 0x0701FF00);	/* with the x2APIC ID */
+	tdcs_of(w, &td)->cpuid[2].eax = 5;
+	EXPECT_EQ(cpuid(w, &td, 4, 1).eax, 5);
+	EXPECT_EQ(cpuid(w, &td, 4, 9).eax, 0);
+}
+
+TEST(cpuid_features)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 31 | 1u << 24 | 1u << 21), 0x81200000);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 3 | 1u << 5), 0);	/* MONITOR, VMX */
+	EXPECT_EQ(cpuid(w, &td, 7, 0).edx & (1u << 26 | 1u << 29), 0);	/* SPEC_CTRL, ARCH_CAP */
+	EXPECT_EQ(cpuid(w, &td, 7, 1).edx, 0);
+}
+
+TEST(cpuid_follows_xfam)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, 0);
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ebx & 1 << 5, 0);		/* AVX2 */
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x618, 0);		/* VPCLMUL, VAES, PKU */
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).eax, 3);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ecx, 576);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 2).eax, 0);
+	running_td(w, &td, 0x207, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, AVX);
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x618, 0x608);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).eax, 0x207);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ecx, 576 + 7 * 256 + 100);	/* the end of the last */
+	EXPECT_EQ(cpuid(w, &td, 0xD, 2).ebx, 576);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 64).eax, 0);
+}
+
+TEST(cpuid_follows_the_vcpu)
+{
+	struct tdvps *vps;
+	struct td td;
+
+	running_td(w, &td, 0x207, 1);
+	vps = at(w, td.tdvpr);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & OSXSAVE, 0);
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x10, 0);
+	vps->guest.cr4 = 1u << 18 | 1u << 22;
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & OSXSAVE, OSXSAVE);
+	vps->guest.cr4 = 1u << 18 | 1u << 22;
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x10, 0x10);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ebx, 576);
+	vps->guest.xcr0 = 7;
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ebx, 576 + 100);
+}
+
+/* Components follow each other, some from the next 64 bytes on. */
+TEST(cpuid_of_the_compacted_form)
+{
+	struct tdvps *vps;
+	struct td td;
+
+	running_td(w, &td, 0x1A07, 1);
+	vps = at(w, td.tdvpr);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 1).eax, 0xF);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 1).ecx, 0x1800);
+	vps->guest.xcr0 = 7;
+	vps->guest.xss = 1u << 11;
+	EXPECT_EQ(cpuid(w, &td, 0xD, 1).ebx, 576 + 128 + 100);
+	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ebx, 576 + 100);
+}
+
+TEST(cpuid_that_the_host_answers)
+{
+	static const u32 leaves[] = { 0xB, 0x1F, 0x24, 0x40000000, 0x4FFFFFFF, 0x80000009 };
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = leaves[i]), 77);
+		EXPECT_EQ(w->after.event, VE);
+		EXPECT(TDCALL(VP_VEINFO_GET), 77);
+	}
+}
+
+TEST(topology)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_TOPOLOGY_CONFIGURED), 77);
+	EXPECT_EQ(w->after.gpr[R8], 1);
+	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0x802), 77);
+	EXPECT_EQ(w->after.event, VE);
+	EXPECT(TDCALL(VP_VEINFO_GET), 77);
+	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 2, [R9] = 2), 77);
+	EXPECT_EQ(w->after.gpr[RAX], 0);
+	EXPECT_EQ(cpuid(w, &td, 0xB, 0).ebx, 1);
+	EXPECT_EQ(cpuid(w, &td, 0xB, 0).ecx, 0x100);
+	EXPECT_EQ(cpuid(w, &td, 0x1F, 1).eax, 10);
+	EXPECT_EQ(cpuid(w, &td, 0x1F, 1).ebx, 1);
+	EXPECT_EQ(cpuid(w, &td, 0x1F, 1).ecx, 0x201);
+	EXPECT_EQ(cpuid(w, &td, 0x1F, 2).ecx, 2);
+	EXPECT_EQ(cpuid(w, &td, 0x1F, 2).edx, 7);
+	EXPECT(EXIT(.reason = EXIT_RDMSR, .instruction_length = 2, .gpr[RCX] = 0x802), 77);
+	EXPECT_EQ(w->after.gpr[RAX], 7);
+	EXPECT_EQ(w->after.skip, 2);
+}
+
+TEST(topology_not_configured)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 0);
+	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_TOPOLOGY_CONFIGURED), 77);
+	EXPECT_EQ(w->after.gpr[R8], 0);
+	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 2, [R9] = 2), 77);
+	EXPECT_EQ(w->after.gpr[RAX], ST0(METADATA_FIELD_NOT_WRITABLE));
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx >> 24, 0);
+}
+
+TEST(msrs_of_the_module)
+{
+	struct td td;
+
+	running_td(w, &td, 0x1807, 1);
+	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0x1A0), 77);
+	EXPECT_EQ(w->after.gpr[RAX], 0x1801);
+	EXPECT(EXIT(.reason = EXIT_WRMSR, .instruction_length = 2,
+		    .gpr = { [RCX] = 0xDA0, [RAX] = 0x1800 }), 77);
+	EXPECT_EQ(w->after.event, 0);
+	EXPECT_EQ(w->after.skip, 2);
+	EXPECT_EQ(w->after.xss, 0x1800);
+	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0xDA0), 77);
+	EXPECT_EQ(w->after.gpr[RAX], 0x1800);
+	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr = { [RCX] = 0xDA0, [RAX] = 0x100 }), 77);
+	EXPECT_EQ(w->after.event, GP);
+	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr = { [RCX] = 0xDA0, [RDX] = 1 }), 77);
+	EXPECT_EQ(w->after.event, GP);
+	EXPECT_EQ(w->after.xss, 0x1800);
+	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr[RCX] = 0x1A0), 77);
+	EXPECT_EQ(w->after.event, VE);
+}
