@@ -37,7 +37,7 @@ int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error)
 /* td_vm() and KVM_TDX_INIT_VM with td_params(). */
 struct vm *td_create(void);
 
-/* KVM_SET_CPUID2 of what KVM supports. */
+/* KVM_SET_CPUID2 of what KVM supports, without its paravirtual features. */
 void td_vcpu_set_cpuid(struct vcpu *vcpu);
 /* KVM_CREATE_VCPU and that. */
 struct vcpu *td_vcpu_create(struct vm *vm);

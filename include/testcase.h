@@ -62,6 +62,7 @@ enum case_flags {
 	/* Looks at the Secure EPT (sept.h). */
 	CASE_SEPT		= 1 << 7,
 	CASE_HOLD		= 1 << 8,	/* holds threads in KVM (hold.h) */
+	CASE_GUEST_KERNEL	= 1 << 9,	/* a Linux that boots in a TD (linux_guest.h) */
 };
 
 struct test;

@@ -196,14 +196,21 @@ static unsigned int time_limit(const struct test_case *tc)
 	return limit * (scale ? atoi(scale) ?: 1 : 1);
 }
 
+static const char *listed_flags(const struct test_case *tc)
+{
+	if (tc->changes)
+		return "host-wide";
+	return tc->flags & CASE_GUEST_KERNEL ? "guest-kernel" : "-";
+}
+
 static void list_cases(const struct plan *plan, const char *program)
 {
 	for (size_t i = 0; i < plan->nr; i++) {
 		const struct test_case *tc = plan->tests[i].tc;
 
 		printf("%s:%s\t%s\t%s\t%u\t%s\n", basename(program),
-		       plan->tests[i].name, variant_name[tc->boot],
-		       tc->changes ? "host-wide" : "-", time_limit(tc), tc->summary);
+		       plan->tests[i].name, variant_name[tc->boot], listed_flags(tc),
+		       time_limit(tc), tc->summary);
 	}
 }
 

@@ -39,7 +39,7 @@ static void print_needs(const struct test_case *tc)
 	static const struct { unsigned int flag; const char *need; } flags[] = {
 		{ CASE_UFFD, "userfaultfd" }, { CASE_THP, "THP" },
 		{ CASE_SOFTTDX, "softtdx" }, { CASE_SEPT, "Secure EPT" },
-		{ CASE_HOLD, "hold" },
+		{ CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
 	};
 	bool first = true;
 

@@ -10,6 +10,7 @@
 
 #include "case_run.h"
 #include "hold.h"
+#include "linux_guest.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "tdx_host.h"
@@ -120,6 +121,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if ((tc->flags & CASE_SEPT) && (missing = sept_missing()))
 		test_skip("%s", missing);
 	if ((tc->flags & CASE_HOLD) && (missing = hold_missing()))
+		test_skip("%s", missing);
+	if ((tc->flags & CASE_GUEST_KERNEL) && (missing = linux_guest_missing()))
 		test_skip("%s", missing);
 	if (tc->flags & CASE_UFFD)
 		need_uffd();

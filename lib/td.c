@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Trust Domains by KVM_MEMORY_ENCRYPT_OP. */
+#include <linux/kvm_para.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -111,10 +112,19 @@ struct vm *td_create(void)
 	return vm;
 }
 
+/* KVM's own features work by memory and MSRs that it cannot reach in a TD. */
+static void drop_kvm_features(struct kvm_cpuid2 *cpuid)
+{
+	for (uint32_t i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == KVM_CPUID_FEATURES)
+			cpuid->entries[i].eax = 0;
+}
+
 void td_vcpu_set_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_cpuid2 *cpuid = supported_cpuid();
 
+	drop_kvm_features(cpuid);
 	need(!ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u", vcpu->id);
 	free(cpuid);
 }

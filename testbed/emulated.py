@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,11 @@ class Witness(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
+def wants_guest(cases: Iterable[Case]) -> bool:
+    """Whether one of them boots a kernel in a TD."""
+    return any(case.flags == "guest-kernel" for case in cases)
+
+
 class EmulatedHost:
     def __init__(self, options: Options, cache: Cache, work: Path, cases: Sequence[Case],
                  built: kernel.Kernel | None = None) -> None:
@@ -46,6 +52,8 @@ class EmulatedHost:
         self._kernel = built or kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
         )
+        self._guest = (kernel.provide_guest(cache, options.kernel, work)
+                       if not built and wants_guest(cases) else None)
         self._emulators = {
             name: self._provide(name)
             for name in dict.fromkeys(self._name(case.variant) for case in cases)
@@ -112,7 +120,7 @@ class EmulatedHost:
                    if VARIANTS[boot.variant].tdx or path.name != "tdx_view.ko"]
         archive.write_bytes(initramfs.build(
             [programs.FOLDER / test for test in boot.tests], "\n".join(lines) + "\n",
-            modules=modules,
+            modules, self._guest if wants_guest(chain(*boot.tests.values())) else None,
         ))
         return archive
 

@@ -81,8 +81,12 @@ def busybox() -> Path:
     return Path(path)
 
 
-def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = ()) -> bytes:
-    """The archive that loads `modules`, in their order, and runs `plan` on `tests`."""
+def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = (),
+          guest: Path | None = None) -> bytes:
+    """The archive that loads `modules`, in their order, and runs `plan` on `tests`.
+
+    `guest` is a kernel that tests boot in a TD.
+    """
     shell = busybox()
     applets = subprocess.run([shell, "--list"], capture_output=True, text=True, check=True)
     archive = Archive()
@@ -97,6 +101,8 @@ def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = ()) -> byt
         archive.file(f"tests/{path.name}", path.read_bytes())
     for path in modules:
         archive.file(f"modules/{path.name}", path.read_bytes(), 0o644)
+    if guest:
+        archive.file("guest/bzImage", guest.read_bytes(), 0o644)
     for library in sorted(libraries([shell, *tests])):
         archive.file(library.lstrip("/"), Path(library).read_bytes())
     lines = "".join(f"/modules/{path.name} {path.stem.replace('-', '_')}\n" for path in modules)

@@ -21,6 +21,7 @@ from testbed.source import Source
 FOLDER = Path(__file__).parent / "kernel"
 BASE = FOLDER / "base.config"
 DEBUG = FOLDER / "debug.config"
+GUEST = FOLDER / "guest.config"
 
 KMOD = Path(__file__).parent.parent / "kmod"
 KMOD_SOURCES = (*sorted(KMOD.glob("*")), KMOD.parent / "include/race_window.h",
@@ -48,15 +49,29 @@ def provide(
     cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path
 ) -> Kernel:
     """The kernel of --kernel, a text being a version; `work` is the run's own folder."""
-    if isinstance(wanted, Path):
-        if wanted.is_file():
-            return ready_made(wanted)
-        tree = source.user_tree(wanted)
-    else:
-        tree = source.distribution_tree(cache, refresh, wanted)
-    tree = overlay.with_softtdx(cache, tree)
+    if isinstance(wanted, Path) and wanted.is_file():
+        return ready_made(wanted)
+    tree = overlay.with_softtdx(cache, sources(cache, wanted, refresh))
     build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
     return build.once() if tree.fixed else build.again(work)
+
+
+def sources(cache: Cache, wanted: Path | str | None, refresh: bool) -> Source:
+    if isinstance(wanted, Path):
+        return source.user_tree(wanted)
+    return source.distribution_tree(cache, refresh, wanted)
+
+
+def provide_guest(cache: Cache, wanted: Path | str | None, work: Path) -> Path | None:
+    """The image of a kernel for TDs, from the sources of --kernel; none if that is an image."""
+    if isinstance(wanted, Path) and wanted.is_file():
+        return None
+    tree = sources(cache, wanted, refresh=False)
+    build = Build(cache, tree, [GUEST])
+    if tree.fixed:
+        return build.once().image
+    (work / "guest").mkdir()
+    return build.again(work / "guest").image
 
 
 def ready_made(image: Path) -> Kernel:
@@ -159,7 +174,8 @@ class Build:
             say(f"this kernel does not take the option {option}")
         fresh = not (self._tree / "vmlinux").exists()
         progress = Progress(f"building the kernel of {self._source.identity}")
-        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", "modules",
+        modules = ["modules"] if "CONFIG_MODULES" in options(config) else []
+        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", *modules,
                            progress=progress, expected=OBJECTS if fresh else None)
         progress.done(f"{count} objects")
 

@@ -40,6 +40,11 @@ class ArchiveTest(unittest.TestCase):
 
 
 class BuildTest(FolderTest):
+    def test_guest_kernel(self) -> None:
+        image = self.script("bzImage-of-a-run", "")
+        names = listing(initramfs.build([Path("/usr/bin/env")], "env\n", guest=image))
+        self.assertIn("guest/bzImage", names)
+
     def test_program_and_its_libraries(self) -> None:
         program = Path("/usr/bin/env")
         names = listing(initramfs.build([program], "env\n", modules=[self.script("x.ko", "")]))

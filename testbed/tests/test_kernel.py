@@ -126,6 +126,11 @@ class WantedTest(FolderTest):
         image.write_bytes(bytes(0x202) + b"HdrS")
         self.assertEqual(kernel.ready_made(image).image, image.resolve())
 
+    def test_guest_of_an_image(self) -> None:
+        image = self.folder / "bzImage"
+        image.write_bytes(bytes(0x202) + b"HdrS")
+        self.assertIsNone(kernel.provide_guest(Cache(self.folder), image, self.folder))
+
     def test_no_image(self) -> None:
         for content in (b"", b"\x7fELF" + bytes(0x300)):
             (self.folder / "x").write_bytes(content)
