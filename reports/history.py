@@ -69,6 +69,15 @@ class Curve:
     first: float
     last: float
 
+    @property
+    def change(self) -> str:
+        return f"{number(self.first)}, now {number(self.last)}"
+
+
+def number(value: float) -> str:
+    """Four digits that count: 0.0001725, 70,910."""
+    return f"{float(f'{value:.4g}'):,.10g}"
+
 
 def opened(path: Path) -> sqlite3.Connection:
     fresh = not path.exists()

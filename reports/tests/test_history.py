@@ -56,6 +56,9 @@ class HistoryTest(unittest.TestCase):
     def test_curve(self) -> None:
         self.assertEqual(history.curve("x", [1, 2]).points, "0.0,30.0 300.0,2.0")
 
+    def test_numbers(self) -> None:
+        self.assertEqual(history.curve("x", [0.000172468, 70914]).change, "0.0001725, now 70,910")
+
     def test_foreign_files(self) -> None:
         self.file.write_text("this is no database" * 100)
         with self.assertRaisesRegex(history.HistoryError, "not a database"):
