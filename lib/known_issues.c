@@ -22,6 +22,8 @@ static const struct known_issue issues[] = {
 	  "a memslot may lose its guest_memfd while it exists (fixed by: Disallow toggling KVM_MEM_GUEST_MEMFD on an existing memslot)" },
 	{ "G1", "6.8", "7.2",
 	  "the end of a range of guest_memfd overflows 63 bits: a slot far beyond the file is taken" },
+	{ "T1", "6.16", NULL,
+	  "KVM forgets the TSC multiplier of a TD when a vCPU is created: deadlines are long past" },
 	{ "N1", "6.16", NULL,
 	  "a SEAMCALL without entropy is repeated with the results of the first try for its operands" },
 };
