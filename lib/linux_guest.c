@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <asm/bootparam.h>
 #include <fcntl.h>
+#include <linux/kvm_para.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@
 #define ACPI_GPA	(LOW_END - ACPI_SIZE)
 #define HIGH_START	0x100000
 #define SERIAL_PORT	0x3f8
-#define HC_MAP_GPA_RANGE 12
 #define LINE		256
 #define TSC_UNIT_KHZ	25000
 
@@ -123,13 +123,17 @@ struct layout {
 	uint64_t kernel, initramfs, end;
 };
 
+static uint64_t round_up(uint64_t gpa)
+{
+	return (gpa + SZ_2M - 1) & ~(SZ_2M - 1);
+}
+
 static struct layout lay_out(const struct setup_header *h, const struct file *initramfs)
 {
-	uint64_t align = SZ_2M;
 	struct layout l = { .kernel = h->pref_address };
 
-	l.initramfs = (l.kernel + h->init_size + align - 1) & ~(align - 1);
-	l.end = (l.initramfs + initramfs->size + MARGIN + align - 1) & ~(align - 1);
+	l.initramfs = round_up(l.kernel + h->init_size);
+	l.end = round_up(l.initramfs + initramfs->size + MARGIN);
 	need(l.end <= SZ_1G, "the kernel and its memory fit into the first GiB");
 	return l;
 }
@@ -210,7 +214,7 @@ static struct vm *create_td(void)
 	params = td_params(vm);
 	need(!__td_init(vm, params, NULL), "KVM_TDX_INIT_VM");
 	free(params);
-	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, 1 << HC_MAP_GPA_RANGE);
+	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	return vm;
 }
 
@@ -275,9 +279,9 @@ static void hypercall(struct linux_guest *g)
 {
 	struct kvm_run *run = g->vcpu->run;
 
-	expect_eq(run->hypercall.nr, HC_MAP_GPA_RANGE, "the guest's hypercall");
+	expect_eq(run->hypercall.nr, KVM_HC_MAP_GPA_RANGE, "the guest's hypercall");
 	convert(g, run->hypercall.args[0], run->hypercall.args[1] * SZ_4K,
-		run->hypercall.args[2] & 1 << 4);
+		run->hypercall.args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED);
 	run->hypercall.ret = 0;
 }
 

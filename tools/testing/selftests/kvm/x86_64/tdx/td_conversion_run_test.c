@@ -5,14 +5,13 @@
  * touches the wrong way becomes KVM_EXIT_MEMORY_FAULT. Data never crosses from
  * one half to the other.
  */
+#include <linux/kvm_para.h>
 #include <string.h>
 
 #include "kernel.h"
 #include "payload.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
-#define HC_MAP_GPA_RANGE	12
-#define RANGE_ENCRYPTED		(1ULL << 4)
 #define TO_HOST		0x11111111
 #define TO_GUEST	0x22222222
 #define SECRET		0x33333333
@@ -23,7 +22,7 @@ static struct payload converting(const struct test *t, bool ve)
 
 	guest_on_ve = ve ? accepts_at_ve : NULL;
 	p = payload(t, (struct payload_wish){ .fn = { obeys }, .size = SLOT_SIZE, .ve = ve });
-	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << HC_MAP_GPA_RANGE);
+	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	return p;
 }
 
@@ -39,10 +38,10 @@ static void expect_request(struct vcpu *vcpu, uint64_t gpa, uint64_t pages, bool
 
 	expect_ok(__payload_run(vcpu), "KVM_RUN");
 	expect_eq(run->exit_reason, KVM_EXIT_HYPERCALL, "exit reason");
-	expect_eq(run->hypercall.nr, HC_MAP_GPA_RANGE, "hypercall");
+	expect_eq(run->hypercall.nr, KVM_HC_MAP_GPA_RANGE, "hypercall");
 	expect_eq(run->hypercall.args[0], gpa, "gpa, without the shared bit");
 	expect_eq(run->hypercall.args[1], pages, "pages");
-	expect_eq(run->hypercall.args[2], private ? RANGE_ENCRYPTED : 0, "attributes");
+	expect_eq(run->hypercall.args[2], private ? KVM_MAP_GPA_RANGE_ENCRYPTED : 0, "attributes");
 }
 
 static void convert(struct payload *p, uint64_t gpa, uint64_t pages, bool private)
@@ -207,7 +206,7 @@ static void refused_range(const struct test *t)
 	range.gpa = r->gpa;
 	range.size = r->size;
 	p = payload_one(t, asks_for_range, 0, 0);
-	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << HC_MAP_GPA_RANGE);
+	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	expect_eq(payload_value(p.vcpu[0]), r->r10, "R10 of MapGPA(0x%llx, 0x%llx)",
 		  (unsigned long long)r->gpa, (unsigned long long)r->size);
 }
