@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* How a TD's vCPU gets into Linux, and the first process there. */
 #include "linux_image.h"
+#include "long_mode.h"
 
 	.section .note.GNU-stack, "", @progbits
 
@@ -18,16 +19,7 @@ linux_boot:
 
 	.code32
 start32:
-	lgdt	ABS(gdt_pointer)
-	mov	%cr4, %eax
-	or	$0x20, %eax			/* PAE */
-	mov	%eax, %cr4
-	mov	$LINUX_PAGE_TABLES, %eax
-	mov	%eax, %cr3
-	mov	%cr0, %eax
-	or	$0x80010000, %eax		/* PG, WP; EFER.LME is set */
-	mov	%eax, %cr0
-	ljmp	$BOOT_CS, $ABS(start64)
+	TO_64_BIT_MODE(ABS(gdt_pointer), $LINUX_PAGE_TABLES, $BOOT_CS, $ABS(start64))
 
 	.code64
 start64:

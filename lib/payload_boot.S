@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* How guests start, their exception entries, TDCALL. */
+#include "long_mode.h"
 #include "payload_image.h"
 
 	.section .note.GNU-stack, "", @progbits
@@ -14,16 +15,7 @@ payload_boot:
 
 	.code32
 start32:
-	lgdt	ABS(gdt_pointer)
-	mov	%cr4, %eax
-	or	$0x20, %eax			/* PAE */
-	mov	%eax, %cr4
-	mov	BOOT_GPA + BOOT_DATA, %eax
-	mov	%eax, %cr3
-	mov	%cr0, %eax
-	or	$0x80010000, %eax		/* PG, WP; EFER.LME is set */
-	mov	%eax, %cr0
-	ljmp	$8, $ABS(start64)
+	TO_64_BIT_MODE(ABS(gdt_pointer), BOOT_GPA + BOOT_DATA, $8, $ABS(start64))
 
 	.code64
 	.globl	payload_start64
