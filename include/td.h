@@ -34,7 +34,10 @@ struct vm *td_vm(void);
  */
 struct kvm_tdx_init_vm *td_params(struct vm *vm);
 int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error);
-/* td_vm() and KVM_TDX_INIT_VM with td_params(). */
+/* The same, which must succeed; frees @params. */
+void td_init(struct vm *vm, struct kvm_tdx_init_vm *params);
+
+/* td_vm() and td_init() with td_params(). */
 struct vm *td_create(void);
 
 /* KVM_SET_CPUID2 of what KVM supports, without its paravirtual features. */

@@ -208,12 +208,9 @@ static void round_tsc(struct vm *vm)
 static struct vm *create_td(void)
 {
 	struct vm *vm = td_vm();
-	struct kvm_tdx_init_vm *params;
 
 	round_tsc(vm);
-	params = td_params(vm);
-	need(!__td_init(vm, params, NULL), "KVM_TDX_INIT_VM");
-	free(params);
+	td_init(vm, td_params(vm));
 	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	return vm;
 }

@@ -135,15 +135,12 @@ static struct vm *create_td(const struct payload_wish *wish)
 {
 	struct vm *vm = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(vm);
-	uint64_t hw_error;
 
 	if (wish->ve)
 		params->attributes &= ~SEPT_VE_DISABLE;
 	if (wish->params)
 		wish->params(params);
-	need(!__td_init(vm, params, &hw_error), "KVM_TDX_INIT_VM (hw_error 0x%llx)",
-	     (unsigned long long)hw_error);
-	free(params);
+	td_init(vm, params);
 	return vm;
 }
 

@@ -100,15 +100,20 @@ int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error)
 	return __td_cmd(vm->fd, KVM_TDX_INIT_VM, 0, (uintptr_t)params, hw_error);
 }
 
-struct vm *td_create(void)
+void td_init(struct vm *vm, struct kvm_tdx_init_vm *params)
 {
-	struct vm *vm = td_vm();
-	struct kvm_tdx_init_vm *params = td_params(vm);
 	uint64_t hw_error;
 
 	need(!__td_init(vm, params, &hw_error), "KVM_TDX_INIT_VM (hw_error 0x%llx)",
 	     (unsigned long long)hw_error);
 	free(params);
+}
+
+struct vm *td_create(void)
+{
+	struct vm *vm = td_vm();
+
+	td_init(vm, td_params(vm));
 	return vm;
 }
 
