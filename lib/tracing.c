@@ -88,15 +88,23 @@ static struct tracing *describe_tracing(pid_t owner, int nr, unsigned int mask)
 	return t;
 }
 
+struct tracefs_instance *tracing_instance(const char *name)
+{
+	struct tracefs_instance *instance;
+
+	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), name));
+	instance = tracefs_instance_create(name);
+	need(instance, "tracing instance %s", name);
+	need(tracefs_instance_file_write(instance, "trace_clock", "mono") >= 0,
+	     "trace clock mono");
+	return instance;
+}
+
 static void create(struct tracing *t)
 {
 	probes_attach(t->group, t->sources, t->nr_sources);
 
-	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), t->name));
-	t->instance = tracefs_instance_create(t->name);
-	need(t->instance, "tracing instance %s", t->name);
-	need(tracefs_instance_file_write(t->instance, "trace_clock", "mono") >= 0,
-	     "trace clock mono");
+	t->instance = tracing_instance(t->name);
 	need(tracefs_instance_file_write(t->instance, "buffer_size_kb",
 					 strf("%d", BUFFER_KIB)) >= 0,
 	     "trace buffers of %d KiB a CPU", BUFFER_KIB);

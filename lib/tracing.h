@@ -41,6 +41,9 @@ struct tracing *tracing_get(unsigned int mask);
 void tracing_enable_source(struct tracing *t, const struct source *source);
 void tracing_enable(struct tracing *t);
 
+/* A tracing instance, to be undone; @name begins with "ktdx-PID-", of the process it is for. */
+struct tracefs_instance *tracing_instance(const char *name);
+
 /* The buffer's counters, summed over the CPUs. */
 struct buffer_counts {
 	unsigned long entries, overrun, dropped;

@@ -17,7 +17,7 @@
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
-#include "undo.h"
+#include "tracing.h"
 
 #define NR_PAGES	4	/* that are added, and again as many that are faulted in */
 
@@ -26,14 +26,9 @@
 /* An instance in which nothing is recorded yet. */
 static struct tracefs_instance *page_trace(void)
 {
-	const char *name = strf("ktdx-%d-pages", getpid());
-	struct tracefs_instance *trace;
+	struct tracefs_instance *trace = tracing_instance(strf("ktdx-%d-pages", getpid()));
 
-	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), name));
-	trace = tracefs_instance_create(name);
-	need(trace, "tracing instance %s", name);
 	need(!tracefs_trace_off(trace), "tracing off");
-	need(tracefs_instance_file_write(trace, "trace_clock", "mono") >= 0, "trace clock mono");
 	need(!tracefs_event_enable(trace, "kmem", "mm_page_free"), "kmem:mm_page_free");
 	return trace;
 }
