@@ -434,7 +434,7 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 		nr_skipped += outcome->status == CASE_SKIP;
 		nr_failed += failed(outcome);
 	}
-	tracing_drop();
+	nr_failed += !!tracing_drop();
 	return nr_failed ? 1 : nr_skipped == plan->nr ? KSFT_SKIP : 0;
 }
 

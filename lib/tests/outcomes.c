@@ -331,6 +331,13 @@ static void cannot_be_undone(const struct test *t)
 	expect_ok(creat(in_dir("stubborn/file"), 0600), "creat");
 }
 
+/* What is kept is undone at the end of the program. */
+static void keeps_what_cannot_be_undone(const struct test *t)
+{
+	cannot_be_undone(t);
+	undo_keep();
+}
+
 static void changes_and_waits(const struct test *t)
 {
 	(void)t;
@@ -351,8 +358,8 @@ static void cannot_be_undone_and_waits(const struct test *t)
 #define PLAIN(body, ...)	PLAIN_AS(#body, body, __VA_ARGS__)
 #define PLAIN_AS(name, body, summary, ...)	\
 	{ name, summary, body, .flags = CASE_PLAIN, ## __VA_ARGS__ }
-/* Waits for whoever runs it to end it: not for a run of all cases. */
-#define WAITS(body, summary)		\
+/* Not for a run of all cases: waits to be ended, or changes how the run ends. */
+#define APART(body, summary)		\
 	{ #body, summary, body, .flags = CASE_PLAIN | CASE_NIGHTLY }
 
 static const struct test_case cases[] = {
@@ -391,8 +398,9 @@ static const struct test_case cases[] = {
 	PLAIN_AS("other_boot", passes, "For hosts booted with four CPUs", .boot = BOOT_CPUS4),
 	PLAIN_AS("host_wide", passes, "Changes what others see", .changes = "the weather"),
 	{ "needs_much", "Needs what no machine has", passes, .cpus = 1 << 20 },
-	WAITS(changes_and_waits, "Changes, and waits to be killed"),
-	WAITS(cannot_be_undone_and_waits, "A step that cannot be undone is among the last"),
+	APART(keeps_what_cannot_be_undone, "A step that cannot be undone is kept"),
+	APART(changes_and_waits, "Changes, and waits to be killed"),
+	APART(cannot_be_undone_and_waits, "A step that cannot be undone is among the last"),
 };
 
 TEST_MAIN("every outcome, on purpose", cases)

@@ -272,6 +272,13 @@ class OptionsTest(OutcomesTest):
             with self.subTest(case):
                 self.assertEqual(self.run_cases("--case", "passes", "--case", case)[0], 1)
 
+    def test_what_is_kept_and_not_undone_is_1(self) -> None:
+        status, lines, _ = self.run_cases(
+            "--nightly", "--case", "keeps_what_cannot_be_undone")
+        self.assertEqual(status, 1)
+        self.assertEqual(self.results(lines), ["ok 1 keeps_what_cannot_be_undone"])
+        self.assertTrue(any("not undone: " in line for line in lines))
+
     def test_all_skipped_is_4(self) -> None:
         status, lines, _ = self.run_cases("--case", "skips")
         self.assertEqual(status, 4)
