@@ -16,6 +16,7 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -447,6 +448,87 @@ static void death_ends_retries(const struct test *t)
 	expect_errno(thread_join(thread, "the vCPU that tried again"), EIO, "KVM_RUN of the dead TD");
 }
 
+/*
+ * A call that was busy because of a guest is repeated with all vCPUs outside, and
+ * none gets in before that is over.
+ */
+#define REPETITION_US	50000
+#define MAX_EXITS	20000
+
+static GUEST void talks(uint64_t arg)
+{
+	for (;;)
+		say(arg);
+}
+
+struct talk {
+	struct vcpu *vcpu;
+	bool stop;
+	unsigned int nr;
+	double exits[MAX_EXITS];	/* when KVM_RUN returned */
+};
+
+static int listen_to(void *arg)
+{
+	struct talk *talk = arg;
+
+	while (!__atomic_load_n(&talk->stop, __ATOMIC_RELAXED) && talk->nr < MAX_EXITS) {
+		need(!__payload_run(talk->vcpu), "KVM_RUN");
+		talk->exits[talk->nr] = now();
+		__atomic_store_n(&talk->nr, talk->nr + 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static void await_exits(struct talk *talk, unsigned int nr)
+{
+	double deadline = now() + 5;
+
+	while (__atomic_load_n(&talk->nr, __ATOMIC_ACQUIRE) < nr)
+		expect_true(now() < deadline, "the guest's exit %u", nr);
+}
+
+/* When the first two calls of @leaf ended: the busy one and its repetition. */
+static void two_calls(struct observer *o, unsigned int leaf, double ends[2])
+{
+	size_t nr, found = 0;
+	const struct event *ev = observer_events(o, &nr);
+
+	for (size_t i = 0; i < nr && found < 2; i++)
+		if (ev[i].type == EV_SEAMCALL && ev[i].call.leaf == leaf)
+			ends[found++] = ev[i].ts * 1e-9;
+	expect_eq(found, 2, "calls of %s", seamcall_name(leaf));
+}
+
+static void guests_stay_out(const struct test *t)
+{
+	unsigned int leaf = *(const unsigned int *)t->tc->arg, inside = 0;
+	struct payload p = payload_one(t, talks, 0, SLOT_SIZE);
+	struct talk *talk = calloc(1, sizeof(*talk));
+	struct thread *thread;
+	double ends[2];
+
+	talk->vcpu = p.vcpu[0];
+	prefault(p.vcpu[0], GPA, SZ_4K);
+	thread = thread_start(listen_to, talk);
+	await_exits(talk, 3);
+	softtdx_inject(leaf, BUSY, 1);
+	softtdx_delay(leaf, 1, REPETITION_US);
+	mem_punch_hole(p.slot->gmem, 0, SZ_4K);
+	await_exits(talk, talk->nr + 3);
+	__atomic_store_n(&talk->stop, true, __ATOMIC_RELAXED);
+	thread_join(thread, "the guest");
+
+	two_calls(p.o, leaf, ends);
+	expect_true(ends[1] - ends[0] >= REPETITION_US * 1e-6 / 2,
+		    "the repetition takes about %d us (%.0f us)", REPETITION_US,
+		    (ends[1] - ends[0]) * 1e6);
+	for (unsigned int i = 0; i < talk->nr; i++)
+		inside += talk->exits[i] > ends[0] && talk->exits[i] < ends[1];
+	expect_true(inside <= 1, "no exit of the guest but the one under way, until the repetition "
+		    "is over (%u of %u exits)", inside, talk->nr);
+}
+
 /* --- the cases -------------------------------------------------------------------------- */
 
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,			\
@@ -458,6 +540,12 @@ static void death_ends_retries(const struct test *t)
 	FAULT(name "_first", summary ", first page", .pages = FIRST, __VA_ARGS__),	\
 	FAULT(name "_middle", summary ", middle page", .pages = MIDDLE, __VA_ARGS__),	\
 	FAULT(name "_last", summary ", last page", .pages = LAST, __VA_ARGS__)
+
+#define STAY_OUT(name, call, leaf)						\
+	{ name, call " busy: no vCPU gets in until its repetition is over",	\
+	  guests_stay_out, &(const unsigned int){ leaf },			\
+	  .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS, .cpus = 2,		\
+	  .flags = CASE_SOFTTDX | CASE_SEPT, .observes = OBSERVE(EV_SEAMCALL) }
 
 /* The ends that KVM has for it. */
 #define REFUSED(errno)	.end = { .error = errno }
@@ -588,6 +676,9 @@ static const struct test_case cases[] = {
 	AT_EACH_PAGE("page_remove_hard", "TDH.MEM.PAGE.REMOVE fails: the page is lost",
 		     .op = PUNCH, .leaf = TDH_MEM_PAGE_REMOVE, .status = HARD, KILLED(0),
 		     .stuck = SEPT_PENDING_BLOCKED, LOST_PAGE(1)),
+	STAY_OUT("range_block_busy_guest", "TDH.MEM.RANGE.BLOCK", TDH_MEM_RANGE_BLOCK),
+	STAY_OUT("track_busy_guest", "TDH.MEM.TRACK", TDH_MEM_TRACK),
+	STAY_OUT("page_remove_busy_guest", "TDH.MEM.PAGE.REMOVE", TDH_MEM_PAGE_REMOVE),
 	FAULT("page_wbinvd_no_entropy", "TDH.PHYMEM.PAGE.WBINVD without entropy, but at the last try",
 	      .op = PUNCH, .leaf = TDH_PHYMEM_PAGE_WBINVD, .status = NO_ENTROPY,
 	      .times = TRIES - 1, REFUSED(0)),
