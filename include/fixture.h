@@ -41,11 +41,4 @@ void *hva_of(const struct fixture *f, uint64_t gpa);
 void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_t gpa,
 			  uint64_t size, int level);
 
-/*
- * KVM_SET_MEMORY_ATTRIBUTES in a thread: [gpa, gpa + size) becomes private.  A
- * long range, memslots or not, keeps the change going for a while after it was
- * announced (EV_ATTR_START to EV_ATTR_END).
- */
-struct thread *start_set_private(struct vm *vm, uint64_t gpa, uint64_t size);
-
 #endif /* FIXTURE_H */

@@ -55,25 +55,3 @@ void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_
 		expect_mapping_(file, line, observer_known(f->o, at >> 12), at >> 12, level,
 				pfn_of(hva_of(f, at)));
 }
-
-struct attributes_change {
-	struct vm *vm;
-	uint64_t gpa, size;
-};
-
-static int set_private(void *arg)
-{
-	struct attributes_change change = *(struct attributes_change *)arg;
-
-	free(arg);
-	return __vm_set_attributes(change.vm, change.gpa, change.size,
-				   KVM_MEMORY_ATTRIBUTE_PRIVATE);
-}
-
-struct thread *start_set_private(struct vm *vm, uint64_t gpa, uint64_t size)
-{
-	struct attributes_change *change = malloc(sizeof(*change));
-
-	*change = (struct attributes_change){ vm, gpa, size };
-	return thread_start(set_private, change);
-}

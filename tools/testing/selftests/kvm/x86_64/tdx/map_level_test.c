@@ -7,6 +7,7 @@
  * A level too large lets the guest reach host memory it was not given; one too
  * small only costs speed.  Both are failures here.
  */
+#include "attr_change.h"
 #include "fixture.h"
 #include "testcase.h"
 #include "thread.h"
@@ -332,48 +333,31 @@ static void attr_2m_of_1g(const struct test *t)
 /*
  * While a part of a huge page is being made private, the rest of it must not be
  * mapped by a huge page any more ("KVM: x86/mmu: Prevent installing hugepages
- * when mem attributes are changing", 6.15).  The range is long, so that the
- * change takes a while after it was announced.  The prefault repeats meanwhile,
- * each time with an event: on one CPU with the change it gets no more of them
- * than the buffer holds, however busy the host is.
+ * when mem attributes are changing", 6.15).
  */
 struct changing {
 	uint64_t first, size;	/* what becomes private: gpa, bytes */
 	uint64_t rest;		/* a gpa in the rest */
+	uint64_t before;	/* one in the other huge page */
 };
 
-#define LONG	(SZ_4K << 16)
-
 static const struct changing
-	second_half = { GPA + SZ_2M / 2, LONG, GPA },
+	second_half = { GPA + SZ_2M / 2, 2 * SZ_2M, GPA, GPA + SZ_2M },
 	/* Of the second one: the first is all of what the slot has of the rest. */
-	first_half = { GPA + 3 * SZ_2M / 2 - LONG, LONG, GPA + 3 * SZ_2M / 2 };
+	first_half = { GPA + SZ_2M / 2, SZ_2M, GPA + 3 * SZ_2M / 2, GPA };
 
 static void attr_changing(const struct test *t)
 {
 	const struct changing *c = t->tc->arg;
-	uint64_t gfn = c->rest >> 12;
 	struct fixture f = fixture_attr(t);
-	unsigned long in_window = 0;
-	const struct event *ev;
-	struct thread *thread;
-	size_t nr;
+	struct attr_change *change;
 
-	stay_on_one_cpu();
-	thread = start_set_private(f.vm, c->first, c->size);
-	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
+	prefault(f.vcpu, c->before, SZ_4K);
+	change = attr_change_begin(f.vm, c->first, c->size);
 	prefault(f.vcpu, c->rest, SZ_4K);
-	expect_mapped(f.o, gfn, LEVEL_4K, pfn_of(hva_of(&f, c->rest)));
-	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"),
-		  "KVM_SET_MEMORY_ATTRIBUTES of 2^16 gfns");
-
-	/* The first pass decided while the attributes were changing. */
-	ev = observer_events(f.o, &nr);
-	for (size_t i = 0; i < nr && ev[i].type != EV_ATTR_END; i++)
-		in_window += ev[i].type == EV_FAULT;
-	errno = ETIME;
-	need(in_window, "a prefault while the attributes were changing");
-	measure("in_window", in_window);
+	expect_ok(attr_change_end(change), "KVM_SET_MEMORY_ATTRIBUTES");
+	expect_mapped(f.o, c->rest >> 12, LEVEL_4K, pfn_of(hva_of(&f, c->rest)));
+	expect_true(observer_retries(f.o) > 0, "the prefault was tried again");
 }
 
 /* --- progress ----------------------------------------------------------------- */
@@ -454,9 +438,7 @@ static void no_tdp(const struct test *t)
 #define SMALL	.vm_types = BOTH, MAPS
 
 #define CHANGING							\
-	.vm_types = VM_SW_PROTECTED, HP2M(4), .memory_mib = 256,		\
-	.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END), \
-	.time_limit_s = 60,							\
+	.vm_types = VM_SW_PROTECTED, HP2M(4), MAPS, .flags = CASE_HOLD, .cpus = 2,	\
 	.guards = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)"
 
 static const struct test_case cases[] = {

@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "attr_change.h"
 #include "fixture.h"
 #include "invalidate.h"
 #include "known_issues.h"
@@ -377,22 +378,23 @@ static void signal_midway(const struct test *t)
 /* --- the window of another range: no retry, no waiting ------------------------------ */
 
 /*
- * While the attributes of one slot are changing (for long: 2^18 gfns), a
- * prefault of another slot is not held back.
+ * While the attributes of one slot are changing (for long: 2^18 gfns), a prefault
+ * of another is not held back.
  */
 static void unrelated_range(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	struct thread *thread;
+	struct attr_change *change;
 	const struct event *ev;
 	bool mapped_inside = false;
 	size_t nr;
 
 	slot_add(f.vm, GPA + SZ_1G, mem_populated(MEM_ANON, SZ_2M, NULL));
-	thread = start_set_private(f.vm, GPA + SZ_1G, SZ_4K << 18);
-	need(observer_wait(f.o, EV_ATTR_START, 5), "the attribute change to begin");
+	prefault(f.vcpu, GPA + SZ_4K, SZ_4K);
+	observer_clear(f.o);
+	change = attr_change_begin(f.vm, GPA + SZ_1G, SZ_4K << 18);
 	prefault(f.vcpu, GPA, SZ_4K);
-	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"), "KVM_SET_MEMORY_ATTRIBUTES");
+	expect_ok(attr_change_end(change), "KVM_SET_MEMORY_ATTRIBUTES");
 
 	ev = observer_events(f.o, &nr);
 	for (size_t i = 0; i < nr && ev[i].type != EV_ATTR_END; i++)
@@ -613,8 +615,8 @@ static const struct test_case cases[] = {
 	{ "attribute_flip", "the gfn becomes private in the window: one retry, EFAULT",
 	  attribute_flip, WINDOW_SW },
 	{ "unrelated_range", "another slot's attributes are changing: no waiting",
-	  unrelated_range, .vm_types = VM_SW_PROTECTED, .cpus = 2,
-	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END),
+	  unrelated_range, .vm_types = VM_SW_PROTECTED, .flags = CASE_HOLD, .cpus = 2,
+	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END),
 	  .guards = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)" },
 
 	{ "delete_other_slot", "another slot's deletion waits for the prefault: no retry",

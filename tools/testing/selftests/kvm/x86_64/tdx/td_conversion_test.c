@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "attr_change.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
@@ -417,59 +418,51 @@ static void window_there_and_back(const struct test *t)
 	expect_sept_free(td.vm, GPA);
 }
 
-/* The change of 2^16 gfns takes a while; the slot is where it begins. */
-#define LONG_CHANGE	(SZ_4K << 16)
+#define LONG_CHANGE	(SZ_4K << 16)	/* takes a while */
 
-static void await_change(struct td *td)
+/* Is GFN mapped before the attributes have changed? */
+static bool mapped_inside(struct td *td)
 {
-	need(observer_wait(td->o, EV_ATTR_START, 10), "the change of attributes to begin");
+	const struct event *ev;
+	size_t nr;
+
+	ev = observer_events(td->o, &nr);
+	for (size_t i = 0; i < nr && ev[i].type != EV_ATTR_END; i++)
+		if (ev[i].type == EV_SPTE && ev[i].gfn == GFN && ev[i].level == LEVEL_4K)
+			return true;
+	return false;
 }
 
 /* A private page of the range is not mapped before the change is over. */
-static void prefault_in_long_change(const struct test *t)
+static void prefault_in_change(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SLOT_SIZE);
-	struct thread *thread = start_set_private(td.vm, GPA, LONG_CHANGE);
-	const struct event *ev;
-	bool over = false;
-	size_t nr;
+	struct attr_change *change;
 
-	await_change(&td);
+	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
+	observer_clear(td.o);
+	change = attr_change_begin(td.vm, GPA, 2 * SLOT_SIZE);
 	prefault(td.vcpu, GPA, SZ_4K);
-	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"), "KVM_SET_MEMORY_ATTRIBUTES");
-	ev = observer_events(td.o, &nr);
-	for (size_t i = 0; i < nr; i++) {
-		over |= ev[i].type == EV_ATTR_END;
-		if (ev[i].type == EV_SPTE && ev[i].gfn == GFN && ev[i].level == LEVEL_4K)
-			expect_true(over, "gfn 0x%llx is mapped after the change, not in it", GFN);
-	}
-	expect_true(observer_retries(td.o) > 0, "the prefault came while the attributes changed");
+	expect_ok(attr_change_end(change), "KVM_SET_MEMORY_ATTRIBUTES");
+	expect_true(!mapped_inside(&td), "gfn 0x%llx is mapped after the change, not in it", GFN);
+	expect_true(observer_retries(td.o) > 0, "the prefault was tried again");
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 	measure("retries", observer_retries(td.o));
 }
 
 /* A page of another slot is not held up. */
-static void prefault_beside_long_change(const struct test *t)
+static void prefault_beside_change(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SLOT_SIZE);
-	const struct event *ev;
-	struct thread *thread;
-	bool over = false;
-	size_t nr;
+	struct attr_change *change;
 
 	td_slot_add(td.vm, ELSEWHERE, SZ_2M);
+	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
 	observer_clear(td.o);
-	thread = start_set_private(td.vm, ELSEWHERE, LONG_CHANGE);
-	await_change(&td);
+	change = attr_change_begin(td.vm, ELSEWHERE, LONG_CHANGE);
 	prefault(td.vcpu, GPA, SZ_4K);
-	expect_ok(thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES"), "KVM_SET_MEMORY_ATTRIBUTES");
-	ev = observer_events(td.o, &nr);
-	for (size_t i = 0; i < nr; i++) {
-		over |= ev[i].type == EV_ATTR_END;
-		if (ev[i].type == EV_SPTE && ev[i].gfn == GFN && ev[i].level == LEVEL_4K)
-			expect_true(!over, "gfn 0x%llx is mapped before the change is over", GFN);
-	}
-	expect_true(over, "the change was seen to end");
+	expect_ok(attr_change_end(change), "KVM_SET_MEMORY_ATTRIBUTES");
+	expect_true(mapped_inside(&td), "gfn 0x%llx is mapped before the change is over", GFN);
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 }
 
@@ -528,20 +521,19 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-/* A long change with a signal pending from early on. */
+/* A long change, with a signal pending before the first gfn of 2^16. */
 static void interrupted(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SLOT_SIZE);
-	struct thread *thread;
+	struct attr_change *change;
 	double start;
 	int ret;
 
 	signal(SIGUSR1, on_signal);
-	thread = start_set_private(td.vm, GPA, LONG_CHANGE);
-	await_change(&td);
-	need(!syscall(SYS_tgkill, getpid(), thread_tid(thread), SIGUSR1), "tgkill");
+	change = attr_change_begin(td.vm, GPA, LONG_CHANGE);
+	need(!syscall(SYS_tgkill, getpid(), attr_change_tid(change), SIGUSR1), "tgkill");
 	start = now();
-	ret = thread_join(thread, "KVM_SET_MEMORY_ATTRIBUTES");
+	ret = attr_change_end(change);
 	measure("seconds_after_signal", now() - start);
 	if (!ret)
 		known_issue_seen("L4", "the change of 2^16 gfns went on for %.0f ms after a signal",
@@ -556,8 +548,8 @@ static void interrupted(const struct test *t)
 		.time_limit_s = 60
 #define INSIDE	TD, .flags = CASE_SEPT | CASE_SOFTTDX, .observes = OBSERVE_MAPPING
 #define WINDOW	TD, .flags = CASE_SEPT | CASE_UFFD, .observes = OBSERVE_MAPPING
-#define CHANGE	TD, .flags = CASE_SEPT, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) | OBSERVE(EV_ATTR_END)
+#define CHANGE	TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END)
 #define RANGE(r, summary) { #r, summary ", to shared and back", there_and_back, &r, SEEN }
 
 static const struct test_case cases[] = {
@@ -582,7 +574,8 @@ static const struct test_case cases[] = {
 
 	{ "keeps_private", "private pages of a range that becomes private stay", keeps_private, SEEN },
 	{ "keeps_shared", "shared pages of a range that becomes shared stay", keeps_shared, SEEN },
-	{ "no_change", "a change to what is so already does nothing", no_change, CHANGE },
+	{ "no_change", "a change to what is so already does nothing", no_change, TD,
+	  .flags = CASE_SEPT, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) },
 	{ "other_gfns", "gfns without slot, or with the shared bit, are other gfns", elsewhere, SEEN },
 	{ "outlive_slots", "attributes are there before the slot, and after it", outlive_slots, SEEN },
 	{ "refused", "size, alignment, wrap, attribute, flag: EINVAL, nothing changes", refused, SEEN },
@@ -607,10 +600,10 @@ static const struct test_case cases[] = {
 	  window_other_page, WINDOW },
 	{ "window_there_and_back", "the page is converted there and back meanwhile: one retry",
 	  window_there_and_back, WINDOW },
-	{ "prefault_in_long_change", "a page whose range is changing is mapped afterwards",
-	  prefault_in_long_change, CHANGE, .cpus = 2 },
-	{ "prefault_beside_long_change", "a page beside the range is mapped meanwhile",
-	  prefault_beside_long_change, CHANGE, .cpus = 2 },
+	{ "prefault_in_change", "a page whose range is changing is mapped afterwards",
+	  prefault_in_change, CHANGE },
+	{ "prefault_beside_change", "a page beside the range is mapped meanwhile",
+	  prefault_beside_change, CHANGE },
 	{ "many_flips", "conversions and prefaults at once", many_flips, SEEN, .cpus = 2 },
 	{ "long_change_interrupted", "a signal ends a long change", interrupted, CHANGE },
 };

@@ -9,8 +9,8 @@
  */
 #include <sys/mman.h>
 
+#include "hold.h"
 #include "seamcall.h"
-#include "softtdx_ctl.h"
 #include "spte_map.h"
 #include "td_fixture.h"
 #include "testcase.h"
@@ -295,26 +295,33 @@ struct race {
 };
 
 /*
- * Two vCPUs need the same tables.  The module is slow to add them, so that the
- * second meets an SPTE that the first has frozen, and retries.
+ * Two vCPUs need the same tables.  The first is held while the SPTE of the highest
+ * is frozen, until the second has met that and looked again.
  */
 static void race_for_tables(const struct test *t)
 {
 	const struct race *r = t->tc->arg;
 	struct td td = td_fixture(t, 2 * SZ_2M);
 	struct racer racers[2] = { { td.vcpu, r->gpa[0] }, { td_vcpu(td.vm), r->gpa[1] } };
+	struct hold *frozen = hold_arm(.function = "tdh_mem_sept_add", .at = HOLD_ENTRY);
+	struct hold *looks = hold_arm(.function = "kvm_tdp_mmu_map", .at = HOLD_COUNT);
+	double deadline = now() + 5;
 	struct thread *threads[2];
 
 	td_finalize(td.vm);
-	softtdx_delay(TDH_MEM_SEPT_ADD, 3, 5000);
-	for (int i = 0; i < 2; i++)
-		threads[i] = thread_start(race, &racers[i]);
+	threads[0] = thread_start(race, &racers[0]);
+	hold_await(frozen);
+	threads[1] = thread_start(race, &racers[1]);
+	while (hold_calls(looks) < 3)	/* one of them is the first vCPU's */
+		expect_true(now() < deadline, "the second vCPU looks twice");
+	hold_release(frozen);
 	for (int i = 0; i < 2; i++)
 		expect_ok(thread_join(threads[i], "KVM_PRE_FAULT_MEMORY"),
 			  "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", (unsigned long long)r->gpa[i]);
+	hold_end(frozen);
+	hold_end(looks);
 
-	errno = ETIME;
-	need(observer_retries(td.o), "one vCPU to meet the other's frozen SPTE");
+	expect_true(observer_retries(td.o) > 0, "RET_PF_RETRY for the vCPU that came second");
 	measure("retries", observer_retries(td.o));
 	expect_eq(seamcalls_of(td.o, TDH_MEM_SEPT_ADD), r->tables, "TDH.MEM.SEPT.ADDs");
 	expect_eq(seamcalls_of(td.o, TDH_MEM_PAGE_AUG), r->pages, "TDH.MEM.PAGE.AUGs");
@@ -357,7 +364,7 @@ static void gpaw_52(const struct test *t)
 #define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 #define LOOKS	TD, .flags = CASE_SEPT
-#define RACE	TD, .flags = CASE_SEPT | CASE_SOFTTDX, .cpus = 2
+#define RACE	TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2
 
 static const struct test_case cases[] = {
 	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
