@@ -74,6 +74,8 @@ struct test_case {
 	const void *arg;		/* for bodies shared by several cases */
 	/* The kernel's fix whose loss it would notice: "subject (version)". */
 	const char *guards;
+	/* Known issue that makes it fail, or hang, on kernels that have it (known_issues.h). */
+	const char *fails_with;
 
 	unsigned int vm_types;		/* VM_*, 0: the case makes no VM */
 	unsigned int flags;		/* enum case_flags */
@@ -150,6 +152,8 @@ void known_issue_seen(const char *id, const char *fmt, ...)
 	PRINTF(2, 3) __attribute__((noreturn));
 /* The case met the conditions of a known issue, and it did not show. */
 void known_issue_absent(const char *id);
+/* Skip on kernels with this issue, which the machine would not survive. */
+void known_issue_kills(const char *id);
 
 /* printf into a buffer that lives until the process ends. */
 char *strf(const char *fmt, ...) PRINTF(1, 2);

@@ -10,11 +10,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "case_run.h"
+#include "known_issues.h"
 #include "softtdx_ctl.h"
 #include "undo.h"
 
@@ -332,6 +334,23 @@ static bool failed(const struct outcome *o)
 	return o->status != CASE_PASS && o->status != CASE_SKIP && o->status != CASE_XFAIL;
 }
 
+/* A case that does not recognise a known issue itself, but declares it. */
+static void judge_known_issue(const struct test *t)
+{
+	const struct known_issue *issue;
+	struct utsname uts;
+
+	if (!t->tc->fails_with ||
+	    (outcome->status != CASE_FAIL && outcome->status != CASE_TIMEOUT))
+		return;
+	issue = known_issue(t->tc->fails_with);
+	uname(&uts);
+	if (!known_issue_affects(issue, uts.release))
+		return;
+	outcome->status = CASE_XFAIL;
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+}
+
 static void run_case(const struct test *t, const struct options *opt,
 		     const sigset_t *mask)
 {
@@ -363,13 +382,14 @@ static void run_case(const struct test *t, const struct options *opt,
 		outcome->status = CASE_TIMEOUT;
 	else if (wstatus || outcome->status == CASE_DIED)
 		judge_death(wstatus);
+	judge_known_issue(t);
 	if (undo_case())
 		outcome->status = CASE_FAIL;
 	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
 		reset_left_tds();
 	judge_splats();
 	/* Whatever went wrong shall not go wrong again for what was kept. */
-	if (failed(outcome) && tracing_drop())
+	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;
 	measure("seconds", now() - start);
 }

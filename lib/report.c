@@ -195,3 +195,13 @@ void known_issue_absent(const char *id)
 	if (known_issue_affects(issue, uts.release))
 		diag("news: known issue %s did not show (%s)", id, issue->reason);
 }
+
+void known_issue_kills(const char *id)
+{
+	const struct known_issue *issue = known_issue(id);
+	struct utsname uts;
+
+	uname(&uts);
+	if (known_issue_affects(issue, uts.release))
+		test_skip("Linux %s would not survive it, %s: %s", uts.release, id, issue->reason);
+}

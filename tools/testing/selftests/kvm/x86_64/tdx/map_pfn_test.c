@@ -545,9 +545,10 @@ static const struct test_case cases[] = {
 	{ "conversion", "private and shared gfns have pages of their own", conversion,
 	  .vm_types = VM_SW_PROTECTED, MAPS },
 	{ "slot_rebacked", "a slot deleted and made anew with other memory", slot_rebacked,
-	  SMALL,
+	  SMALL, .fails_with = "E3",
 	  .guards = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)" },
 	{ "slot_moved", "a slot moved to another gpa", slot_moved, .vm_types = VM_DEFAULT,
+	  .fails_with = "E3",
 	  MAPS },
 
 	{ "writable", "memory the host has written is mapped writable", writable, SMALL },

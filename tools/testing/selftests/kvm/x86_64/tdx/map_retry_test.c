@@ -620,9 +620,9 @@ static const struct test_case cases[] = {
 	  .guards = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)" },
 
 	{ "delete_other_slot", "another slot's deletion waits for the prefault: no retry",
-	  delete_other_slot, WINDOW },
+	  delete_other_slot, WINDOW, .fails_with = "E3" },
 	{ "delete_own_slot", "the slot's deletion waits for the prefault: no retry",
-	  delete_own_slot, WINDOW },
+	  delete_own_slot, WINDOW, .fails_with = "E3" },
 	{ "delete_and_dontneed", "deletion and invalidation: one retry, EAGAIN",
 	  delete_and_dontneed, WINDOW,
 	  GUARDS_INVALID_SLOT },

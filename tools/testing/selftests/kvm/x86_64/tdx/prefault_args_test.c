@@ -288,8 +288,9 @@ static const struct test_case cases[] = {
 	{ "no_argument", "no argument: EFAULT", no_argument, ALL },
 
 	{ "no_vcpu_entry", "no vCPU enters, no fault is counted", no_vcpu_entry, ALL },
-	{ "again", "what is mapped stays as it is", again, ALL },
-	{ "other_vcpu", "another vCPU finds it mapped", other_vcpu, ALL },
+	{ "again", "what is mapped stays as it is", again, ALL, .fails_with = "E4" },
+	{ "other_vcpu", "another vCPU finds it mapped", other_vcpu, ALL,
+	  .fails_with = "E4" },
 	{ "other_process", "another process: EIO", other_process, ALL },
 	{ "legacy_past_the_end", "legacy MMU: past the end of the slot: progress, then ENOENT",
 	  past_the_end, LEGACY },

@@ -279,10 +279,12 @@ static void too_many_vcpus(const struct test *t)
  */
 static void same_vcpu_id(const struct test *t)
 {
-	struct vm *vm = td_create();
 	struct vcpu *first;
+	struct vm *vm;
 
 	(void)t;
+	known_issue_kills("E5");
+	vm = td_create();
 	run_on_cpu(1);
 	first = td_vcpu_create(vm);
 	expect_true(!__vcpu_create(vm, first->id) && errno == EEXIST,
