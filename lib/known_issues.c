@@ -22,7 +22,7 @@ static const struct known_issue issues[] = {
 	  "a prefault keeps a root that was invalidated before it, and is stale for ever (fixed by: Check and free obsolete roots in kvm_mmu_reload())" },
 	{ "E4", "6.11", "6.13",
 	  "a prefault writes SPTEs that are there already (fixed by: Don't overwrite shadow-present MMU SPTEs when prefaulting)" },
-	{ "E5", "6.16", "6.18",
+	{ "E5", "6.16", "6.19",
 	  "a vCPU of a TD that could not be created stays in its CPU's list (fixed by: Fix list_add corruption during vcpu_load())" },
 	{ "S1", "6.8", "6.19",
 	  "a memslot may lose its guest_memfd while it exists (fixed by: Disallow toggling KVM_MEM_GUEST_MEMFD on an existing memslot)" },
