@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the running kernel is made of.  A case decides by this, not by version
- * numbers, which way of doing things the kernel has.
+ * What the running kernel is made of.  A case decides by this which way of doing
+ * things the kernel has, and by version numbers only where nothing else tells.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -17,6 +17,9 @@ void kernel_read_symbols(void);
  * to 6.18); kvm_tdp_mmu_map_private_pfn: it does not (6.19 and later).
  */
 bool kernel_has_function(const char *name);
+
+/* Is the running kernel older than major.minor? */
+bool kernel_before(unsigned int major, unsigned int minor);
 
 /*
  * Is the kernel locked down for confidentiality?  Then it lets nobody probe or

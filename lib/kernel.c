@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "kernel.h"
 #include "testcase.h"
@@ -52,4 +53,14 @@ bool kernel_confidential(const char *path)
 		text[0] = '\0';
 	fclose(f);
 	return strstr(text, "[confidentiality]");
+}
+
+bool kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int here[2] = { 0, 0 };
+	struct utsname uts;
+
+	uname(&uts);
+	sscanf(uts.release, "%u.%u", &here[0], &here[1]);
+	return here[0] < major || (here[0] == major && here[1] < minor);
 }

@@ -36,10 +36,13 @@
 #define MADV_SOFT_OFFLINE	101
 #endif
 
-/* The kernel maps the page by a prefault first, and adds it then (6.16 to 6.18). */
-static bool by_fault(void)
+/*
+ * Up to 6.19 the source is got under the lock of guest_memfd, which remembers pages
+ * that were added once; by 7.1 neither is so. (6.16 to 6.18 map by a fault first.)
+ */
+static bool early(void)
 {
-	return kernel_has_function("kvm_tdp_map_page");
+	return kernel_before(7, 0);
 }
 
 /* --- a TD with a slot, and the call to make ------------------------------------------- */
@@ -101,7 +104,7 @@ static void expect_measured(const struct subject *s, unsigned int nr)
 struct rule {
 	void (*spoil)(struct subject *s);
 	int error;
-	int error_by_fault;	/* where it differs, else 0 */
+	int error_early;	/* where it differs, else 0 */
 	int error_or;		/* what other kernels say, else 0 */
 	unsigned int done;
 };
@@ -111,7 +114,7 @@ static void refused(const struct test *t)
 	const struct rule *rule = t->tc->arg;
 	struct subject s = subject(t);
 	struct kvm_tdx_init_mem_region before;
-	int error = by_fault() && rule->error_by_fault ? rule->error_by_fault : rule->error;
+	int error = early() && rule->error_early ? rule->error_early : rule->error;
 	int ret;
 
 	rule->spoil(&s);
@@ -203,7 +206,7 @@ RULE(above_52, EINVAL);
 RULE(flag_1, EINVAL);
 RULE(all_flags, EINVAL);
 /* Up to 7.2 the page's turn must come, later it is a bad argument. */
-RULE(no_source, EOPNOTSUPP, .error_by_fault = EFAULT, .error_or = EINVAL);
+RULE(no_source, EOPNOTSUPP, .error_early = EFAULT, .error_or = EINVAL);
 RULE(kernel_source, EFAULT);
 RULE(unmapped_source, EFAULT);
 RULE(no_access, EFAULT);
@@ -329,7 +332,7 @@ static void same_gfn(const struct test *t)
 	first = sept_walk(s.vm, GPA);
 	again.source_addr = (uintptr_t)other;
 	before = again;
-	expect_errno(__td_add(s.vcpu, &again, MEASURE), by_fault() ? EEXIST : EIO,
+	expect_errno(__td_add(s.vcpu, &again, MEASURE), early() ? EEXIST : EIO,
 		     "the second time");
 	expect_progress(&again, &before, 0);
 	expect_sept(s.vm, GPA, LEVEL_4K, SEPT_MAPPED, first.pfn);
@@ -344,7 +347,7 @@ static void same_gfn_in_the_middle(const struct test *t)
 	struct kvm_tdx_init_mem_region before = s.region;
 
 	td_add(s.vcpu, s.source + 4 * SZ_4K, GPA + 4 * SZ_4K, 1, 0);
-	expect_errno(__td_add(s.vcpu, &s.region, 0), by_fault() ? EEXIST : EIO,
+	expect_errno(__td_add(s.vcpu, &s.region, 0), early() ? EEXIST : EIO,
 		     "a page in the middle that is there already");
 	expect_progress(&s.region, &before, 4);
 	expect_eq(pages_added(&s), 5, "pages that were added");
@@ -470,7 +473,7 @@ static void source_released(const struct test *t)
 
 	td_add(s.vcpu, mem->hva, GPA, PAGES, 0);
 	again.source_addr = (uintptr_t)mem->hva;
-	expect_errno(__td_add(s.vcpu, &again, 0), by_fault() ? EEXIST : EIO, "a second time");
+	expect_errno(__td_add(s.vcpu, &again, 0), early() ? EEXIST : EIO, "a second time");
 	munmap(mem->hva, SZ_2M);
 	expect_eq(hugetlb_free_pages(SZ_2M), before, "free hugetlb pages after munmap of the source");
 }
@@ -657,14 +660,22 @@ static void source_unmapped(const struct test *t)
 
 /* --- what others do meanwhile --------------------------------------------------------------------------- */
 
+/* Since 6.19 KVM_TDX_INIT_MEM_REGION holds the locks of all vCPUs and of the VM. */
+enum waits { NEVER, ALWAYS, FROM_6_19, UP_TO_6_19 };
+
+static bool waits_here(enum waits waits)
+{
+	return waits == ALWAYS || (waits == FROM_6_19 && !kernel_before(6, 19)) ||
+	       (waits == UP_TO_6_19 && early());
+}
+
 struct operation {
 	int (*fn)(void *waiting);
 	const char *what;
-	bool waits;
-	bool waits_by_fault;	/* ... where pages are mapped by a fault first */
+	enum waits waits;
 	int error;
 	bool two_vcpus;
-	unsigned int left, left_by_fault;	/* pages that the TD has in the end */
+	unsigned int left, left_early;	/* pages that the TD has in the end */
 };
 
 /*
@@ -676,7 +687,7 @@ static void meanwhile(const struct test *t)
 	const struct operation *op = t->tc->arg;
 	struct waiting *w = wait_at(t, 5, op->two_vcpus);
 	struct thread *thread = thread_start(op->fn, w);
-	bool waits = by_fault() ? op->waits_by_fault : op->waits;
+	bool waits = waits_here(op->waits);
 	int ret;
 
 	if (waits) {
@@ -689,7 +700,7 @@ static void meanwhile(const struct test *t)
 	if (!waits)
 		expect_ok(supply(w), "KVM_TDX_INIT_MEM_REGION");
 	expect_progress(&w->s.region, &w->before, PAGES);
-	expect_eq(pages_added(&w->s), by_fault() ? op->left_by_fault : op->left,
+	expect_eq(pages_added(&w->s), early() ? op->left_early : op->left,
 		  "pages that the TD has");
 }
 
@@ -782,25 +793,25 @@ static int punch_wanted(void *waiting)
 }
 
 #define OPERATION(fn, ...)	static const struct operation op_##fn = { fn, __VA_ARGS__ }
-OPERATION(vcpu_ioctl, "an ioctl of another vCPU", true, false, 0, true, PAGES, PAGES);
-OPERATION(prefault_page, "KVM_PRE_FAULT_MEMORY", true, false, EOPNOTSUPP, true, PAGES, PAGES);
-OPERATION(add_elsewhere, "KVM_TDX_INIT_MEM_REGION of another vCPU", true, true, 0, true,
+OPERATION(vcpu_ioctl, "an ioctl of another vCPU", FROM_6_19, 0, true, PAGES, PAGES);
+OPERATION(prefault_page, "KVM_PRE_FAULT_MEMORY", FROM_6_19, EOPNOTSUPP, true, PAGES, PAGES);
+OPERATION(add_elsewhere, "KVM_TDX_INIT_MEM_REGION of another vCPU", ALWAYS, 0, true,
 	  PAGES, PAGES);
-OPERATION(init_vcpu_again, "KVM_TDX_INIT_VCPU", true, false, EINVAL, true, PAGES, PAGES);
-OPERATION(finalize, "KVM_TDX_FINALIZE_VM", true, true, 0, false, PAGES, PAGES);
-OPERATION(set_private, "KVM_SET_MEMORY_ATTRIBUTES elsewhere", true, true, 0, false,
+OPERATION(init_vcpu_again, "KVM_TDX_INIT_VCPU", FROM_6_19, EINVAL, true, PAGES, PAGES);
+OPERATION(finalize, "KVM_TDX_FINALIZE_VM", ALWAYS, 0, false, PAGES, PAGES);
+OPERATION(set_private, "KVM_SET_MEMORY_ATTRIBUTES elsewhere", ALWAYS, 0, false,
 	  PAGES, PAGES);
-OPERATION(set_shared, "KVM_SET_MEMORY_ATTRIBUTES of the page", true, true, 0, false,
+OPERATION(set_shared, "KVM_SET_MEMORY_ATTRIBUTES of the page", ALWAYS, 0, false,
 	  PAGES - 1, PAGES - 1);
-OPERATION(new_slot, "a new memslot", true, true, 0, false, PAGES, PAGES);
-OPERATION(delete_slot, "the deletion of the memslot", true, true, 0, false, 0, 0);
-OPERATION(create_vcpu, "KVM_CREATE_VCPU", true, false, 0, false, PAGES, PAGES);
-OPERATION(capabilities, "KVM_TDX_CAPABILITIES", false, false, 0, false, PAGES, PAGES);
-/* By a fault: the source is looked for with guest_memfd's lock held. */
-OPERATION(punch_added, "a hole at a page that was added", false, true, 0, false,
+OPERATION(new_slot, "a new memslot", ALWAYS, 0, false, PAGES, PAGES);
+OPERATION(delete_slot, "the deletion of the memslot", ALWAYS, 0, false, 0, 0);
+OPERATION(create_vcpu, "KVM_CREATE_VCPU", FROM_6_19, 0, false, PAGES, PAGES);
+OPERATION(capabilities, "KVM_TDX_CAPABILITIES", NEVER, 0, false, PAGES, PAGES);
+/* Up to 6.19 the source is looked for with guest_memfd's lock held. */
+OPERATION(punch_added, "a hole at a page that was added", UP_TO_6_19, 0, false,
 	  PAGES - 1, PAGES - 1);
 /* Where the hole does not wait, the page comes after it. */
-OPERATION(punch_wanted, "a hole at the page that is late", false, true, 0, false,
+OPERATION(punch_wanted, "a hole at the page that is late", UP_TO_6_19, 0, false,
 	  PAGES, PAGES - 1);
 
 /* The last fd of the guest_memfd: the page at hand is added, the next is refused, all go. */
@@ -866,7 +877,7 @@ static void same_pages(const struct test *t)
 	}
 	winner = ret[0] != 0;
 	expect_eq(err[winner], 0, "errno of one of them");
-	expect_eq(err[!winner], by_fault() ? EEXIST : EIO, "errno of the other");
+	expect_eq(err[!winner], early() ? EEXIST : EIO, "errno of the other");
 	expect_progress(&part[winner].region, &s.region, PAGES);
 	expect_progress(&part[!winner].region, &s.region, 0);
 	expect_eq(pages_added(&s), PAGES, "pages that were added");
@@ -880,7 +891,7 @@ struct change {
 	void (*fn)(struct td *td);
 	unsigned int first, nr;		/* pages that go */
 	void (*mend)(struct td *td);	/* what it takes to add them again */
-	int again_by_fault;		/* errno of that, where a fault maps first, else 0 */
+	int again_early;		/* errno of that up to 6.19, else 0 */
 };
 
 /*
@@ -894,7 +905,7 @@ static void changed(const struct test *t)
 	struct td td = td_fixture(t, SLOT_SIZE);
 	uint8_t *source = td_source(PAGES, t->seed), *part = source + change->first * SZ_4K;
 	uint64_t gpa = GPA + change->first * SZ_4K, end = gpa + change->nr * SZ_4K;
-	int error = by_fault() ? change->again_by_fault : 0;
+	int error = early() ? change->again_early : 0;
 	struct kvm_tdx_init_mem_region again = {
 		.source_addr = (uintptr_t)part, .gpa = gpa, .nr_pages = change->nr,
 	};
@@ -1174,7 +1185,7 @@ static const struct test_case cases[] = {
 	MEANWHILE(delete_slot, "the deletion of the slot waits; then all pages go"),
 	MEANWHILE(create_vcpu, "KVM_CREATE_VCPU waits (not up to 6.18)"),
 	MEANWHILE(capabilities, "KVM_TDX_CAPABILITIES does not wait"),
-	{ "meanwhile_punch_added", "a hole at an added page does not wait (up to 6.18 it does)",
+	{ "meanwhile_punch_added", "a hole at an added page does not wait (up to 6.19 it does)",
 	  meanwhile, &op_punch_added, LATE, .cpus = 2,
 	  .guards = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)" },
 	{ "meanwhile_punch_wanted", "a hole at the page that is late does not wait (ditto)",

@@ -143,10 +143,10 @@ struct verdict {
 static const struct verdict later = { EAGAIN, VMCALL_RETRY },
 	refused = { EINVAL, VMCALL_INVALID_OPERAND };
 
-/* Kernels with this function, up to 6.18: whatever is not 0 refuses the operand. */
+/* Up to 7.1 whatever is not 0 refuses the operand. */
 static bool one_error_for_all(void)
 {
-	return kernel_has_function("kvm_tdp_map_page");
+	return kernel_before(7, 2);
 }
 
 static void second_piece_fails(const struct test *t)
