@@ -18,8 +18,12 @@ void kernel_read_symbols(void);
  */
 bool kernel_has_function(const char *name);
 
-/* Is the running kernel older than major.minor? */
-bool kernel_before(unsigned int major, unsigned int minor);
+/* "7.2.12-foo": of the running kernel. */
+const char *kernel_release(void);
+/* Major and minor version of a release, or of "6.11", as a number that compares. */
+unsigned int kernel_version_code(const char *release);
+/* Is the running kernel older than @version ("6.19")? */
+bool kernel_before(const char *version);
 
 /*
  * Is the kernel locked down for confidentiality?  Then it lets nobody probe or

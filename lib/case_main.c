@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "case_run.h"
+#include "kernel.h"
 #include "known_issues.h"
 #include "softtdx_ctl.h"
 #include "undo.h"
@@ -338,14 +338,12 @@ static bool failed(const struct outcome *o)
 static void judge_known_issue(const struct test *t)
 {
 	const struct known_issue *issue;
-	struct utsname uts;
 
 	if (!t->tc->fails_with ||
 	    (outcome->status != CASE_FAIL && outcome->status != CASE_TIMEOUT))
 		return;
 	issue = known_issue(t->tc->fails_with);
-	uname(&uts);
-	if (!known_issue_affects(issue, uts.release))
+	if (!known_issue_affects(issue, kernel_release()))
 		return;
 	outcome->status = CASE_XFAIL;
 	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);

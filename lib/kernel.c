@@ -55,12 +55,23 @@ bool kernel_confidential(const char *path)
 	return strstr(text, "[confidentiality]");
 }
 
-bool kernel_before(unsigned int major, unsigned int minor)
+const char *kernel_release(void)
 {
-	unsigned int here[2] = { 0, 0 };
-	struct utsname uts;
+	static struct utsname uts;	/* the same whoever asks, and when */
 
 	uname(&uts);
-	sscanf(uts.release, "%u.%u", &here[0], &here[1]);
-	return here[0] < major || (here[0] == major && here[1] < minor);
+	return uts.release;
+}
+
+unsigned int kernel_version_code(const char *release)
+{
+	unsigned int major = 0, minor = 0;
+
+	sscanf(release, "%u.%u", &major, &minor);
+	return major << 16 | minor;
+}
+
+bool kernel_before(const char *version)
+{
+	return kernel_version_code(kernel_release()) < kernel_version_code(version);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel.h"
 #include "known_issues.h"
 #include "testcase.h"
 
@@ -43,18 +44,10 @@ const struct known_issue *known_issue(const char *id)
 	abort();
 }
 
-static unsigned int version_code(const char *release)
-{
-	unsigned int major = 0, minor = 0;
-
-	sscanf(release, "%u.%u", &major, &minor);
-	return major << 16 | minor;
-}
-
 bool known_issue_affects(const struct known_issue *issue, const char *release)
 {
-	unsigned int code = version_code(release);
+	unsigned int code = kernel_version_code(release);
 
-	return code >= version_code(issue->first) &&
-	       (!issue->fixed || code < version_code(issue->fixed));
+	return code >= kernel_version_code(issue->first) &&
+	       (!issue->fixed || code < kernel_version_code(issue->fixed));
 }

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "case_run.h"
+#include "kernel.h"
 #include "known_issues.h"
 #include "testcase.h"
 
@@ -171,16 +171,14 @@ void test_failed(const char *file, int line, const char *what,
 void known_issue_seen(const char *id, const char *fmt, ...)
 {
 	const struct known_issue *issue = known_issue(id);
-	struct utsname uts;
 	va_list ap;
 
 	claim_end();
 	va_start(ap, fmt);
 	put_lines(vstrf(fmt, ap));
 	va_end(ap);
-	uname(&uts);
-	if (!known_issue_affects(issue, uts.release)) {
-		diag("known issue %s is not known of Linux %s", id, uts.release);
+	if (!known_issue_affects(issue, kernel_release())) {
+		diag("known issue %s is not known of Linux %s", id, kernel_release());
 		end_case(CASE_FAIL, issue->reason);
 	}
 	end_case(CASE_XFAIL, strf("%s: %s", id, issue->reason));
@@ -189,19 +187,15 @@ void known_issue_seen(const char *id, const char *fmt, ...)
 void known_issue_absent(const char *id)
 {
 	const struct known_issue *issue = known_issue(id);
-	struct utsname uts;
 
-	uname(&uts);
-	if (known_issue_affects(issue, uts.release))
+	if (known_issue_affects(issue, kernel_release()))
 		diag("news: known issue %s did not show (%s)", id, issue->reason);
 }
 
 void known_issue_kills(const char *id)
 {
 	const struct known_issue *issue = known_issue(id);
-	struct utsname uts;
 
-	uname(&uts);
-	if (known_issue_affects(issue, uts.release))
-		test_skip("Linux %s would not survive it, %s: %s", uts.release, id, issue->reason);
+	if (known_issue_affects(issue, kernel_release()))
+		test_skip("Linux %s would not survive it, %s: %s", kernel_release(), id, issue->reason);
 }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "td.h"
 #include "tdx_host.h"
 #include "testcase.h"
@@ -107,11 +107,9 @@ static void check_capabilities(void)
 static void make_checks(void)
 {
 	const char *flags = cpuinfo("flags");
-	struct utsname uts;
 	int types;
 
-	uname(&uts);
-	information("kernel", strf("%s", uts.release));
+	information("kernel", kernel_release());
 	information("CPU", cpuinfo("model name"));
 	check("VMX", strstr(flags, " vmx ") != NULL, strstr(flags, " vmx ") ? "yes" : "no",
 	      "an Intel CPU with VMX is needed, enabled in the firmware");

@@ -42,7 +42,7 @@
  */
 static bool early(void)
 {
-	return kernel_before(7, 0);
+	return kernel_before("7.0");
 }
 
 /* --- a TD with a slot, and the call to make ------------------------------------------- */
@@ -665,7 +665,7 @@ enum waits { NEVER, ALWAYS, FROM_6_19, UP_TO_6_19 };
 
 static bool waits_here(enum waits waits)
 {
-	return waits == ALWAYS || (waits == FROM_6_19 && !kernel_before(6, 19)) ||
+	return waits == ALWAYS || (waits == FROM_6_19 && !kernel_has_function("kvm_tdp_map_page")) ||
 	       (waits == UP_TO_6_19 && early());
 }
 

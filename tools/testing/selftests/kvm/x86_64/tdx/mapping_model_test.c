@@ -18,7 +18,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -655,10 +654,7 @@ static bool taken_vcpu_first(void)
 
 static bool has_offset_issue(void)
 {
-	struct utsname uts;
-
-	uname(&uts);
-	return known_issue_affects(known_issue("G1"), uts.release);
+	return known_issue_affects(known_issue("G1"), kernel_release());
 }
 
 static struct model_config config_of(const struct test *t)

@@ -146,7 +146,7 @@ static const struct verdict later = { EAGAIN, VMCALL_RETRY },
 /* Up to 7.1 whatever is not 0 refuses the operand. */
 static bool one_error_for_all(void)
 {
-	return kernel_before(7, 2);
+	return kernel_before("7.2");
 }
 
 static void second_piece_fails(const struct test *t)
