@@ -375,7 +375,7 @@ static int add_page(struct model *m, uint64_t gfn)
 	if (m->mems[s->gmem].closed)
 		return EFAULT;
 	page = &m->mems[s->gmem].pages[s->gmem_page + (gfn - s->gfn)];
-	if (m->config.add_by_fault && *page == PAGE_ADDED)
+	if (m->config.added_once && *page == PAGE_ADDED)
 		return EEXIST;
 	if (!gfn_is_private(m, gfn)) {
 		*page = *page == PAGE_ABSENT ? PAGE_READ : *page;

@@ -30,8 +30,8 @@ struct model_config {
 	int max_vcpus;
 	int nr_mems;
 	struct { enum mem_kind kind; uint64_t pages; } mems[MODEL_MEMS];
-	/* KVM_TDX_INIT_MEM_REGION goes through the fault loop (6.16 to 6.18). */
-	bool add_by_fault;
+	/* guest_memfd notes which pages were added: once more is EEXIST (before 7.0). */
+	bool added_once;
 	/* KVM_CREATE_VCPU looks whether the id is taken before it asks TDX (from 7.3 on). */
 	bool taken_vcpu_first;
 	/* A range of guest_memfd that a slot has already: EEXIST, or EINVAL (before 7.2). */

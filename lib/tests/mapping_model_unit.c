@@ -168,24 +168,24 @@ static void trust_domain(const struct test *t)
 	model_free(m);
 }
 
-/* Up to 6.18 a page that was added once cannot be added again, mapped or not. */
+/* Up to 6.19 a page that was added once cannot be added again, mapped or not. */
 static void added_twice(const struct test *t)
 {
 	(void)t;
-	for (int by_fault = 0; by_fault < 2; by_fault++) {
+	for (int once = 0; once < 2; once++) {
 		struct model_config config = td;
 		struct model *m;
 
-		config.add_by_fault = by_fault;
+		config.added_once = once;
 		m = model_new(&config);
 		expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
 		expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
 		expect_op(m, OP(OP_ATTRIBUTES, .nr = 16, .flag = true), 0, 0);
 		expect_op(m, OP(OP_ADD, .nr = 1), 0, 0);
-		expect_op(m, OP(OP_ADD, .nr = 1), by_fault ? EEXIST : EIO, 1);
+		expect_op(m, OP(OP_ADD, .nr = 1), once ? EEXIST : EIO, 1);
 		expect_op(m, OP(OP_SLOT_DELETE), 0, 0);
 		expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
-		expect_op(m, OP(OP_ADD, .nr = 1), by_fault ? EEXIST : 0, by_fault);
+		expect_op(m, OP(OP_ADD, .nr = 1), once ? EEXIST : 0, once);
 		expect_op(m, OP(OP_PUNCH, .mem = 1, .nr = 1), 0, 0);
 		expect_op(m, OP(OP_ADD, .nr = 1), 0, 0);
 		model_free(m);

@@ -938,7 +938,7 @@ static void nothing(struct td *td) { (void)td; }
 static void private_again(struct td *td) { vm_set_private(td->vm, GPA, SLOT_SIZE); }
 static void slot_again(struct td *td) { need(!__slot_set(td->slot), "the slot again"); }
 
-/* guest_memfd keeps the page in all of them but the hole, and 6.18 takes no page twice. */
+/* guest_memfd keeps the page in all of them but the hole, and up to 6.19 none is taken twice. */
 static const struct change
 	punched_and_added = { punch_4, 6, 4, nothing, 0 },
 	shared_and_added = { share_4, 6, 4, private_again, EEXIST },
@@ -1129,7 +1129,7 @@ static const struct test_case cases[] = {
 	{ "across_slots", "pages of two slots in one call", across_slots, SEEN },
 	{ "second_vcpu", "two vCPUs take turns", second_vcpu, INSIDE },
 
-	{ "same_gfn", "the same page twice: EIO, up to 6.18 EEXIST; the first stays", same_gfn, INSIDE },
+	{ "same_gfn", "the same page twice: EIO, up to 6.19 EEXIST; the first stays", same_gfn, INSIDE },
 	{ "same_gfn_in_the_middle", "a page in the middle is there already: refused there",
 	  same_gfn_in_the_middle, SEEN },
 
@@ -1201,9 +1201,9 @@ static const struct test_case cases[] = {
 
 	{ "punched_between", "a hole between add and finalize; added again", changed,
 	  &punched_and_added, OBSERVED },
-	{ "shared_between", "shared and private again; added again (6.18: EEXIST)", changed,
+	{ "shared_between", "shared and private again; added again (up to 6.19: EEXIST)", changed,
 	  &shared_and_added, OBSERVED },
-	{ "deleted_between", "the slot deleted and set again; added again (6.18: EEXIST)", changed,
+	{ "deleted_between", "the slot deleted and set again; added again (up to 6.19: EEXIST)", changed,
 	  &deleted_and_added, OBSERVED },
 	{ "gmem_closed_between", "the guest_memfd closed between add and finalize", changed,
 	  &gmem_closed_between, OBSERVED },

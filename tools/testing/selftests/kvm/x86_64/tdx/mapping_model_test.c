@@ -664,7 +664,7 @@ static struct model_config config_of(const struct test *t)
 	struct model_config config = {
 		.vm_type = t->vm_type,
 		.max_vcpus = vm_check_cap(vm, KVM_CAP_MAX_VCPUS),
-		.add_by_fault = !kernel_has_function("kvm_tdp_mmu_map_private_pfn"),
+		.added_once = kernel_before("7.0"),
 		.huge_offsets = !has_offset_issue(),
 	};
 	struct mem *gmem;
