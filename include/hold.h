@@ -49,6 +49,8 @@ void hold_await(struct hold *h);
 void hold_release(struct hold *h);
 /* Calls of the function by this process so far. */
 unsigned long hold_calls(struct hold *h);
+/* Wait for that many; the case fails after 5 s, saying @what did not come. */
+void hold_await_calls(struct hold *h, unsigned long nr, const char *what);
 /* When the last thread was let go, as now() tells time. */
 double hold_released(struct hold *h);
 /* Disarm.  The bench is broken if nobody was held, or was let go by the time limit. */

@@ -83,7 +83,8 @@ struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
 /* A slot with both halves: @mem for shared, @gmem for private gfns. */
 struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
 			   struct mem *gmem);
-void slot_delete(struct slot *slot);
+int __slot_delete(const struct slot *slot);
+void slot_delete(const struct slot *slot);
 void slot_set_flags(struct slot *slot, uint32_t flags);
 
 /* KVM_SET_MEMORY_ATTRIBUTES; attributes is 0 or KVM_MEMORY_ATTRIBUTE_PRIVATE. */

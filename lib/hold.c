@@ -81,6 +81,14 @@ unsigned long hold_calls(struct hold *h)
 	return state(h).hits;
 }
 
+void hold_await_calls(struct hold *h, unsigned long nr, const char *what)
+{
+	double deadline = now() + 5;
+
+	while (hold_calls(h) < nr)
+		expect_true(now() < deadline, "%s within 5 s", what);
+}
+
 double hold_released(struct hold *h)
 {
 	return state(h).released_ns * 1e-9;

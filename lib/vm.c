@@ -212,12 +212,18 @@ struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
 	return slot_commit(slot);
 }
 
-void slot_delete(struct slot *slot)
+int __slot_delete(const struct slot *slot)
 {
 	struct slot gone = *slot;
 
 	gone.size = 0;
-	slot_commit(&gone);
+	return __slot_set(&gone);
+}
+
+void slot_delete(const struct slot *slot)
+{
+	need(!__slot_delete(slot), "deletion of slot %u at gpa 0x%llx", slot->id,
+	     (unsigned long long)slot->gpa);
 }
 
 void slot_set_flags(struct slot *slot, uint32_t flags)

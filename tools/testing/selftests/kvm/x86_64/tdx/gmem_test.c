@@ -15,7 +15,7 @@
 #include "fixture.h"
 #include "hold.h"
 #include "testcase.h"
-#include "thread.h"
+#include "vm_thread.h"
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 #define PAGES	16
@@ -123,19 +123,12 @@ static int punch_page(void *arg)
 			 r->gpa - GPA, SZ_4K);
 }
 
-static int prefault_page(void *arg)
-{
-	struct request *r = arg;
-
-	return __vcpu_prefault(r->f.vcpu, &(struct kvm_pre_fault_memory){
-		.gpa = r->gpa, .size = SZ_4K });
-}
-
 /* From the zap of a page until it is gone, nobody maps it again. */
 static void punch_holds_back(const struct test *t)
 {
 	struct request r = { fixture_gmem(t, PAGES * SZ_4K), GPA + 5 * SZ_4K };
-	struct thread *punch, *map;
+	struct prefault *map;
+	struct thread *punch;
 	struct hold *h;
 
 	prefault(r.f.vcpu, GPA, PAGES * SZ_4K);
@@ -143,12 +136,12 @@ static void punch_holds_back(const struct test *t)
 	punch = thread_start(punch_page, &r);
 	hold_await(h);
 	expect_not_mapped(r.f.o, GFN + 5);
-	map = thread_start(prefault_page, &r);
-	expect_true(!thread_ended(map, 0.2), "a prefault waits for the hole");
+	map = prefault_start(r.f.vcpu, r.gpa, SZ_4K);
+	expect_true(!thread_ended(map->thread, 0.2), "a prefault waits for the hole");
 	expect_not_mapped(r.f.o, GFN + 5);
 	hold_release(h);
 	expect_ok(thread_join(punch, "the hole"), "the hole");
-	expect_ok(thread_join(map, "the prefault"), "the prefault");
+	prefault_end(map);
 	hold_end(h);
 	expect_mapped(r.f.o, GFN + 5, LEVEL_4K, PFN_ANY);
 }

@@ -760,10 +760,7 @@ static int new_slot(void *waiting)
 
 static int delete_slot(void *waiting)
 {
-	struct slot gone = *((struct waiting *)waiting)->s.slot;
-
-	gone.size = 0;
-	return __slot_set(&gone);
+	return __slot_delete(((struct waiting *)waiting)->s.slot);
 }
 
 static int create_vcpu(void *waiting)

@@ -23,8 +23,8 @@
 #include "known_issues.h"
 #include "matrix.h"
 #include "testcase.h"
-#include "thread.h"
 #include "undo.h"
+#include "vm_thread.h"
 #include "window.h"
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
@@ -182,18 +182,10 @@ static void attribute_flip(const struct test *t)
 
 /* --- memslot updates: they wait for whoever is inside of KVM (SRCU) --------------- */
 
-static int delete_slot(void *arg)
-{
-	struct slot gone = *(struct slot *)arg;
-
-	gone.size = 0;
-	return __slot_set(&gone);
-}
-
 /* Start to delete @slot while the window is open: it must wait for the reader. */
 static struct thread *start_deletion(struct slot *slot)
 {
-	struct thread *deleter = thread_start(delete_slot, slot);
+	struct thread *deleter = slot_delete_start(slot);
 
 	expect_true(tid_sleeps_in(thread_tid(deleter), "synchronize_srcu", 5),
 		    "the deletion of slot %u waits for the prefault (SRCU)", slot->id);

@@ -15,55 +15,14 @@
 #include "hold.h"
 #include "matrix.h"
 #include "testcase.h"
-#include "thread.h"
 #include "undo.h"
+#include "vm_thread.h"
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
-
-struct prefaulter {
-	struct vcpu *vcpu;
-	uint64_t gpa, size;
-	struct thread *thread;
-};
-
-static int prefault_range(void *arg)
-{
-	struct prefaulter *p = arg;
-	struct kvm_pre_fault_memory range = { .gpa = p->gpa, .size = p->size };
-	int ret;
-
-	do
-		ret = __vcpu_prefault(p->vcpu, &range);
-	while (!ret && range.size);
-	return ret;
-}
-
-static void start(struct prefaulter *p)
-{
-	p->thread = thread_start(prefault_range, p);
-}
-
-static int join(struct prefaulter *p)
-{
-	return thread_join(p->thread, "KVM_PRE_FAULT_MEMORY");
-}
-
-static void expect_done(struct prefaulter *p)
-{
-	expect_ok(join(p), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", (unsigned long long)p->gpa);
-}
 
 static void drop(void *hva)
 {
 	need(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void await_calls(struct hold *h, unsigned long nr, const char *what)
-{
-	double deadline = now() + 5;
-
-	while (hold_calls(h) < nr)
-		expect_true(now() < deadline, "%s within 5 s", what);
 }
 
 static void on_signal(int sig)
@@ -86,8 +45,9 @@ static void k_retries(const struct test *t)
 {
 	unsigned int k = (uintptr_t)t->tc->arg, batch = 500;
 	struct fixture f;
-	struct prefaulter p = { .gpa = GPA + SZ_4K, .size = SZ_4K };
+	const uint64_t gpa = GPA + SZ_4K;
 	unsigned long retries = 0;
+	struct prefault *map;
 	double began, seconds;
 	struct hold *h;
 
@@ -95,13 +55,12 @@ static void k_retries(const struct test *t)
 	f = fixture(t, MEM_ANON, SZ_2M);
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
-	p.vcpu = f.vcpu;
 	h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN, .times = k + 1);
-	start(&p);
+	map = prefault_start(f.vcpu, gpa, SZ_4K);
 	began = now();
 	for (unsigned int i = 0; i < k; i++) {
 		hold_await(h);
-		drop(hva_of(&f, p.gpa));
+		drop(hva_of(&f, gpa));
 		/* Read the trace before its buffer is full. */
 		if (i % batch == batch - 1) {
 			retries += observer_retries(f.o);
@@ -113,13 +72,13 @@ static void k_retries(const struct test *t)
 	hold_await(h);
 	hold_release(h);
 	seconds = now() - began;
-	expect_done(&p);
+	prefault_end(map);
 	hold_end(h);
 	retries += observer_retries(f.o);
 	expect_eq(retries, k, "RET_PF_RETRYs of gfn 0x%llx", GFN + 1);
 	expect_eq(observer_count(f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
 		  GFN + 1);
-	expect_mapped(f.o, GFN + 1, LEVEL_4K, pfn_of(hva_of(&f, p.gpa)));
+	expect_mapped(f.o, GFN + 1, LEVEL_4K, pfn_of(hva_of(&f, gpa)));
 	measure("attempts", k);
 	measure("retries", retries);
 	measure("seconds_a_retry", seconds / k);
@@ -130,22 +89,24 @@ static void signal_ends(const struct test *t)
 {
 	const unsigned int k = 10;
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	struct prefaulter p = { .vcpu = f.vcpu, .gpa = GPA + SZ_4K, .size = SZ_4K };
+	const uint64_t gpa = GPA + SZ_4K;
+	struct prefault *map;
 	struct hold *h;
 
 	catch_signal(SIGUSR1);
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
 	h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN, .times = k + 1);
-	start(&p);
+	map = prefault_start(f.vcpu, gpa, SZ_4K);
 	for (unsigned int i = 0; i < k; i++) {
 		hold_await(h);
-		drop(hva_of(&f, p.gpa));
+		drop(hva_of(&f, gpa));
 		if (i == k - 1)
-			syscall(SYS_tgkill, getpid(), thread_tid(p.thread), SIGUSR1);
+			syscall(SYS_tgkill, getpid(), thread_tid(map->thread), SIGUSR1);
 		hold_release(h);
 	}
-	expect_errno(join(&p), EINTR, "KVM_PRE_FAULT_MEMORY, invalidated and interrupted");
+	expect_errno(thread_join(map->thread, "KVM_PRE_FAULT_MEMORY"), EINTR,
+		     "KVM_PRE_FAULT_MEMORY, invalidated and interrupted");
 	hold_end(h);
 	expect_eq(observer_retries(f.o), k, "RET_PF_RETRYs of gfn 0x%llx", GFN + 1);
 	expect_not_mapped(f.o, GFN + 1);
@@ -192,22 +153,23 @@ static void end_drop(struct dropping *d)
 static void in_progress(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	struct prefaulter p = { .vcpu = f.vcpu, .gpa = GPA + SZ_4K, .size = SZ_4K };
-	struct dropping d = { .hva = hva_of(&f, p.gpa), .size = SZ_4K };
+	const uint64_t gpa = GPA + SZ_4K;
+	struct dropping d = { .hva = hva_of(&f, gpa), .size = SZ_4K };
 	struct hold *faults, *lookups;
+	struct prefault *map;
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
 	faults = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_COUNT);
 	lookups = hold_arm(.function = "__kvm_faultin_pfn", .at = HOLD_COUNT);
 	begin_drop(&d);
-	start(&p);
-	await_calls(faults, 5, "a fault that is retried");
+	map = prefault_start(f.vcpu, gpa, SZ_4K);
+	hold_await_calls(faults, 5, "a fault that is retried");
 	expect_eq(hold_calls(lookups), 0, "pages looked up while the range is being invalidated");
-	expect_true(!thread_ended(p.thread, 0),
+	expect_true(!thread_ended(map->thread, 0),
 		    "the fault does not end before the invalidation of its gfn");
 	end_drop(&d);
-	expect_done(&p);
+	prefault_end(map);
 	expect_true(observer_retries(f.o) >= 4, "the fault is retried until the invalidation ends");
 	expect_mapped(f.o, GFN + 1, LEVEL_4K, pfn_of(d.hva));
 	hold_end(faults);
@@ -227,14 +189,13 @@ static void in_progress_elsewhere(const struct test *t)
 
 	begin_drop(&d);
 	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-		struct prefaulter p = { .vcpu = f.vcpu, .gpa = GPA + beside[i] * SZ_4K,
-					.size = SZ_4K };
+		uint64_t gpa = GPA + beside[i] * SZ_4K;
+		struct prefault *map = prefault_start(f.vcpu, gpa, SZ_4K);
 
-		start(&p);
-		expect_true(thread_ended(p.thread, 1), "the fault of gfn 0x%llx does not wait",
+		expect_true(thread_ended(map->thread, 1), "the fault of gfn 0x%llx does not wait",
 			    GFN + beside[i]);
-		expect_done(&p);
-		expect_mapped(f.o, GFN + beside[i], LEVEL_4K, pfn_of(hva_of(&f, p.gpa)));
+		prefault_end(map);
+		expect_mapped(f.o, GFN + beside[i], LEVEL_4K, pfn_of(hva_of(&f, gpa)));
 	}
 	expect_eq(observer_retries(f.o), 0, "RET_PF_RETRYs beside the range");
 	end_drop(&d);
@@ -248,29 +209,29 @@ static void in_progress_two(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct dropping low = { .hva = hva_of(&f, GPA + 8 * SZ_4K), .size = SZ_4K };
 	struct dropping high = { .hva = hva_of(&f, GPA + 64 * SZ_4K), .size = SZ_4K };
-	struct prefaulter p[2] = { { .vcpu = f.vcpu, .gpa = GPA + 8 * SZ_4K, .size = SZ_4K },
-				   { .vcpu = vcpu_create(f.vm), .gpa = GPA + 64 * SZ_4K,
-				     .size = SZ_4K } };
+	struct vcpu *vcpu[2] = { f.vcpu, vcpu_create(f.vm) };
+	const uint64_t gpa[2] = { GPA + 8 * SZ_4K, GPA + 64 * SZ_4K };
+	struct prefault *map[2];
 	struct hold *faults;
 
-	prefault(p[0].vcpu, GPA, SZ_4K);
-	prefault(p[1].vcpu, GPA, SZ_4K);
+	prefault(vcpu[0], GPA, SZ_4K);
+	prefault(vcpu[1], GPA, SZ_4K);
 	begin_drop(&low);
 	begin_drop(&high);
 	for (int i = 0; i < 2; i++) {
 		faults = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_COUNT);
-		start(&p[i]);
-		await_calls(faults, 5, "a fault that is retried");
-		expect_true(!thread_ended(p[i].thread, 0),
+		map[i] = prefault_start(vcpu[i], gpa[i], SZ_4K);
+		hold_await_calls(faults, 5, "a fault that is retried");
+		expect_true(!thread_ended(map[i]->thread, 0),
 			    "the fault of gpa 0x%llx waits for the invalidations",
-			    (unsigned long long)p[i].gpa);
+			    (unsigned long long)gpa[i]);
 		hold_end(faults);
 	}
 	end_drop(&low);
 	end_drop(&high);
 	for (int i = 0; i < 2; i++) {
-		expect_done(&p[i]);
-		expect_mapped(f.o, p[i].gpa >> 12, LEVEL_4K, pfn_of(hva_of(&f, p[i].gpa)));
+		prefault_end(map[i]);
+		expect_mapped(f.o, gpa[i] >> 12, LEVEL_4K, pfn_of(hva_of(&f, gpa[i])));
 	}
 }
 
@@ -303,17 +264,17 @@ static void no_livelock(const struct test *t)
 	const size_t size = 16 * SZ_4K;
 	struct fixture f = fixture(t, MEM_ANON, size);
 	struct dropper d = { .hva = hva_of(&f, GPA), .size = size };
-	struct prefaulter p[2] = { { .vcpu = f.vcpu, .gpa = GPA, .size = size },
-				   { .vcpu = vcpu_create(f.vm), .gpa = GPA, .size = size } };
+	struct vcpu *other = vcpu_create(f.vm);
 	struct thread *dropping = thread_start(drop_all_the_time, &d);
 	unsigned long retries = 0, faults = 0;
 	int drops;
 
 	for (int round = 0; round < 20; round++) {
-		start(&p[0]);
-		start(&p[1]);
-		expect_done(&p[0]);
-		expect_done(&p[1]);
+		struct prefault *one = prefault_start(f.vcpu, GPA, size);
+		struct prefault *two = prefault_start(other, GPA, size);
+
+		prefault_end(one);
+		prefault_end(two);
 		retries += observer_retries(f.o);
 		faults += observer_faults(f.o);
 		observer_clear(f.o);
@@ -329,14 +290,6 @@ static void no_livelock(const struct test *t)
 
 /* --- roots on their way out ------------------------------------------------------------------------ */
 
-static int delete_slot(void *slot)
-{
-	struct slot gone = *(struct slot *)slot;
-
-	gone.size = 0;
-	return __slot_set(&gone);
-}
-
 /*
  * A slot's deletion invalidates all roots of a default VM, and zaps them later.
  * A page that goes meanwhile must go from them, too, before it is free.
@@ -351,7 +304,7 @@ static void invalid_root(const struct test *t)
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	h = hold_arm(.function = "kvm_tdp_mmu_zap_invalidated_roots", .at = HOLD_ENTRY);
-	deleter = thread_start(delete_slot, other);
+	deleter = slot_delete_start(other);
 	hold_await(h);
 	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	drop(f.mem->hva);

@@ -20,6 +20,7 @@
 #include "spte_map.h"
 #include "td.h"
 #include "testcase.h"
+#include "vm_thread.h"
 
 #define MAX_GFNS	512
 #define MAX_WORKERS	8
@@ -446,13 +447,6 @@ static int set_slot(void *arg)
 	return __slot_set(arg);
 }
 
-static int prefault_one(void *arg)
-{
-	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
-
-	return __vcpu_prefault(arg, &range);
-}
-
 /*
  * A prefault finds no slot; then the slot is made, and another vCPU maps the gfn.
  * A fault without a slot is never stale: it meets the SPTE, and KVM warns that
@@ -466,14 +460,15 @@ static void slot_made_in_window(const struct test *t)
 	struct slot slot = { .vm = vm, .gpa = GPA, .size = SZ_2M, .mem = mem };
 	struct observer *o = observe(vm, t->tc->observes);
 	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
-	struct thread *mapper = thread_start(prefault_one, first), *maker;
+	struct prefault *map = prefault_start(first, GPA, SZ_4K);
+	struct thread *maker;
 
 	hold_await(h);
 	maker = thread_start(set_slot, &slot);		/* it waits for the first vCPU */
 	need(tid_sleeps_in(thread_tid(maker), "synchronize_srcu", 5), "the slot to be visible");
 	prefault(second, GPA, SZ_4K);
 	hold_release(h);
-	expect_ok(thread_join(mapper, "KVM_PRE_FAULT_MEMORY"), "prefault of a gfn that is mapped");
+	prefault_end(map);
 	expect_ok(thread_join(maker, "KVM_SET_USER_MEMORY_REGION2"), "the new slot");
 	hold_end(h);
 	expect_mapped(o, GFN, LEVEL_4K, pfn_of(mem->hva));

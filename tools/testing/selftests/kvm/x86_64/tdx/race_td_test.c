@@ -22,7 +22,7 @@
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
-#include "thread.h"
+#include "vm_thread.h"
 
 /* --- the windows of KVM_TDX_INIT_MEM_REGION --------------------------------------------- */
 
@@ -160,10 +160,7 @@ static int act_shared(struct scene *s)
 
 static int act_delete(struct scene *s)
 {
-	struct slot gone = *s->slot;
-
-	gone.size = 0;
-	return __slot_set(&gone);
+	return __slot_delete(s->slot);
 }
 
 static int act_signal(struct scene *s)
@@ -320,39 +317,6 @@ static void add_windows(const struct test *t)
 
 /* --- one frozen SPTE, several vCPUs ------------------------------------------------------- */
 
-struct prefaulter {
-	struct vcpu *vcpu;
-	uint64_t gpa;
-	struct thread *thread;
-};
-
-static int prefault_one(void *arg)
-{
-	struct prefaulter *p = arg;
-	struct kvm_pre_fault_memory range = { .gpa = p->gpa, .size = SZ_4K };
-
-	return __vcpu_prefault(p->vcpu, &range);
-}
-
-static void prefault_start(struct prefaulter *p)
-{
-	p->thread = thread_start(prefault_one, p);
-}
-
-static void prefault_join(struct prefaulter *p)
-{
-	expect_ok(thread_join(p->thread, "KVM_PRE_FAULT_MEMORY"), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx",
-		  (unsigned long long)p->gpa);
-}
-
-static void await_calls(struct hold *h, unsigned long nr, const char *what)
-{
-	double deadline = now() + 5;
-
-	while (hold_calls(h) < nr)
-		expect_true(now() < deadline, "%s within 5 s", what);
-}
-
 struct frozen {
 	const char *window, *function;	/* where the first vCPU is held, its SPTE frozen */
 	bool same_gfn;			/* of both; else neighbours */
@@ -367,10 +331,9 @@ static void frozen(const struct test *t)
 {
 	const struct frozen *f = t->tc->arg;
 	struct td td = td_fixture(t, 2 * SZ_2M);
-	struct prefaulter first = { .vcpu = td.vcpu, .gpa = GPA + SZ_4K };
-	struct prefaulter loser = { .vcpu = td_vcpu(td.vm),
-				    .gpa = GPA + (f->same_gfn ? 1 : 2) * SZ_4K };
+	struct vcpu *other = td_vcpu(td.vm);
 	unsigned long calls, retries = 0;
+	struct prefault *first, *loser;
 	struct hold *hold, *faults;
 	const struct event *ev;
 	size_t nr;
@@ -382,14 +345,14 @@ static void frozen(const struct test *t)
 	observer_clear(td.o);
 
 	hold = hold_arm(.function = f->function, .at = HOLD_ENTRY);
-	prefault_start(&first);
+	first = prefault_start(td.vcpu, GPA + SZ_4K, SZ_4K);
 	hold_await(hold);
 	faults = hold_arm(.function = "kvm_tdp_mmu_map", .at = HOLD_COUNT);
-	prefault_start(&loser);
-	await_calls(faults, 5, "five looks of the other vCPU");
+	loser = prefault_start(other, GPA + (f->same_gfn ? 1 : 2) * SZ_4K, SZ_4K);
+	hold_await_calls(faults, 5, "five looks of the other vCPU");
 	hold_release(hold);
-	prefault_join(&first);
-	prefault_join(&loser);
+	prefault_end(first);
+	prefault_end(loser);
 	hold_end(hold);
 	hold_end(faults);
 
@@ -399,12 +362,12 @@ static void frozen(const struct test *t)
 	for (size_t i = 0; i < nr; i++) {
 		if (ev[i].type != EV_FAULT || ev[i].ret != PF_RETRY)
 			continue;
-		expect_true(ev[i].pid == thread_tid(loser.thread),
+		expect_true(ev[i].pid == thread_tid(loser->thread),
 			    "the vCPU that froze the SPTE does not look again");
 		retries++;
 	}
 	expect_true(retries >= 4, "the other one looks again while the SPTE is frozen");
-	expect_td_mapped(&td, first.gpa, f->same_gfn ? 1 : 2, SEPT_PENDING);
+	expect_td_mapped(&td, GPA + SZ_4K, f->same_gfn ? 1 : 2, SEPT_PENDING);
 	measure("retries", retries);
 	cell_hit((struct cell){ f->window, t->tc->name, "prefault_private.tdx" }, retries,
 		 "one_seamcall");
@@ -419,19 +382,19 @@ static void sept_added(const struct test *t)
 {
 	struct td td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
-	struct prefaulter first = { td.vcpu, GPA + SZ_4K, NULL };
+	struct prefault *first;
 	unsigned long tables;
 	struct hold *hold;
 
 	td_finalize(td.vm);
 	tables = softtdx_calls(TDH_MEM_SEPT_ADD, 0);
 	hold = hold_arm(.function = "tdp_mmu_link_sp", .at = HOLD_RETURN);
-	prefault_start(&first);
+	first = prefault_start(td.vcpu, GPA + SZ_4K, SZ_4K);
 	hold_await(hold);
 	prefault(other, GPA + 2 * SZ_4K, SZ_4K);
 	prefault(other, GPA + SZ_4K, SZ_4K);
 	hold_release(hold);
-	prefault_join(&first);
+	prefault_end(first);
 	hold_end(hold);
 	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
 	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - tables, 3, "tables of the first 2M of a TD");
@@ -450,24 +413,25 @@ static void zap_waits(const struct test *t)
 {
 	const struct frozen *f = t->tc->arg;
 	struct td td = td_fixture_final(t, 2 * SZ_2M);
-	struct prefaulter p = { td.vcpu, f->same_gfn ? GPA + SZ_4K : GPA + SZ_2M, NULL };
+	const uint64_t gpa = f->same_gfn ? GPA + SZ_4K : GPA + SZ_2M;
 	struct hold *hold, *on_its_way;
+	struct prefault *map;
 	struct thread *zapper;
 
 	prefault(td.vcpu, GPA, SZ_4K);
 	observer_clear(td.o);
 	on_its_way = hold_arm(.function = "kvm_gmem_fallocate", .at = HOLD_COUNT);
 	hold = hold_arm(.function = f->function, .at = HOLD_ENTRY, .until = on_its_way);
-	prefault_start(&p);
+	map = prefault_start(td.vcpu, gpa, SZ_4K);
 	hold_await(hold);
 	zapper = thread_start(punch_first_page, td.slot);
-	prefault_join(&p);
+	prefault_end(map);
 	thread_join(zapper, "the hole");
 	hold_end(hold);
 	hold_end(on_its_way);
 	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
 	expect_td_unmapped(&td, GPA, 1);
-	expect_td_mapped(&td, p.gpa, 1, SEPT_PENDING);
+	expect_td_mapped(&td, gpa, 1, SEPT_PENDING);
 	cell_waits((struct cell){ f->window, "punch_other", "prefault_private.tdx" }, "mmu_lock");
 }
 

@@ -27,7 +27,7 @@
 #include "matrix.h"
 #include "td_fixture.h"
 #include "testcase.h"
-#include "thread.h"
+#include "vm_thread.h"
 
 #define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
 
@@ -147,14 +147,6 @@ static bool reachable(const struct scene *s, int window)
 	return function && (window != IN_GUP || kernel_has_function(function));
 }
 
-static int prefault_page(void *arg)
-{
-	struct scene *s = arg;
-	struct kvm_pre_fault_memory range = { .gpa = s->gpa, .size = SZ_4K };
-
-	return __vcpu_prefault(s->f.vcpu, &range);
-}
-
 /* Hold the mapping of @gpa, which was never mapped. */
 static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hold *until)
 {
@@ -169,7 +161,7 @@ static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hol
 		s->race->inv->prepare(&v);
 	observer_clear(s->f.o);
 	s->hold = hold_arm(.function = s->gmem ? w->gmem : w->hva, .at = w->at, .until = until);
-	s->vcpu = thread_start(prefault_page, s);
+	s->vcpu = prefault_start(s->f.vcpu, gpa, SZ_4K)->thread;
 	hold_await(s->hold);
 }
 
@@ -593,10 +585,7 @@ struct slot_change {
 
 static int change_delete(void *slot)
 {
-	struct slot to = *(struct slot *)slot;
-
-	to.size = 0;
-	return __slot_set(&to);
+	return __slot_delete(slot);
 }
 
 static int change_move(void *slot)
@@ -689,9 +678,8 @@ static void process_dies(const struct test *t)
 		if (!child) {
 			struct scene s = scene(t, &memory);
 
-			s.gpa = PAGE_GPA(window);
 			if (write(ready[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 1)
-				prefault_page(&s);
+				prefault(s.f.vcpu, PAGE_GPA(window), SZ_4K);
 			_exit(0);
 		}
 		need(child > 0 && read(ready[0], &byte, 1) == 1, "a process with a VM");

@@ -19,7 +19,7 @@
 #include "payload.h"
 #include "rng.h"
 #include "softtdx_ctl.h"
-#include "thread.h"
+#include "vm_thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
 #define PAGE(n)		(GPA + (n) * SZ_4K)
@@ -234,14 +234,6 @@ static void signal_only(const struct test *t)
 	expect_accepted(&s);
 }
 
-static int delete_slot(void *arg)
-{
-	struct slot gone = *(struct slot *)arg;
-
-	gone.size = 0;
-	return __slot_set(&gone);
-}
-
 /*
  * The deletion waits until the vCPU leaves: KVM must not try again for ever. Held before the
  * fault looks up its slot.
@@ -249,7 +241,7 @@ static int delete_slot(void *arg)
 static void slot_goes(const struct test *t)
 {
 	struct scene s = open_window(t, "kvm_mmu_page_fault", HOLD_ENTRY, 1);
-	struct thread *deleter = thread_start(delete_slot, s.p.slot);
+	struct thread *deleter = slot_delete_start(s.p.slot);
 
 	expect_true(tid_sleeps_in(thread_tid(deleter), "srcu", 5),
 		    "the deletion waits for the vCPU");
@@ -260,13 +252,6 @@ static void slot_goes(const struct test *t)
 	expect_ok(thread_join(deleter, "the deletion"), "the deletion");
 	expect_true(observer_retries(s.p.o) > 0, "the fault saw the slot that goes");
 	expect_fault_exit(&s);
-}
-
-static int prefault_page(void *arg)
-{
-	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
-
-	return __vcpu_prefault(arg, &range);
 }
 
 /* Another vCPU is faster: nothing is left to do, and nothing is added twice. */
@@ -281,7 +266,7 @@ static void other_vcpu_maps(const struct test *t)
 	s.hold = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
 	s.runner = thread_start(run_vcpu, s.p.vcpu[0]);
 	hold_await(s.hold);
-	expect_ok(prefault_page(s.p.vcpu[1]), "prefault by the other vCPU");
+	prefault(s.p.vcpu[1], GPA, SZ_4K);
 	close_window(&s);
 	expect_eq(seamcalls_of(s.p.o, TDH_MEM_PAGE_AUG), 1, "pages that KVM added");
 	expect_accepted(&s);

@@ -14,7 +14,7 @@
 #include "spte_map.h"
 #include "td_fixture.h"
 #include "testcase.h"
-#include "thread.h"
+#include "vm_thread.h"
 
 /* Tables that KVM linked, into whichever tree, since the last observer_clear(). */
 static unsigned long tables_linked(struct observer *o)
@@ -276,19 +276,6 @@ static void tables_stay(const struct test *t)
 
 /* --- two vCPUs at once --------------------------------------------------------------------- */
 
-struct racer {
-	struct vcpu *vcpu;
-	uint64_t gpa;
-};
-
-static int race(void *arg)
-{
-	struct racer *r = arg;
-	struct kvm_pre_fault_memory range = { .gpa = r->gpa, .size = SZ_4K };
-
-	return __vcpu_prefault(r->vcpu, &range);
-}
-
 struct race {
 	uint64_t gpa[2];
 	unsigned int tables, pages;
@@ -302,22 +289,20 @@ static void race_for_tables(const struct test *t)
 {
 	const struct race *r = t->tc->arg;
 	struct td td = td_fixture(t, 2 * SZ_2M);
-	struct racer racers[2] = { { td.vcpu, r->gpa[0] }, { td_vcpu(td.vm), r->gpa[1] } };
+	struct vcpu *other = td_vcpu(td.vm);
 	struct hold *frozen = hold_arm(.function = "tdh_mem_sept_add", .at = HOLD_ENTRY);
 	struct hold *looks = hold_arm(.function = "kvm_tdp_mmu_map", .at = HOLD_COUNT);
-	double deadline = now() + 5;
-	struct thread *threads[2];
+	struct prefault *first, *second;
 
 	td_finalize(td.vm);
-	threads[0] = thread_start(race, &racers[0]);
+	first = prefault_start(td.vcpu, r->gpa[0], SZ_4K);
 	hold_await(frozen);
-	threads[1] = thread_start(race, &racers[1]);
-	while (hold_calls(looks) < 3)	/* one of them is the first vCPU's */
-		expect_true(now() < deadline, "the second vCPU looks twice");
+	second = prefault_start(other, r->gpa[1], SZ_4K);
+	/* One of the three is the first vCPU's. */
+	hold_await_calls(looks, 3, "two looks of the second vCPU");
 	hold_release(frozen);
-	for (int i = 0; i < 2; i++)
-		expect_ok(thread_join(threads[i], "KVM_PRE_FAULT_MEMORY"),
-			  "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", (unsigned long long)r->gpa[i]);
+	prefault_end(first);
+	prefault_end(second);
 	hold_end(frozen);
 	hold_end(looks);
 

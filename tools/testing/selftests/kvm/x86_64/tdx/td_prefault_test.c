@@ -17,7 +17,7 @@
 #include "seamcall.h"
 #include "td_fixture.h"
 #include "testcase.h"
-#include "thread.h"
+#include "vm_thread.h"
 #include "window.h"
 
 /* Pages that were given to the TD since the last observer_clear(). */
@@ -423,14 +423,6 @@ static void conversion_in_window(const struct test *t)
 	expect_td_mapped(&s.td, WINDOW_GPA, 1, SEPT_PENDING);
 }
 
-static int delete_slot(void *slot)
-{
-	struct slot gone = *(struct slot *)slot;
-
-	gone.size = 0;
-	return __slot_set(&gone);
-}
-
 /*
  * The slot is deleted while KVM waits for a page of it: the deletion waits for the
  * prefault, which meets a slot that is going, and gives up.
@@ -442,7 +434,7 @@ static void delete_in_window(const struct test *t)
 	int ret;
 
 	window_open(s.w, GPA, 3 * SZ_4K);
-	thread = thread_start(delete_slot, s.td.slot);
+	thread = slot_delete_start(s.td.slot);
 	need(tid_sleeps_in(thread_tid(thread), "synchronize_srcu", 5), "the deletion to wait");
 	/* An invalidation makes the fault look again. */
 	need(!madvise(s.td.slot->mem->hva + SZ_2M / 2, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");

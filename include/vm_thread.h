@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* KVM's calls that may have to wait, each in a thread beside the case. */
+#ifndef VM_THREAD_H
+#define VM_THREAD_H
+
+#include <stdint.h>
+
+#include "thread.h"
+#include "vm.h"
+
+struct prefault {
+	struct thread *thread;	/* its result: 0, or -1 with errno */
+	struct vcpu *vcpu;
+	struct kvm_pre_fault_memory range;	/* what is left of it */
+};
+
+/*
+ * KVM_PRE_FAULT_MEMORY of @size bytes from @gpa, resumed after partial progress
+ * until all is done or a call fails.
+ */
+struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+/* Wait for it, at most 10 s; expect that it succeeded. */
+void prefault_end(struct prefault *p);
+
+/* KVM_SET_USER_MEMORY_REGION2 that deletes @slot. */
+struct thread *slot_delete_start(struct slot *slot);
+
+#endif /* VM_THREAD_H */
