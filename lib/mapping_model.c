@@ -526,13 +526,22 @@ static bool halves_fit(const struct model *m, const struct model_op *op)
 	       (op->page == op->gmem_page || bind_range(m, op) == EINVAL);
 }
 
+static bool goes_wrong(const struct model *m, const struct model_op *op)
+{
+	const struct model_slot *s = &m->slots[op->id];
+
+	return (m->config.no_huge_offsets && op->gmem_page == HUGE_OFFSET) ||
+	       (m->config.no_gmem_loss && s->used && s->gmem != NO_MEM && op->gmem == NO_MEM);
+}
+
 bool model_can(const struct model *m, const struct model_op *op)
 {
 	bool mapped_by_host = op->mem != NO_MEM && kind_of(m, op->mem) != MEM_GMEM;
 
 	switch (op->type) {
 	case OP_SLOT_SET:
-		return gfns_fit(op) && pages_fit(m, op) && mapped_by_host && halves_fit(m, op);
+		return gfns_fit(op) && pages_fit(m, op) && mapped_by_host &&
+		       halves_fit(m, op) && !goes_wrong(m, op);
 	case OP_ATTRIBUTES:
 		return gfns_fit(op);
 	case OP_PREFAULT:

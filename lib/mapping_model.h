@@ -36,8 +36,11 @@ struct model_config {
 	bool taken_vcpu_first;
 	/* A range of guest_memfd that a slot has already: EEXIST, or EINVAL (before 7.2). */
 	int gmem_taken_error;
-	/* Offsets of guest_memfd near 2^63 are refused (known issue G1). */
-	bool huge_offsets;
+	/*
+	 * Not to be tried, as KVM is known to take it: offsets of guest_memfd near 2^63
+	 * (known issue G1), a slot without the guest_memfd that it had (S1).
+	 */
+	bool no_huge_offsets, no_gmem_loss;
 };
 
 enum model_op_type {
@@ -57,6 +60,8 @@ enum model_op_type {
 };
 
 #define NO_MEM	(-1)
+/* The last page of what an offset can say. */
+#define HUGE_OFFSET	(INT64_MAX >> 12)
 
 /* gfn counts from the window's start; page and gmem_page in their object. */
 struct model_op {

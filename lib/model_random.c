@@ -157,8 +157,8 @@ static void random_slot(struct choice *c, struct model_op *op)
 		op->gmem = gmem_of(c);
 	if (op->gmem != op->mem && one_in(c, 2))
 		op->gmem_page = random_below(c->rng, 2) * GFNS_2M;
-	if (c->config->huge_offsets && one_in(c, 16))	/* the last page of what an offset can say */
-		op->gmem_page = INT64_MAX >> 12;
+	if (one_in(c, 16))
+		op->gmem_page = HUGE_OFFSET;
 }
 
 static struct model_op random_op(struct choice *c, enum model_op_type type)

@@ -652,9 +652,9 @@ static bool taken_vcpu_first(void)
 	return ret == EEXIST;
 }
 
-static bool has_offset_issue(void)
+static bool has_issue(const char *id)
 {
-	return known_issue_affects(known_issue("G1"), kernel_release());
+	return known_issue_affects(known_issue(id), kernel_release());
 }
 
 static struct model_config config_of(const struct test *t)
@@ -665,7 +665,8 @@ static struct model_config config_of(const struct test *t)
 		.vm_type = t->vm_type,
 		.max_vcpus = vm_check_cap(vm, KVM_CAP_MAX_VCPUS),
 		.added_once = kernel_before("7.0"),
-		.huge_offsets = !has_offset_issue(),
+		.no_huge_offsets = has_issue("G1"),
+		.no_gmem_loss = has_issue("S1"),
 	};
 	struct mem *gmem;
 
