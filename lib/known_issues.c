@@ -28,7 +28,7 @@ static const struct known_issue issues[] = {
 	{ "S1", "6.8", "6.19",
 	  "a memslot may lose its guest_memfd while it exists (fixed by: Disallow toggling KVM_MEM_GUEST_MEMFD on an existing memslot)" },
 	{ "G1", "6.8", "7.2",
-	  "the end of a range of guest_memfd overflows 63 bits: a slot far beyond the file is taken" },
+	  "the end of a range of guest_memfd overflows 63 bits: a slot far beyond the file is taken (fixed by: Treat memslot binding offset+size as unsigned values)" },
 	{ "T1", "6.16", NULL,
 	  "KVM forgets the TSC multiplier of a TD when a vCPU is created: deadlines are long past" },
 	{ "N1", "6.16", NULL,
