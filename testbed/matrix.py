@@ -18,7 +18,8 @@ def run(kernels: Sequence[str], run_one: Callable[[str], Run], out: Path) -> Exi
     for kernel in kernels:
         say(f"\nkernel {kernel} ({len(columns) + 1} of {len(kernels)})")
         try:
-            columns.append(matrix.Column(kernel, run_one(kernel)))
+            one = run_one(kernel)
+            columns.append(matrix.Column(kernel, one, report=f"{one.name}/report.html"))
         except (BenchError, UsageError) as error:
             say(f"kernel {kernel}: {error}")
             columns.append(matrix.Column(kernel, None, str(error).splitlines()[0]))
