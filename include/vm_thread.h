@@ -19,6 +19,8 @@ struct prefault {
  * until all is done or a call fails.
  */
 struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+/* In two steps: it begins with thread_go(). */
+struct prefault *prefault_prepare(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
 /* Wait for it, at most 10 s; expect that it succeeded. */
 void prefault_end(struct prefault *p);
 

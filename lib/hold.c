@@ -41,15 +41,15 @@ struct hold *hold_arm_(struct hold_args args)
 	};
 	struct hold *h = calloc(1, sizeof(*h));
 
-	if (!kernel_has_function(args.function))
+	h->function = kernel_function(args.function);
+	if (!h->function)
 		test_skip("this kernel has no function %s to hold a thread at (inlined or renamed)",
 			  args.function);
-	h->function = args.function;
 	h->at = args.at;
 	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	need(h->fd >= 0, "open " DEVICE);
-	strncpy(arm.function, args.function, sizeof(arm.function) - 1);
-	need(!ioctl(h->fd, RACE_WINDOW_ARM, &arm), "holding threads at %s", args.function);
+	strncpy(arm.function, h->function, sizeof(arm.function) - 1);
+	need(!ioctl(h->fd, RACE_WINDOW_ARM, &arm), "holding threads at %s", h->function);
 	return h;
 }
 

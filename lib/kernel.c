@@ -41,6 +41,22 @@ bool kernel_has_function(const char *name)
 	return found;
 }
 
+const char *kernel_function(const char *name)
+{
+	/* Until 6.12. */
+	static const struct { const char *name, *then; } renamed[] = {
+		{ "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" },
+		{ "__kvm_faultin_pfn", "hva_to_pfn" },
+	};
+
+	if (kernel_has_function(name))
+		return name;
+	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
+		if (!strcmp(renamed[i].name, name) && kernel_has_function(renamed[i].then))
+			return renamed[i].then;
+	return NULL;
+}
+
 bool kernel_confidential(const char *path)
 {
 	char text[64] = "";

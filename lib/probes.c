@@ -44,7 +44,7 @@ static const struct probe_def probe_defs[] = {
 	  "kvm=+0($arg1):x64", NULL },
 	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn" }, 'r',
+	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" }, 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
 	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
 	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },

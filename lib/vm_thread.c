@@ -16,12 +16,20 @@ static int run_prefault(void *arg)
 	return ret;
 }
 
-struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+struct prefault *prefault_prepare(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
 {
 	struct prefault *p = malloc(sizeof(*p));
 
 	*p = (struct prefault){ .vcpu = vcpu, .range = { .gpa = gpa, .size = size } };
-	p->thread = thread_start(run_prefault, p);
+	p->thread = thread_prepare(run_prefault, p);
+	return p;
+}
+
+struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+{
+	struct prefault *p = prefault_prepare(vcpu, gpa, size);
+
+	thread_go(p->thread);
 	return p;
 }
 

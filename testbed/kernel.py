@@ -23,9 +23,9 @@ BASE = FOLDER / "base.config"
 DEBUG = FOLDER / "debug.config"
 GUEST = FOLDER / "guest.config"
 
-KMOD = Path(__file__).parent.parent / "kmod"
-KMOD_SOURCES = (*sorted(KMOD.glob("*")), KMOD.parent / "include/race_window.h",
-                KMOD.parent / "include/tdx_view.h")
+SUITE = Path(__file__).parent.parent
+KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/race_window.h",
+                SUITE / "include/tdx_view.h")
 MODULES = ("race_window.ko", "tdx_view.ko")
 
 IMAGE = "arch/x86/boot/bzImage"
@@ -92,7 +92,7 @@ def dropped(fragment: str, config: str) -> tuple[str, ...]:
     groups = [match[1].split() for match in ONE_OF.finditer(fragment)]
 
     def replaced(name: str) -> bool:
-        return any(name in group and any(other in final for other in group if other != name)
+        return any(name in group and any(final.get(other, "n") != "n" for other in group if other != name)
                    for group in groups)
 
     return tuple(f"{name}={value}" for name, value in options(fragment).items()
@@ -152,10 +152,8 @@ class Build:
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")
-            if "CONFIG_KVM_INTEL_TDX" in options((folder / "config").read_text()):
-                self._make(f"M={KMOD}", f"MO={self._folder / 'kmod'}", "modules")
-                for name in MODULES:
-                    shutil.copy(self._folder / "kmod" / name, folder / name)
+            if options((folder / "config").read_text()).get("CONFIG_KVM") in ("y", "m"):
+                self._make_our_modules(folder)
 
     def _kernel(self, folder: Path) -> Kernel:
         config = (folder / "config").read_text()
@@ -174,10 +172,23 @@ class Build:
             say(f"this kernel does not take the option {option}")
         fresh = not (self._tree / "vmlinux").exists()
         progress = Progress(f"building the kernel of {self._source.identity}")
-        modules = ["modules"] if "CONFIG_MODULES" in options(config) else []
+        modules = ["modules"] if options(config).get("CONFIG_MODULES") == "y" else []
         count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", *modules,
                            progress=progress, expected=OBJECTS if fresh else None)
         progress.done(f"{count} objects")
+
+    def _make_our_modules(self, folder: Path) -> None:
+        """Those of kmod/ that this kernel can have.
+
+        From a copy: kbuild before 6.13 leaves its output beside the sources.
+        """
+        copy = self._folder / "modules"
+        for path in KMOD_SOURCES:
+            (copy / path.parent.name).mkdir(parents=True, exist_ok=True)
+            overlay.write(copy / path.parent.name / path.name, path.read_bytes())
+        self._make(f"M={copy / 'kmod'}", "modules")
+        for line in (copy / "kmod/modules.order").read_text().splitlines():
+            shutil.copy(copy / "kmod" / f"{Path(line).stem}.ko", folder)
 
     def _make(
         self, *arguments: str, progress: Progress | None = None, expected: int | None = None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -13,14 +14,17 @@ from testbed.source import Source
 from testbed.tests.support import FolderTest
 
 # Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage;
-# M=sources MO=folder modules.
+# M=sources modules.
 MAKE = """
-for word in "$@"; do case $word in O=*) tree=${word#O=} ;; MO=*) module=${word#MO=} ;;
+for word in "$@"; do case $word in O=*) tree=${word#O=} ;; M=*) module=${word#M=} ;;
 KCONFIG_ALLCONFIG=*)
 	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
 case "$*" in *M=*)
-	mkdir -p "$module"
-	for name in tdx_view race_window; do echo "$name" >"$module/$name.ko"; done ;;
+	[ -e "$module/../include/race_window.h" ] || exit 2
+	names=race_window
+	! grep -q INTEL_TDX=y "$tree/.config" || names="$names tdx_view"
+	for name in $names; do echo "$name" >"$module/$name.ko"; done
+	for name in $names; do echo "$module/$name.o"; done >"$module/modules.order" ;;
 *bzImage*)
 	echo "$@" >>calls
 	[ ! -e fail ] || { echo '  CC      x.o'; echo 'x.c:1: error: no such thing'; exit 2; }
@@ -49,6 +53,8 @@ class OptionsTest(FolderTest):
         self.assertEqual(kernel.dropped(fragment, "CONFIG_NEW=y\n"), ())
         self.assertEqual(kernel.dropped(fragment, "CONFIG_OLD=y\n"), ())
         self.assertEqual(kernel.dropped(fragment, ""), ("CONFIG_OLD=y", "CONFIG_NEW=y"))
+        self.assertEqual(kernel.dropped(fragment, "# CONFIG_OLD is not set\n"),
+                         ("CONFIG_OLD=y", "CONFIG_NEW=y"))
 
 
 class BuildTest(FolderTest):
@@ -99,12 +105,14 @@ class BuildTest(FolderTest):
         self.assertEqual(self.build().once().dropped, ("CONFIG_LOST=y",))
         self.assertIn("does not take the option CONFIG_LOST=y", self.said.getvalue())
 
-    def test_modules_only_where_kvm_has_tdx(self) -> None:
+    def test_modules_that_the_kernel_can_have(self) -> None:
         self.assertEqual(self.build().once().modules, ())
-        self.fragment.write_text("CONFIG_KVM_INTEL_TDX=y\n")
-        for kernel_ in (self.build().once(), self.build(fixed=False).again(self.work)):
-            self.assertEqual([path.read_text() for path in kernel_.modules],
-                             ["race_window\n", "tdx_view\n"])
+        tdx, both = "CONFIG_KVM_INTEL_TDX=y\n", ["race_window\n", "tdx_view\n"]
+        for more, wanted in (tdx, both), ("", both[:1]):    # what was built before is no matter
+            self.fragment.write_text("CONFIG_KVM=y\n" + more)
+            work = Path(tempfile.mkdtemp(dir=self.folder))
+            for kernel_ in (self.build().once(), self.build(fixed=False).again(work)):
+                self.assertEqual([path.read_text() for path in kernel_.modules], wanted)
 
     def test_failure(self) -> None:
         (self.folder / "fail").touch()

@@ -129,12 +129,19 @@ static int drop_thread(void *arg)
 	return madvise(d->hva, d->size, MADV_DONTNEED);
 }
 
-/* MADV_DONTNEED that stops between begin and end of its invalidation. */
-static void begin_drop(struct dropping *d)
+/*
+ * MADV_DONTNEED that stops between begin and end of its invalidation.  Before 6.17
+ * it holds mmap_lock there: threads and memory that the case needs come first.
+ */
+static void prepare_drop(struct dropping *d)
 {
 	d->thread = thread_prepare(drop_thread, d);
 	d->hold = hold_arm(.function = "kvm_mmu_notifier_invalidate_range_end",
 			   .at = HOLD_ENTRY, .tid = thread_tid(d->thread));
+}
+
+static void begin_drop(struct dropping *d)
+{
 	thread_go(d->thread);
 	hold_await(d->hold);
 }
@@ -160,10 +167,12 @@ static void in_progress(const struct test *t)
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
+	map = prefault_prepare(f.vcpu, gpa, SZ_4K);
+	prepare_drop(&d);
 	faults = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_COUNT);
 	lookups = hold_arm(.function = "__kvm_faultin_pfn", .at = HOLD_COUNT);
 	begin_drop(&d);
-	map = prefault_start(f.vcpu, gpa, SZ_4K);
+	thread_go(map->thread);
 	hold_await_calls(faults, 5, "a fault that is retried");
 	expect_eq(hold_calls(lookups), 0, "pages looked up while the range is being invalidated");
 	expect_true(!thread_ended(map->thread, 0),
@@ -186,19 +195,23 @@ static void in_progress_elsewhere(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct dropping d = { .hva = hva_of(&f, GPA + 8 * SZ_4K), .size = 8 * SZ_4K };
 	static const unsigned int beside[] = { 0, 7, 16, 100 };
+	struct prefault *map[ARRAY_SIZE(beside)];
 
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
+		map[i] = prefault_prepare(f.vcpu, GPA + beside[i] * SZ_4K, SZ_4K);
+	prepare_drop(&d);
 	begin_drop(&d);
 	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-		uint64_t gpa = GPA + beside[i] * SZ_4K;
-		struct prefault *map = prefault_start(f.vcpu, gpa, SZ_4K);
-
-		expect_true(thread_ended(map->thread, 1), "the fault of gfn 0x%llx does not wait",
-			    GFN + beside[i]);
-		prefault_end(map);
-		expect_mapped(f.o, GFN + beside[i], LEVEL_4K, pfn_of(hva_of(&f, gpa)));
+		thread_go(map[i]->thread);
+		expect_true(thread_ended(map[i]->thread, 1),
+			    "the fault of gfn 0x%llx does not wait", GFN + beside[i]);
+		prefault_end(map[i]);
 	}
-	expect_eq(observer_retries(f.o), 0, "RET_PF_RETRYs beside the range");
 	end_drop(&d);
+	expect_eq(observer_retries(f.o), 0, "RET_PF_RETRYs beside the range");
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
+		expect_mapped(f.o, GFN + beside[i], LEVEL_4K,
+			      pfn_of(hva_of(&f, GPA + beside[i] * SZ_4K)));
 	cell_hit((struct cell){ "in_progress", "dontneed_other",
 				strf("prefault_hva%s", strchr(t->name, '.')) }, 0, "mapped");
 }
@@ -212,25 +225,30 @@ static void in_progress_two(const struct test *t)
 	struct vcpu *vcpu[2] = { f.vcpu, vcpu_create(f.vm) };
 	const uint64_t gpa[2] = { GPA + 8 * SZ_4K, GPA + 64 * SZ_4K };
 	struct prefault *map[2];
-	struct hold *faults;
+	struct hold *faults[2];
 
-	prefault(vcpu[0], GPA, SZ_4K);
-	prefault(vcpu[1], GPA, SZ_4K);
+	for (int i = 0; i < 2; i++) {
+		prefault(vcpu[i], GPA, SZ_4K);
+		map[i] = prefault_prepare(vcpu[i], gpa[i], SZ_4K);
+		faults[i] = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_COUNT,
+				     .tid = thread_tid(map[i]->thread));
+	}
+	prepare_drop(&low);
+	prepare_drop(&high);
 	begin_drop(&low);
 	begin_drop(&high);
 	for (int i = 0; i < 2; i++) {
-		faults = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_COUNT);
-		map[i] = prefault_start(vcpu[i], gpa[i], SZ_4K);
-		hold_await_calls(faults, 5, "a fault that is retried");
+		thread_go(map[i]->thread);
+		hold_await_calls(faults[i], 5, "a fault that is retried");
 		expect_true(!thread_ended(map[i]->thread, 0),
 			    "the fault of gpa 0x%llx waits for the invalidations",
 			    (unsigned long long)gpa[i]);
-		hold_end(faults);
 	}
 	end_drop(&low);
 	end_drop(&high);
 	for (int i = 0; i < 2; i++) {
 		prefault_end(map[i]);
+		hold_end(faults[i]);
 		expect_mapped(f.o, gpa[i] >> 12, LEVEL_4K, pfn_of(hva_of(&f, gpa[i])));
 	}
 }
