@@ -3,7 +3,7 @@
 
 Entries appear whole or not at all, so a run that is interrupted leaves nothing
 half made behind; locks make runs side by side wait for each other instead of
-doing the same work twice.
+doing the same work twice.  When an entry is added, those go that nobody used for long.
 """
 
 from __future__ import annotations
@@ -12,16 +12,26 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbed.progress import say
 
 
+UNUSED_DAYS = 30
+# Entries of other kinds are small, or known to somebody else.
+PRUNED = ("bochs", "builds", "kernels", "overlays", "sources", "upstream")
+
+
 def default_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "kvm-tdx-selftests"
+
+
+def is_old(entry: Path) -> bool:
+    return entry.stat().st_mtime < time.time() - UNUSED_DAYS * 24 * 3600
 
 
 class Cache:
@@ -45,11 +55,38 @@ class Cache:
         """The folder KIND/KEY, made by `make` (which fills a folder) if missing."""
         entry = self.folder / kind / key
         if entry.exists():
-            return entry
+            return self.used(entry)
         with self.lock(f"{kind}-{key}", what):
             if not entry.exists():
                 self._make(entry, make)
+            self.used(entry)
+        self.prune()
         return entry
+
+    def used(self, entry: Path) -> Path:
+        """Notes that the entry is wanted: it stays for another 30 days."""
+        with suppress(OSError):     # not there, or somebody else's
+            os.utime(entry)
+        return entry
+
+    def prune(self) -> None:
+        """Removes what was not used for 30 days, bar what a run is busy with."""
+        for kind in PRUNED:
+            for entry in sorted((self.folder / kind).glob("[!.]*")):
+                if is_old(entry):
+                    self._remove(entry, self.folder / "locks" / f"{kind}-{entry.name}")
+
+    def _remove(self, entry: Path, lock: Path) -> None:
+        with lock.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if is_old(entry):
+                say(f"removing {entry}: not used for {UNUSED_DAYS} days")
+                gone = entry.with_name(f".{entry.name}.gone")
+                entry.rename(gone)
+                shutil.rmtree(gone)
 
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
         prefix = f".{entry.name}."

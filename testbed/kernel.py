@@ -133,6 +133,7 @@ class Build:
     def once(self) -> Kernel:
         """The image of a source that never changes: from the cache, or built."""
         folder = self._cache.entry("kernels", self.key, "building the kernel", self._publish)
+        self._cache.used(self._folder)
         return self._kernel(folder)
 
     def again(self, work: Path) -> Kernel:
@@ -163,6 +164,7 @@ class Build:
 
     def _make_image(self) -> None:
         self._tree.mkdir(parents=True, exist_ok=True)
+        self._cache.used(self._folder)
         fragment = self._folder / "fragment.config"
         fragment.write_text(self._fragment)
         self._log.write_bytes(b"")

@@ -42,6 +42,7 @@ def with_softtdx(cache: Cache, tree: Source) -> Source:
     folder = cache.folder / "overlays" / key
     with lock(cache, folder):
         make(tree.path, folder)
+        cache.used(folder)
     check(tree.path, folder)
     say(f"{tree.identity} with softtdx: no .c, .h or .S file of the kernel differs; "
         f"added to {PLACE}/Makefile:")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import os
 import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -41,6 +43,34 @@ class CacheTest(FolderTest):
         leftover.mkdir(parents=True)
         self.cache.entry("kind", "key", "making", self.make)
         self.assertFalse(leftover.exists())
+
+    def age(self, entry: Path, days: float) -> Path:
+        entry.mkdir(parents=True, exist_ok=True)
+        (entry / "file").touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(entry, (then, then))
+        return entry
+
+    def test_what_was_not_used_for_long_goes_when_something_comes(self) -> None:
+        old, young = (self.age(self.folder / "sources" / name, days)
+                      for name, days in (("old", 31), ("young", 29)))
+        used = self.age(self.folder / "kernels/used", 31)
+        other = self.age(self.folder / "mutants/verdicts", 31)
+        self.cache.entry("kernels", "used", "making", self.make)
+        self.assertTrue(old.exists())
+        self.cache.entry("kernels", "new", "making", self.make)
+        self.assertEqual([path.exists() for path in (old, young, used, other)],
+                         [False, True, True, True])
+        self.assertIn("sources/old: not used for 30 days", self.said.getvalue())
+        self.assertEqual(self.made, 1)
+
+    def test_what_a_run_is_busy_with_stays(self) -> None:
+        old = self.age(self.folder / "builds/old", 31)
+        with self.cache.lock("builds-old", "building"):
+            self.cache.entry("kernels", "new", "making", self.make)
+        self.assertTrue(old.exists())
+        self.cache.prune()
+        self.assertFalse(old.exists())
 
     def test_two_runs_side_by_side(self) -> None:
         started, go_on = threading.Event(), threading.Event()
