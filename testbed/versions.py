@@ -92,7 +92,7 @@ def choose(listed: Sequence[Offer], wanted: str) -> Package:
             return offer.package
     gone = any(offer.fits(wanted) for offer in listed)
     why = "lists it, but the file is gone" if gone else "does not list it"
-    raise UsageError(f"--kernel {wanted}: Debian {why}. Offered are:\n{table(present(listed))}")
+    raise UsageError(f"--kernel {wanted}: Debian {why}.\nOffered are:\n{table(present(listed))}")
 
 
 def table(there: Iterable[Offer]) -> str:
