@@ -8,6 +8,7 @@
 #include "thread.h"
 #include "vm.h"
 
+/* Stays as long as the case's process. */
 struct prefault {
 	struct thread *thread;	/* its result: 0, or -1 with errno */
 	struct vcpu *vcpu;

@@ -72,6 +72,8 @@ class Cache:
     def prune(self) -> None:
         """Removes what was not used for 30 days, bar what a run is busy with."""
         for kind in PRUNED:
+            for leftover in (self.folder / kind).glob(".*.gone"):   # of a run that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
             for entry in sorted((self.folder / kind).glob("[!.]*")):
                 if is_old(entry):
                     self._remove(entry, self.folder / "locks" / f"{kind}-{entry.name}")

@@ -56,11 +56,12 @@ class CacheTest(FolderTest):
                       for name, days in (("old", 31), ("young", 29)))
         used = self.age(self.folder / "kernels/used", 31)
         other = self.age(self.folder / "mutants/verdicts", 31)
+        leftover = self.age(self.folder / "sources/.older.gone", 0)
         self.cache.entry("kernels", "used", "making", self.make)
         self.assertTrue(old.exists())
         self.cache.entry("kernels", "new", "making", self.make)
-        self.assertEqual([path.exists() for path in (old, young, used, other)],
-                         [False, True, True, True])
+        self.assertEqual([path.exists() for path in (old, leftover, young, used, other)],
+                         [False, False, True, True, True])
         self.assertIn("sources/old: not used for 30 days", self.said.getvalue())
         self.assertEqual(self.made, 1)
 
