@@ -17,7 +17,7 @@ void kernel_read_symbols(void);
  * to 6.18); kvm_tdp_mmu_map_private_pfn: it does not (6.19 and later).
  */
 bool kernel_has_function(const char *name);
-/* The function that newer kernels call @name, by this one's name; NULL if it has none. */
+/* The function that some kernels call @name, by this one's name; NULL if it has none. */
 const char *kernel_function(const char *name);
 
 /* "7.2.12-foo": of the running kernel. */

@@ -17,5 +17,7 @@ const struct known_issue *known_issue(const char *id);
 
 /* Is @release ("7.2.12-foo") in the range of @issue? */
 bool known_issue_affects(const struct known_issue *issue, const char *release);
+/* Does it affect the running kernel? */
+bool known_issue_here(const struct known_issue *issue);
 
 #endif /* KNOWN_ISSUES_H */

@@ -43,17 +43,17 @@ bool kernel_has_function(const char *name)
 
 const char *kernel_function(const char *name)
 {
-	/* Until 6.12. */
-	static const struct { const char *name, *then; } renamed[] = {
-		{ "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" },
-		{ "__kvm_faultin_pfn", "hva_to_pfn" },
+	static const struct { const char *name, *other; } renamed[] = {
+		{ "__handle_changed_spte", "handle_changed_spte" },
+		{ "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" },	/* until 6.12 */
+		{ "__kvm_faultin_pfn", "hva_to_pfn" },		/* until 6.12 */
 	};
 
 	if (kernel_has_function(name))
 		return name;
 	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
-		if (!strcmp(renamed[i].name, name) && kernel_has_function(renamed[i].then))
-			return renamed[i].then;
+		if (!strcmp(renamed[i].name, name) && kernel_has_function(renamed[i].other))
+			return renamed[i].other;
 	return NULL;
 }
 

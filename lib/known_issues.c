@@ -51,3 +51,8 @@ bool known_issue_affects(const struct known_issue *issue, const char *release)
 	return code >= kernel_version_code(issue->first) &&
 	       (!issue->fixed || code < kernel_version_code(issue->fixed));
 }
+
+bool known_issue_here(const struct known_issue *issue)
+{
+	return known_issue_affects(issue, kernel_release());
+}

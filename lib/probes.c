@@ -23,7 +23,7 @@
 struct probe_def {
 	int type;			/* enum event_type, or one of below */
 	const char *name;
-	const char *symbols[3];
+	const char *function;		/* by one of its names: kernel_function() */
 	char kind;			/* p(robe) or r(eturn probe) */
 	const char *args;		/* fields: kvm gfn ret new */
 	const char *filter;		/* event filter, or NULL */
@@ -34,25 +34,25 @@ struct probe_def {
  * the gpa (arch/x86/kvm/mmu/mmu_internal.h).
  */
 static const struct probe_def probe_defs[] = {
-	{ EV_VM_ID, "vm_id", { "kvm_vm_ioctl_check_extension" }, 'p',
+	{ EV_VM_ID, "vm_id", "kvm_vm_ioctl_check_extension", 'p',
 	  "kvm=$arg1:x64 gfn=$arg2:x64", NULL },
-	{ EV_VM_SPTE, "vm_spte", { "__handle_changed_spte", "handle_changed_spte" }, 'p',
+	{ EV_VM_SPTE, "vm_spte", "__handle_changed_spte", 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_VM_DIRTY, "vm_dirty", { "kvm_tdp_mmu_clear_dirty_pt_masked" }, 'p',
+	{ EV_VM_DIRTY, "vm_dirty", "kvm_tdp_mmu_clear_dirty_pt_masked", 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_VM_FAULT, "vm_fault", { "kvm_tdp_page_fault" }, 'p',
+	{ EV_VM_FAULT, "vm_fault", "kvm_tdp_page_fault", 'p',
 	  "kvm=+0($arg1):x64", NULL },
-	{ EV_FAULT, "fault", { "kvm_tdp_page_fault" }, 'r',
+	{ EV_FAULT, "fault", "kvm_tdp_page_fault", 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_FAULTIN, "faultin", { "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" }, 'r',
+	{ EV_FAULTIN, "faultin", "kvm_mmu_faultin_pfn", 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
-	{ EV_GMEM_PFN, "gmem_pfn", { "kvm_gmem_get_pfn" }, 'r',
+	{ EV_GMEM_PFN, "gmem_pfn", "kvm_gmem_get_pfn", 'r',
 	  "kvm=$arg1:x64 gfn=$arg3:x64 new=+0($arg4):x64 ret=$retval:s32", NULL },
-	{ EV_ATTR_START, "attr_start", { "kvm_arch_pre_set_memory_attributes" }, 'p',
+	{ EV_ATTR_START, "attr_start", "kvm_arch_pre_set_memory_attributes", 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_ATTR_END, "attr_end", { "kvm_arch_post_set_memory_attributes" }, 'p',
+	{ EV_ATTR_END, "attr_end", "kvm_arch_post_set_memory_attributes", 'p',
 	  "kvm=$arg1:x64", NULL },
-	{ EV_CLEAR_LOG, "clear_log", { "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 'p',
+	{ EV_CLEAR_LOG, "clear_log", "kvm_arch_mmu_enable_log_dirty_pt_masked", 'p',
 	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
 };
 
@@ -93,14 +93,6 @@ static unsigned int with_helpers(unsigned int mask)
 	return mask;
 }
 
-static const char *symbol_of(const struct probe_def *def)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(def->symbols); i++)
-		if (def->symbols[i] && kernel_has_function(def->symbols[i]))
-			return def->symbols[i];
-	return NULL;
-}
-
 const char *observe_missing(unsigned int mask)
 {
 	if (!mask)
@@ -125,9 +117,9 @@ const char *observe_missing(unsigned int mask)
 	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++) {
 		const struct probe_def *def = &probe_defs[i];
 
-		if ((mask & OBSERVE(def->type)) && !symbol_of(def))
+		if ((mask & OBSERVE(def->type)) && !kernel_function(def->function))
 			return strf("this kernel has no function %s to probe (inlined or renamed)",
-				    def->symbols[0]);
+				    def->function);
 	}
 	return NULL;
 }
@@ -141,7 +133,7 @@ static struct source probe(const char *group, const struct probe_def *def)
 		.type = def->type, .system = group, .name = name, .filter = def->filter,
 		/* 128: return probes of as many calls at once. */
 		.definition = strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", group,
-				   name, symbol_of(def), def->args),
+				   name, kernel_function(def->function), def->args),
 	};
 }
 

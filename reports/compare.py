@@ -85,7 +85,7 @@ def _changes(key: Key, before: list[Case], after: list[Case], slower: float) -> 
 
 def _why(cases: list[Case]) -> str:
     case = next(case for case in cases if case.status in BAD)
-    return ": ".join(part for part in (case.reason, case.mismatch) if part) or case.status.value
+    return case.why or case.status.value
 
 
 def _slower(key: Key, before: list[Case], after: list[Case], slower: float) -> Iterator[Change]:

@@ -121,20 +121,16 @@ def render(columns: Sequence[Column]) -> str:
             lines.append(f"  {row.test}: {row.case}: {', '.join(kernels)}")
     for row in failures(columns):
         lines += ["", f"{row.test}: {row.case}"]
-        lines += [f"  {column.title:<10} {LETTERS[end.status]}: {why(end)}"
+        lines += [f"  {column.title:<10} {LETTERS[end.status]}: {end.why}"
                   for column, end in row.on(columns, is_bad)]
     return "\n".join([*lines, "", verdict(columns)]) + "\n"
-
-
-def why(end: Case) -> str:
-    return ": ".join(part for part in (end.reason, end.mismatch) if part)
 
 
 def page(columns: Sequence[Column]) -> str:
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("matrix.html.j2").render(
-        columns=columns, tests=tests(columns), cell=cell, failures=failures(columns), why=why,
+        columns=columns, tests=tests(columns), cell=cell, failures=failures(columns),
         is_bad=is_bad, known_issues=known_issues(columns), words=LETTERS,
         verdict=verdict(columns), colour=exit_code(columns).name.lower())
 

@@ -85,6 +85,10 @@ class Case:
         return f"expected {self.expected}, seen {self.seen}"
 
     @property
+    def why(self) -> str:
+        return ": ".join(part for part in (self.reason, self.mismatch) if part)
+
+    @property
     def splat(self) -> list[str]:
         """What the kernel said while the case ran."""
         return [line.removeprefix("kernel: ") for line in self.diagnostics

@@ -29,7 +29,7 @@ def progress_line(test: str, case: Case, colour: bool = False) -> str:
     """One finished case in one line."""
     word = _paint(f"{_WORDS[case.status]:<5} ", _COLOURS[case.status], colour)
     line = f"  {word}{test}: {case.label} ({case.seconds:.2f} s)"
-    return ": ".join(part for part in (line, case.reason, case.mismatch) if part)
+    return ": ".join(part for part in (line, case.why) if part)
 
 
 def render(run: Run, colour: bool = False) -> str:

@@ -652,11 +652,6 @@ static bool taken_vcpu_first(void)
 	return ret == EEXIST;
 }
 
-static bool has_issue(const char *id)
-{
-	return known_issue_affects(known_issue(id), kernel_release());
-}
-
 static struct model_config config_of(const struct test *t)
 {
 	const int mmap_flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
@@ -665,8 +660,8 @@ static struct model_config config_of(const struct test *t)
 		.vm_type = t->vm_type,
 		.max_vcpus = vm_check_cap(vm, KVM_CAP_MAX_VCPUS),
 		.added_once = kernel_before("7.0"),
-		.no_huge_offsets = has_issue("G1"),
-		.no_gmem_loss = has_issue("S1"),
+		.no_huge_offsets = known_issue_here(known_issue("G1")),
+		.no_gmem_loss = known_issue_here(known_issue("S1")),
 	};
 	struct mem *gmem;
 
