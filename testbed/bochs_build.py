@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.apt import PrivateApt
+from testbed.bochs_edits import EDITS, Edit
 from testbed.cache import Cache
 from testbed.errors import BenchError
 from testbed.kernel import digest
@@ -33,56 +34,6 @@ CONFIGURE = (
     "--enable-smp", "--enable-cpu-level=6", "--enable-x86-64", "--enable-long-phy-address",
     "--enable-vmx=2", "--enable-avx", "--enable-evex", "--enable-cet", "--enable-protection-keys",
     "--enable-monitor-mwait", "--enable-pci", f"CFLAGS={FLAGS}", f"CXXFLAGS={FLAGS}",
-)
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Every one of the `count` places where `anchor` is becomes `replacement`.
-
-    A blank in the anchor stands for any white space.
-    """
-
-    why: str
-    file: str
-    anchor: str
-    replacement: str
-    count: int = 1
-    fixed_in: tuple[int, int] | None = None    # the Bochs that no longer needs it
-
-
-WIDE = "52 physical address bits"
-HANDLER = "memory_handlers[a20addr >> 20]"
-HANDLER_LIMITED = "memory_handlers[(a20addr >> 20) & 0xfffff]"
-EDITS = (
-    Edit(WIDE, "config.h.in", "BX_PHY_ADDRESS_WIDTH 40", "BX_PHY_ADDRESS_WIDTH 52"),
-    # One entry for each megabyte of the address space is too much at 52 bits.
-    Edit(WIDE, "memory/misc_mem.cc",
-         "((BX_CONST64(1) << BX_PHY_ADDRESS_WIDTH) >> 20)", "(BX_CONST64(1) << 20)"),
-    Edit(WIDE, "memory/misc_mem.cc", HANDLER, HANDLER_LIMITED, count=3),
-    Edit(WIDE, "memory/memory.cc", HANDLER, HANDLER_LIMITED, count=2),
-    # External-interrupt exiting, also while the guest has interrupts off: which
-    # events are masked is worked out before the CPU counts as in the guest.
-    Edit("interrupts end a guest that has them off", "cpu/vmx.cc",
-         "BX_CPU_THIS_PTR in_vmx_guest = true;",
-         "BX_CPU_THIS_PTR in_vmx_guest = true; handleInterruptMaskChange();"),
-    # A virtual interrupt that is pending, but masked, was delivered when a physical one came.
-    Edit("virtual interrupts wait while a guest has them off", "cpu/event.cc",
-         "if (is_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))",
-         "if (is_unmasked_event_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))"),
-    Edit("posted-interrupt descriptors aligned to 64 bytes", "cpu/vmx.cc",
-         "! IsValidPageAlignedPhyAddr(vm->pid_addr)",
-         "! IsValidPhyAddr(vm->pid_addr) || (vm->pid_addr & 63) != 0", fixed_in=(3, 1)),
-    # Memory is allocated in blocks that need not lie side by side.
-    Edit("images larger than a block of memory", "memory/misc_mem.cc",
-         "get_vector(offset), size)",
-         "get_vector(offset), size < 4096 - offset % 4096 ? size : 4096 - offset % 4096)",
-         fixed_in=(3, 1)),
-    # A byte takes 87 us at 115200 baud, in which the guest executes 8,700
-    # instructions and waits for most of them.  Receiving stays as it is: Bochs
-    # looks for input that often.
-    Edit("serial ports send without delay", "iodev/serial.cc",
-         "tx_timer_index, BX_SER_THIS s[port].databyte_usec", "tx_timer_index, 1", count=2),
 )
 
 
@@ -155,7 +106,7 @@ def apply(edits: Sequence[Edit], tree: Path) -> None:
         if found != edit.count:
             raise BenchError(
                 f"this Bochs is not the one that the edit \"{edit.why}\" was made for: {edit.file} "
-                f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/bochs_build.py"
+                f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/bochs_edits"
             )
         path.write_text(text, encoding="latin-1")
 

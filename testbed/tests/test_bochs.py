@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 from testbed import bochs, bochs_build
-from testbed.bochs_build import Edit
+from testbed.bochs_edits import Edit
 from testbed.cache import Cache
 from testbed.emulator import Boot
 from testbed.errors import BenchError
