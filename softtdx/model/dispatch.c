@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The entry point: the leaf table, the checks that come before every leaf, its end. */
+/* The leaf table, the checks that come before every leaf, and what the model starts with. */
 #include "internal.h"
 
 #define ALL_BUILT (IN_INITIALIZED | IN_RUNNABLE)
@@ -90,16 +90,23 @@ void softtdx_reload(struct softtdx *m)
 	memset(m->lp_done, 0, sizeof(m->lp_done));
 }
 
+const struct leaf *leaf_of(u16 number)
+{
+	static const struct leaf unknown;
+
+	return number < SOFTTDX_LEAVES ? &leaves[number] : &unknown;
+}
+
 /* What must hold before any leaf runs. */
-static u64 admit(struct call *c, u64 rax)
+u64 admit(struct call *c)
 {
 	struct softtdx *m = c->m;
 
-	if (rax >> 24 || !c->leaf->run || (c->number == TDH_VP_ENTER && !m->ops->run)) {
+	if (c->rax >> 24 || !c->leaf->run) {
 		complain(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
 		return ST(OPERAND_INVALID, OP_RAX);
 	}
-	if (rax >> 16 > (c->number == TDH_VP_INIT))
+	if (c->rax >> 16 > (c->number == TDH_VP_INIT))
 		return ST(OPERAND_INVALID, OP_RAX);
 	if (c->number == TDH_SYS_DISABLE)
 		return 0;
@@ -110,52 +117,4 @@ static u64 admit(struct call *c, u64 rax)
 	if (!(c->leaf->flags & NO_LP) && !(m->lp_done[c->cpu / 64] >> c->cpu % 64 & 1))
 		return ST0(SYS_LP_INIT_NOT_DONE);
 	return 0;
-}
-
-static void release_all(struct call *c)
-{
-	if (c->entry_locked)
-		sept_unlock_entry(c);
-	while (c->nr_held)
-		lock_drop(c->held[--c->nr_held]);
-}
-
-static u64 run(struct call *c, u64 rax, bool *injected)
-{
-	u64 status;
-
-	TRY(admit(c, rax));
-	if (c->leaf->flags & CLEAR_CD)
-		c->out->rcx = c->out->rdx = 0;
-	status = inject(c);
-	if (status) {
-		*injected = true;
-		if (RULE(INJECTED_OUTPUTS, true))
-			c->out->rcx = c->out->rdx = 0;
-		return status;
-	}
-	status = c->leaf->run(c);
-	release_all(c);
-	return status;
-}
-
-u64 softtdx_seamcall(struct softtdx *m, u64 rax, struct softtdx_regs *regs)
-{
-	static const struct leaf unknown;
-	u16 number = (u16)rax;
-	struct call c = {
-		.m = m,
-		.number = number,
-		.version = (u8)(rax >> 16),
-		.leaf = number < SOFTTDX_LEAVES ? &leaves[number] : &unknown,
-		.cpu = m->ops->cpu(m->env) % SOFTTDX_MAX_CPUS,
-		.in = *regs,
-		.out = regs,
-	};
-	bool injected = false;
-	u64 status = run(&c, rax, &injected);
-
-	count(m, number, status);
-	journal(&c, rax, status, injected);
-	return status;
 }

@@ -229,24 +229,6 @@ static struct softtdx_vcpu to_run(struct call *c, bool flush_tlb)
 	};
 }
 
-static u64 run_guest(struct call *c, bool flush_tlb)
-{
-	u64 rax;
-
-	if (c->vps->in_vmcall)
-		finish_vmcall(c);
-	deliver_nmi(c->vps);
-	do {
-		struct softtdx_vcpu vcpu = to_run(c, flush_tlb);
-
-		flush_tlb = false;
-		c->m->ops->run(c->m->env, &vcpu);
-		update_state_details(c);
-		rax = handle_exit(c);
-	} while (rax == STAY);
-	return rax;
-}
-
 /* Counts the vCPU in under the current epoch. The old epoch decides whether to flush. */
 static u64 epoch_enter(struct call *c, u64 *epoch, bool *flush)
 {
@@ -263,14 +245,31 @@ static u64 epoch_enter(struct call *c, u64 *epoch, bool *flush)
 /* TDVPR, TDR and op-state stay locked shared while the vCPU runs, as in the real module. */
 u64 vp_enter(struct call *c)
 {
-	u64 epoch, rax;
 	bool flush_tlb;
 
 	TRY(vcpu_ready(c));
-	TRY(epoch_enter(c, &epoch, &flush_tlb));
+	TRY(epoch_enter(c, &c->epoch, &flush_tlb));
 	c->vps->inside = true;
-	rax = run_guest(c, flush_tlb);
-	c->vps->inside = false;
-	atomic_sub(&c->tdcs->inside[epoch & 1], 1);
+	if (c->vps->in_vmcall)
+		finish_vmcall(c);
+	deliver_nmi(c->vps);
+	c->vcpu = to_run(c, flush_tlb);
+	return STAY;
+}
+
+u64 vp_exited(struct call *c)
+{
+	u64 rax;
+
+	update_state_details(c);
+	rax = handle_exit(c);
+	if (rax == STAY)
+		c->vcpu = to_run(c, false);
 	return rax;
+}
+
+void vp_left(struct call *c)
+{
+	c->vps->inside = false;
+	atomic_sub(&c->tdcs->inside[c->epoch & 1], 1);
 }

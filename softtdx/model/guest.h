@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* Instead of TDH.VP.ENTER's result: the guest goes on. No status has this value. */
-#define STAY	(~0ull)
+#define STAY	SOFTTDX_RUN
 
 /* General registers by number. */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };

@@ -46,6 +46,7 @@ static bool take(u32 *count)
 	return false;
 }
 
+/* The status of a call that is to fail, else 0; and in wait_usecs how late it is to begin. */
 u64 inject(struct call *c)
 {
 	for (int i = 0; i < SOFTTDX_RULES; i++) {
@@ -56,8 +57,7 @@ u64 inject(struct call *c)
 		if (take(&r->skip) || !take(&r->count))
 			continue;
 		atomic_add(&r->hits, 1);
-		if (r->delay_usecs && c->m->ops->delay)
-			c->m->ops->delay(c->m->env, r->delay_usecs);
+		c->wait_usecs += r->delay_usecs;
 		if (r->status)
 			return r->status;
 	}

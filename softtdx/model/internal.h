@@ -68,9 +68,13 @@ struct leaf {
 
 #define HELD_MAX 16
 
+/* What a call does that waits: a rule of fault injection made it late, or locks are kept. */
+enum waiting { CALL_IS_LATE, CALL_LINGERS, TDCALL_LINGERS };
+
 struct call {
 	struct softtdx *m;
 	const struct leaf *leaf;
+	u64 rax;		/* as called */
 	u16 number;
 	u8 version;
 	u32 cpu;
@@ -91,6 +95,17 @@ struct call {
 
 	int nr_held;
 	u16 *held[HELD_MAX];
+	bool exclusive[HELD_MAX], set_aside;	/* softtdx_call_let_go() */
+
+	/* Until the call ends: */
+	u64 status;		/* it has this one already, by injection or because it lingers */
+	bool injected;
+	enum waiting waiting;
+	u64 wait_usecs;
+
+	/* TDH.VP.ENTER: */
+	u64 epoch;		/* in which the vCPU entered */
+	struct softtdx_vcpu vcpu;
 };
 
 /* A shared operand, without its KeyID; NULL: not aligned, a private KeyID, no memory. */
@@ -99,6 +114,10 @@ INTERNAL void *map_shared(struct call *c, u64 hpa, u64 alignment);
 INTERNAL bool call_lock(struct call *c, u16 *lock, enum lock_mode mode);
 INTERNAL void *map(struct softtdx *m, u64 hpa);
 INTERNAL void zero_page(struct softtdx *m, u64 hpa);
+
+/* dispatch.c */
+INTERNAL const struct leaf *leaf_of(u16 number);
+INTERNAL u64 admit(struct call *c);
 
 /* pamt.c */
 INTERNAL struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa);
@@ -189,6 +208,8 @@ INTERNAL u64 vp_flush(struct call *c);
 INTERNAL u64 vp_rd(struct call *c);
 INTERNAL u64 vp_wr(struct call *c);
 INTERNAL u64 vp_enter(struct call *c);
+INTERNAL u64 vp_exited(struct call *c);
+INTERNAL void vp_left(struct call *c);
 INTERNAL u64 mem_sept_add(struct call *c);
 INTERNAL u64 mem_sept_rd(struct call *c);
 INTERNAL u64 mem_sept_remove(struct call *c);

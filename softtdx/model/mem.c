@@ -227,7 +227,8 @@ static void accept_pages(struct call *c)
 
 /*
  * TDG.MEM.PAGE.ACCEPT, the guest's side of PAGE.AUG, by a vCPU that runs: its entry holds the
- * TD's locks. EPT_WALK_FAILED and EPT_ENTRY_STATE_INCORRECT are the host's to mend.
+ * TD's locks. The entry that it locks stays so until the TDCALL ends (softtdx_exited).
+ * EPT_WALK_FAILED and EPT_ENTRY_STATE_INCORRECT are the host's to mend.
  */
 u64 mem_accept(struct call *c, u64 gpa_level)
 {
@@ -243,7 +244,5 @@ u64 mem_accept(struct call *c, u64 gpa_level)
 	status = acceptable(c);
 	if (!status)
 		accept_pages(c);
-	else
-		sept_unlock_entry(c);
 	return status;
 }

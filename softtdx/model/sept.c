@@ -167,11 +167,10 @@ u64 sept_lock_entry(struct call *c)
 	return 0;
 }
 
-/* Writes the entry and with it releases its lock. */
+/* Writes the entry; if it is locked, it stays so until the call ends. */
 void sept_store(struct call *c, u64 entry)
 {
-	atomic_store(c->entry, entry | SEPT_SUPPRESS_VE);
-	c->entry_locked = false;
+	atomic_store(c->entry, entry | SEPT_SUPPRESS_VE | (c->entry_locked ? SEPT_LOCK : 0));
 }
 
 void sept_unlock_entry(struct call *c)

@@ -101,9 +101,9 @@ struct softtdx_ops {
 	struct cpuid_value (*cpuid)(void *env, u32 leaf, u32 subleaf);
 	void (*report)(void *env, const struct softtdx_report *report);
 	/* Optional. */
-	void (*delay)(void *env, u64 usecs);
 	void (*vp_flush)(void *env, u64 tdvpr);
-	/* Runs the guest to its next exit; without it TDH.VP.ENTER is not implemented. */
+	/* For softtdx_seamcall() alone: waits; runs the guest to its next exit. */
+	void (*delay)(void *env, u64 usecs);
 	void (*run)(void *env, const struct softtdx_vcpu *vcpu);
 };
 
@@ -175,6 +175,12 @@ struct softtdx {
 	struct softtdx_keyid keyids[SOFTTDX_MAX_KEYIDS];	/* by KeyID - first_keyid */
 	struct { u16 lock; u32 left; u64 keyids; } wb[SOFTTDX_MAX_PACKAGES];
 	u32 wb_steps;			/* control: CACHE.WB is interrupted this often */
+	/*
+	 * Control: calls, and the guest's TDCALLs, keep their locks for up to so long after their
+	 * effect, as those of hardware do, which are not done in one instant. 0: they do not.
+	 */
+	u32 linger_usecs;
+	u64 linger_seed;		/* says how long each of them does */
 	u64 tds[SOFTTDX_MAX_TDS];	/* TDRs, 0: free slot */
 
 	struct softtdx_counter counters[SOFTTDX_LEAVES + 1][SOFTTDX_COUNTERS];
@@ -190,6 +196,32 @@ bool softtdx_init(struct softtdx *m, const struct softtdx_config *cfg,
 
 /* A SEAMCALL. rax: leaf and version; regs: operands, then results. Returns the status. */
 u64 softtdx_seamcall(struct softtdx *m, u64 rax, struct softtdx_regs *regs);
+
+/*
+ * The same in steps, for an environment that cannot wait or run a guest inside of a call.
+ *
+ *   SOFTTDX_WAIT  go on with softtdx_waited(), not before softtdx_call_usecs() microseconds
+ *   SOFTTDX_RUN   run softtdx_call_vcpu() to its next exit, then call softtdx_exited()
+ *
+ * Any other value is the status, and the call has ended. Until then `call` and `regs` stay the
+ * call's, which holds locks of the module, and whatever map() gave stays valid.
+ */
+#define SOFTTDX_RUN		(~0ull)
+#define SOFTTDX_WAIT		(~1ull)
+struct softtdx_call { u64 opaque[96]; };
+u64 softtdx_begin(struct softtdx *m, struct softtdx_call *call, u64 rax,
+		  struct softtdx_regs *regs);
+u64 softtdx_exited(struct softtdx_call *call);
+u64 softtdx_waited(struct softtdx_call *call);
+u64 softtdx_call_usecs(const struct softtdx_call *call);
+const struct softtdx_vcpu *softtdx_call_vcpu(const struct softtdx_call *call);
+
+/*
+ * Around softtdx_check() and softtdx_reset(), for each call that is under way: without its locks
+ * the module is idle. Only where no other thread calls meanwhile.
+ */
+void softtdx_call_let_go(struct softtdx_call *call);
+void softtdx_call_take_back(struct softtdx_call *call);
 
 /* Loads the module anew, as P-SEAMLDR does after TDH.SYS.SHUTDOWN; TDs survive UPDATE. */
 void softtdx_reload(struct softtdx *m);

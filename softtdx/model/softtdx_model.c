@@ -26,5 +26,6 @@
 #include "mr.c"
 #include "phymem.c"
 #include "dispatch.c"
+#include "call.c"
 #include "observe.c"
 #include "check.c"

@@ -148,18 +148,3 @@ TEST(epochs)
 	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), ST(OPERAND_BUSY, OP_TD_EPOCH));
 	tdcs_of(w, td)->epoch_lock = 0;
 }
-
-TEST(no_entry_without_environment)
-{
-	static struct softtdx_ops ops;
-	struct td td;
-
-	ops = *w->m->ops;
-	ops.run = NULL;
-	ops.vp_flush = NULL;
-	td_build(w, &td, RUNNABLE);
-	w->m->ops = &ops;
-	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST(OPERAND_INVALID, OP_RAX));
-	EXPECT_COMPLAINT(SOFTTDX_UNKNOWN_LEAF);
-	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
-}
