@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports import template
 from testbed.upstream import PROGRAMS
 
 from mutants.hunt import noticed, summary
@@ -29,19 +30,12 @@ def read(path: Path) -> list[Verdict]:
 
 
 def render(mutants: Sequence[Mutant], verdicts: Sequence[Verdict], kernel: str) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     by_id = {verdict.id: verdict for verdict in verdicts}
     rows = [(mutant, by_id[mutant.id]) for mutant in mutants if mutant.id in by_id]
     killers = dict.fromkeys(
         verdict.kill.test for _, verdict in rows if verdict.kill)
-    return environment.get_template(TEMPLATE).render(
-        rows=rows, tests=sorted(killers), programs=[program.name for program in PROGRAMS],
-        summary=summary(mutants, verdicts), kernel=kernel, noticed=noticed,
-        compared=any(verdict.upstream is not None for verdict in verdicts),
-    )
+    return template.page(TEMPLATE, {
+        "rows": rows, "tests": sorted(killers), "programs": [program.name for program in PROGRAMS],
+        "summary": summary(mutants, verdicts), "kernel": kernel, "noticed": noticed,
+        "compared": any(verdict.upstream is not None for verdict in verdicts),
+    }, folder=Path(__file__).parent) + "\n"

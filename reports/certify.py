@@ -26,12 +26,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from . import evidence
+from . import evidence, template
 from .evidence import EvidenceError
 from .model import Case, Json, Run, Status, Test
 from .read import ResultsError, read
+from .template import NoJinja
 
 FOLDER = Path(__file__).parent
 REQUIREMENTS = FOLDER / "requirements.toml"
@@ -169,9 +168,7 @@ def certificate(run: Run, anonymous: bool) -> Json:
 
 
 def page(data: Json) -> str:
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("certificate.html.j2").render(certificate=data)
+    return template.page("certificate.html.j2", {"certificate": data})
 
 
 def pdf(html: Path, target: Path) -> None:
@@ -187,12 +184,13 @@ def pdf(html: Path, target: Path) -> None:
 def certify(args: argparse.Namespace) -> Verdict:
     run = read(args.results)
     data = certificate(run, args.anonymous)
+    html = page(data)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     if (out / evidence.ARCHIVE).exists():
         raise EvidenceError(f"{out} has a certificate already: name another folder")
     (out / "certificate.json").write_text(json.dumps(data, indent=1) + "\n")
-    (out / "certificate.html").write_text(page(data), encoding="utf-8")
+    (out / "certificate.html").write_text(html, encoding="utf-8")
     documents = ["certificate.json", "certificate.html"]
     if not args.no_pdf:
         pdf(out / "certificate.html", out / "certificate.pdf")
@@ -241,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error("give RESULTS and --out, or --verify")
     try:
         return verify(args) if args.verify else certify(args).exit
-    except (EvidenceError, ResultsError) as error:
+    except (EvidenceError, NoJinja, ResultsError) as error:
         print(f"certify: {error}", file=sys.stderr)
         return 3
 

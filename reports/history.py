@@ -19,10 +19,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from . import template
 from .model import Run, Status
 from .read import ResultsError, read
+from .template import NoJinja
 
 SCHEMA = 1
 TABLES = """
@@ -169,11 +169,9 @@ def curves(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Curve]:
 
 def page(connection: sqlite3.Connection) -> str:
     shown = rows(connection)
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("history.html.j2").render(
-        rows=shown, strips=strips(connection, shown), curves=curves(connection, shown),
-        statuses=[status.value for status in Status])
+    return template.page("history.html.j2", {
+        "rows": shown, "strips": strips(connection, shown), "curves": curves(connection, shown),
+        "statuses": [status.value for status in Status]})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -194,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     status = 3
             if args.html:
                 args.html.write_text(page(connection), encoding="utf-8")
-    except HistoryError as error:
+    except (HistoryError, NoJinja) as error:
         print(f"history: {error}", file=sys.stderr)
         return 3
     return status

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from . import template
 from .model import Case, Number, Run, Status, Test, as_text
 from .summary import alike, skip_reasons
 from .windows import counts, matrices
@@ -16,18 +14,16 @@ _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/resu
 
 
 def render(run: Run) -> str:
-    env = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
-                      undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"number": _number, "text": as_text}
     measured = [(test, case) for test, case in run.cases()
                 if case.measurements.keys() - {"seconds"}]
     keys = {key for _, case in measured for key in case.measurements}
-    return env.get_template("report.html.j2").render(
-        run=run, Status=Status,
-        alike=alike, skip_reasons=skip_reasons(run), measured=measured,
-        matrices=matrices(run), window_counts=counts(run),
-        columns=[*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
-        again=lambda test, case: _again(run, test, case))
+    return template.page("report.html.j2", {
+        "run": run, "Status": Status,
+        "alike": alike, "skip_reasons": skip_reasons(run), "measured": measured,
+        "matrices": matrices(run), "window_counts": counts(run),
+        "columns": [*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
+        "again": lambda test, case: _again(run, test, case),
+    }, filters={"number": _number, "text": as_text})
 
 
 def _again(run: Run, test: Test, case: Case) -> str:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from . import template
 from .model import Case, Exit, Run, Status
 from .read import ResultsError, read_all
 from .repeated import worst
+from .template import NoJinja
 
 LETTERS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip", Status.XFAIL: "known",
            Status.BROKEN: "BROKEN"}
@@ -127,12 +127,10 @@ def render(columns: Sequence[Column]) -> str:
 
 
 def page(columns: Sequence[Column]) -> str:
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("matrix.html.j2").render(
-        columns=columns, tests=tests(columns), cell=cell, failures=failures(columns),
-        is_bad=is_bad, known_issues=known_issues(columns), words=LETTERS,
-        verdict=verdict(columns), colour=exit_code(columns).name.lower())
+    return template.page("matrix.html.j2", {
+        "columns": columns, "tests": tests(columns), "cell": cell, "failures": failures(columns),
+        "is_bad": is_bad, "known_issues": known_issues(columns), "words": LETTERS,
+        "verdict": verdict(columns), "colour": exit_code(columns).name.lower()})
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -147,13 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments)
     try:
         runs = read_all(given.runs)
-    except ResultsError as error:
+        columns = [Column(run.name, run, report=os.path.relpath(path / "report.html",
+                                                                given.html.parent)
+                          if (path / "report.html").is_file() else "")
+                   for path, run in zip(given.runs, runs)]
+        given.html.write_text(page(columns), encoding="utf-8")
+    except (NoJinja, ResultsError) as error:
         print(f"matrix: {error}", file=sys.stderr)
         return 3
-    columns = [Column(run.name, run, report=os.path.relpath(path / "report.html", given.html.parent)
-                      if (path / "report.html").is_file() else "")
-               for path, run in zip(given.runs, runs)]
-    given.html.write_text(page(columns), encoding="utf-8")
     print(render(columns), end="")
     return exit_code(columns)
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import junit, results_json
+from . import html, junit, results_json
 from .load import load
 from .model import Run
+from .template import NoJinja
 
 
 def write(folder: Path) -> Run:
@@ -17,11 +18,9 @@ def write(folder: Path) -> Run:
     _put(folder / "results.json", results_json.render(run))
     _put(folder / "junit.xml", junit.render(run))
     try:
-        from . import html
-    except ImportError:  # a native run installs nothing: it goes without
-        print("no report.html: Jinja2 is missing (Debian: python3-jinja2)", file=sys.stderr)
-    else:
         _put(folder / "report.html", html.render(run))
+    except NoJinja as error:    # a native run installs nothing: it goes without
+        print(f"no report.html: {error}", file=sys.stderr)
     return run
 
 

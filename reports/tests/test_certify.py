@@ -177,6 +177,12 @@ class EvidenceTest(unittest.TestCase):
                     self.assertNotIn(b"secret-host", path.read_bytes(), path)
         self.assertEqual(self.main("--verify", archive)[0], 0)
 
+    @unittest.skipUnless(shutil.which("weasyprint"), "needs weasyprint")
+    def test_pdf(self) -> None:
+        code, text = self.main(self.results, "--out", self.out)
+        self.assertIn(code, (1, 4), text)
+        self.assertTrue((self.out / "certificate.pdf").read_bytes().startswith(b"%PDF-"))
+
     @unittest.skipUnless(shutil.which("ssh-keygen"), "needs ssh-keygen")
     def test_signature(self) -> None:
         key = self.folder / "key"
