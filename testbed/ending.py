@@ -28,6 +28,11 @@ def status(program: str, execute: Callable[[], int]) -> int:
     except BenchError as error:
         say(f"{program}: {error}")
         return EXIT_KERNEL if isinstance(error, KernelError) else EXIT_BENCH
+    except FileNotFoundError as error:
+        if "/" in str(error.filename):
+            raise
+        say(f"{program}: {error.filename} is not installed")    # a program, looked for in PATH
+        return EXIT_BENCH
     except BrokenPipeError:    # as in `run_tests.sh --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE

@@ -11,15 +11,16 @@ file by file: make goes by times, and checkouts of this suite share a build tree
 
 from __future__ import annotations
 
+import argparse
 import filecmp
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from testbed import source
+from testbed import ending, source
 from testbed.cache import Cache
 from testbed.errors import BenchError
 from testbed.progress import say
@@ -155,9 +156,13 @@ def check(tree: Path, overlay: Path) -> None:
         raise BenchError(f"the overlay of {tree} is not as it should be: {', '.join(unexpected)}")
 
 
-def main(arguments: Sequence[str]) -> int:
+def execute() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m testbed.overlay",
+                                     description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("tree", type=Path, nargs="?", metavar="TREE", help="default: Debian's newest")
+    wanted: Path | None = parser.parse_args().tree
     cache = Cache()
-    tree = (source.user_tree(Path(arguments[0])) if arguments
+    tree = (source.user_tree(wanted) if wanted
             else source.distribution_tree(cache, refresh=False))
     made = with_softtdx(cache, tree)
     say(f"tree:    {tree.path}\noverlay: {made.path}")
@@ -167,4 +172,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.status("overlay", execute))

@@ -13,24 +13,32 @@ from testbed.errors import BenchError
 from testbed.progress import Progress, say
 
 # Alternatives in one entry are separated by "|": the first is what gets installed.
+# Each package once; what a purpose shares with another is in PURPOSES.
 TESTS = (
     "gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libssl-dev", "libtracefs-dev",
     "libtraceevent-dev",
 )
+ARCHIVE = ("debian-archive-keyring",)
+SOURCES = (*ARCHIVE, "xz-utils")
 REPORTS = ("python3-jinja2",)
-EMULATOR = ("qemu-system-x86", "busybox-static")
-BOCHS = ("busybox-static", "debian-archive-keyring", "g++", "libc6-dev", "make", "xz-utils")
-KERNEL = (
-    "bc", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "lz4", "make", "xz-utils",
-    "debian-archive-keyring",
+GUEST = ("busybox-static",)
+EMULATOR = (*GUEST, "qemu-system-x86")
+BOCHS = (*GUEST, *SOURCES, "g++")
+KERNEL = (*SOURCES, "bc", "bison", "flex", "libelf-dev", "lz4")
+CERTIFY = (*REPORTS, "openssh-client", "weasyprint")
+# softtdx is fuzzed, and its runtime is not a dependency of clang.  The kernel's own
+# "make install" of selftests calls rsync.
+CHECK = (
+    *CERTIFY, "clang", "git", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "rsync",
+    "shellcheck", "valgrind",
 )
-# softtdx is fuzzed, and its runtime is not a dependency of clang.
-CERTIFY = ("openssh-client", "python3-jinja2", "weasyprint")
-CHECK = (*CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind")
+# What makes the bare machine of `make check CHECKS=fresh`.
+FRESH = ("mmdebstrap",)
 
 PURPOSES = {
-    "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR, "bochs": BOCHS,
-    "kernel": KERNEL, "certify": CERTIFY, "check": CHECK,
+    "tests": TESTS, "archive": ARCHIVE, "reports": REPORTS, "emulator": EMULATOR,
+    "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "certify": CERTIFY, "check": CHECK,
+    "fresh": FRESH,
 }
 
 
@@ -66,7 +74,7 @@ def require(purposes: Iterable[str], may_install: bool) -> None:
     if not packages:
         return
     line = install_line(packages)
-    if not may_install or os.geteuid() != 0:
+    if not may_install or os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise BenchError(f"packages are missing; as root:\n  {line}")
     say(f"packages are missing; installing them:\n  {line}")
     install(packages, line)

@@ -7,6 +7,7 @@ kernel under test, run in the same emulated host.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import accel, initramfs, kernel, source
+from testbed import accel, ending, initramfs, kernel, packages, source
 from testbed.cache import Cache
 from testbed.emulator import Boot, Emulator, run_boot
 from testbed.errors import BenchError
@@ -204,9 +205,14 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
     return observer.finish(outcome)
 
 
-def main(arguments: Sequence[str]) -> int:
+def execute() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m testbed.upstream",
+                                     description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("tree", type=Path, nargs="?", metavar="TREE",
+                        help="sources of the kernel under test (default: the newest of Debian)")
+    wanted: Path | None = parser.parse_args().tree
+    packages.require(["emulator", "kernel"], may_install=False)
     cache = Cache()
-    wanted = Path(arguments[0]) if arguments else None
     tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh=False)
     with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
         work = Path(name)
@@ -227,4 +233,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.status("upstream", execute))
