@@ -10,8 +10,8 @@
 # make uninstall KDIR=TREE  removes it from there
 # make clean
 #
-# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan),
-# CHECKS="NAME..." (only these; scripts/check --list).
+# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan), V=1 (show the
+# commands), CHECKS="NAME..." (only these, or "!NAME..." all but these; scripts/check --list).
 
 O	?= build
 ifeq ($(origin CC),default)
@@ -39,32 +39,45 @@ LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
-.PHONY: all tests unit docs kmod check install uninstall clean mutants mutants-full mutants-quick
+# "  CC      lib/vm.o" in place of the command; V=1 shows the command, make -s nothing.
+ifeq ($(V),1)
+run	= $(2)
+else
+QUIET	:= $(findstring s,$(firstword -$(MAKEFLAGS)))
+run	= @$(if $(QUIET),,printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);) $(2)
+endif
+
+.PHONY: all needs tests unit docs kmod check install uninstall clean mutants mutants-full mutants-quick
 .SECONDARY:
 
 all: tests
 tests: $(BINS)
 unit: $(UNITS)
 
-$(O)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+# Before the first object: what is missing is told in a sentence.
+needs:
+	@{ echo '#include <stdlib.h>' | $(CC) -E - && pkg-config --exists libtracefs libcrypto; } \
+		>/dev/null 2>&1 || NO_INSTALL=1 $(PYTHON) -m testbed.packages tests
 
-$(O)/%.o: %.S
+$(O)/%.o: %.c | needs
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call run,CC,$(CC) $(CFLAGS) -c -o $@ $<)
+
+$(O)/%.o: %.S | needs
+	@mkdir -p $(@D)
+	$(call run,AS,$(CC) $(CFLAGS) -c -o $@ $<)
 
 $(O)/libtdx.a: $(LIBOBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call run,AR,$(AR) rcs $@ $^)
 
 $(O)/tests/%: $(O)/$(TESTDIR)/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
 
 $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
 
 docs: tests
 	$(PYTHON) scripts/catalogue $(O)/tests
@@ -76,7 +89,6 @@ kmod:
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
 check:
-	@PYTHONPATH=. $(PYTHON) -m testbed.packages tests reports emulator bochs kernel check
 	@$(PYTHON) scripts/check $(CHECKS)
 
 install uninstall:

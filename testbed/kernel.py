@@ -17,6 +17,7 @@ from testbed.cache import Cache
 from testbed.errors import KernelError, UsageError
 from testbed.progress import Progress, say
 from testbed.source import Source
+from testbed.steps import is_object, telling
 
 FOLDER = Path(__file__).parent / "kernel"
 BASE = FOLDER / "base.config"
@@ -30,7 +31,6 @@ MODULES = ("race_window.ko", "tdx_view.ko")
 
 IMAGE = "arch/x86/boot/bzImage"
 OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
-STEP_LINE = re.compile(r"  (\S+) +(?:\[M\] )?\S")
 ONE_OF = re.compile(r"^# one of: (.+)$", re.MULTILINE)
 OPTION = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
 
@@ -113,7 +113,7 @@ def digest(*parts: str) -> str:
 
 
 class Build:
-    """A source and a configuration, and the folder in the cache where they are built.
+    """A source, a configuration and a compiler, and the folder in the cache where they build.
 
     The build tree is kept, also for other configurations of the same source:
     the next build is an incremental one, and modules out of tree need it.
@@ -125,7 +125,7 @@ class Build:
         self._fragment = "".join(path.read_text() for path in fragments)
         self.key = digest(tree.identity, tree.additions, self._fragment, compiler(),
                           *(path.read_text() for path in KMOD_SOURCES))
-        self._tree_key = digest(tree.identity, *(path.name for path in fragments))
+        self._tree_key = digest(tree.identity, compiler(), *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
         self._log = self._folder / "build.log"
@@ -205,8 +205,7 @@ class Build:
             assert process.stdout is not None
             for line in process.stdout:
                 log.write(line)
-                step = STEP_LINE.match(line)
-                count += bool(step and step[1] in ("CC", "AS"))
+                count += is_object(line)
                 if progress:
                     of = f" of about {max(expected, count)}" if expected else ""
                     progress.update(f"{count}{of} objects")
@@ -217,5 +216,4 @@ class Build:
     def _tail(self) -> str:
         """The last lines that say more than what is being compiled."""
         lines = self._log.read_text(errors="replace").splitlines()
-        telling = [line for line in lines if not STEP_LINE.match(line)]
-        return "\n".join(f"  {line}" for line in telling[-20:])
+        return "\n".join(f"  {line}" for line in telling(lines)[-20:])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from testbed.cache import Cache
 from testbed.errors import BenchError
 from testbed.kernel import digest
 from testbed.plan import Case, parse_list
+from testbed.progress import Progress
+from testbed.steps import is_object, telling
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "tests"
@@ -19,13 +22,25 @@ FOLDER = ROOT / "build" / "tests"
 
 def build(cache: Cache) -> None:
     with cache.lock(f"tests-{digest(str(ROOT))}", "building the tests"):
-        done = subprocess.run(
-            ["make", "-s", "-C", str(ROOT), "tests"],
+        progress: Progress | None = None
+        lines: list[str] = []
+        count = 0
+        with subprocess.Popen(
+            ["make", "-C", str(ROOT), f"-j{len(os.sched_getaffinity(0))}", "V=0", "tests"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", check=False,
-        )
-    if done.returncode:
-        raise BenchError(f"the tests do not build:\n{done.stdout.rstrip()}")
+            text=True, errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if is_object(line):     # nothing is said where nothing is to be done
+                    progress = progress or Progress("building the tests")
+                    count += 1
+                    progress.update(f"{count} objects")
+    if process.returncode:
+        raise BenchError("\n".join(["the tests do not build:", *telling(lines)]))
+    if progress:
+        progress.done(f"{count} objects")
 
 
 def present() -> bool:

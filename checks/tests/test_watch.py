@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from checks import watch
+
+
+class WatchTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.log = Path(folder.name) / "log"
+        self.shown = ""
+
+    def write(self, text: str) -> None:
+        self.shown += text
+
+    def run_script(self, script: str, *, terminal: bool = False, period: float = 60) -> int:
+        display = watch.Display("name what", terminal, self.write)
+        code, _ = watch.run(["sh", "-c", script], self.log.parent, self.log, display,
+                            terminal=terminal, period=period)
+        display.end("ended")
+        return code
+
+    def test_short(self) -> None:
+        self.assertEqual(self.run_script("echo out; echo err >&2; exit 4"), 4)
+        self.assertEqual(self.shown, "name what ... ended\n")
+        self.assertEqual(self.log.read_text(), "out\nerr\n")
+
+    def test_a_boot_is_told_at_once(self) -> None:
+        self.run_script("echo 'boot tdx: bochs'; echo '  ok case'")
+        self.assertEqual(self.shown, "name what ... \n    boot tdx: bochs\nname what ... ended\n")
+
+    def test_what_it_is_doing_is_told_every_period(self) -> None:
+        self.run_script("echo '  CC      a.o'; echo '  CC      b.o'; sleep 0.5", period=0.1)
+        told = self.shown.splitlines()[1:-1]
+        self.assertGreaterEqual(len(told), 2)
+        self.assertRegex(told[-1], r"^    0\.\d s: 2 objects built, CC      b\.o$")
+
+    def test_silence(self) -> None:
+        self.run_script("sleep 0.3", period=0.1)
+        self.assertIn("nothing printed so far", self.shown)
+
+    def test_terminal(self) -> None:
+        self.run_script("echo 'boot tdx: bochs'", terminal=True)
+        self.assertEqual(self.shown, "name what ... \r\033[Kboot tdx: bochs"
+                                     "\r\033[Kname what ... ended\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
