@@ -11,11 +11,10 @@
 #include "observe.h"
 #include "sept.h"
 #include "spte_map.h"
+#include "task_map.h"
 #include "testcase.h"
 #include "tracing.h"
 #include "vm.h"
-
-#define MAX_TASKS	64
 
 struct observer {
 	uint64_t kvm;			/* struct kvm * of the VM */
@@ -24,8 +23,7 @@ struct observer {
 	struct tep_handle *tep;
 
 	uint64_t tdr;			/* of the VM, if SEAMCALLs are observed */
-	struct task { int pid; uint64_t kvm, tdr; } tasks[MAX_TASKS];
-	int nr_tasks;
+	struct task_map *tasks;
 
 	struct event *events;
 	size_t nr_events, max_events;
@@ -118,6 +116,7 @@ static struct observer *observer_new(unsigned int mask)
 	struct observer *o = calloc(1, sizeof(*o));
 
 	o->sptes = spte_map_new();
+	o->tasks = task_map_new();
 	o->tracing = tracing_get(mask);
 	return o;
 }
@@ -146,7 +145,8 @@ void observer_follow(struct observer *o, struct vm *vm)
 	observer_sync(o);
 	spte_map_free(o->sptes);
 	o->sptes = spte_map_new();
-	o->nr_tasks = 0;
+	task_map_free(o->tasks);
+	o->tasks = task_map_new();
 	o->kvm = 0;
 	if (o->tdr)
 		o->tdr = sept_tdr(vm);
@@ -165,20 +165,6 @@ static uint64_t field(struct tep_format_field *f, struct tep_record *record)
 	return value;
 }
 
-static struct task *task(struct observer *o, int pid)
-{
-	struct task *t;
-
-	for (int i = 0; i < o->nr_tasks; i++)
-		if (o->tasks[i].pid == pid)
-			return &o->tasks[i];
-	/* A task that was not seen for MAX_TASKS others can be forgotten: it
-	 * tells its VM again before its next event. */
-	t = &o->tasks[o->nr_tasks < MAX_TASKS ? o->nr_tasks++ : 0];
-	*t = (struct task){ .pid = pid };
-	return t;
-}
-
 static void log_event(struct observer *o, const struct event *ev)
 {
 	if (o->nr_events == o->max_events) {
@@ -192,7 +178,7 @@ static void log_event(struct observer *o, const struct event *ev)
 static void on_seamcall(struct observer *o, const struct source *s, struct tep_record *record,
 			struct event *ev)
 {
-	struct task *t = task(o, ev->pid);
+	struct task *t = task_map_get(o->tasks, ev->pid);
 	uint64_t tdr;
 
 	if (!seamcall_decode(field(s->leaf, record), field(s->rcx, record),
@@ -240,11 +226,11 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 		return 0;
 	}
 	if (s->type > EV_VM_ID) {
-		task(o, ev.pid)->kvm = kvm;
+		task_map_get(o->tasks, ev.pid)->kvm = kvm;
 		return 0;
 	}
 	if (s->type == EV_SPTE)
-		kvm = task(o, ev.pid)->kvm;
+		kvm = task_map_get(o->tasks, ev.pid)->kvm;
 	/* An mmu_notifier speaks of an hva; whose VM it is shows later. */
 	if (kvm != o->kvm && s->type != EV_UNMAP_HVA)
 		return 0;
