@@ -10,8 +10,10 @@
 # make uninstall KDIR=TREE  removes it from there
 # make clean
 #
-# Variables: O=build directory, CC, SAN=1 (AddressSanitizer and UBSan), V=1 (show the
-# commands), CHECKS="NAME..." (only these, or "!NAME..." all but these; scripts/check --list).
+# Variables: O=build directory, CC, CFLAGS (added to what is needed), SAN=1
+# (AddressSanitizer and UBSan), WERROR=1 (warnings are errors: for development, since
+# each new compiler finds other ones), V=1 (show the commands), CHECKS="NAME..." (only
+# these, or "!NAME..." all but these; scripts/check --list).
 
 O	?= build
 ifeq ($(origin CC),default)
@@ -25,14 +27,15 @@ LIBSRC	:= $(wildcard lib/*.c)
 LIBASM	:= $(wildcard lib/*.S)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 
-CFLAGS	+= -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
-# Functions of guests (payload.h) have no read-only data.
-CFLAGS	+= -fno-jump-tables
-CFLAGS	+= -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
+# override: CFLAGS of the command line, as of a distribution's package, comes on top.
+override CFLAGS += -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(if $(WERROR),-Werror)
+# Functions of guests (payload.h) have no read-only data, and no thread for a canary.
+override CFLAGS += -fno-jump-tables -fno-stack-protector
+override CFLAGS += -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
 LDFLAGS	+= -Wl,--as-needed
 LDLIBS	+= $(shell pkg-config --libs libtracefs) -lcrypto -lpthread
 ifdef SAN
-CFLAGS	+= -fsanitize=address,undefined -fno-sanitize-recover=undefined
+override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
 
 LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)

@@ -128,9 +128,19 @@ void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector);
 #define GUEST_NO_LIBRARY	__attribute__((optimize("no-tree-loop-distribute-patterns", \
 							"no-tree-switch-conversion")))
 #endif
+/* Distributions' compilers protect stacks by default, by %fs, which a guest has not. */
+#ifdef __has_attribute
+#if __has_attribute(no_stack_protector)
+#define GUEST_NO_CANARY	__attribute__((no_stack_protector))
+#endif
+#endif
+#ifndef GUEST_NO_CANARY
+#define GUEST_NO_CANARY		/* the Makefiles switch it off for all of the code */
+#endif
 #define GUEST	__attribute__((section("guest_text"), noinline, used,		\
 			       target("general-regs-only"),			\
-			       no_sanitize("address", "undefined"))) GUEST_NO_LIBRARY
+			       no_sanitize("address", "undefined"))) GUEST_NO_LIBRARY	\
+		GUEST_NO_CANARY
 #define GUEST_DATA __attribute__((section("guest_data"), used))
 
 /* Registers of a TDCALL, in and out. */
