@@ -289,16 +289,20 @@ static bool wait_case(pid_t pid, double seconds, int *wstatus)
 	}
 }
 
-/* A splat fails a case, unless it is what the case is about. */
-static void judge_splats(void)
+/* A splat fails a case, also one that then skips, unless it is what the case is about. */
+static void judge_splats(const struct test *t)
 {
-	bool seen = kmsg_end();
+	bool seen = kmsg_end(t);
 
-	if (seen == outcome->wants_splat || outcome->status == CASE_SKIP)
+	if (seen == outcome->wants_splat)
 		return;
 	/* What went wrong before it would have complained is said already. */
 	if (!seen && outcome->status != CASE_PASS)
 		return;
+	if (!seen && !outcome->warnings_armed) {
+		diag("the WARNING that must come did not: its WARN_ONCE may have fired before in this boot");
+		return;
+	}
 	if (seen)
 		diag("the kernel complained while the case ran");
 	else
@@ -363,7 +367,8 @@ static void run_case(const struct test *t, const struct options *opt,
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->wants_splat = t->tc->flags & CASE_EXPECTS_SPLAT;
 	diag("run %s (limit %u s)", t->name, limit);
-	kmsg_begin();
+	kmsg_begin(in_testbed() || opt->allow_host_wide);
+	outcome->warnings_armed = kmsg_warnings_armed();
 
 	pid = fork();
 	if (pid < 0) {
@@ -387,7 +392,7 @@ static void run_case(const struct test *t, const struct options *opt,
 		outcome->status = CASE_FAIL;
 	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
 		reset_left_tds();
-	judge_splats();
+	judge_splats(t);
 	/* Whatever went wrong shall not go wrong again for what was kept. */
 	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;
@@ -442,6 +447,8 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, &mask);
 
+	if (!in_testbed() && !opt->allow_host_wide && !kmsg_warnings_armed())
+		diag("note: the kernel has warned in this boot (taint W): WARN_ONCE sites that fired are mute, --allow-host-wide arms them again");
 	for (size_t i = 0; i < plan->nr; i++) {
 		if (nr_failed && opt->fail_fast) {
 			outcome->status = CASE_SKIP;

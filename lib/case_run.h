@@ -13,6 +13,7 @@ struct outcome {
 	enum case_status status;
 	char reason[512];
 	bool wants_splat;		/* the kernel must print a WARNING */
+	bool warnings_armed;		/* kmsg_warnings_armed() as the case began */
 };
 
 /* Make the calling process report to @o. */
@@ -37,10 +38,22 @@ void print_changes(const struct test *t);
 
 /* --- kernel messages: WARNING, BUG and Oops while a case runs ----------- */
 
-/* Forget what the kernel said so far; in the testbed, arm WARN_ONCE again. */
-void kmsg_begin(void);
-/* Print splats since kmsg_begin() as "# kernel: " lines. Returns their number. */
-int kmsg_end(void);
+/* Forget what the kernel said so far; @rearm: make WARN_ONCE sites that fired warn again. */
+void kmsg_begin(bool rearm);
+/*
+ * Print splats since kmsg_begin() as "# kernel: " lines.  Returns the number of those
+ * that speak about @t; those of others are only printed.
+ */
+int kmsg_end(const struct test *t);
+/* Why complaints would go unseen here, or NULL: a skip reason. */
+const char *kmsg_missing(void);
+/*
+ * Is every WARN_ONCE site sure to warn?  False when this boot has seen a WARNING (taint
+ * W) and kmsg_begin() did not arm them: those that fired are mute.
+ */
+bool kmsg_warnings_armed(void);
+/* What user space writes to the log with this in front is judged by that program, as the kernel's. */
+#define KMSG_OWN	"ktdx-%d: "	/* process id of the test program */
 
 /*
  * Once a program: learn the kernel's symbols, and remove tracing instances and

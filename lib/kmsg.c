@@ -2,72 +2,112 @@
 /* Kernel complaints during a case, read from /dev/kmsg. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "case_run.h"
+#include "splat.h"
 
-#define SPLAT_LINES	60	/* lines of one splat worth printing */
+#define TAINT_WARN	(1L << 9)
 
 static int kmsg_fd = -1;
+static bool armed;			/* WARN_ONCE sites, for the case that runs */
+static long complaints_before;
 
-void kmsg_begin(void)
+static long read_number(const char *path)
 {
-	int fd;
+	FILE *f = fopen(path, "re");
+	long value = 0;
 
-	if (in_testbed()) {
-		fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
-		if (fd >= 0) {
-			if (write(fd, "1", 1) != 1)
-				diag("clear_warn_once: %s", strerror(errno));
-			close(fd);
-		}
-	}
+	if (f && fscanf(f, "%ld", &value) != 1)
+		value = 0;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* WARNINGs and Oopses since boot, whether or not their text can be read. */
+static long complaints(void)
+{
+	return read_number("/sys/kernel/warn_count") + read_number("/sys/kernel/oops_count");
+}
+
+static bool arm_warnings(void)
+{
+	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, "1", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+bool kmsg_warnings_armed(void)
+{
+	return armed || !(read_number("/proc/sys/kernel/tainted") & TAINT_WARN);
+}
+
+const char *kmsg_missing(void)
+{
+	if (kmsg_fd >= 0)
+		return NULL;
+	return strf("cannot read /dev/kmsg (%s), and so would not see what the kernel complains of: run as root with CAP_SYSLOG, in a container with that device",
+		    strerror(errno));
+}
+
+void kmsg_begin(bool rearm)
+{
+	armed = rearm && arm_warnings();
 	if (kmsg_fd < 0)
 		kmsg_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (kmsg_fd >= 0)
 		lseek(kmsg_fd, 0, SEEK_END);
+	complaints_before = complaints();
 }
 
-static bool begins_splat(const char *text)
+/*
+ * The text of a record "priority,sequence,time,flags;text", NULL if it is not the
+ * kernel's: user space may write there, too, but in no facility of the kernel's.
+ */
+static char *kernel_text(char *record)
 {
-	static const char *const marks[] = {
-		"WARNING: ", "BUG: ", "kernel BUG at", "Oops", "KASAN: ",
-		"general protection fault", "UBSAN: ",
-	};
+	const char *own = strf(KMSG_OWN, getpid());
+	char *text = strchr(record, ';');
 
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-		if (strstr(text, marks[i]))
-			return true;
-	return false;
+	if (!text)
+		return NULL;
+	text++;
+	text[strcspn(text, "\n")] = '\0';
+	if (!(strtoul(record, NULL, 10) >> 3))
+		return text;
+	return strncmp(text, own, strlen(own)) ? NULL : text + strlen(own);
 }
 
-int kmsg_end(void)
+int kmsg_end(const struct test *t)
 {
-	int splats = 0, lines = 0;
+	struct splat_scan scan = { .comm = t->name, .all_ours = in_testbed(),
+				   .seamcalls = t->tc->boot != BOOT_TDX_ERRORS };
+	bool lost = false;
 	char record[4096];
 	ssize_t n;
 
-	/* EPIPE: records were overwritten before we read them; go on. */
 	while (kmsg_fd >= 0 &&
 	       ((n = read(kmsg_fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE)) {
 		char *text;
 
+		lost |= n <= 0;		/* EPIPE: overwritten before we read them */
 		if (n <= 0)
 			continue;
 		record[n] = '\0';
-		text = strchr(record, ';');
-		text = text ? text + 1 : record;
-		text[strcspn(text, "\n")] = '\0';
-
-		if (!lines && begins_splat(text)) {
-			splats++;
-			lines = SPLAT_LINES;
-		}
-		if (lines) {
-			diag("kernel: %s", text);
-			lines = strstr(text, "---[ end trace") ? 0 : lines - 1;
-		}
+		text = kernel_text(record);
+		if (text)
+			splat_line(&scan, text);
 	}
-	return splats;
+	splat_end(&scan);
+	if (lost && !scan.ours && complaints() != complaints_before) {
+		diag("kernel messages were lost, and the kernel complained meanwhile");
+		scan.ours++;
+	}
+	return scan.ours;
 }

@@ -98,6 +98,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		return;
 	if (geteuid())
 		test_skip("needs root");
+	if ((missing = kmsg_missing()))
+		test_skip("%s", missing);
 	if (t->vm_type == KVM_X86_TDX_VM && (missing = tdx_host_missing()))
 		test_skip("%s", missing);
 	need_kvm(t);
@@ -105,6 +107,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if (tc->changes && !in_testbed() && !allow_host_wide)
 		test_skip("host-wide: %s; run with --on qemu, or allow it with --allow-host-wide",
 			  tc->changes);
+	if ((tc->flags & CASE_EXPECTS_SPLAT) && !kmsg_warnings_armed())
+		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < (long)tc->cpus)
 		test_skip("needs %u CPUs, %ld are online", tc->cpus,
 			  sysconf(_SC_NPROCESSORS_ONLN));

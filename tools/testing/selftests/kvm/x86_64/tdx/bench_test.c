@@ -7,15 +7,19 @@
  * The cases run this program again, with cases that run on request only.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "case_run.h"
 #include "fixture.h"
 #include "testcase.h"
+#include "thread.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
 
@@ -43,13 +47,26 @@ static void on_request_overflow(const struct test *t)
 	expect_true(observer_faults(f.o) > 0, "faults were seen");
 }
 
-static void on_request_splat(const struct test *t)
+static void log_line(const char *line)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	const char *line = "WARNING: none, bench_test tries whether it is noticed\n";
 
-	(void)t;
 	need(fd >= 0 && write(fd, line, strlen(line)) > 0, "writing to /dev/kmsg");
+	close(fd);
+}
+
+static void on_request_splat(const struct test *t)
+{
+	(void)t;
+	log_line(strf(KMSG_OWN "WARNING: kvm, bench_test tries whether it is noticed\n",
+		      getppid()));
+}
+
+/* What any program may write. */
+static void on_request_written(const struct test *t)
+{
+	(void)t;
+	log_line("WARNING: kvm, says a program\n");
 }
 
 /* --- running this program again ------------------------------------------------------ */
@@ -173,7 +190,78 @@ static void splat(const struct test *t)
 {
 	(void)t;
 	expect_noticed("on_request_splat.default", "not ok 1 on_request_splat.default\n",
-		       "# kernel: WARNING: none, bench_test");
+		       "# kernel: WARNING: kvm, bench_test");
+}
+
+static void written_splat(const struct test *t)
+{
+	int code;
+	char *out = finish(run_self("on_request_written.default"), &code);
+
+	(void)t;
+	verbose("%s", out);
+	expect_eq(code, 0, "exit code");
+	expect_true(!strstr(out, "WARNING: kvm"), "no kernel message in the output");
+}
+
+/* --- other VMs of the host --------------------------------------------------------------- */
+
+#define NR_TASKS	70
+#define NOISE_PAGES	8
+#define NR_PAGES	16
+#define ROUNDS		10
+
+/* A vCPU of another VM that maps its pages while ours does. */
+struct busy_vcpu {
+	struct vcpu *vcpu;
+	uint8_t *hva;
+	uint64_t gpa;
+	pthread_barrier_t *round;	/* all begin it, all end it */
+};
+
+static int keep_busy(void *arg)
+{
+	struct busy_vcpu *b = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(b->round);
+		prefault(b->vcpu, b->gpa, NOISE_PAGES * SZ_4K);
+		need(!madvise(b->hva, NOISE_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+		pthread_barrier_wait(b->round);
+	}
+	return 0;
+}
+
+/* The tasks of other VMs are many, and their events mix with ours in the trace. */
+static void many_tasks(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+	struct vm *other = vm_create(t->vm_type);
+	struct mem *mem = mem_create(MEM_ANON, NR_TASKS * NOISE_PAGES * SZ_4K, NULL);
+	struct busy_vcpu busy[NR_TASKS];
+	struct thread *threads[NR_TASKS];
+	pthread_barrier_t round;
+
+	slot_add(other, GPA, mem);
+	pthread_barrier_init(&round, NULL, NR_TASKS + 1);
+	for (int i = 0; i < NR_TASKS; i++) {
+		uint64_t offset = i * NOISE_PAGES * SZ_4K;
+
+		busy[i] = (struct busy_vcpu){ vcpu_create(other), mem->hva + offset, GPA + offset,
+					      &round };
+		threads[i] = thread_start(keep_busy, &busy[i]);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(&round);
+		for (int page = 0; page < NR_PAGES; page++)
+			prefault(f.vcpu, GPA + page * SZ_4K, SZ_4K);
+		pthread_barrier_wait(&round);
+		expect_eq(observer_leaves(f.o, LEVEL_4K), NR_PAGES, "leaves in round %d", i);
+		need(!madvise(f.mem->hva, NR_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+		expect_eq(observer_leaves(f.o, LEVEL_4K), 0, "leaves after round %d", i);
+	}
+	for (int i = 0; i < NR_TASKS; i++)
+		thread_join(threads[i], "another VM's vCPU");
 }
 
 #define REQUEST	.vm_types = VM_DEFAULT, .flags = CASE_ON_REQUEST
@@ -185,6 +273,7 @@ static const struct test_case cases[] = {
 	{ "on_request_overflow", "more events than the buffer holds", on_request_overflow,
 	  REQUEST, .observes = OBSERVE_MAPPING },
 	{ "on_request_splat", "something like a kernel warning", on_request_splat, REQUEST },
+	{ "on_request_written", "the same, but user space says so", on_request_written, REQUEST },
 
 	{ "killed_leaves_nothing", "a test killed by SIGKILL leaves no probe, instance or hugepage",
 	  killed_leaves_nothing, BENCH, .hugepages_2m = 2, .observes = OBSERVE_MAPPING },
@@ -192,9 +281,12 @@ static const struct test_case cases[] = {
 	  .hugepages_2m = 4, .observes = OBSERVE_MAPPING, .cpus = 2 },
 	{ "lost_events", "lost trace events make a case broken, not passed", lost_events, BENCH,
 	  .observes = OBSERVE_MAPPING },
-	{ "splat", "a kernel warning fails the case", splat, .vm_types = VM_DEFAULT,
-	  .flags = CASE_EXPECTS_SPLAT,
+	{ "many_tasks", "70 vCPUs of another VM map pages: each event of ours is seen",
+	  many_tasks, BENCH, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60 },
+	{ "splat", "a kernel warning fails the case", splat, BENCH,
 	  .changes = "writes a line to the kernel log" },
+	{ "written_splat", "what user space writes to the kernel log fails no case",
+	  written_splat, BENCH, .changes = "writes a line to the kernel log" },
 };
 
 TEST_MAIN("the bench itself: nothing left behind, nothing unnoticed", cases)

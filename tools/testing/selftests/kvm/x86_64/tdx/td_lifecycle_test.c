@@ -566,6 +566,37 @@ static void many_cycles(const struct test *t)
 	measure("seconds_each", (now() - start) / cycles);
 }
 
+/* --- WARN_ONCE, a second time in one boot ------------------------------------------------- */
+
+/* Runs finalize_without_vcpu as on a host of others, with or without --allow-host-wide. */
+static int run_on_host(const char *allow)
+{
+	pid_t child = fork();
+	int status;
+
+	need(child >= 0, "fork");
+	if (!child) {
+		int null = open("/dev/null", O_WRONLY);
+
+		unsetenv("KTS_TESTBED");
+		dup2(null, STDOUT_FILENO);
+		execl("/proc/self/exe", "td_lifecycle_test", "--case", "finalize_without_vcpu.tdx",
+		      allow, NULL);
+		_exit(127);
+	}
+	need(waitpid(child, &status, 0) == child && WIFEXITED(status), "running this program");
+	return WEXITSTATUS(status);
+}
+
+static void warns_again(const struct test *t)
+{
+	(void)t;
+	for (int i = 0; i < 2; i++)
+		expect_eq(run_on_host("--allow-host-wide"), 0, "exit code of run %d in this boot",
+			  i + 1);
+	expect_eq(run_on_host(NULL), 4, "exit code where the WARNING cannot come again (4: skipped)");
+}
+
 #define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX
 
@@ -621,6 +652,10 @@ static const struct test_case cases[] = {
 	{ "finalize_without_vcpu", "finalize without vCPU: EIO, the VM is dead",
 	  finalize_without_vcpu, .vm_types = VM_TDX, .boot = BOOT_TDX,
 	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print a WARNING" },
+
+	{ "warns_again", "a wanted WARN_ONCE comes in each run of a boot", warns_again,
+	  .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_EXPECTS_SPLAT,
+	  .changes = "makes the kernel print WARNINGs" },
 
 	{ "destroyed_vcpu_first", "closed at each stage: vCPU, guest_memfd, VM", destroyed,
 	  end_vcpu_first, OURS },

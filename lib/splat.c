@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which kernel messages are a complaint, where it ends, and whether it is about us. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "splat.h"
+#include "testcase.h"
+
+#define COMM_LEN	15	/* TASK_COMM_LEN - 1 */
+#define WARNING		"WARNING: "
+
+static bool contains_one(const char *text, const char *const *words, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (strstr(text, words[i]))
+			return true;
+	return false;
+}
+
+static bool starts(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+static bool begins_splat(const char *text)
+{
+	static const char *const marks[] = {
+		WARNING, "BUG: ", "kernel BUG at", "Oops", "KASAN: ",
+		"general protection fault", "UBSAN: ",
+	};
+
+	return contains_one(text, marks, ARRAY_SIZE(marks));
+}
+
+/*
+ * "kvm_intel: SEAMCALL TDH_MEM_PAGE_ADD failed: 0x...", "kvm_intel: tdh_mng_key_freeid()
+ * failed. HKID 33 is leaked.", "kvm_intel: TDH_VP_RD[...] failed 0x...": they come each
+ * time, unlike the WARN_ONCE beside them.
+ */
+static bool is_failed_seamcall(const char *text)
+{
+	static const char *const marks[] = { "SEAMCALL ", "TDH_", "HKID " };
+
+	return (starts(text, "kvm_intel: ") || starts(text, "virt/tdx: ")) &&
+	       strstr(text, " failed") && contains_one(text, marks, ARRAY_SIZE(marks));
+}
+
+/* Lines that name modules and tasks whatever the complaint is about. */
+static bool tells_nothing(const char *text)
+{
+	return starts(text, "Modules linked in:") || starts(text, "Hardware name:") ||
+	       starts(text, "CPU: ");
+}
+
+/* Is it about KVM, TDX, or the memory management below them? */
+static bool names_subject(const struct splat_scan *s)
+{
+	static const char *const subjects[] = { "kvm", "tdx", "seam", "gmem", " mm/", "/mm/" };
+
+	for (int i = 0; i < s->nr_lines; i++) {
+		/* "WARNING: file:line at function, CPU#1: comm/pid" */
+		char *text = strf("%.*s", (int)(strstr(s->lines[i], ", CPU#") ?
+						strstr(s->lines[i], ", CPU#") - s->lines[i] :
+						(long)strlen(s->lines[i])), s->lines[i]);
+		bool found = !tells_nothing(text) &&
+			     contains_one(text, subjects, ARRAY_SIZE(subjects));
+
+		free(text);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whose task met it: "..., CPU#1: comm/pid", before 6.17 "CPU: 1 ... Comm: comm
+ * Not tainted".  The empty string if no line tells.
+ */
+static void task_of(const struct splat_scan *s, char comm[COMM_LEN + 1])
+{
+	comm[0] = '\0';
+	for (int i = 0; i < s->nr_lines && !comm[0]; i++) {
+		const char *at = strstr(s->lines[i], ", CPU#");
+
+		if (at && (at = strstr(at, ": ")))
+			snprintf(comm, COMM_LEN + 1, "%.*s",
+				 (int)(strrchr(at, '/') ? strrchr(at, '/') - at - 2 : 0), at + 2);
+		else if ((at = strstr(s->lines[i], " Comm: ")))
+			snprintf(comm, COMM_LEN + 1, "%.*s",
+				 (int)strcspn(at + 7, " \t"), at + 7);
+	}
+}
+
+/* Kernel threads work for everybody. */
+static bool is_kernel_thread(const char *comm)
+{
+	static const char *const names[] = { "k", "swapper", "migration/", "rcu", "cpuhp/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (starts(comm, names[i]))
+			return true;
+	return false;
+}
+
+static bool is_ours(const struct splat_scan *s)
+{
+	char comm[COMM_LEN + 1];
+
+	if (s->all_ours || !strstr(s->lines[0], WARNING))
+		return true;
+	task_of(s, comm);
+	if (comm[0] && strncmp(comm, s->comm, COMM_LEN) && !is_kernel_thread(comm))
+		return false;
+	return names_subject(s);
+}
+
+void splat_end(struct splat_scan *s)
+{
+	bool ours;
+
+	if (!s->nr_lines)
+		return;
+	ours = is_ours(s);
+	ours ? s->ours++ : s->foreign++;
+	for (int i = 0; i < s->nr_lines; i++) {
+		diag("%s: %s", ours ? "kernel" : "kernel, not of this case", s->lines[i]);
+		free(s->lines[i]);
+	}
+	s->nr_lines = 0;
+}
+
+void splat_line(struct splat_scan *s, const char *text)
+{
+	if (!s->nr_lines && s->seamcalls && is_failed_seamcall(text)) {
+		diag("kernel: %s", text);
+		s->ours++;
+		return;
+	}
+	if (!s->nr_lines && !begins_splat(text))
+		return;
+	s->lines[s->nr_lines++] = strf("%s", text);
+	if (s->nr_lines == SPLAT_LINES || strstr(text, "---[ end trace"))
+		splat_end(s);
+}
