@@ -50,6 +50,14 @@ struct seamcall {
 struct seamcall *seamcalls(struct observer *o, size_t *nr);
 /* How many of them are of @leaf, whatever their status. */
 unsigned long seamcalls_of(struct observer *o, unsigned int leaf);
+/*
+ * How many did their work.  While vCPUs run, others may find the entry locked by
+ * them (TDX_OPERAND_BUSY), and KVM calls again: their number says nothing.
+ */
+unsigned long seamcalls_done(struct observer *o, unsigned int leaf);
+/* The same of a list. */
+unsigned long count_seamcalls(const struct seamcall *calls, size_t nr, unsigned int leaf,
+			      bool only_done);
 
 /* They are these, in this order, and no others: CALL_BLOCK(gpa), CALL_TRACK, ... */
 #define expect_seamcalls(o, ...)						\

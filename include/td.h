@@ -34,7 +34,10 @@ struct vm *td_vm(void);
  */
 struct kvm_tdx_init_vm *td_params(struct vm *vm);
 int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error);
-/* The same, which must succeed; frees @params. */
+/*
+ * The same, which must succeed; frees @params.  Waits a moment for an HKID or entropy;
+ * on a host of others, skips the case when they have all HKIDs.
+ */
 void td_init(struct vm *vm, struct kvm_tdx_init_vm *params);
 
 /* td_vm() and td_init() with td_params(). */

@@ -7,6 +7,8 @@
 #include "seamcall.h"
 #include "testcase.h"
 
+#define TDX_STATUS_ERROR	(1ULL << 63)	/* the call did nothing */
+
 /* Where the leaves that matter have their operands. */
 static const struct leaf {
 	unsigned int leaf;
@@ -103,16 +105,35 @@ struct seamcall *seamcalls(struct observer *o, size_t *nr)
 	return calls;
 }
 
-unsigned long seamcalls_of(struct observer *o, unsigned int leaf)
+unsigned long count_seamcalls(const struct seamcall *calls, size_t nr, unsigned int leaf,
+			      bool only_done)
 {
 	unsigned long count = 0;
-	size_t nr;
-	struct seamcall *calls = seamcalls(o, &nr);
 
 	for (size_t i = 0; i < nr; i++)
-		count += calls[i].leaf == leaf;
+		count += calls[i].leaf == leaf &&
+			 !(only_done && calls[i].status & TDX_STATUS_ERROR);
+	return count;
+}
+
+static unsigned long count_observed(struct observer *o, unsigned int leaf, bool only_done)
+{
+	size_t nr;
+	struct seamcall *calls = seamcalls(o, &nr);
+	unsigned long count = count_seamcalls(calls, nr, leaf, only_done);
+
 	free(calls);
 	return count;
+}
+
+unsigned long seamcalls_of(struct observer *o, unsigned int leaf)
+{
+	return count_observed(o, leaf, false);
+}
+
+unsigned long seamcalls_done(struct observer *o, unsigned int leaf)
+{
+	return count_observed(o, leaf, true);
 }
 
 static const char *call_text(const struct seamcall *calls, size_t nr, size_t at)

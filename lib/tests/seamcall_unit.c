@@ -52,9 +52,24 @@ static void others(const struct test *t)
 	expect_true(!seamcall_decode(25, 0x40000000, TDR, 0, &c, &tdr), "SEPT.RD changes nothing");
 }
 
+/* A vCPU that accepts the page holds its entry: KVM's first call is busy, the next adds it. */
+static void busy(const struct test *t)
+{
+	static const struct seamcall calls[] = {
+		{ .leaf = TDH_MEM_PAGE_AUG, .status = 0x8000020000000001 },
+		{ .leaf = TDH_MEM_PAGE_AUG }, { .leaf = TDH_MEM_TRACK },
+	};
+
+	(void)t;
+	expect_eq(count_seamcalls(calls, ARRAY_SIZE(calls), TDH_MEM_PAGE_AUG, false), 2, "calls");
+	expect_eq(count_seamcalls(calls, ARRAY_SIZE(calls), TDH_MEM_PAGE_AUG, true), 1,
+		  "calls that did their work");
+}
+
 static const struct test_case cases[] = {
 	{ "decode", "TDR, gpa, level and page", decode, .flags = CASE_PLAIN },
 	{ "keyid", "a page address with a KeyID", keyid, .flags = CASE_PLAIN },
+	{ "busy", "calls that met a locked entry", busy, .flags = CASE_PLAIN },
 	{ "others", "leaves that are of no interest", others, .flags = CASE_PLAIN },
 };
 

@@ -271,10 +271,11 @@ static void race(const struct test *t)
 		thread_join(threads[i], "a vCPU");
 	expect_eq(r[0].mine + r[1].mine, RACE_PAGES, "pages that one of them accepted");
 	expect_eq(r[0].others + r[1].others, RACE_PAGES, "pages that the other had accepted");
-	expect_eq(seamcalls_of(p.o, TDH_MEM_PAGE_AUG), RACE_PAGES, "pages that KVM added");
+	expect_eq(seamcalls_done(p.o, TDH_MEM_PAGE_AUG), RACE_PAGES, "pages that KVM added");
 	for (int i = 0; i < RACE_PAGES; i++)
 		expect_state(&p, PAGE(i), SEPT_MAPPED);
 	measure("busy", r[0].busy + r[1].busy);
+	measure("busy_adds", seamcalls_of(p.o, TDH_MEM_PAGE_AUG) - RACE_PAGES);
 }
 
 /* Accept the same page again and again, until told to stop. */
@@ -315,7 +316,7 @@ static void await_pages(struct payload *p, unsigned long pages)
 {
 	double deadline = now() + 5;
 
-	while (seamcalls_of(p->o, TDH_MEM_PAGE_AUG) < pages)
+	while (seamcalls_done(p->o, TDH_MEM_PAGE_AUG) < pages)
 		expect_true(now() < deadline, "page %lu is added", pages);
 }
 

@@ -326,11 +326,11 @@ static void holes(const struct test *t)
 	start_flood(&x, t);
 	for (unsigned long i = 0; i < HOLES; i++) {
 		mem_punch_hole(x.p.slot->gmem, i % FLOOD_PAGES * SZ_4K, SZ_4K);
-		while (seamcalls_of(x.p.o, TDH_MEM_PAGE_REMOVE) + 4 < i)
+		while (seamcalls_done(x.p.o, TDH_MEM_PAGE_REMOVE) + 4 < i)
 			expect_true(now() < deadline, "hole %lu meets a page", i);
 	}
 	flood_stop(&x);
-	added = seamcalls_of(x.p.o, TDH_MEM_PAGE_AUG);
+	added = seamcalls_done(x.p.o, TDH_MEM_PAGE_AUG);
 	expect_true(added >= HOLES / 2, "most holes were filled again (%lu pages added)", added);
 	measure("pages", added);
 }

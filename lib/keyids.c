@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* "tdx N" in misc.capacity and misc.current. */
+#include <stdio.h>
+#include <string.h>
+
+#include "keyids.h"
+#include "testcase.h"
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+/* The line "tdx N" of a file of the misc controller. */
+static long misc_value(const char *cgroups, const char *name)
+{
+	FILE *f = fopen(strf("%s/%s", cgroups, name), "re");
+	long value = -1;
+	char line[128];
+
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "tdx %ld", &value);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+struct keyids keyids_of(const char *cgroups)
+{
+	return (struct keyids){ .capacity = misc_value(cgroups, "misc.capacity"),
+				.used = misc_value(cgroups, "misc.current") };
+}
+
+struct keyids keyids(void)
+{
+	return keyids_of(CGROUPS);
+}
+
+const char *keyids_text(void)
+{
+	long capacity = keyids().capacity;
+
+	return capacity < 0 ? "all" : strf("all %ld", capacity);
+}
