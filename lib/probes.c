@@ -131,8 +131,8 @@ static struct source probe(const char *group, const struct probe_def *def)
 
 	return (struct source){
 		.type = def->type, .system = group, .name = name, .filter = def->filter,
-		/* 128: return probes of as many calls at once. */
-		.definition = strf("%s:%s/%s %s %s", def->kind == 'r' ? "r128" : "p", group,
+		/* Return probes of as many calls at once, those of the host's other VMs too. */
+		.definition = strf("%s:%s/%s %s %s", def->kind == 'r' ? "r1024" : "p", group,
 				   name, kernel_function(def->function), def->args),
 	};
 }

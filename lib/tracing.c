@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tracing instances and their probes: made, kept from case to case, removed. */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,11 +101,59 @@ struct tracefs_instance *tracing_instance(const char *name)
 	return instance;
 }
 
+static bool is_kernel_thread(int pid)
+{
+	char exe[8];
+
+	/* Whoever has an address space has this link, too. */
+	return readlink(strf("/proc/%d/exe", pid), exe, sizeof(exe)) < 0 && errno == ENOENT;
+}
+
+/* Process ids as the tracer knows them are ours, too: this is no PID namespace of a container. */
+static bool in_first_pid_namespace(void)
+{
+	char name[64] = "";
+
+	return readlink("/proc/self/ns/pid", name, sizeof(name) - 1) > 0 &&
+	       !strcmp(name, "pid:[4026531836]");	/* PROC_PID_INIT_INO */
+}
+
+/*
+ * Only the program, its cases, what they start, and kernel threads, which work for our
+ * VMs, too (reclaim, compaction, KVM's own): vCPUs of other VMs fault all the time, and
+ * would fill the buffers.
+ */
+static void leave_other_vms_out(struct tracing *t)
+{
+	char *pids = strf("%d %d 2", kept->owner, getpid());	/* 2: kthreadd, for new ones */
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!in_first_pid_namespace() || !proc)
+		return;
+	while ((entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);
+
+		if (pid > 2 && is_kernel_thread(pid)) {
+			char *more = strf("%s %d", pids, pid);
+
+			free(pids);
+			pids = more;
+		}
+	}
+	closedir(proc);
+	need(!tracefs_option_enable(t->instance, TRACEFS_OPTION_EVENT_FORK) &&
+	     tracefs_instance_file_write(t->instance, "set_event_pid", pids) >= 0,
+	     "tracing our own tasks only");
+	free(pids);
+}
+
 static void create(struct tracing *t)
 {
 	probes_attach(t->group, t->sources, t->nr_sources);
 
 	t->instance = tracing_instance(t->name);
+	leave_other_vms_out(t);
 	need(tracefs_instance_file_write(t->instance, "buffer_size_kb",
 					 strf("%d", BUFFER_KIB)) >= 0,
 	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
