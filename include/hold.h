@@ -44,7 +44,7 @@ const char *hold_missing(void);
 #define hold_arm(...)	hold_arm_((struct hold_args){ __VA_ARGS__ })
 struct hold *hold_arm_(struct hold_args args);
 
-/* Wait until a thread is held; the bench is broken if none comes by. */
+/* Wait until a thread is held; the case fails if none comes by within 5 s. */
 void hold_await(struct hold *h);
 void hold_release(struct hold *h);
 /* Calls of the function by this process so far. */
@@ -53,7 +53,7 @@ unsigned long hold_calls(struct hold *h);
 void hold_await_calls(struct hold *h, unsigned long nr, const char *what);
 /* When the last thread was let go, as now() tells time. */
 double hold_released(struct hold *h);
-/* Disarm.  The bench is broken if nobody was held, or was let go by the time limit. */
+/* Disarm.  The case fails if nobody was held; ERROR if one was let go by the time limit. */
 void hold_end(struct hold *h);
 
 #endif /* HOLD_H */

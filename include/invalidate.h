@@ -25,7 +25,7 @@ struct victim {
 };
 
 struct invalidation {
-	void (*act)(const struct victim *v);	/* done when it returns; else the bench is broken */
+	void (*act)(const struct victim *v);	/* done when it returns */
 	/*
 	 * The calling process calls this function on its way to mmu_lock, before it takes it;
 	 * NULL: a kernel thread takes it.

@@ -2,7 +2,7 @@
 /*
  * Trust Domains: the life of a TD in KVM's terms (Documentation/virt/kvm/
  * x86/intel-tdx.rst).  As in vm.h, functions that begin with __ return what
- * the kernel returned, the others must succeed, or the bench is broken.
+ * the kernel returned, the others must succeed, or the case fails.
  */
 #ifndef TD_H
 #define TD_H

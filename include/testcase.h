@@ -7,7 +7,7 @@
  * early, and they are never mixed up:
  *
  *   expect_*()   the thing under test did wrong        -> "not ok"
- *   need*()      the bench could not do its part       -> "not ok # ERROR"
+ *   need*()      the harness could not do its part     -> "not ok # ERROR"
  *   test_skip()  a prerequisite is missing             -> "ok # SKIP"
  *
  * All of them may be called by any thread of the case.  None of them returns.
@@ -158,7 +158,11 @@ void known_issue_kills(const char *id);
 /* printf into a buffer that lives until the process ends. */
 char *strf(const char *fmt, ...) PRINTF(1, 2);
 
-/* A part of the bench that must work: "not ok # ERROR", with errno. */
+/*
+ * A part of the harness that must work: "not ok # ERROR", with errno.  Never of
+ * what KVM, or memory management on KVM's pages, answers to a request that it
+ * has to grant: that is expect_ok().
+ */
 #define need(cond, ...)							\
 	do {								\
 		if (!(cond))						\

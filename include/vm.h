@@ -3,8 +3,7 @@
  * KVM objects as thin C on the ioctls (Documentation/virt/kvm/api.rst).
  *
  * Functions that begin with __ return what the kernel returned, with errno.
- * The others are set-up: when they fail the bench is broken, and the case
- * ends.  Objects live as long as the process of the case, which is how they
+ * The others ask for what KVM must do: the case fails when it does not.  Objects live as long as the process of the case, which is how they
  * are freed; fds are close-on-exec.
  */
 #ifndef VM_H

@@ -28,7 +28,8 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size);
 
 /*
  * Prefault [gpa, gpa + size) and return as soon as KVM waits for the page at
- * the hva of the first missing gfn: the window is open.
+ * the hva of the first missing gfn: the window is open.  The case fails if KVM
+ * does anything else.
  */
 void window_open(struct window *w, uint64_t gpa, uint64_t size);
 

@@ -39,15 +39,14 @@ void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t val
 
 	/* Let KVM finish the access before, if that was MMIO. */
 	vcpu->run->immediate_exit = 1;
-	errno = 0;
-	need(ioctl(vcpu->fd, KVM_RUN, NULL) && errno == EINTR, "KVM_RUN with immediate_exit");
+	expect_errno(ioctl(vcpu->fd, KVM_RUN, NULL), EINTR, "KVM_RUN with immediate_exit");
 	vcpu->run->immediate_exit = 0;
 
-	need(!ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	expect_ok(ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs.base = how == ACCESS_EXEC ? gpa : CODE_GPA + how * sizeof(code[0]);
 	sregs.ds.base = gpa;
-	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	expect_ok(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
 int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)

@@ -159,15 +159,15 @@ static void set_first_state(struct vcpu *vcpu, uint64_t cr3)
 	code.db = 0;
 	code.l = 1;
 	code.selector = 8;
-	need(!ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	expect_ok(ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
 	sregs.cr0 = 0x80010021;		/* PG, WP, NE, PE */
 	sregs.cr3 = cr3;
 	sregs.cr4 = 0x20;		/* PAE */
 	sregs.efer = 0xd00;		/* NX, LMA, LME */
-	need(!ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	need(!ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	expect_ok(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
 static void create_vcpus(struct payload *p, const struct payload_wish *wish, bool is_td)
@@ -254,7 +254,8 @@ void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector)
 		.address_lo = 0xfee00000 | id << 12, .data = vector,
 	};
 
-	need(ioctl(p->vm->fd, KVM_SIGNAL_MSI, &msi) > 0, "KVM_SIGNAL_MSI to x2APIC ID %u", id);
+	expect_eq(ioctl(p->vm->fd, KVM_SIGNAL_MSI, &msi), 1,
+		  "vCPUs that KVM_SIGNAL_MSI to x2APIC ID %u reaches", id);
 }
 
 /* --- running ---------------------------------------------------------------- */

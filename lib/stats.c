@@ -43,7 +43,7 @@ static uint64_t stat_of(int fd, const char *name)
 	int stats_fd = ioctl(fd, KVM_GET_STATS_FD, NULL);
 	uint64_t value;
 
-	need(stats_fd >= 0, "KVM_GET_STATS_FD");
+	expect_ok(stats_fd, "KVM_GET_STATS_FD");
 	value = read_stat(stats_fd, name);
 	close(stats_fd);
 	return value;

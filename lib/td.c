@@ -54,7 +54,7 @@ static struct kvm_cpuid2 *supported_cpuid(void)
 
 	cpuid = calloc(1, sizeof(*cpuid) + MAX_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
 	cpuid->nent = MAX_CPUID_ENTRIES;
-	need(!ioctl(kvm_dev(), KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
+	expect_ok(ioctl(kvm_dev(), KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
 	return cpuid;
 }
 
@@ -84,7 +84,7 @@ struct kvm_tdx_init_vm *td_params(struct vm *vm)
 	struct kvm_cpuid2 *supported = supported_cpuid();
 	struct kvm_tdx_init_vm *params;
 
-	need(!__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
+	expect_ok(__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
 	params = calloc(1, sizeof(*params) +
 			   MAX_CPUID_ENTRIES * sizeof(params->cpuid.entries[0]));
 	params->attributes = caps->supported_attrs & (1ULL << 28);	/* SEPT_VE_DISABLE */
@@ -124,7 +124,7 @@ void td_init(struct vm *vm, struct kvm_tdx_init_vm *params)
 		test_skip("%s HKIDs of this host are in use: end other TDs", keyids_text());
 	if (ret && errno == EBUSY && !in_testbed())
 		test_skip("the misc cgroup of this process allows no more HKIDs (\"tdx\" in misc.max): raise it, or end other TDs");
-	need(!ret, "KVM_TDX_INIT_VM (hw_error 0x%llx)", (unsigned long long)hw_error);
+	expect_ok(ret, "KVM_TDX_INIT_VM (hw_error 0x%llx)", (unsigned long long)hw_error);
 	free(params);
 }
 
@@ -149,7 +149,8 @@ void td_vcpu_set_cpuid(struct vcpu *vcpu)
 	struct kvm_cpuid2 *cpuid = supported_cpuid();
 
 	drop_kvm_features(cpuid);
-	need(!ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u", vcpu->id);
+	expect_ok(ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u",
+		  vcpu->id);
 	free(cpuid);
 }
 
@@ -170,7 +171,7 @@ struct vcpu *td_vcpu(struct vm *vm)
 {
 	struct vcpu *vcpu = td_vcpu_create(vm);
 
-	need(!__td_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU of vCPU %u", vcpu->id);
+	expect_ok(__td_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU of vCPU %u", vcpu->id);
 	return vcpu;
 }
 
@@ -186,9 +187,9 @@ void td_add(struct vcpu *vcpu, const void *source, uint64_t gpa, uint64_t nr_pag
 		.source_addr = (uintptr_t)source, .gpa = gpa, .nr_pages = nr_pages,
 	};
 
-	need(!__td_add(vcpu, &region, flags),
-	     "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx (%llu of %llu pages left)",
-	     region.gpa, region.nr_pages, (unsigned long long)nr_pages);
+	expect_ok(__td_add(vcpu, &region, flags),
+		  "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx (%llu of %llu pages left)",
+		  region.gpa, region.nr_pages, (unsigned long long)nr_pages);
 }
 
 int __td_finalize(struct vm *vm, uint64_t *hw_error)
@@ -200,8 +201,8 @@ void td_finalize(struct vm *vm)
 {
 	uint64_t hw_error;
 
-	need(!__td_finalize(vm, &hw_error), "KVM_TDX_FINALIZE_VM (hw_error 0x%llx)",
-	     (unsigned long long)hw_error);
+	expect_ok(__td_finalize(vm, &hw_error), "KVM_TDX_FINALIZE_VM (hw_error 0x%llx)",
+		  (unsigned long long)hw_error);
 }
 
 struct slot *td_slot_add(struct vm *vm, uint64_t gpa, uint64_t size)

@@ -78,7 +78,7 @@ struct vm *vm_create(unsigned int type)
 
 	vm->type = type;
 	vm->fd = ioctl(kvm_dev(), KVM_CREATE_VM, type);
-	need(vm->fd >= 0, "KVM_CREATE_VM of type %u", type);
+	expect_ok(vm->fd, "KVM_CREATE_VM of type %u", type);
 	return vm;
 }
 
@@ -96,7 +96,7 @@ void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0)
 {
 	struct kvm_enable_cap enable = { .cap = cap, .args = { arg0 } };
 
-	need(!__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
+	expect_ok(__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
 }
 
 struct vcpu *__vcpu_create(struct vm *vm, uint32_t id)
@@ -113,7 +113,7 @@ struct vcpu *__vcpu_create(struct vm *vm, uint32_t id)
 	vcpu->run_size = ioctl(kvm_dev(), KVM_GET_VCPU_MMAP_SIZE, 0);
 	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 vcpu->fd, 0);
-	need(vcpu->run != MAP_FAILED, "mmap of kvm_run");
+	expect_ok(vcpu->run == MAP_FAILED ? -1 : 0, "mmap of kvm_run");
 	return vcpu;
 }
 
@@ -121,7 +121,7 @@ struct vcpu *vcpu_create(struct vm *vm)
 {
 	struct vcpu *vcpu = __vcpu_create(vm, vm->nr_vcpus);
 
-	need(vcpu, "KVM_CREATE_VCPU %u", vm->nr_vcpus);
+	expect_ok(vcpu ? 0 : -1, "KVM_CREATE_VCPU %u", vm->nr_vcpus);
 	vm->nr_vcpus++;
 	return vcpu;
 }
@@ -175,8 +175,8 @@ static struct slot *slot_new(struct vm *vm, uint64_t gpa, uint64_t size,
 
 static struct slot *slot_commit(struct slot *slot)
 {
-	need(!__slot_set(slot), "KVM_SET_USER_MEMORY_REGION2 of slot %u at gpa 0x%llx",
-	     slot->id, (unsigned long long)slot->gpa);
+	expect_ok(__slot_set(slot), "KVM_SET_USER_MEMORY_REGION2 of slot %u at gpa 0x%llx",
+		  slot->id, (unsigned long long)slot->gpa);
 	return slot;
 }
 
@@ -222,8 +222,8 @@ int __slot_delete(const struct slot *slot)
 
 void slot_delete(const struct slot *slot)
 {
-	need(!__slot_delete(slot), "deletion of slot %u at gpa 0x%llx", slot->id,
-	     (unsigned long long)slot->gpa);
+	expect_ok(__slot_delete(slot), "deletion of slot %u at gpa 0x%llx", slot->id,
+		  (unsigned long long)slot->gpa);
 }
 
 void slot_set_flags(struct slot *slot, uint32_t flags)
@@ -246,16 +246,16 @@ int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
 
 void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	need(!__vm_set_attributes(vm, gpa, size, KVM_MEMORY_ATTRIBUTE_PRIVATE),
-	     "setting [0x%llx, +0x%llx) private", (unsigned long long)gpa,
-	     (unsigned long long)size);
+	expect_ok(__vm_set_attributes(vm, gpa, size, KVM_MEMORY_ATTRIBUTE_PRIVATE),
+		  "setting [0x%llx, +0x%llx) private", (unsigned long long)gpa,
+		  (unsigned long long)size);
 }
 
 void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	need(!__vm_set_attributes(vm, gpa, size, 0),
-	     "setting [0x%llx, +0x%llx) shared", (unsigned long long)gpa,
-	     (unsigned long long)size);
+	expect_ok(__vm_set_attributes(vm, gpa, size, 0),
+		  "setting [0x%llx, +0x%llx) shared", (unsigned long long)gpa,
+		  (unsigned long long)size);
 }
 
 /* --- prefault --------------------------------------------------------------- */

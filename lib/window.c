@@ -17,6 +17,8 @@
 struct window {
 	struct vcpu *vcpu;
 	struct late late;
+	void *memory;			/* whose pages are missing, @size bytes */
+	size_t size;
 	void *hva;			/* KVM waits for the page here */
 	pthread_t pthread;
 	pid_t tid;
@@ -48,6 +50,8 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
 	eventfd_t one;
 
 	w->vcpu = vcpu;
+	w->memory = hva;
+	w->size = size;
 	w->late = late_create(hva, size);
 	w->go = eventfd(0, EFD_CLOEXEC);
 	w->done = eventfd(0, EFD_CLOEXEC);
@@ -57,20 +61,21 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
 	return w;
 }
 
-/* Wait for KVM to ask for a missing page. */
+/* Wait for KVM to ask for a missing page: what it does instead is its failure. */
 static void await_fault(struct window *w)
 {
 	struct pollfd pfd[2] = { { .fd = w->late.fd, .events = POLLIN },
 				 { .fd = w->done, .events = POLLIN } };
 	int n = poll(pfd, 2, OPEN_LIMIT_S * 1000);
 
-	errno = ETIMEDOUT;
-	need(n > 0, "KVM did not touch the missing page within %.0f s", OPEN_LIMIT_S);
-	if (!(pfd[0].revents & POLLIN)) {
-		errno = w->err;
-		need(false, "the prefault ended (%d) without touching the missing page",
-		     w->ret);
-	}
+	if (n < 1 || !(pfd[0].revents & POLLIN))
+		test_failed(__FILE__, __LINE__,
+			    strf("KVM_PRE_FAULT_MEMORY at gpa 0x%llx, whose page is missing",
+				 w->range.gpa),
+			    strf("KVM waits for a page of hva %p, 0x%zx bytes", w->memory, w->size),
+			    n < 1 ? strf("it neither waits nor ends for %.0f s", OPEN_LIMIT_S) :
+			    strf("it ended: %s, 0x%llx bytes left",
+				 errno_text(w->ret ? w->err : 0), w->range.size));
 	w->hva = late_asked(&w->late, 0);
 }
 

@@ -25,14 +25,15 @@ from mutants.hunt import Hunt, shard, summary
 from mutants.lab import Lab
 from mutants.mutant import Mutant
 from mutants.trial import Kill
-from mutants.verdict import BROKEN_BENCH, KILLED, SURVIVED, Verdict
+from mutants.verdict import GAP, KILLED, SURVIVED, UNRELIABLE, Verdict
 
 ROOT = Path(__file__).parent.parent
 KILLS = Path(__file__).parent / "killers.json"
 EPILOG = """\
 exit status:
   0 every mutant that can be killed was            3 the bench broke
-  1 one survived, or an equivalent one was killed  5 the kernel without a mutant does not build
+  1 one survived, or showed itself only as ERROR   5 the kernel without a mutant does not build
+    of a case, or an equivalent one was killed
   2 wrong usage
 """
 
@@ -135,7 +136,7 @@ def execute(arguments: argparse.Namespace) -> int:
                   lab.unreliable([verdict.kill for verdict in verdicts if verdict.kill])}
     for verdict in verdicts:
         if verdict.kill and (verdict.kill.test, verdict.kill.case) in unreliable:
-            verdict.verdict = BROKEN_BENCH
+            verdict.verdict = UNRELIABLE
             verdict.detail = f"{verdict.kill.name} fails without the mutant, too"
     if arguments.remember:
         kills |= {verdict.id: verdict.kill for verdict in verdicts
@@ -154,9 +155,11 @@ def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],
         verdict = by_id.get(mutant.id)
         if verdict and verdict.verdict != KILLED and mutant.status == "killable":
             say(f"{verdict.verdict}: {mutant.id} {mutant.title}")
+        for text in verdict.broken if verdict else ():
+            say(f"ERROR with {mutant.id}, where the kernel failed: {text}")
     say(f"{summary(mutants, verdicts)}\nreport: {arguments.out / 'mutants.html'}")
     killable = {mutant.id for mutant in mutants if mutant.status == "killable"}
-    if any(verdict.verdict == (SURVIVED if verdict.id in killable else KILLED)
+    if any(verdict.verdict in ((SURVIVED, GAP) if verdict.id in killable else (KILLED,))
            for verdict in verdicts):
         return 1
     return 0 if all(verdict.verdict in (KILLED, SURVIVED) for verdict in verdicts) else EXIT_BENCH

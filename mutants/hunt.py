@@ -12,7 +12,7 @@ from typing import Protocol
 from testbed.upstream import FINE
 
 from mutants.mutant import Mutant
-from mutants.verdict import KILLED, Verdict
+from mutants.verdict import GAP, KILLED, Verdict
 
 
 class Judge(Protocol):
@@ -104,6 +104,8 @@ def line(mutant: Mutant, verdict: Verdict) -> str:
         text += f" by {verdict.kill.name}{how}"
     elif mutant.status == "equivalent":
         text += " (equivalent)"
+    if verdict.broken:
+        text += f"; {len(verdict.broken)} ERROR, {verdict.broken[0]}"
     if verdict.detail:
         text += f": {verdict.detail.splitlines()[-1].strip()}"
     if verdict.upstream:
@@ -118,6 +120,8 @@ def summary(mutants: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
     tried = [mutant for mutant in mutants if mutant.id in by_id and mutant.status == "killable"]
     killed = [mutant for mutant in tried if by_id[mutant.id].verdict == KILLED]
     text = f"killed {len(killed)} of {len(tried)}"
+    if gaps := [mutant.id for mutant in tried if by_id[mutant.id].verdict == GAP]:
+        text += f", gaps (ERROR for FAIL): {', '.join(gaps)}"
     compared = [mutant for mutant in tried
                 if mutant.vm == ("tdx",) or by_id[mutant.id].upstream is not None]
     if any(verdict.upstream is not None for verdict in verdicts):

@@ -27,7 +27,7 @@ from mutants.mutant import DoesNotApply, Mutant
 from mutants.tree import BrokenBuild, Tree
 from mutants.trial import Kill
 from mutants.verdict import (
-    BROKEN_BENCH, BROKEN_BUILD, DOES_NOT_APPLY, KILLED, SURVIVED, Store, Verdict,
+    BROKEN_BUILD, DOES_NOT_APPLY, GAP, KILLED, SURVIVED, Store, Verdict,
 )
 
 SEED = 1    # a verdict should not depend on luck
@@ -118,7 +118,7 @@ class Lab:
         result = trial.run(host, trial.plan(mutant, cases, self._kills), folder)
         if not result.kill and not whole:
             return None
-        word = KILLED if result.kill else BROKEN_BENCH if result.broken else SURVIVED
+        word = KILLED if result.kill else GAP if result.broken else SURVIVED
         return Verdict(mutant.id, word, result.kill, seconds=result.seconds, cases=result.cases,
                        broken=list(result.broken))
 

@@ -13,7 +13,8 @@ from mutants.trial import Kill
 KILLED = "killed"
 SURVIVED = "survived"
 BROKEN_BUILD = "broken build"
-BROKEN_BENCH = "broken bench"       # cases that could not be judged, and none that failed
+GAP = "gap"                         # no case failed, but some ended as ERROR
+UNRELIABLE = "unreliable"           # what killed it fails on the kernel without a mutant, too
 DOES_NOT_APPLY = "does not apply"
 
 
@@ -26,6 +27,7 @@ class Verdict:
     build_seconds: float = 0.0
     seconds: float = 0.0            # from the first boot to the verdict
     cases: int = 0                  # that passed
+    # Cases that ended as ERROR: each took the mutant's doing for a broken harness.
     broken: list[str] = field(default_factory=list)
     tests: str = ""                 # the programs that it rests on
     # Of each of the kernel's own selftests; None: they were not asked for.

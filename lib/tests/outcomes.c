@@ -19,6 +19,8 @@
 #include "testcase.h"
 #include "thread.h"
 #include "undo.h"
+#include "vm.h"
+#include "window.h"
 
 static void __attribute__((noreturn)) wait_for_ever(void)
 {
@@ -63,6 +65,38 @@ static void fails_ok(const struct test *t)
 {
 	(void)t;
 	expect_ok(close(-1), "close");
+}
+
+/* What is no KVM refuses all that KVM has to grant, with ENOTTY. */
+static struct vm no_kvm(void)
+{
+	return (struct vm){ .fd = open("/dev/null", O_RDWR | O_CLOEXEC) };
+}
+
+static void kvm_refuses_slot(const struct test *t)
+{
+	struct vm vm = no_kvm();
+
+	(void)t;
+	slot_add(&vm, 4 * SZ_1G, mem_create(MEM_ANON, SZ_4K, NULL));
+}
+
+static void kvm_refuses_attributes(const struct test *t)
+{
+	struct vm vm = no_kvm();
+
+	(void)t;
+	vm_set_private(&vm, 4 * SZ_1G, SZ_4K);
+}
+
+static void window_does_not_open(const struct test *t)
+{
+	struct vm vm = no_kvm();
+	struct vcpu vcpu = { .fd = vm.fd, .vm = &vm };
+	struct window *w = window_create(&vcpu, mem_create(MEM_ANON, SZ_4K, NULL)->hva, SZ_4K);
+
+	(void)t;
+	window_open(w, 4 * SZ_1G, SZ_4K);
 }
 
 static void expectations_hold(const struct test *t)
@@ -368,6 +402,9 @@ static const struct test_case cases[] = {
 	PLAIN(fails_true, "A condition does not hold"),
 	PLAIN(fails_errno, "The wrong error"),
 	PLAIN(fails_ok, "An error instead of success"),
+	PLAIN(kvm_refuses_slot, "A memslot is refused"),
+	PLAIN(kvm_refuses_attributes, "Memory attributes are refused"),
+	PLAIN(window_does_not_open, "A prefault ends, where it should wait for its page"),
 	PLAIN(expectations_hold, "All expectations hold"),
 	PLAIN(breaks, "The bench breaks"),
 	PLAIN(skips, "Something is missing"),

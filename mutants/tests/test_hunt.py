@@ -13,7 +13,7 @@ from mutants import cli, hunt, report
 from mutants.hunt import Hunt, shard, summary
 from mutants.mutant import Edit, Mutant
 from mutants.trial import Kill
-from mutants.verdict import BROKEN_BUILD, KILLED, SURVIVED, Store, Verdict
+from mutants.verdict import BROKEN_BUILD, GAP, KILLED, SURVIVED, Store, Verdict
 from testbed.errors import BenchError, UsageError
 
 KILL = Kill("a_test", "x", "default", "fail", "expected 1, seen 2")
@@ -124,6 +124,24 @@ class ReportTest(unittest.TestCase):
 
     def test_killed_equivalent_is_said(self) -> None:
         self.assertIn("of which KILLED: M4", summary(self.mutants, [Verdict("M4", KILLED, KILL)]))
+
+    def test_error_is_a_gap(self) -> None:
+        """No kill, no broken harness: the run fails, and names mutant and case."""
+        gap = Verdict("M2", GAP, broken=["a_test:y: the window"])
+        self.assertIn("killed 1 of 2, gaps (ERROR for FAIL): M2",
+                      summary(self.mutants, [self.verdicts[0], gap]))
+        self.assertIn("M2 gap; 1 ERROR, a_test:y: the window", hunt.line(self.mutants[1], gap))
+        with tempfile.TemporaryDirectory() as name, mock.patch("mutants.cli.say") as say:
+            arguments = cli.parser().parse_args(["--out", name])
+            code = cli.finish(arguments, self.mutants, [self.verdicts[0], gap], "Linux")
+        self.assertEqual(code, 1)
+        self.assertIn(mock.call("ERROR with M2, where the kernel failed: a_test:y: the window"),
+                      say.mock_calls)
+
+    def test_error_beside_a_kill_is_said(self) -> None:
+        verdict = Verdict("M1", KILLED, KILL, broken=["a_test:y: the window"])
+        self.assertIn("killed by a_test:x; 1 ERROR, a_test:y: the window",
+                      hunt.line(self.mutants[0], verdict))
 
     def test_line(self) -> None:
         broken = Verdict("M1", BROKEN_BUILD, detail="make\n  mmu.c:1: error")

@@ -168,9 +168,9 @@ static void gmem_source(struct subject *s)
 	if (!(vm_check_cap(s->vm, KVM_CAP_GUEST_MEMFD_FLAGS) & GUEST_MEMFD_FLAG_MMAP))
 		test_skip("this kernel has no guest_memfd that can be mapped (6.18 or newer)");
 	gmem.fd = ioctl(s->vm->fd, KVM_CREATE_GUEST_MEMFD, &args);
-	need(gmem.fd >= 0, "KVM_CREATE_GUEST_MEMFD with GUEST_MEMFD_FLAG_MMAP");
+	expect_ok(gmem.fd, "KVM_CREATE_GUEST_MEMFD with GUEST_MEMFD_FLAG_MMAP");
 	hva = mmap(NULL, SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, gmem.fd, 0);
-	need(hva != MAP_FAILED, "mmap of a guest_memfd");
+	expect_ok(hva == MAP_FAILED ? -1 : 0, "mmap of a guest_memfd");
 	slot_delete(s->slot);
 	slot_add_gmem(s->vm, GPA, s->slot->mem, &gmem);
 	s->region.source_addr = (uintptr_t)hva;
@@ -515,7 +515,8 @@ static struct waiting *wait_at(const struct test *t, unsigned int page, bool two
 	w->content = memcpy(aligned_alloc(SZ_4K, SZ_4K), hva, SZ_4K);
 	w->late = late_create(hva, SZ_4K);
 	w->thread = thread_start(add_subject, &w->s);
-	need(late_asked(&w->late, LIMIT_S) == hva, "KVM to ask for page %u of the source", page);
+	expect_true(late_asked(&w->late, LIMIT_S) == hva, "KVM asks for page %u of the source, hva %p",
+		    page, hva);
 	return w;
 }
 
@@ -626,8 +627,8 @@ static void soft_offline(uint8_t *hva)
 
 	if (madvise(hva, SZ_4K, MADV_SOFT_OFFLINE) && errno == EINVAL)
 		test_skip("needs MADV_SOFT_OFFLINE (CONFIG_MEMORY_FAILURE)");
-	need(pfn_of(hva) != pfn, "the page at %p to move away from pfn 0x%llx", hva,
-	     (unsigned long long)pfn);
+	expect_true(pfn_of(hva) != pfn, "the page at %p moves away from pfn 0x%llx", hva,
+		    (unsigned long long)pfn);
 }
 
 static void source_moves(const struct test *t)
@@ -933,7 +934,7 @@ static void delete(struct td *td) { slot_delete(td->slot); }
 static void close_fd(struct td *td) { close(td->slot->gmem->fd); }
 static void nothing(struct td *td) { (void)td; }
 static void private_again(struct td *td) { vm_set_private(td->vm, GPA, SLOT_SIZE); }
-static void slot_again(struct td *td) { need(!__slot_set(td->slot), "the slot again"); }
+static void slot_again(struct td *td) { expect_ok(__slot_set(td->slot), "the slot again"); }
 
 /* guest_memfd keeps the page in all of them but the hole, and up to 6.19 none is taken twice. */
 static const struct change
@@ -994,7 +995,7 @@ static void failed_add_is_cleared(const struct test *t)
 	for (unsigned int i = 0; i < FAILED_PAGES; i++) {
 		struct thread *thread = start_add(&part, &s, s.vcpu, i, 1);
 
-		need(late_asked(&late, LIMIT_S), "KVM to ask for page %u of the source", i);
+		expect_true(late_asked(&late, LIMIT_S), "KVM asks for page %u of the source", i);
 		send_signal(thread);
 		late_supply(&late, s.source + i * SZ_4K, NULL);
 		expect_errno(thread_join(thread, "KVM_TDX_INIT_MEM_REGION"), EINTR,

@@ -93,7 +93,8 @@ static bool is_gmem(const struct world *w, int mem)
 static void world_vm(struct world *w)
 {
 	if (is_td(w) && softtdx_present())	/* the one before takes its time to go */
-		need(softtdx_settled(&(struct softtdx_state){ 0 }).tds == 0, "the TD before to go");
+		expect_eq(softtdx_settled(&(struct softtdx_state){ 0 }).tds, 0,
+			  "TDs left after the one before was closed");
 	w->vm = is_td(w) ? td_create() : vm_create(w->config->vm_type);
 	w->mrtd = mrtd_new();
 	for (int i = 0; i < w->config->nr_mems; i++)
@@ -201,7 +202,7 @@ static int vcpu_op(struct world *w, const struct model_op *op)
 		return -1;
 	if (is_td(w)) {
 		td_vcpu_set_cpuid(vcpu);
-		need(!__td_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU of vCPU %d", op->id);
+		expect_ok(__td_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU of vCPU %d", op->id);
 	}
 	w->vcpus[op->id] = vcpu;
 	return 0;
@@ -629,12 +630,16 @@ static int bind_gmem(struct vm *vm, struct mem *gmem, uint32_t id, uint64_t offs
 
 static int gmem_taken_error(struct vm *vm, struct mem *gmem)
 {
+	int error;
+
 	if (!gmem)
 		return 0;
-	need(!bind_gmem(vm, gmem, 0, 0), "a slot of guest_memfd");
-	need(bind_gmem(vm, gmem, 1, 0) && (errno == EEXIST || errno == EINVAL),
-	     "another slot on the same guest_memfd to be refused");
-	return errno;
+	expect_ok(bind_gmem(vm, gmem, 0, 0), "a slot of guest_memfd");
+	error = bind_gmem(vm, gmem, 1, 0) ? errno : 0;
+	expect_true(error == EEXIST || error == EINVAL,
+		    "another slot on the same guest_memfd is refused, with EEXIST or EINVAL (seen: %s)",
+		    errno_text(error));
+	return error;
 }
 
 static bool taken_vcpu_first(void)
@@ -645,7 +650,7 @@ static bool taken_vcpu_first(void)
 
 	td_finalize(vm);
 	ret = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
-	need(ret < 0, "a second vCPU 0 to be refused");
+	expect_true(ret < 0, "a second vCPU 0 is refused");
 	ret = errno;
 	vcpu_close(vcpu);
 	vm_close(vm);

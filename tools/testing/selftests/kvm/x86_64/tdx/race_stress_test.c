@@ -178,9 +178,9 @@ static void flip(struct worker *w)
 	bool private = random_below(&w->rng, 2);
 	unsigned long begin = tick(w);
 
-	need(!__vm_set_attributes(s->vm, GPA + r.first * SZ_4K, r.nr * SZ_4K,
-				  private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
-	     "KVM_SET_MEMORY_ATTRIBUTES");
+	expect_ok(__vm_set_attributes(s->vm, GPA + r.first * SZ_4K, r.nr * SZ_4K,
+				      private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
+		  "KVM_SET_MEMORY_ATTRIBUTES");
 	for (uint64_t i = r.first; i < r.first + r.nr; i++)
 		s->private[i] = private;
 	takes_away(w, r, begin, false);
@@ -208,11 +208,11 @@ static void replace(struct worker *w)
 	struct range r = { s->gfns / 2, s->gfns / 2 };
 	unsigned long begin = tick(w);
 
-	need(!__slot_set(&none), "deletion of the upper slot");
+	expect_ok(__slot_set(&none), "deletion of the upper slot");
 	takes_away(w, r, begin, true);
 	s->upper_gone = true;
 	await_prefaults(s);
-	need(!__slot_set(&s->slots[1]), "the upper slot again");
+	expect_ok(__slot_set(&s->slots[1]), "the upper slot again");
 	s->upper_gone = false;
 }
 
@@ -256,7 +256,7 @@ static void add_slot(struct stress *s, int half)
 		.flags = s->gmem ? KVM_MEM_GUEST_MEMFD : 0,
 		.gmem = s->gmem, .gmem_offset = half * size,
 	};
-	need(!__slot_set(&s->slots[half]), "slot %d", half);
+	expect_ok(__slot_set(&s->slots[half]), "slot %d", half);
 }
 
 static struct vcpu *new_vcpu(struct stress *s)
@@ -465,7 +465,8 @@ static void slot_made_in_window(const struct test *t)
 
 	hold_await(h);
 	maker = thread_start(set_slot, &slot);		/* it waits for the first vCPU */
-	need(tid_sleeps_in(thread_tid(maker), "synchronize_srcu", 5), "the slot to be visible");
+	expect_true(tid_sleeps_in(thread_tid(maker), "synchronize_srcu", 5),
+		    "KVM_SET_USER_MEMORY_REGION waits for the prefault, with the slot visible");
 	prefault(second, GPA, SZ_4K);
 	hold_release(h);
 	prefault_end(map);

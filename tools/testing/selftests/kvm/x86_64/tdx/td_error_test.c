@@ -108,7 +108,7 @@ static struct subject subject(const struct test *t, enum op op)
 	s.td.vcpu = td_vcpu_create(s.td.vm);
 	if (op == INIT_VCPU)
 		return s;
-	need(!__td_vcpu_init(s.td.vcpu, 0), "KVM_TDX_INIT_VCPU");
+	expect_ok(__td_vcpu_init(s.td.vcpu, 0), "KVM_TDX_INIT_VCPU");
 	s.td.slot = td_slot_add(s.td.vm, GPA, SLOT_SIZE);
 	if (op == ADD || op == PREFAULT || op == PUNCH)
 		s.td.o = observe(s.td.vm, t->tc->observes);
@@ -232,7 +232,7 @@ static void expect_alive(struct subject *s, const struct fault *f, const struct 
 	if (f->op == INIT_VM)
 		s->td.vcpu = td_vcpu_create(s->td.vm);
 	if (f->op <= INIT_VM)
-		need(!__td_vcpu_init(s->td.vcpu, 0), "KVM_TDX_INIT_VCPU");
+		expect_ok(__td_vcpu_init(s->td.vcpu, 0), "KVM_TDX_INIT_VCPU");
 	if (f->op <= INIT_VCPU)
 		s->td.slot = td_slot_add(s->td.vm, GPA, SLOT_SIZE);
 	if (!s->final && f->op != FINALIZE)
@@ -473,7 +473,7 @@ static int listen_to(void *arg)
 	struct talk *talk = arg;
 
 	while (!__atomic_load_n(&talk->stop, __ATOMIC_RELAXED) && talk->nr < MAX_EXITS) {
-		need(!__payload_run(talk->vcpu), "KVM_RUN");
+		expect_ok(__payload_run(talk->vcpu), "KVM_RUN");
 		talk->exits[talk->nr] = now();
 		__atomic_store_n(&talk->nr, talk->nr + 1, __ATOMIC_RELEASE);
 	}

@@ -89,7 +89,7 @@ static void added(const struct test *t)
 
 	td_finalize(td.vm);
 	slot_delete(td.slot);
-	need(!__slot_set(td.slot), "the slot again");
+	expect_ok(__slot_set(td.slot), "the slot again");
 	prefault(td.vcpu, gpa, p->nr * SZ_4K);
 	expect_gmem_pages(&td, gpa, p->nr);
 	expect_pfns(&td, gpa, p->nr, pfns);
@@ -123,14 +123,14 @@ static void slot_offset(const struct test *t)
 			     .mem = mem_create(MEM_ANON, 2 * PAGES * SZ_4K, NULL) };
 	uint64_t pfns[2 * PAGES];
 
-	need(!__slot_set(&slot), "a slot of all of the file");
+	expect_ok(__slot_set(&slot), "a slot of all of the file");
 	vm_set_private(td.vm, GPA, slot.size);
 	prefault(td.vcpu, GPA, slot.size);
 	mapped_pfns(&td, GPA, 2 * PAGES, pfns);
 	slot_delete(&slot);
 
 	slot.gmem_offset = slot.size = PAGES * SZ_4K;
-	need(!__slot_set(&slot), "a slot of the second half of the file");
+	expect_ok(__slot_set(&slot), "a slot of the second half of the file");
 	prefault(td.vcpu, GPA, slot.size);
 	expect_pfns(&td, GPA, PAGES, pfns + PAGES);
 	expect_own_pages(&td, GPA, PAGES, SEPT_PENDING);

@@ -100,7 +100,7 @@ static void destroy_and_wait(struct td *td)
 
 	destroy(td);
 	while (!root_was_asked_for(td, root))
-		need(now() < deadline, "the TD is destroyed");
+		expect_true(now() < deadline, "the TD is destroyed within 5 s");
 }
 
 /* Destroy the TD: pages that were given back are freed, others are not. Returns these. */
@@ -164,8 +164,9 @@ static int nth_of_table(const struct test *t)
 		if (calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == table)
 			return nth;
 	}
-	need(false, "a table that was given back");
-	return 0;
+	test_failed(__FILE__, __LINE__, "the page table of a TD that was destroyed",
+		    strf("TDH.PHYMEM.PAGE.RECLAIM of pfn 0x%llx", (unsigned long long)table),
+		    strf("%d reclaims, none of it", nth));
 }
 
 static void kept(const struct test *t)
