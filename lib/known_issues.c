@@ -9,12 +9,14 @@
 #include "testcase.h"
 
 static const struct known_issue issues[] = {
-	{ "L1", "6.11", NULL,
+	{ "L1", "6.11", "7.4",
 	  "KVM_PRE_FAULT_MEMORY never reloads an invalidated root: the fault is stale for ever" },
-	{ "L3", "6.16", NULL,
+	{ "L3", "6.16", "7.4",
 	  "KVM_TDX_INIT_MEM_REGION takes 2^52 + n pages for n pages: their bytes overflow 64 bits" },
 	{ "L4", "6.8", NULL,
 	  "KVM_SET_MEMORY_ATTRIBUTES takes ranges of any size, and no signal ends it" },
+	{ "L5", "5.13", NULL,
+	  "KVM_CLEAR_DIRTY_LOG leaves a huge page writable whose first page is the last one that it clears: its writes are lost" },
 	{ "E1", "6.11", "6.18",
 	  "a memslot deleted during a prefault is retried for ever (fixed by: Return -EAGAIN if userspace deletes/moves memslot during prefault)" },
 	{ "E2", "6.16", "6.18",

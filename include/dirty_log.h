@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The dirty log of a memslot (Documentation/virt/kvm/api.rst, 4.8, 4.117), and a
+ * guest that writes pages one at a time (guest.h).
+ */
+#ifndef DIRTY_LOG_H
+#define DIRTY_LOG_H
+
+#include "guest.h"
+#include "mem.h"
+#include "testcase.h"
+#include "vm.h"
+
+/* Below 4G, where that guest can write; aligned to 2M and to 1G. */
+#define LOGGED_GPA	SZ_1G
+#define LOGGED_MAX	2048		/* pages of a slot whose log is read */
+
+struct logged {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct mem *mem;
+	struct slot *slot;
+};
+
+/* What follows LOGGED_GPA, in 4K pages. */
+struct logged_wish {
+	enum mem_kind kind;
+	uint32_t first;			/* page of @kind at which the slot begins, and its gpa */
+	uint32_t pages;			/* of the slot, at most LOGGED_MAX */
+	uint64_t manual;		/* KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+	uint32_t ring;			/* entries of a dirty ring instead of a log, or 0 */
+};
+
+/* A VM of the type of @t with a slot of populated memory, not logged yet. */
+struct logged logged(const struct test *t, struct logged_wish wish);
+void log_on(struct logged *l);
+void log_off(struct logged *l);
+
+/* The guest writes to a page of the slot. */
+void write_page(struct logged *l, uint32_t page);
+
+/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG (64 pages from @first on; a set bit clears). */
+int __log_get(struct logged *l, uint64_t *bitmap);
+int __log_clear(struct logged *l, uint64_t first, uint32_t nr, const uint64_t *bitmap);
+void log_clear_page(struct logged *l, uint32_t page);
+
+/* The log is read, and has these pages and no other. */
+#define expect_log(l, what, ...)						\
+	expect_log_(__FILE__, __LINE__, l, what, (const uint32_t[]){ __VA_ARGS__ },	\
+		    sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+#define expect_empty_log(l, what)						\
+	expect_log_(__FILE__, __LINE__, l, what, NULL, 0)
+void expect_log_(const char *file, int line, struct logged *l, const char *what,
+		 const uint32_t *pages, size_t nr);
+/* All pages are in it. */
+#define expect_full_log(l, what)	expect_full_log_(__FILE__, __LINE__, l, what)
+void expect_full_log_(const char *file, int line, struct logged *l, const char *what);
+
+/* SPTEs of the slot, as KVM counts them: without the page of the guest's code. */
+#define expect_sptes(l, nr_4k, nr_2m, what)					\
+	do {									\
+		expect_eq(vm_stat((l)->vm, "pages_2m"), nr_2m, "2M SPTEs %s", what);	\
+		expect_eq(vm_stat((l)->vm, "pages_4k") - 1, nr_4k, "4K SPTEs %s", what); \
+	} while (0)
+
+#endif /* DIRTY_LOG_H */
