@@ -140,7 +140,6 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
 
 def execute(arguments: argparse.Namespace) -> int:
     if arguments.kernel == "list":
-        packages.require(["archive"], not arguments.no_install)
         say(versions.listing())
         return 0
     profile = profiles.load(arguments.profile)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from testbed.errors import BenchError
 from testbed.progress import Progress, say
+from testbed.steps import CommandFailed, lines_of
 
 # Alternatives in one entry are separated by "|": the first is what gets installed.
 # Each package once; what a purpose shares with another is in PURPOSES.
@@ -18,8 +19,7 @@ TESTS = (
     "gcc", "libc6-dev", "make", "pkgconf|pkg-config", "libssl-dev", "libtracefs-dev",
     "libtraceevent-dev",
 )
-ARCHIVE = ("debian-archive-keyring",)
-SOURCES = (*ARCHIVE, "xz-utils")
+SOURCES = ("xz-utils",)     # apt brings Debian's keys
 REPORTS = ("python3-jinja2",)
 GUEST = ("busybox-static",)
 EMULATOR = (*GUEST, "qemu-system-x86")
@@ -36,10 +36,13 @@ CHECK = (
 FRESH = ("mmdebstrap",)
 
 PURPOSES = {
-    "tests": TESTS, "archive": ARCHIVE, "reports": REPORTS, "emulator": EMULATOR,
+    "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR,
     "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "certify": CERTIFY, "check": CHECK,
     "fresh": FRESH,
 }
+
+# What apt-get says, and in our words.
+STEPS = {"Get:": "fetched", "Unpacking ": "unpacked", "Setting up ": "set up"}
 
 
 def installed() -> set[str]:
@@ -87,13 +90,15 @@ def install(packages: Sequence[str], line: str) -> None:
     if known.returncode != 0:   # a machine that never looked at its package index
         subprocess.run(["apt-get", "-q", "update"], env=environment, capture_output=True,
                        check=False)
-    done = subprocess.run(
-        [*line.split(), "-q"], env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BenchError(f"could not install packages:\n{done.stdout}as root:\n  {line}")
+    counts = dict.fromkeys(STEPS.values(), 0)
+    try:
+        for said in lines_of([*line.split(), "-q"], environment=environment):
+            if step := next((step for step in STEPS if said.startswith(step)), None):
+                counts[STEPS[step]] += 1
+            progress.update(", ".join(f"{count} {word}" for word, count in counts.items()))
+    except CommandFailed as error:
+        raise BenchError("\n".join(["could not install packages:", *error.lines[-20:],
+                                    f"as root:\n  {line}"])) from error
     progress.done()
 
 

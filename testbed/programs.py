@@ -14,7 +14,7 @@ from testbed.errors import BenchError
 from testbed.kernel import digest
 from testbed.plan import Case, parse_list
 from testbed.progress import Progress
-from testbed.steps import is_object, telling
+from testbed.steps import CommandFailed, is_object, lines_of, telling
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "tests"
@@ -23,22 +23,17 @@ FOLDER = ROOT / "build" / "tests"
 def build(cache: Cache) -> None:
     with cache.lock(f"tests-{digest(str(ROOT))}", "building the tests"):
         progress: Progress | None = None
-        lines: list[str] = []
         count = 0
-        with subprocess.Popen(
-            ["make", "-C", str(ROOT), f"-j{len(os.sched_getaffinity(0))}", "V=0", "tests"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line.rstrip())
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
+        try:
+            for line in lines_of(["make", "-C", str(ROOT), jobs, "V=0", "tests"]):
                 if is_object(line):     # nothing is said where nothing is to be done
                     progress = progress or Progress("building the tests")
                     count += 1
                     progress.update(f"{count} objects")
-    if process.returncode:
-        raise BenchError("\n".join(["the tests do not build:", *telling(lines)]))
+        except CommandFailed as error:
+            raise BenchError("\n".join(["the tests do not build:",
+                                        *telling(error.lines)])) from error
     if progress:
         progress.done(f"{count} objects")
 

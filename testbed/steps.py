@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a build prints: a line a step, as the kernel's make has it, and what says more."""
+"""What a command prints while it runs, and of a build: a line a step, as the kernel's make
+has it, and what says more."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 # What is made begins in the eleventh column: results of tests are not meant.
 STEP = re.compile(r"  ([A-Z]\S*)(?: \[M\])? +(?<=^.{10})\S")
 COMPILING = ("AS", "CC", "CXX")
+
+
+class CommandFailed(Exception):
+    """A command that ended badly, and all that it printed."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def lines_of(command: Sequence[str], folder: Path | None = None,
+             environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Line after line what the command prints, its complaints too."""
+    lines = []
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            yield lines[-1]
+    if process.returncode:
+        raise CommandFailed(lines)
 
 
 def is_object(line: str) -> bool:
