@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 from typing import IO
@@ -22,25 +26,26 @@ NEWS = re.compile(r"boot \S+: ")    # is told when it comes
 
 
 class Display:
-    """A head line, what is told under it, and the end: in one line if nothing was told."""
+    """What is told of a check while it runs, and its end.  On a terminal one line is
+    rewritten, as long as it is `shown`: of checks side by side one is."""
 
-    def __init__(self, head: str, terminal: bool, write: Callable[[str], object]) -> None:
-        self._head = head
+    def __init__(self, name: str, what: str, terminal: bool, write: Callable[[str], object]) -> None:
+        self._name = name
+        self._what = what
         self._terminal = terminal
         self._write = write
-        self._told = False
-        write(f"{head} ... ")
+        self.shown = True
 
     def tell(self, line: str) -> None:
-        if self._terminal:
-            self._write(f"\r\033[K{line[:shutil.get_terminal_size().columns - 1]}")
-        else:
-            self._write(f"{'' if self._told else chr(10)}    {line[:WIDTH]}\n")
-        self._told = True
+        text = f"{self._name}: {line}"
+        if not self._terminal:
+            self._write(f"    {text[:WIDTH]}\n")
+        elif self.shown:
+            self._write(f"\r\033[K{text[:shutil.get_terminal_size().columns - 1]}")
 
     def end(self, text: str) -> None:
-        again = "\r\033[K" if self._terminal else ""
-        self._write(f"{again}{self._head} ... {text}\n" if self._told else f"{text}\n")
+        clear = "\r\033[K" if self._terminal else ""
+        self._write(f"{clear}{self._name:<15} {self._what} ... {text}\n")
 
 
 class Doing:
@@ -70,28 +75,68 @@ class Doing:
             return f"{objects}{self._line or 'nothing printed so far'}"
 
 
-def run(command: Sequence[str], folder: Path, log: Path, display: Display, *,
-        terminal: bool, period: float | None = None) -> tuple[int, float]:
-    """The exit code, and the seconds it took."""
+class Group:
+    """Commands that end together, when the user does not want to wait."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ending = False
+
+    @contextmanager
+    def started(self, command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """In a session of its own, so that `end` reaches what it starts."""
+        with subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        ) as process:
+            self._running.add(process)
+            if self._ending:
+                self.end()
+            try:
+                yield process
+            finally:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """Tells all that run, or are just being started."""
+        self._ending = True
+        for process in self._running.copy():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    seconds: float
+    cpu: float          # seconds, of all that it started: they tell more on a busy machine
+
+    def __str__(self) -> str:
+        return f"{duration(self.seconds)}, CPU {duration(self.cpu)}"
+
+
+def run(group: Group, command: Sequence[str], folder: Path, log: Path, display: Display, *,
+        terminal: bool, period: float | None = None) -> Ended:
     start = time.monotonic()
     doing = Doing()
     period = period or (TERMINAL_PERIOD if terminal else LOG_PERIOD)
-    with log.open("wb") as file, subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    with log.open("wb") as file, group.started(command, folder) as process:
         assert process.stdout is not None
         reader = Thread(target=read, args=(process.stdout, file, doing.hear), daemon=True)
         reader.start()
         due = start + period
-        while reader.is_alive():
+        reading = True
+        while reading:      # once more when it ended: for the last news
             reader.join(min(TERMINAL_PERIOD, period))
+            reading = reader.is_alive()
             for line in doing.news():
                 display.tell(line)
             if time.monotonic() >= due:
                 due += period
                 display.tell(f"{duration(time.monotonic() - start)}: {doing.now()}")
-    return process.returncode, time.monotonic() - start
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Ended(process.returncode, time.monotonic() - start, used.ru_utime + used.ru_stime)
 
 
 def read(output: IO[bytes], log: IO[bytes], hear: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE = ROOT / "reports/tests/sample/20260101T120000Z"
 BASIC = ("cat", "dirname", "echo", "env", "id", "make", "mkdir", "printf", "python3", "readlink",
-         "rm", "sh")
+         "rm", "sed", "sh")
 # Python finds it before it runs anything.
 ONLY_STANDARD = """\
 import sys
@@ -106,10 +106,14 @@ class EntryPointTest(unittest.TestCase):
                 self.assertEqual(code, 2, text)
 
     def test_run_tests(self) -> None:
-        for options in (["--on", "auto"], ["--list"], ["--dry-run"], ["--kernel", "list"], ["--on", "bochs"],
+        for options in (["--on", "auto"], ["--list"], ["--dry-run"], ["--on", "bochs"],
                         ["--profile", "matrix"]):
             with self.subTest(options):
                 self.complains(self.start([ROOT / "run_tests.sh", *options]))
+
+    def test_list_of_kernels(self) -> None:
+        code, text = self.start([ROOT / "run_tests.sh", "--kernel", "list"])
+        self.assertEqual((code, "apt-get is not installed" in text), (MISSING, True), text)
 
     def test_packages(self) -> None:
         for purpose in ("tests", "check", "certify", "fresh"):

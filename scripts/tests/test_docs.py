@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # Generated from the tests, or about the kernel only.
 NO_COMMANDS = ("tests.md",)
 CODE = re.compile(r"^    (\S.*)$|`([^`]+)`", re.MULTILINE)
-MODULE = re.compile(r"python3 -m ((?:reports|testbed)[\w.]*)")
+MODULE = re.compile(r"python3 -m ((?:checks|reports|testbed)[\w.]*)")
 # The kernel's targets, and one of softtdx/Makefile.
 OF_OTHERS = ("allnoconfig", "fuzz", "kselftest", "mrproper")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands of the README, on a bare Debian, as a new user runs them.
+
+    python3 -m checks.fresh [--suite trixie] [--whole]
+
+The commit that is checked out here is cloned there.  An ordinary user is told what to
+install; root runs the suite, which installs it, and the checks; then the user runs the
+suite as well.  The cache of this machine is there, so that nothing is compiled that the
+same compiler has compiled; KTS_FRESH_COLD=1 does without.
+
+Exit: 0 all went well, 1 something did not, 4 there is no root or no archive here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checks import bare
+from checks.bare import UID, USER, Root, Unable
+from testbed import ending, packages
+from testbed.cache import Cache
+from testbed.progress import duration, say
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPPED = 4
+REPOSITORY = "repository.git"
+CLONE = "kvm-tdx-selftests"
+COLD = "KTS_FRESH_COLD"
+# About a minute on two cores, with both emulated hosts.
+SOME_TESTS = "--tests prefault_args_test --tests td_build_test"
+FEW_TESTS = "--tests 'prefault_args_test:past_the_end*' --tests 'td_build_test:across*'"
+SHORT_CHECKS = "CHECKS='!end-to-end !fresh'"
+APT_LINE = r"as root:\n  apt-get install --no-install-recommends -y \S"
+BOTH_HOSTS = (r"^boot tdx\b.* bochs ", r"^boot default\b.* qemu ", r"^PASSED: ")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+# Of unittest: what was not tested for want of a program.
+UNTESTED = re.compile(r"^(.*) \.\.\. skipped (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and how it must end."""
+
+    title: str
+    command: str
+    user: bool = False
+    exit: int = 0
+    says: Sequence[str] = ()        # regular expressions
+    says_not: Sequence[str] = ("Traceback",)
+    folder: str = CLONE
+    mounts: Sequence[str] = ()
+    prepare: str = "true"
+
+
+@dataclass
+class Report:
+    start: float = field(default_factory=time.monotonic)
+    times: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+def do(root: Root, step: Step, report: Report, environment: dict[str, str]) -> bool:
+    """Whether it ended as it must; what it prints is printed."""
+    say(f"\n== {step.title}: {'user' if step.user else 'root'}$ {step.command}")
+    start, cpu = time.monotonic(), cpu_seconds()
+    lines = []
+    with subprocess.Popen(
+        root.command(step.command, user=step.user, folder=step.folder, mounts=step.mounts,
+                     prepare=step.prepare, environment=environment),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            say(line.rstrip("\n"))
+    text = "".join(lines)
+    wrong = [] if process.returncode == step.exit else [
+        f"exit status {process.returncode}, not {step.exit}"]
+    wrong += [f"does not say {pattern!r}" for pattern in step.says
+              if not re.search(pattern, text, re.MULTILINE)]
+    wrong += [f"says {pattern!r}" for pattern in step.says_not
+              if re.search(pattern, text, re.MULTILINE)]
+    report.wrong += [f"{step.title}: {one}" for one in wrong]
+    report.times.append(f"{duration(time.monotonic() - start):>12}  "
+                        f"{duration(cpu_seconds() - cpu):>12}  {step.title}")
+    return not wrong
+
+
+def cpu_seconds() -> float:
+    """Of all commands that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def clone(title: str, user: bool) -> Step:
+    return Step(title, f"git clone -q file://$PWD/{REPOSITORY} {CLONE}", user=user, folder="")
+
+
+def steps(cache: Path, whole: bool) -> list[Step]:
+    """`cache` is its place in the root."""
+    shared = f"/home/{USER}/.cache/{cache.name}"
+    return [
+        clone("a user clones", user=True),
+        Step("a user without packages", "./run_tests.sh", user=True, exit=3,
+             says=("Python 3.11 or newer is needed; as root:\n  apt-get install .*python3",)),
+        clone("root clones", user=False),
+        Step("the suite", f"./run_tests.sh {'' if whole else SOME_TESTS}",
+             says=("^packages are missing; installing them:\n  apt-get install", *BOTH_HOSTS),
+             says_not=("Traceback", "no report.html")),
+        Step("the report is written", "test -s results/latest/report.html"),
+        Step("a user without the packages of the checks", "make check", user=True, exit=2,
+             says=(APT_LINE, "Error 3")),
+        Step("the checks", f"make check {'CHECKS=!fresh' if whole else SHORT_CHECKS}",
+             says=(", 0 failed, ",)),
+        Step("a user with packages", f"./run_tests.sh {FEW_TESTS}", user=True, says=BOTH_HOSTS,
+             mounts=(f"copy:{cache}:{shared}",), prepare=hand_over(shared)),
+    ]
+
+
+def hand_over(cache: str) -> str:
+    """The cache as the user's own: its folders, and the files that are written; what the
+    entries consist of can be read."""
+    return (f"chown {UID}:{UID} /home/{USER}/.cache {cache} {cache}/* && "
+            f"chown -R {UID}:{UID} {cache}/locks && chmod 755 {cache}/*/*")
+
+
+def untested(clone_: Path) -> list[str]:
+    """Unit tests that were skipped: on a machine that has all packages, none."""
+    return [f"{log.stem}: {match[0]}" for log in sorted((clone_ / "build/check").glob("*.log"))
+            for match in UNTESTED.finditer(log.read_text(errors="replace"))]
+
+
+def publish(top: Path) -> None:
+    """The commit that is checked out here, in a repository for each of the two users."""
+    if changed := git("status", "--porcelain", "--untracked-files=no"):
+        say(f"not committed, so not under test: {', '.join(line[3:] for line in changed.splitlines())}")
+    first = top / "root" / REPOSITORY
+    subprocess.run(["git", "clone", "-q", "--bare", "--depth=1", f"file://{ROOT}", first], check=True)
+    second = top / "home" / USER / REPOSITORY
+    shutil.copytree(first, second)
+    for path in (second, *second.rglob("*")):
+        shutil.chown(path, UID, UID)
+    say(f"commit {git('log', '-1', '--format=%h %s')}")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True,
+                          check=True).stdout.rstrip()
+
+
+def run(suite: str | None, whole: bool) -> int:
+    if os.geteuid() != 0:
+        raise Unable("only root can make and enter a root folder")
+    packages.require(["fresh"], may_install=not os.environ.get("NO_INSTALL"))
+    source = bare.archive(suite or bare.suite_of_host(Path("/etc/os-release").read_text()))
+    cache = Cache()
+    tarball = bare.tarball(cache, source)
+    environment = {name: os.environ[name] for name in PROXIES if name in os.environ}
+    mounts: list[str] = []
+    inside = Path("/root/.cache") / cache.folder.name
+    if not os.environ.get(COLD):
+        # At the same place: entries name others with their whole path.
+        inside = cache.folder
+        environment["XDG_CACHE_HOME"] = str(cache.folder.parent)
+        mounts = [f"bind:{cache.folder}:{cache.folder}",
+                  f"bind:{debs(cache, source)}:/var/cache/apt/archives"]
+    report = Report()
+    with bare.root(cache, tarball, mounts) as root:
+        publish(root.folder)
+        for step in steps(inside, whole):
+            values = {name: value for name, value in environment.items()
+                      if not (step.user and name == "XDG_CACHE_HOME")}
+            if not do(root, step, report, values):
+                break
+        report.wrong += untested(root.folder / "root" / CLONE)
+    say(f"\nDebian {source.suite}, {'cold' if os.environ.get(COLD) else 'warm'}, "
+        f"{duration(time.monotonic() - report.start)}:")
+    say("\n".join([f"{'':>12}  {'of CPUs':>12}", *report.times]))
+    say("\n".join(f"FAILED: {one}" for one in report.wrong) or "a new user's commands work")
+    return 1 if report.wrong else 0
+
+
+def debs(cache: Cache, source: bare.Archive) -> Path:
+    """Packages that were downloaded before."""
+    folder = cache.folder / "roots" / source.suite / "archives"
+    (folder / "partial").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m checks.fresh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", metavar="NAME", help="release (default: this machine's own)")
+    parser.add_argument("--whole", action="store_true",
+                        help="all of the suite, and all of the checks but this one")
+    args = parser.parse_args()
+    try:
+        return run(args.suite, args.whole)
+    except Unable as error:
+        say(f"cannot be run here: {error}")
+        return SKIPPED
+
+
+if __name__ == "__main__":
+    sys.exit(ending.status("fresh", main))
