@@ -28,8 +28,14 @@ void mrtd_add_pages(struct mrtd *m, uint64_t gpa, const uint8_t *data, uint64_t 
 /* As of KVM_TDX_FINALIZE_VM: 96 lower-case hex digits, freed by the caller. */
 char *mrtd_finish(struct mrtd *m);
 
-/* The only TD of this host has this measurement. (CASE_SOFTTDX) */
+/*
+ * The only TD of this host has this measurement: looked at where the TDX module is the
+ * software one.  (td_measure_test asks the guest.)
+ */
 #define expect_mrtd(m)	expect_mrtd_(__FILE__, __LINE__, m)
 void expect_mrtd_(const char *file, int line, struct mrtd *m);
+/* The same in hexadecimal digits. */
+#define expect_mrtd_hex(hex)	expect_mrtd_hex_(__FILE__, __LINE__, hex)
+void expect_mrtd_hex_(const char *file, int line, const char *expected);
 
 #endif /* MRTD_H */

@@ -78,6 +78,8 @@ const char *observe_missing(unsigned int mask);
 
 /* Start to observe @vm, from now on. NULL if @mask is 0. */
 struct observer *observe(struct vm *vm, unsigned int mask);
+/* Does it see events of @type? */
+bool observer_sees(const struct observer *o, enum event_type type);
 
 /*
  * Observe @vm from now on instead of the VM before, whose mappings are forgotten.

@@ -2,7 +2,7 @@
 /*
  * The Secure EPT of a TD and the metadata of its pages, as the TDX module tells
  * them (TDH.MEM.SEPT.RD, TDH.PHYMEM.PAGE.RDMD), by way of kmod/.  Cases that look
- * declare CASE_SEPT.  Look only while no vCPU runs and no ioctl builds the TD (it
+ * declare CASE_SEPT, or CASE_SEPT_TOO when they have other witnesses.  Look only while no vCPU runs and no ioctl builds the TD (it
  * may sleep): the read could make one of their calls busy.
  */
 #ifndef SEPT_H
@@ -34,6 +34,7 @@ struct sept {
 	uint64_t entry;		/* raw */
 };
 
+#define SEPT_DEVICE	"/dev/tdx_view"
 /* Why the TDX module cannot be asked on this host, or NULL: a skip reason. */
 const char *sept_missing(void);
 
@@ -61,13 +62,16 @@ struct pamt {
 };
 struct pamt pamt_of(struct vm *vm, uint64_t pfn);
 
-/* The leaf of @gpa is this one. @pfn may be PFN_ANY. */
+/*
+ * The leaf of @gpa is this one. @pfn may be PFN_ANY.  Like the expectations below, looked
+ * at where the host lets: a case that is nothing without it declares CASE_SEPT.
+ */
 #define expect_sept(vm, gpa, level, state, pfn) \
-	expect_sept_(__FILE__, __LINE__, sept_walk(vm, gpa), gpa, level, state, pfn)
+	expect_sept_(__FILE__, __LINE__, vm, gpa, level, state, pfn)
 /* There is nothing at @gpa, whatever tables lead there. */
 #define expect_sept_free(vm, gpa) \
-	expect_sept_(__FILE__, __LINE__, sept_walk(vm, gpa), gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
-void expect_sept_(const char *file, int line, struct sept s, uint64_t gpa, int level,
+	expect_sept_(__FILE__, __LINE__, vm, gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
+void expect_sept_(const char *file, int line, struct vm *vm, uint64_t gpa, int level,
 		  enum sept_state state, uint64_t pfn);
 
 /* The page @pfn is a 4K page of @vm's TD of that type; PAGE_FREE: of nobody. */

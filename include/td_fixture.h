@@ -5,6 +5,7 @@
 
 #include "fixture.h"
 #include "sept.h"
+#include "softtdx_ctl.h"
 #include "td.h"
 
 struct td {
@@ -26,8 +27,8 @@ uint8_t *td_source(uint64_t nr_pages, uint64_t seed);
 uint64_t gmem_pfn(struct observer *o, uint64_t gfn);
 
 /*
- * Each page of [gpa, gpa + nr_pages) is a 4K leaf in the mirror, and the Secure
- * EPT has the same pfn in @state.
+ * Each page of [gpa, gpa + nr_pages) is a 4K leaf in the mirror, and the Secure EPT,
+ * where the host shows it, has the same pfn in @state.
  */
 #define expect_td_mapped(td, gpa, nr_pages, state) \
 	expect_td_mapped_(__FILE__, __LINE__, td, gpa, nr_pages, state)
@@ -39,6 +40,18 @@ void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t
 void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
 			 uint64_t nr_pages);
 
+/*
+ * Tables that KVM linked, into the mirror or the shared tree, since the last
+ * observer_clear() (OBSERVE(EV_SPTE)).
+ */
+unsigned long tables_linked(struct observer *o);
+
+/* The TD's page at @gpa has the 4096 bytes of @data, NULL: all zero; where that can be seen. */
+#define expect_td_content(vm, gpa, data, ...) \
+	do {									\
+		if (softtdx_present() && !sept_missing())			\
+			expect_content(sept_walk(vm, gpa).pfn, data, __VA_ARGS__); \
+	} while (0)
 /* The 4096 bytes of page @pfn are those of @data, NULL: all zero. (CASE_SOFTTDX) */
 #define expect_content(pfn, data, ...) \
 	expect_content_(__FILE__, __LINE__, pfn, data, strf(__VA_ARGS__))

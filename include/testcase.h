@@ -63,6 +63,13 @@ enum case_flags {
 	CASE_SEPT		= 1 << 7,
 	CASE_HOLD		= 1 << 8,	/* holds threads in KVM (hold.h) */
 	CASE_GUEST_KERNEL	= 1 << 9,	/* a Linux that boots in a TD (linux_guest.h) */
+	/*
+	 * Looks at the Secure EPT, and at SEAMCALLs, where this host shows them, and has
+	 * other witnesses where it does not.
+	 */
+	CASE_SEPT_TOO		= 1 << 10,
+	/* The same of the software TDX module: it tells the measurement, and content. */
+	CASE_SOFTTDX_TOO	= 1 << 11,
 };
 
 struct test;
@@ -102,6 +109,8 @@ struct test {
 	const struct test_case *tc;
 	char name[96];			/* case name, with its VM type if any */
 	unsigned int vm_type;		/* KVM_X86_*_VM */
+	/* What the case observes here: tc->observes, without what CASE_SEPT_TOO can do without. */
+	unsigned int observes;
 	uint64_t seed;			/* of this run of the program */
 	bool verbose;
 };

@@ -173,7 +173,7 @@ static struct plan make_plan(const struct options *opt,
 
 		for (unsigned int type = 0; type < 32; type++) {
 			struct test t = { .tc = tc, .vm_type = type,
-					  .seed = opt->seed, .verbose = opt->verbose };
+					  .observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose };
 
 			if (!tc->vm_types && !type)
 				snprintf(t.name, sizeof(t.name), "%s", tc->name);

@@ -30,6 +30,8 @@ void describe(const char *program, const char *summary, const struct test_case *
 /* Is this the emulated host, which is ours alone? */
 bool in_testbed(void);
 
+/* The events that a case observes on this host (struct test.observes). */
+unsigned int events_here(const struct test_case *tc);
 /* Skips the case unless this host has what it declares; sets up pools. */
 void check_needs(const struct test *t, bool allow_host_wide);
 

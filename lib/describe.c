@@ -39,7 +39,7 @@ static void print_needs(const struct test_case *tc)
 	static const struct { unsigned int flag; const char *need; } flags[] = {
 		{ CASE_UFFD, "userfaultfd" }, { CASE_THP, "THP" },
 		{ CASE_SOFTTDX, "softtdx" }, { CASE_SEPT, "Secure EPT" },
-		{ CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
+		{ CASE_SEPT_TOO, "Secure EPT if there" }, { CASE_SOFTTDX_TOO, "softtdx if there" }, { CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
 	};
 	bool first = true;
 
@@ -49,6 +49,9 @@ static void print_needs(const struct test_case *tc)
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (tc->flags & flags[i].flag)
 			print_item(&first, flags[i].need);
+	/* SEAMCALLs are shown by the module that shows the Secure EPT. */
+	if ((tc->observes & OBSERVE(EV_SEAMCALL)) && !(tc->flags & (CASE_SEPT | CASE_SEPT_TOO)))
+		print_item(&first, "Secure EPT");
 	if (tc->cap_name)
 		print_item(&first, tc->cap_name);
 	if (tc->hugepages_2m)

@@ -11,7 +11,7 @@ struct fixture fixture_part(const struct test *t, uint64_t gpa, struct mem *mem,
 
 	f.vcpu = vcpu_create(f.vm);
 	f.slot = slot_add_part(f.vm, gpa, mem, offset, size, flags);
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	return f;
 }
 
@@ -38,7 +38,7 @@ struct fixture fixture_gmem(const struct test *t, size_t size)
 		f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, size, f.vm));
 		vm_set_private(f.vm, GPA, size);
 	}
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	return f;
 }
 

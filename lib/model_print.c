@@ -179,7 +179,7 @@ char *model_snippet(const struct model_config *config, const struct model_op *op
 		if (!is_gmem(config, i))
 			fprintf(out, "\tmem[%d] = mem_create(%s, 0x%llx, NULL);\n", i,
 				kind_names[config->mems[i].kind], BYTES(config->mems[i].pages));
-	fprintf(out, "\to = observe(vm, t->tc->observes);\n\n");
+	fprintf(out, "\to = observe(vm, t->observes);\n\n");
 	for (size_t i = 0; i < nr; i++)
 		if (model_can(m, &ops[i]))
 			fprintf(out, "\t%s\n", model_op_text(config, &ops[i], model_do(m, &ops[i])));

@@ -89,6 +89,13 @@ static void need_uffd(void)
 	close(fd);
 }
 
+unsigned int events_here(const struct test_case *tc)
+{
+	if (!(tc->flags & CASE_SEPT_TOO) || !sept_missing())
+		return tc->observes;
+	return tc->observes & ~OBSERVE(EV_SEAMCALL);
+}
+
 void check_needs(const struct test *t, bool allow_host_wide)
 {
 	const struct test_case *tc = t->tc;
@@ -128,13 +135,17 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		test_skip("%s", missing);
 	if ((tc->flags & CASE_GUEST_KERNEL) && (missing = linux_guest_missing()))
 		test_skip("%s", missing);
+	if ((tc->flags & CASE_SEPT_TOO) && sept_missing())
+		diag("without " SEPT_DEVICE ": the Secure EPT is not among the witnesses");
+	if ((tc->flags & CASE_SOFTTDX_TOO) && !softtdx_present())
+		diag("without the software TDX module: measurement and content are not among the witnesses");
 	if (tc->flags & CASE_UFFD)
 		need_uffd();
-	missing = observe_missing(tc->observes);
+	missing = observe_missing(t->observes);
 	if (missing)
 		test_skip("%s", missing);
 	/* Before the case changes anything of its own: this outlives it. */
-	tracing_provide(tc->observes);
+	tracing_provide(t->observes);
 	if (tc->hugepages_2m)
 		need_hugepages(SZ_2M, tc->hugepages_2m);
 	if (tc->hugepages_1g)

@@ -17,6 +17,7 @@
 #include "vm.h"
 
 struct observer {
+	unsigned int mask;
 	uint64_t kvm;			/* struct kvm * of the VM */
 	uint64_t question;		/* the extension that tells it */
 	struct tracing *tracing;
@@ -115,6 +116,7 @@ static struct observer *observer_new(unsigned int mask)
 {
 	struct observer *o = calloc(1, sizeof(*o));
 
+	o->mask = mask;
 	o->sptes = spte_map_new();
 	o->tasks = task_map_new();
 	o->tracing = tracing_get(mask);
@@ -138,6 +140,11 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
 	return o;
+}
+
+bool observer_sees(const struct observer *o, enum event_type type)
+{
+	return o->mask & OBSERVE(type);
 }
 
 void observer_follow(struct observer *o, struct vm *vm)

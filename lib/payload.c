@@ -227,7 +227,7 @@ struct payload payload(const struct test *t, struct payload_wish wish)
 		load_vm(&p, &image);
 	p.image_pages = image.used / SZ_4K;
 	free(image.pages);
-	p.o = observe(p.vm, t->tc->observes);
+	p.o = observe(p.vm, t->observes);
 	return p;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spte_map.h"
 #include "td_fixture.h"
 
 struct td td_fixture(const struct test *t, uint64_t size)
@@ -11,7 +12,7 @@ struct td td_fixture(const struct test *t, uint64_t size)
 	td.vcpu = td_vcpu(td.vm);
 	if (size)
 		td.slot = td_slot_add(td.vm, GPA, size);
-	td.o = observe(td.vm, t->tc->observes);
+	td.o = observe(td.vm, t->observes);
 	return td;
 }
 
@@ -31,6 +32,20 @@ uint8_t *td_source(uint64_t nr_pages, uint64_t seed)
 	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
 		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
 	return (uint8_t *)data;
+}
+
+unsigned long tables_linked(struct observer *o)
+{
+	const struct event *ev;
+	unsigned long linked = 0;
+	size_t nr;
+
+	ev = observer_events(o, &nr);
+	for (size_t i = 0; i < nr; i++)
+		linked += ev[i].type == EV_SPTE && spte_is_present(ev[i].new_spte) &&
+			  !spte_is_leaf(ev[i].new_spte, ev[i].level) &&
+			  !spte_is_present(ev[i].old_spte);
+	return linked;
 }
 
 uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
@@ -54,7 +69,7 @@ void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t
 		struct mapping m = observer_known(td->o, at >> 12);
 
 		expect_mapping_(file, line, m, at >> 12, LEVEL_4K, PFN_ANY);
-		expect_sept_(file, line, sept_walk(td->vm, at), at, LEVEL_4K, state, m.pfn);
+		expect_sept_(file, line, td->vm, at, LEVEL_4K, state, m.pfn);
 	}
 }
 
@@ -65,7 +80,7 @@ void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64
 	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
 		expect_mapping_(file, line, observer_known(td->o, at >> 12), at >> 12,
 				LEVEL_NONE, PFN_ANY);
-		expect_sept_(file, line, sept_walk(td->vm, at), at, LEVEL_NONE, SEPT_FREE,
+		expect_sept_(file, line, td->vm, at, LEVEL_NONE, SEPT_FREE,
 			     PFN_ANY);
 	}
 }

@@ -100,7 +100,7 @@ static void punch_beyond(const struct test *t)
 	slot_add(vm, GPA + 4 * SZ_4K, second);
 	if (vm->type != KVM_X86_DEFAULT_VM)
 		vm_set_private(vm, GPA, 8 * SZ_4K);
-	o = observe(vm, t->tc->observes);
+	o = observe(vm, t->observes);
 	prefault(vcpu, GPA, 8 * SZ_4K);
 
 	mem_punch_hole(first, 0, PAGES * SZ_4K);
@@ -281,7 +281,7 @@ static void poisoned(const struct test *t)
 	f.vcpu = vcpu_create(f.vm);
 	f.mem = mem_create(MEM_GMEM_MMAP, PAGES * SZ_4K, f.vm);
 	f.slot = slot_add_gmem(f.vm, GPA, mem_create(MEM_ANON, PAGES * SZ_4K, NULL), f.mem);
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	prefault(f.vcpu, GPA, PAGES * SZ_4K);
 	signal(SIGBUS, ignore);
 	expect_ok(read_fault(f.mem->hva + SZ_4K), "a read of the host's mapping of guest_memfd");

@@ -250,7 +250,7 @@ static struct fixture with_private(const struct test *t)
 	f.vcpu = vcpu_create(f.vm);
 	f.mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	f.slot = slot_add_gmem(f.vm, AT, f.mem, mem_create(MEM_GMEM, SZ_2M, f.vm));
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	guest_create(f.vcpu);
 	f.mem->hva[0] = 0x42;
 	return f;

@@ -197,7 +197,7 @@ static struct fixture fixture_attr(const struct test *t)
 	f.vcpu = vcpu_create(f.vm);
 	f.mem = mem_populated(MEM_HUGETLB_2M, 4 * SZ_2M, NULL);
 	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, 4 * SZ_2M, f.vm));
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	return f;
 }
 
@@ -305,7 +305,7 @@ static void attr_before_slot(const struct test *t)
 	f.vcpu = vcpu_create(f.vm);
 	f.mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
 	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, 2 * SZ_2M, f.vm));
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	prefault(f.vcpu, GPA + SZ_2M, SZ_2M);
@@ -320,7 +320,7 @@ static void attr_2m_of_1g(const struct test *t)
 	f.vcpu = vcpu_create(f.vm);
 	f.mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
 	f.slot = slot_add_gmem(f.vm, GPA, f.mem, mem_create(MEM_GMEM, SZ_1G, f.vm));
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_1G, pfn_of(f.mem->hva));
 

@@ -81,7 +81,7 @@ static void prefault_gmem(const struct test *t)
 	f.slot = slot_add_gmem(f.vm, GPA, mem_create(MEM_ANON, SZ_2M, NULL),
 			       mem_create(MEM_GMEM, SZ_2M, f.vm));
 	vm_set_private(f.vm, GPA, SZ_2M);
-	f.o = observe(f.vm, t->tc->observes);
+	f.o = observe(f.vm, t->observes);
 	prefaulted(&f);
 }
 
@@ -169,7 +169,7 @@ static void guest_write(const struct test *t)
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, MAPS, .flags = CASE_SEPT
+#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, MAPS, .flags = CASE_SEPT_TOO
 
 static const struct test_case cases[] = {
 	{ "prefault", "KVM_PRE_FAULT_MEMORY: ENOMEM, and nothing mapped", prefault_anon,

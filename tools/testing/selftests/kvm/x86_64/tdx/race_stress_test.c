@@ -458,7 +458,7 @@ static void slot_made_in_window(const struct test *t)
 	struct vcpu *first = vcpu_create(vm), *second = vcpu_create(vm);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	struct slot slot = { .vm = vm, .gpa = GPA, .size = SZ_2M, .mem = mem };
-	struct observer *o = observe(vm, t->tc->observes);
+	struct observer *o = observe(vm, t->observes);
 	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
 	struct prefault *map = prefault_start(first, GPA, SZ_4K);
 	struct thread *maker;

@@ -6,11 +6,13 @@
  * arch/x86/kvm/vmx/tdx.c. What a guest touches before it accepted it kills the
  * TD, or tells the guest (#VE), as the TD's SEPT_VE_DISABLE attribute says.
  *
- * Nothing here needs more than a TDX host: all of it runs on hardware, too.
+ * Nothing here needs more than a TDX host; the Secure EPT is a witness more, where
+ * it is shown.
  */
 #include <string.h>
 
 #include "payload.h"
+#include "spte_map.h"
 #include "thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
@@ -32,6 +34,14 @@ static struct payload obeying(const struct test *t, bool ve)
 		expect_state(p, gpa, SEPT_MAPPED);				\
 	} while (0)
 
+/* The guest and the TDX module did it without the host. */
+static void expect_undisturbed(struct observer *o)
+{
+	expect_eq(observer_faults(o), 0, "faults");
+	expect_eq(observer_count(o, EV_SPTE, RET_ANY), 0, "SPTEs that changed");
+	expect_no_seamcalls(o);
+}
+
 /* --- accept -------------------------------------------------------------------- */
 
 static void untouched(const struct test *t)
@@ -42,7 +52,7 @@ static void untouched(const struct test *t)
 	expect_td_unmapped(&td, GPA, 1);
 	expect_accepts(&p, GPA);
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
-	expect_eq(seamcalls_of(p.o, TDH_MEM_PAGE_AUG), 1, "pages that KVM added");
+	expect_seamcalls_of(p.o, TDH_MEM_PAGE_AUG, 1, "TDH.MEM.PAGE.AUGs");
 	expect_eq(observer_count(p.o, EV_FAULT, PF_FIXED), 1, "faults");
 	expect_td_unmapped(&td, PAGE(1), 1);
 }
@@ -55,7 +65,7 @@ static void prefaulted(const struct test *t)
 	expect_state(&p, GPA, SEPT_PENDING);
 	observer_clear(p.o);
 	expect_accepts(&p, GPA);
-	expect_no_seamcalls(p.o);
+	expect_undisturbed(p.o);
 }
 
 static void content_is_zero(const struct test *t)
@@ -86,7 +96,7 @@ static void twice(const struct test *t)
 	observer_clear(p.o);
 	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
 		  "status of the second accept");
-	expect_no_seamcalls(p.o);
+	expect_undisturbed(p.o);
 	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 77, "what was written in between");
 }
 
@@ -121,7 +131,7 @@ static void large_over_small(const struct test *t)
 	observer_clear(p.o);
 	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
 		  "status");
-	expect_no_seamcalls(p.o);
+	expect_undisturbed(p.o);
 	expect_state(&p, PAGE(5), SEPT_MAPPED);
 }
 
@@ -271,11 +281,14 @@ static void race(const struct test *t)
 		thread_join(threads[i], "a vCPU");
 	expect_eq(r[0].mine + r[1].mine, RACE_PAGES, "pages that one of them accepted");
 	expect_eq(r[0].others + r[1].others, RACE_PAGES, "pages that the other had accepted");
-	expect_eq(seamcalls_done(p.o, TDH_MEM_PAGE_AUG), RACE_PAGES, "pages that KVM added");
+	expect_eq(observer_count(p.o, EV_SPTE, RET_ANY) - tables_linked(p.o), RACE_PAGES,
+		  "leaves that KVM made");
+	expect_seamcalls_done(p.o, TDH_MEM_PAGE_AUG, RACE_PAGES, "TDH.MEM.PAGE.AUGs");
 	for (int i = 0; i < RACE_PAGES; i++)
 		expect_state(&p, PAGE(i), SEPT_MAPPED);
 	measure("busy", r[0].busy + r[1].busy);
-	measure("busy_adds", seamcalls_of(p.o, TDH_MEM_PAGE_AUG) - RACE_PAGES);
+	if (observer_sees(p.o, EV_SEAMCALL))
+		measure("busy_adds", seamcalls_of(p.o, TDH_MEM_PAGE_AUG) - RACE_PAGES);
 }
 
 /* Accept the same page again and again, until told to stop. */
@@ -311,12 +324,26 @@ static int hear(void *arg)
 
 #define HOLES	50
 
-/* KVM has added as many pages since the case began. */
+static unsigned long leaves_made(struct observer *o, uint64_t gfn)
+{
+	const struct event *ev;
+	unsigned long made = 0;
+	size_t nr;
+
+	ev = observer_events(o, &nr);
+	for (size_t i = 0; i < nr; i++)
+		made += ev[i].type == EV_SPTE && ev[i].gfn == gfn &&
+			spte_is_leaf(ev[i].new_spte, ev[i].level) &&
+			spte_is_present(ev[i].new_spte) && !spte_is_present(ev[i].old_spte);
+	return made;
+}
+
+/* KVM has mapped the page at GPA as many times since the case began. */
 static void await_pages(struct payload *p, unsigned long pages)
 {
 	double deadline = now() + 5;
 
-	while (seamcalls_done(p->o, TDH_MEM_PAGE_AUG) < pages)
+	while (leaves_made(p->o, GFN) < pages)
 		expect_true(now() < deadline, "page %lu is added", pages);
 }
 
@@ -345,14 +372,14 @@ static void while_punched(const struct test *t)
 }
 
 #define ACCEPT_CASE(fn, text, ...)						\
-	{ #fn, text, fn, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, ##__VA_ARGS__ }
+	{ #fn, text, fn, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO, ##__VA_ARGS__ }
 #define WITH_ARG(name, text, fn, arg)						\
-	{ name, text, fn, arg, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT }
-#define CALLS	.observes = OBSERVE(EV_SEAMCALL)
+	{ name, text, fn, arg, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO }
+#define CALLS	.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 
 static const struct test_case cases[] = {
 	ACCEPT_CASE(untouched, "accept, EPT violation, page added, accepted",
-		    .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)),
+		    CALLS),
 	ACCEPT_CASE(prefaulted, "a page that is pending is accepted without the host", CALLS),
 	ACCEPT_CASE(content_is_zero, "an accepted page is zero"),
 	ACCEPT_CASE(is_usable, "an accepted page is written, read and executed"),

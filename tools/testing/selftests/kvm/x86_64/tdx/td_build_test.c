@@ -48,7 +48,6 @@ static void add_pages(const struct test *t)
 	uint64_t slot_gpa = p->gpa & ~(SZ_2M - 1);
 	struct build b = build(t);
 	uint8_t *data = td_source(p->nr, t->seed);
-	unsigned long before = softtdx_calls(TDH_MEM_SEPT_ADD, 0);
 	double start;
 
 	td_slot_add(b.td.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
@@ -58,9 +57,9 @@ static void add_pages(const struct test *t)
 	measure("seconds_a_page", (now() - start) / p->nr);
 
 	expect_td_mapped(&b.td, p->gpa, p->nr, SEPT_MAPPED);
-	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - before, p->sept_pages,
-		  "SEPT pages added for gpa 0x%llx, %llu pages", (unsigned long long)p->gpa,
-		  (unsigned long long)p->nr);
+	expect_eq(tables_linked(b.td.o), p->sept_pages, "tables of gpa 0x%llx, %llu pages",
+		  (unsigned long long)p->gpa, (unsigned long long)p->nr);
+	expect_seamcalls_of(b.td.o, TDH_MEM_SEPT_ADD, p->sept_pages, "TDH.MEM.SEPT.ADDs");
 	td_finalize(b.td.vm);
 	expect_mrtd(b.mrtd);
 }
@@ -103,9 +102,7 @@ static void mrtd_of_nothing(const struct test *t)
 	char *ours = mrtd_finish(b.mrtd);
 
 	td_finalize(b.td.vm);
-	if (strcmp(softtdx_mrtd(softtdx_only_td()), empty))
-		test_failed(__FILE__, __LINE__, "MRTD of a TD without pages", empty,
-			    softtdx_mrtd(softtdx_only_td()));
+	expect_mrtd_hex(empty);
 	if (strcmp(ours, empty))
 		test_failed(__FILE__, __LINE__, "our own MRTD without pages", empty, ours);
 }
@@ -121,9 +118,7 @@ static void mrtd_of_one_page(const struct test *t)
 	td_slot_add(b.td.vm, 0, SZ_2M);
 	add(&b, td_source(1, t->seed), 0, 1, 0);
 	td_finalize(b.td.vm);
-	if (strcmp(softtdx_mrtd(softtdx_only_td()), expected))
-		test_failed(__FILE__, __LINE__, "MRTD of one page at gpa 0", expected,
-			    softtdx_mrtd(softtdx_only_td()));
+	expect_mrtd_hex(expected);
 	expect_mrtd(b.mrtd);
 }
 
@@ -239,30 +234,34 @@ static void no_entropy_at_all(const struct test *t)
 	expect_eq(softtdx_injected(), 10, "calls without entropy");
 }
 
+#define SEEN	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO | CASE_SOFTTDX_TOO, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
+#define MRTD	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX, \
+		.observes = OBSERVE_MAPPING
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX | CASE_SEPT, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 #define LEAF(l)	(void *)(uintptr_t)(l)
 
 static const struct test_case cases[] = {
-	{ "one_page", "one page, not measured", add_pages, &one, OURS },
-	{ "one_page_measured", "one page, measured", add_pages, &one_measured, OURS },
-	{ "many_pages", "256 pages, not measured", add_pages, &many, OURS },
-	{ "many_pages_measured", "32 pages, measured", add_pages, &many_measured, OURS },
-	{ "across_4k", "two pages in the middle of a table", add_pages, &across_4k, OURS },
+	{ "one_page", "one page, not measured", add_pages, &one, SEEN },
+	{ "one_page_measured", "one page, measured", add_pages, &one_measured, SEEN },
+	{ "many_pages", "256 pages, not measured", add_pages, &many, SEEN },
+	{ "many_pages_measured", "32 pages, measured", add_pages, &many_measured, SEEN },
+	{ "across_4k", "two pages in the middle of a table", add_pages, &across_4k, SEEN },
 	{ "across_2m", "two pages on both sides of 2M: one more table", add_pages, &across_2m,
-	  OURS },
+	  SEEN },
 	{ "across_1g", "two pages on both sides of 1G: two more tables", add_pages, &across_1g,
-	  OURS },
+	  SEEN },
 	{ "across_512g", "two pages on both sides of 512G: three more tables", add_pages,
-	  &across_512g, OURS },
-	{ "lowest_gpa", "the page at gpa 0", add_pages, &lowest, OURS },
-	{ "highest_gpa", "the last page below the shared bit", add_pages, &highest, OURS },
-	{ "same_pfn", "mirror, SEPT and guest_memfd name the same page", same_pfn, OURS },
-	{ "punched", "a hole is out of the mirror and the SEPT", punched, OURS },
+	  &across_512g, SEEN },
+	{ "lowest_gpa", "the page at gpa 0", add_pages, &lowest, SEEN },
+	{ "highest_gpa", "the last page below the shared bit", add_pages, &highest, SEEN },
+	{ "same_pfn", "mirror, SEPT and guest_memfd name the same page", same_pfn, SEEN },
+	{ "punched", "a hole is out of the mirror and the SEPT", punched, SEEN },
 
-	{ "mrtd_of_nothing", "the measurement of a TD without pages", mrtd_of_nothing, OURS },
-	{ "mrtd_of_one_page", "the measurement of one page, by hand", mrtd_of_one_page, OURS },
-	{ "mrtd_order", "the measurement follows the order of the calls", mrtd_order, OURS },
+	{ "mrtd_of_nothing", "the measurement of a TD without pages", mrtd_of_nothing, MRTD },
+	{ "mrtd_of_one_page", "the measurement of one page, by hand", mrtd_of_one_page, MRTD },
+	{ "mrtd_order", "the measurement follows the order of the calls", mrtd_order, SEEN },
 
 	{ "busy_page_add", "TDH.MEM.PAGE.ADD busy: retried inside the ioctl", busy_add,
 	  LEAF(TDH_MEM_PAGE_ADD), OURS },

@@ -242,7 +242,7 @@ static void private_access_to_shared(const struct test *t)
 }
 
 #define TD		.vm_types = VM_TDX, .boot = BOOT_TDX
-#define CONVERSION(fn, text)	{ #fn, text, fn, TD, .flags = CASE_SEPT }
+#define CONVERSION(fn, text)	{ #fn, text, fn, TD, .flags = CASE_SEPT_TOO }
 #define RANGE(name, text)	{ #name, text, refused_range, &name, TD }
 
 static const struct test_case cases[] = {

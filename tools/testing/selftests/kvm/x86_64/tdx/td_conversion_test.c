@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "attr_change.h"
-#include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
@@ -85,10 +84,12 @@ static void expect_only_inside_unmapped(struct td *td, const struct range *r,
 					const uint64_t *probe, const uint64_t *pfn, int nr)
 {
 	for (int i = 0; i < nr; i++) {
-		if (inside(r, probe[i]))
+		if (inside(r, probe[i])) {
 			expect_td_unmapped(td, probe[i], 1);
-		else
+		} else {
+			expect_mapped(td->o, probe[i] >> 12, LEVEL_4K, pfn[i]);
 			expect_sept(td->vm, probe[i], LEVEL_4K, SEPT_PENDING, pfn[i]);
+		}
 	}
 }
 
@@ -143,16 +144,17 @@ static const struct range
 static void keeps_private(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SLOT_SIZE);
-	struct sept before;
+	uint64_t pfn;
 
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
 	expect_shared(&td, GPA + SZ_4K);
 	expect_private(&td, GPA);
-	before = sept_walk(td.vm, GPA);
+	pfn = observer_mapping(td.o, GFN).pfn;
 	observer_clear(td.o);
 	vm_set_private(td.vm, GPA, SZ_2M);
 	expect_td_unmapped(&td, GPA + SZ_4K, 1);
-	expect_sept(td.vm, GPA, LEVEL_4K, SEPT_PENDING, before.pfn);
+	expect_mapped(td.o, GFN, LEVEL_4K, pfn);
+	expect_sept(td.vm, GPA, LEVEL_4K, SEPT_PENDING, pfn);
 	expect_eq(observer_count(td.o, EV_SPTE, RET_ANY), 1, "SPTEs that changed");
 }
 
@@ -304,19 +306,17 @@ static void content_is_fresh(const struct test *t)
 {
 	struct td td = td_fixture(t, SLOT_SIZE);
 	uint8_t *source = td_source(2, t->seed);
-	struct sept e;
 
 	td_add(td.vcpu, source, GPA, 2, 0);
 	td_finalize(td.vm);
-	e = sept_walk(td.vm, GPA);
-	expect_content(e.pfn, source, "the page as it was added");
+	expect_td_content(td.vm, GPA, source, "the page as it was added");
 	vm_set_shared(td.vm, GPA, SZ_4K);
 	expect_shared(&td, GPA);
 	vm_set_private(td.vm, GPA, SZ_4K);
 	expect_private(&td, GPA);
-	expect_content(sept_walk(td.vm, GPA).pfn, NULL, "the page after its conversion");
+	expect_td_content(td.vm, GPA, NULL, "the page after its conversion");
 	expect_sept(td.vm, GPA + SZ_4K, LEVEL_4K, SEPT_MAPPED, PFN_ANY);
-	expect_content(sept_walk(td.vm, GPA + SZ_4K).pfn, source + SZ_4K, "the page beside it");
+	expect_td_content(td.vm, GPA + SZ_4K, source + SZ_4K, "the page beside it");
 }
 
 /* ... and with the page punched out meanwhile, as user space does to save memory. */
@@ -332,7 +332,7 @@ static void punched_meanwhile(const struct test *t)
 	vm_set_private(td.vm, GPA, SZ_4K);
 	expect_td_unmapped(&td, GPA, 1);
 	expect_private(&td, GPA);
-	expect_content(sept_walk(td.vm, GPA).pfn, NULL, "the new page");
+	expect_td_content(td.vm, GPA, NULL, "the new page");
 	expect_td_mapped(&td, GPA + SZ_4K, 1, SEPT_MAPPED);
 }
 
@@ -368,18 +368,17 @@ static void shared_page_dropped(const struct test *t)
 static void one_removal_each(const struct test *t)
 {
 	struct td td = td_fixture_final(t, SLOT_SIZE);
-	unsigned long blocked, removed;
 
 	prefault(td.vcpu, GPA, 8 * SZ_4K);
-	blocked = softtdx_calls(TDH_MEM_RANGE_BLOCK, 0);
-	removed = softtdx_calls(TDH_MEM_PAGE_REMOVE, 0);
+	observer_clear(td.o);
 	vm_set_shared(td.vm, GPA + 2 * SZ_4K, SZ_2M);
-	expect_eq(softtdx_calls(TDH_MEM_RANGE_BLOCK, 0) - blocked, 6, "calls of TDH.MEM.RANGE.BLOCK");
-	expect_eq(softtdx_calls(TDH_MEM_PAGE_REMOVE, 0) - removed, 6, "calls of TDH.MEM.PAGE.REMOVE");
+	expect_eq(observer_count(td.o, EV_SPTE, RET_ANY), 6, "SPTEs that changed");
+	expect_seamcalls_of(td.o, TDH_MEM_RANGE_BLOCK, 6, "calls of TDH.MEM.RANGE.BLOCK");
+	expect_seamcalls_of(td.o, TDH_MEM_PAGE_REMOVE, 6, "calls of TDH.MEM.PAGE.REMOVE");
 	expect_shared(&td, GPA + 2 * SZ_4K);
 	vm_set_private(td.vm, GPA, SZ_2M);
-	expect_eq(softtdx_calls(TDH_MEM_RANGE_BLOCK, 0) - blocked, 6, "calls of TDH.MEM.RANGE.BLOCK");
-	expect_eq(softtdx_calls(TDH_MEM_PAGE_REMOVE, 0) - removed, 6, "calls of TDH.MEM.PAGE.REMOVE");
+	expect_seamcalls_of(td.o, TDH_MEM_RANGE_BLOCK, 6, "calls of TDH.MEM.RANGE.BLOCK");
+	expect_seamcalls_of(td.o, TDH_MEM_PAGE_REMOVE, 6, "calls of TDH.MEM.PAGE.REMOVE");
 	expect_td_mapped(&td, GPA, 2, SEPT_PENDING);
 }
 
@@ -543,12 +542,12 @@ static void interrupted(const struct test *t)
 }
 
 #define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
-#define SEEN	TD, .flags = CASE_SEPT, .observes = OBSERVE_MAPPING
-#define LONG	TD, .flags = CASE_SEPT | CASE_NIGHTLY, .observes = OBSERVE_MAPPING, \
+#define SEEN	TD, .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING
+#define LONG	TD, .flags = CASE_SEPT_TOO | CASE_NIGHTLY, .observes = OBSERVE_MAPPING, \
 		.time_limit_s = 60
-#define INSIDE	TD, .flags = CASE_SEPT | CASE_SOFTTDX, .observes = OBSERVE_MAPPING
-#define WINDOW	TD, .flags = CASE_SEPT | CASE_UFFD, .observes = OBSERVE_MAPPING
-#define CHANGE	TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2, \
+#define INSIDE	TD, .flags = CASE_SEPT_TOO | CASE_SOFTTDX_TOO, .observes = OBSERVE_MAPPING
+#define WINDOW	TD, .flags = CASE_SEPT_TOO | CASE_UFFD, .observes = OBSERVE_MAPPING
+#define CHANGE	TD, .flags = CASE_SEPT_TOO | CASE_HOLD, .cpus = 2, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END)
 #define RANGE(r, summary) { #r, summary ", to shared and back", there_and_back, &r, SEEN }
 
@@ -575,7 +574,7 @@ static const struct test_case cases[] = {
 	{ "keeps_private", "private pages of a range that becomes private stay", keeps_private, SEEN },
 	{ "keeps_shared", "shared pages of a range that becomes shared stay", keeps_shared, SEEN },
 	{ "no_change", "a change to what is so already does nothing", no_change, TD,
-	  .flags = CASE_SEPT, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) },
+	  .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) },
 	{ "other_gfns", "gfns without slot, or with the shared bit, are other gfns", elsewhere, SEEN },
 	{ "outlive_slots", "attributes are there before the slot, and after it", outlive_slots, SEEN },
 	{ "refused", "size, alignment, wrap, attribute, flag: EINVAL, nothing changes", refused, SEEN },
@@ -595,7 +594,7 @@ static const struct test_case cases[] = {
 	{ "shared_page_dropped", "the shared page may go while the gfn is private",
 	  shared_page_dropped, SEEN },
 	{ "one_removal_each", "one block and one removal for each page that becomes shared", one_removal_each,
-	  INSIDE },
+	  TD, .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL) },
 	{ "window_other_page", "another page is converted while KVM gets a shared one: one retry",
 	  window_other_page, WINDOW },
 	{ "window_there_and_back", "the page is converted there and back meanwhile: one retry",

@@ -111,7 +111,7 @@ static struct subject subject(const struct test *t, enum op op)
 	expect_ok(__td_vcpu_init(s.td.vcpu, 0), "KVM_TDX_INIT_VCPU");
 	s.td.slot = td_slot_add(s.td.vm, GPA, SLOT_SIZE);
 	if (op == ADD || op == PREFAULT || op == PUNCH)
-		s.td.o = observe(s.td.vm, t->tc->observes);
+		s.td.o = observe(s.td.vm, t->observes);
 	if (op < PREFAULT)
 		return s;
 	td_finalize(s.td.vm);

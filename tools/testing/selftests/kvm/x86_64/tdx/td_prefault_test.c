@@ -21,10 +21,7 @@
 #include "window.h"
 
 /* Pages that were given to the TD since the last observer_clear(). */
-static unsigned long augs(struct observer *o)
-{
-	return seamcalls_of(o, TDH_MEM_PAGE_AUG);
-}
+#define expect_augs(o, nr, ...)	expect_seamcalls_of(o, TDH_MEM_PAGE_AUG, nr, __VA_ARGS__)
 
 static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
 {
@@ -40,7 +37,7 @@ static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
 static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int error)
 {
 	struct kvm_pre_fault_memory before = range;
-	unsigned long had = augs(td->o), leaves = observer_leaves(td->o, LEVEL_4K);
+	unsigned long had = seamcalls_of(td->o, TDH_MEM_PAGE_AUG), leaves = observer_leaves(td->o, LEVEL_4K);
 
 	expect_errno(__vcpu_prefault(td->vcpu, &range), error,
 		     "prefault of gpa 0x%llx, size 0x%llx, flags 0x%llx", before.gpa,
@@ -48,7 +45,7 @@ static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int
 	expect_eq(range.gpa, before.gpa, "gpa after the refusal");
 	expect_eq(range.size, before.size, "size after the refusal");
 	expect_eq(observer_leaves(td->o, LEVEL_4K), leaves, "4K SPTEs");
-	expect_eq(augs(td->o), had, "TDH.MEM.PAGE.AUGs");
+	expect_augs(td->o, had, "TDH.MEM.PAGE.AUGs");
 }
 
 /* [gpa, size) in one call that must do exactly this much. */
@@ -99,7 +96,7 @@ static void pending(const struct test *t)
 	struct td td = td_fixture_final(t, 2 * SZ_2M);
 
 	expect_progress(&td, r->gpa, r->pages * SZ_4K, r->pages * SZ_4K);
-	expect_eq(augs(td.o), r->pages, "TDH.MEM.PAGE.AUGs");
+	expect_augs(td.o, r->pages, "TDH.MEM.PAGE.AUGs");
 	expect_eq(observer_leaves(td.o, LEVEL_4K), r->pages, "4K SPTEs");
 	expect_eq(vm_stat(td.vm, "pages_4k"), r->pages, "statistic pages_4k");
 
@@ -125,7 +122,7 @@ static void already_pending(const struct test *t)
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
 	observer_clear(td.o);
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
-	expect_eq(augs(td.o), 2, "TDH.MEM.PAGE.AUGs around a page that is there");
+	expect_augs(td.o, 2, "TDH.MEM.PAGE.AUGs around a page that is there");
 	expect_eq(observer_count(td.o, EV_FAULT, PF_SPURIOUS), 1, "faults found fixed");
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
@@ -138,7 +135,7 @@ static void already_added(const struct test *t)
 	td_add(td.vcpu, td_source(2, t->seed), GPA, 2, 0);
 	td_finalize(td.vm);
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
-	expect_eq(augs(td.o), 1, "TDH.MEM.PAGE.AUGs");
+	expect_augs(td.o, 1, "TDH.MEM.PAGE.AUGs");
 	expect_td_mapped(&td, GPA, 2, SEPT_MAPPED);
 	expect_td_mapped(&td, GPA + 2 * SZ_4K, 1, SEPT_PENDING);
 }
@@ -151,7 +148,7 @@ static void other_vcpu(const struct test *t)
 	td_finalize(td.vm);
 	prefault(td.vcpu, GPA, 2 * SZ_4K);
 	prefault(other, GPA, 3 * SZ_4K);
-	expect_eq(augs(td.o), 3, "TDH.MEM.PAGE.AUGs of both vCPUs");
+	expect_augs(td.o, 3, "TDH.MEM.PAGE.AUGs of both vCPUs");
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
 
@@ -217,7 +214,7 @@ static void alternating(const struct test *t)
 	for (int i = 0; i < 8; i += 2)
 		vm_set_shared(td.vm, GPA + i * SZ_4K, SZ_4K);
 	expect_progress(&td, GPA, 8 * SZ_4K, 8 * SZ_4K);
-	expect_eq(augs(td.o), 4, "TDH.MEM.PAGE.AUGs");
+	expect_augs(td.o, 4, "TDH.MEM.PAGE.AUGs");
 	for (int i = 0; i < 8; i += 2) {
 		expect_mapped(td.o, GFN + i, LEVEL_4K, pfn_of(hva + i * SZ_4K));
 		expect_sept_free(td.vm, GPA + i * SZ_4K);
@@ -453,9 +450,9 @@ static void delete_in_window(const struct test *t)
 
 #define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-#define LOOKS	TD, .flags = CASE_SEPT
-#define WINDOW	TD, .flags = CASE_SEPT | CASE_UFFD
-#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \
+#define LOOKS	TD, .flags = CASE_SEPT_TOO
+#define WINDOW	TD, .flags = CASE_SEPT_TOO | CASE_UFFD
+#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
 #define GUARDS_TREE \
 	.guards = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)"
