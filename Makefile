@@ -54,7 +54,10 @@ endif
 .SECONDARY:
 
 all: tests
+# Which commit the programs are of: results say it, also those of a host without compiler.
 tests: $(BINS)
+	@git describe --always --dirty --abbrev=12 >$(O)/tests/suite 2>/dev/null || \
+		echo unknown >$(O)/tests/suite
 unit: $(UNITS)
 
 # Before the first object: what is missing is told in a sentence.

@@ -138,6 +138,14 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
     return 1 if arguments.fail_fast or arguments.verbose else min(os.cpu_count() or 1, 4)
 
 
+def tell_native(asked: str) -> None:
+    """Nobody asked for this host: a developer may not expect what a run does to it."""
+    if asked == "auto":
+        say("this host can run TDs, so the suite runs on it: as root, with probes of its own on "
+            "KVM's functions, removed afterwards; --on bochs and --on qemu leave it "
+            "alone, --dry-run tells each change")
+
+
 def execute(arguments: argparse.Namespace) -> int:
     if arguments.kernel == "list":
         say(versions.listing())
@@ -157,6 +165,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         dry_run(chosen, cache, cases)
         return 0
+    if chosen.on == "native":
+        tell_native(arguments.on)
     if profile.kernels and chosen.kernel is None and chosen.on != "native":
         return matrix.run(
             profile.kernels, lambda kernel: run_once(replace(chosen, kernel=kernel), cache, cases),

@@ -81,6 +81,27 @@ def facts() -> dict[str, str]:
     return found
 
 
+SOFTTDX = "/sys/kernel/debug/softtdx"
+TAINT_WARN = 1 << 9
+
+
+def virtual() -> str:
+    """Why this host is no machine of its own, for certificates; empty if it is one."""
+    if "KTS_TESTBED" in os.environ:
+        return "it ran in the testbed (KTS_TESTBED)"
+    if Path(SOFTTDX).exists():
+        return "the TDX module is the software one (debugfs softtdx)"
+    if re.search(r"^flags\s*:.* hypervisor\b", read("/proc/cpuinfo"), re.MULTILINE):
+        return "it ran in a virtual machine (CPUID says so)"
+    return ""
+
+
+def warnings(allow_host_wide: bool) -> str:
+    """Whether each WARN_ONCE site of the kernel is sure to warn in this run."""
+    used = int(read("/proc/sys/kernel/tainted") or "0") & TAINT_WARN
+    return "used up" if used and not allow_host_wide else "armed"
+
+
 def identity() -> dict[str, str]:
     """What names this very machine; a certificate can leave it out."""
     serial = read("/sys/class/dmi/id/product_serial")
@@ -94,9 +115,32 @@ def read(path: str) -> str:
         return ""       # not there, or for root only
 
 
-def kernel_log() -> str:
+STAMP = re.compile(r"\[\s*(\d+\.\d+)\]")
+
+
+def uptime() -> float:
+    return float((read("/proc/uptime") or "0").split()[0])
+
+
+def taint() -> str:
+    return read("/proc/sys/kernel/tainted")
+
+
+def kernel_log(since: float = 0.0) -> str:
+    """Kernel messages, from `since` seconds of uptime on; empty where they cannot be read."""
     done = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace", check=False)
-    return done.stdout
+    return lines_since(done.stdout, since)
+
+
+def lines_since(log: str, since: float) -> str:
+    keep = not since
+    lines = []
+    for line in log.splitlines(keepends=True):
+        if match := STAMP.match(line):
+            keep = float(match[1]) >= since
+        if keep:        # a line without a stamp goes on with the one before
+            lines.append(line)
+    return "".join(lines)
 
 
 def suite_commit() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import host, plan, programs
-from testbed.guest import Begin, End, Event, Output
+from testbed.guest import Begin, End, Event, File, Output
 from testbed.options import Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
@@ -33,6 +33,7 @@ class ThisHost:
 
     def environment(self) -> dict[str, Any]:
         return {"kernel": platform.release(), "cpu": host.cpu(), "kvm": host.kvm_parameters(),
+                "virtual": host.virtual(), "warnings": host.warnings(self._options.allow_host_wide),
                 "identity": host.identity(), **host.facts()}
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
@@ -45,13 +46,15 @@ class ThisHost:
         return f"this host as it is, Linux {platform.release()}"
 
     def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome:
+        uptime = host.uptime()
         watchdog = Watchdog(LIMITS, LIMITS.total(boot.tests), time.monotonic())
-        for test in boot.tests:
-            arguments = self._options.test_arguments(test)
-            outcome = run_test(programs.FOLDER / test, arguments, watchdog, recorder)
-            if outcome.kind != "ok" or (recorder.failed and self._options.fail_fast):
-                return outcome
-        return Outcome("ok")
+        try:
+            return run_tests(boot.tests, lambda test: run_test(
+                programs.FOLDER / test, self._options.test_arguments(test), watchdog, recorder),
+                lambda: recorder.failed and self._options.fail_fast)
+        finally:
+            recorder(File("dmesg", host.kernel_log(since=uptime).encode()))
+            recorder(File("environment", f"tainted={host.taint()}\n".encode()))
 
     def show_changes(self, tests: Iterable[str]) -> None:
         """What each test would change on this host, in its own words."""
@@ -59,6 +62,23 @@ class ThisHost:
             say(f"{test}:")
             command = [str(programs.FOLDER / test), *self._options.test_arguments(test), "--dry-run"]
             subprocess.run(command, check=False)
+
+
+def run_tests(tests: Iterable[str], run: Callable[[str], Outcome],
+              stop: Callable[[], bool]) -> Outcome:
+    """One after the other.  A test that hangs need not end the rest, two in a row do."""
+    hangs: list[str] = []
+    in_a_row = 0
+    for test in tests:
+        outcome = run(test)
+        in_a_row = in_a_row + 1 if outcome.kind == "hang" else 0
+        if outcome.kind == "hang":
+            hangs.append(f"{test}: {outcome.detail}")
+        elif outcome.kind != "ok":
+            return outcome
+        if in_a_row == 2 or stop():
+            break
+    return Outcome("hang", "; ".join(hangs)) if hangs else Outcome("ok")
 
 
 def run_test(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import os
 import subprocess
 from collections.abc import Sequence
@@ -36,6 +37,22 @@ def build(cache: Cache) -> None:
                                         *telling(error.lines)])) from error
     if progress:
         progress.done(f"{count} objects")
+
+
+def can_build() -> bool:
+    """Whether this host has what the Makefile needs."""
+    if not (shutil.which("make") and shutil.which("gcc") and shutil.which("pkg-config")):
+        return False
+    return subprocess.run(["pkg-config", "--exists", "libtracefs", "libcrypto"],
+                          check=False).returncode == 0
+
+
+def built_from() -> str:
+    """The commit that the programs were built from: not that of the checkout, if they are old."""
+    try:
+        return (FOLDER / "suite").read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def present() -> bool:

@@ -38,9 +38,12 @@ class Machine(Protocol):
 
 
 def prepare_tests(options: Options, cache: Cache) -> list[Case]:
-    """Builds the tests; the cases that the options select."""
-    if not (options.on == "native" and programs.present()):
+    """Builds the tests, where this host can; the cases that the options select."""
+    if options.on != "native" or not programs.present() or programs.can_build():
         programs.build(cache)
+    elif (commit := host.suite_commit()) != (built := programs.built_from()):
+        say(f"the tests in {programs.FOLDER} are of {built}, this checkout is {commit}: they "
+            f"run as they are, since this host lacks what builds them")
     return plan.select(programs.cases(options.nightly), options.patterns)
 
 
@@ -55,7 +58,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
     """Runs the cases, and reports."""
     results = Results(new_folder(options.out), {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "on": options.on, "seed": f"{options.seed:#x}", "suite": host.suite_commit(),
+        "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
         "binaries": programs.hashes(cases), **host.describe(), **machine.environment(),
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")

@@ -4,10 +4,13 @@ from __future__ import annotations
 import time
 
 from testbed.guest import Begin, End, Event, Output
-from testbed.native import run_test
+from testbed.host import lines_since
+from testbed.native import run_test, run_tests
 from testbed.tests.support import FolderTest
 from testbed.watchdog import Limits, Outcome, Watchdog
 
+OK = Outcome("ok")
+HANG = Outcome("hang", "stuck")
 LIMITS = Limits(step=0.5, case_factor=1, case_grace=0.2)
 
 
@@ -40,3 +43,17 @@ class NativeTest(FolderTest):
         self.assertEqual(outcome.kind, "hang")
         self.assertIn("case x did not end", outcome.detail)
         self.assertTrue((self.folder / "undone").exists())
+
+    def test_a_hang_does_not_end_the_rest(self) -> None:
+        for outcomes, ran in (([OK, OK], 2), ([HANG, OK, HANG, OK], 4), ([OK, HANG, HANG, OK], 3)):
+            with self.subTest(outcomes):
+                left = list(outcomes)
+                found = run_tests("abcd"[:len(outcomes)], lambda test: left.pop(0), lambda: False)
+                self.assertEqual(len(outcomes) - len(left), ran)
+                self.assertEqual(found.kind, "hang" if HANG in outcomes else "ok")
+        self.assertEqual(run_tests("ab", lambda test: HANG, lambda: True), Outcome("hang", "a: stuck"))
+
+    def test_messages_of_this_run(self) -> None:
+        log = "[    1.000000] old\n  more of it\n[   20.500000] new\n  more\n[   21.000000] last\n"
+        self.assertEqual(lines_since(log, 20.5), "[   20.500000] new\n  more\n[   21.000000] last\n")
+        self.assertEqual(lines_since(log, 0), log)
