@@ -5,8 +5,11 @@
     python3 -m reports.certify --verify DIR/evidence.tar.gz
 
 PASS: every mandatory requirement was shown, nothing failed.  INCOMPLETE: something
-mandatory was not shown; on an emulated host it is never more than that.  FAIL:
-something failed, or showed a known issue that the profile does not waive.
+mandatory was not shown; on an emulated host it is never more than that.  FAIL: a case
+failed, or something mandatory showed a known issue that the profile does not waive.
+
+The evidence holds the requirements and waivers that it was judged by: --verify works
+the verdict out with these, and says where this suite's own are others.
 
 Exit: 0 PASS (or verified), 1 FAIL (or not genuine), 2 wrong usage, 3 results or files
 that cannot be used, 4 INCOMPLETE.
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,15 +31,25 @@ from typing import Any
 
 from . import evidence, template
 from .evidence import EvidenceError
-from .model import Case, Json, Run, Status, Test
+from .model import Case, Json, Run, Status
+from .places import Place
 from .read import ResultsError, read
 from .template import NoJinja
 
 FOLDER = Path(__file__).parent
 REQUIREMENTS = FOLDER / "requirements.toml"
 PROFILE = FOLDER.parent / "testbed/profiles/certify.toml"
-PLACES = {"hardware": "on the host as it is", "kmod": "with the module of kmod/",
-          "emulated": "on the emulated host only"}
+RULES = "rules.json"        # in the evidence: what it was judged by
+PLACES = {"hardware": "on the host as it is", "host-wide": "with --allow-host-wide",
+          "kmod": "with the modules of kmod/", "emulated": "on the emulated host only"}
+# The cases that a requirement of each place may name.
+PLACES_OF = {
+    "hardware": {Place.STOCK, Place.HUGETLB},
+    "host-wide": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.GUEST_KERNEL},
+    "kmod": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.VIEW, Place.HOLD},
+    "emulated": set(Place),
+}
+SOFTTDX_VERSION = "1.5.9999"    # of the TDX module in software
 # What a certificate says of the platform: key of the environment, and in words.
 PLATFORM = {
     "cpu": "CPU", "microcode": "microcode", "bios": "BIOS", "product": "machine",
@@ -63,14 +76,17 @@ class Requirement:
     text: str
     where: str
     cases: tuple[str, ...]      # TEST:CASE globs
+    without: tuple[str, ...] = ()
 
     @property
     def mandatory(self) -> bool:
-        """On hardware: what needs neither fault injection nor a module of ours."""
+        """What each host can show: no fault injection, no module of ours."""
         return self.where == "hardware"
 
-    def takes(self, test: Test, case: Case) -> bool:
-        return any(fnmatchcase(f"{test.name}:{case.name}", glob) for glob in self.cases)
+    def names(self, full_name: str) -> bool:
+        """Whether TEST:CASE is one of its cases."""
+        return (any(fnmatchcase(full_name, glob) for glob in self.cases)
+                and not any(fnmatchcase(full_name, glob) for glob in self.without))
 
 
 @dataclass(frozen=True)
@@ -83,25 +99,59 @@ class Finding:
     remarks: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a run is judged by."""
+
+    requirements: Sequence[Requirement]
+    waivers: Mapping[str, str]      # known issues (by name) that do not count, and why
+
+    def to_json(self) -> Json:
+        return {"requirements": [asdict(one) for one in self.requirements],
+                "waivers": dict(self.waivers)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Rules:
+        return cls([_requirement(item) for item in data["requirements"]], data["waivers"])
+
+
+def _requirement(item: Json) -> Requirement:
+    return Requirement(item["id"], item["text"], item["where"], tuple(item["cases"]),
+                       tuple(item.get("without", ())))
+
+
 def requirements(path: Path = REQUIREMENTS) -> list[Requirement]:
-    found = [Requirement(item["id"], item["text"], item["where"], tuple(item["cases"]))
-             for item in tomllib.loads(path.read_text())["requirement"]]
+    found = [_requirement(item) for item in tomllib.loads(path.read_text())["requirement"]]
     if len({one.id for one in found}) != len(found) or any(one.where not in PLACES for one in found):
         raise ValueError(f"{path}: an id twice, or a place that is none of {', '.join(PLACES)}")
     return found
 
 
-def waivers(path: Path = PROFILE) -> dict[str, str]:
-    """Known issues (by name) that do not count, and why."""
-    return {str(name): str(why) for name, why in
-            tomllib.loads(path.read_text()).get("waive", {}).items()}
+def own_rules(profile: Path = PROFILE) -> Rules:
+    """Those of this suite."""
+    waivers = tomllib.loads(profile.read_text()).get("waive", {})
+    return Rules(requirements(), {str(name): str(why) for name, why in waivers.items()})
+
+
+def differences(theirs: Rules, ours: Rules) -> Iterator[str]:
+    """In words, for whoever verifies: where the evidence was judged by other rules."""
+    for name in sorted(theirs.waivers.keys() - ours.waivers.keys()):
+        yield f"waived there, not here: {name} ({theirs.waivers[name]})"
+    for name in sorted(ours.waivers.keys() - theirs.waivers.keys()):
+        yield f"waived here, not there: {name}"
+    here = {one.id: one for one in ours.requirements}
+    there = {one.id: one for one in theirs.requirements}
+    for name in [one.id for one in theirs.requirements if here.get(one.id) != one]:
+        yield f"requirement {name} is {'another one' if name in here else 'none'} here"
+    for name in [one.id for one in ours.requirements if one.id not in there]:
+        yield f"requirement {name} is not there"
 
 
 # --- the verdict --------------------------------------------------------------------------
 
 
 def judge(run: Run, requirement: Requirement, waived: Mapping[str, str]) -> Finding:
-    cases = [case for test, case in run.cases() if requirement.takes(test, case)]
+    cases = [case for test, case in run.cases() if requirement.names(f"{test.name}:{case.name}")]
     remarks = list(_remarks(cases, waived))
     statuses = {case.status for case in cases if not _waiver(case, waived)}
     if Status.FAIL in statuses or Status.XFAIL in statuses:
@@ -131,30 +181,48 @@ def _remarks(cases: Sequence[Case], waived: Mapping[str, str]) -> Iterator[str]:
         yield f"{count} skipped: {reason}"
 
 
-def emulated(run: Run) -> bool:
-    return any(boot.on != "native" for boot in run.boots) or not run.boots
+def not_hardware(run: Run) -> str:
+    """Why this is no run on hardware, whatever it was told to run on; empty if it is one."""
+    if not run.boots or any(boot.on != "native" for boot in run.boots):
+        return "it ran on an emulated host"
+    if str(run.environment.get("tdx_module", "")).startswith(SOFTTDX_VERSION):
+        return "the TDX module is the software one"
+    told = run.environment.get("virtual")
+    if told is None:
+        return "the results do not tell whether the host is a machine"
+    return str(told)
+
+
+def doubts(run: Run) -> list[str]:
+    """What could have hidden a failure."""
+    return ["the kernel had warned before this run (taint W), and WARN_ONCE sites were not armed "
+            "again: reboot, or --allow-host-wide"] if run.environment.get("warnings") == "used up" else []
 
 
 def overall(run: Run, findings: Sequence[Finding]) -> Verdict:
-    if run.deaths or any(finding.verdict is Verdict.FAIL for finding in findings):
+    """A known issue counts where it is mandatory, a failure everywhere."""
+    failed = any(case.status is Status.FAIL for _, case in run.cases())
+    if run.deaths or failed or any(finding.verdict is Verdict.FAIL for finding in findings
+                                   if finding.requirement.mandatory):
         return Verdict.FAIL
     shown = all(finding.verdict is Verdict.PASS for finding in findings
                 if finding.requirement.mandatory)
-    return Verdict.PASS if shown and not run.problems and not emulated(run) else Verdict.INCOMPLETE
+    clean = shown and not run.problems and not doubts(run) and not not_hardware(run)
+    return Verdict.PASS if clean else Verdict.INCOMPLETE
 
 
-def certificate(run: Run, anonymous: bool) -> Json:
+def certificate(run: Run, anonymous: bool, rules: Rules) -> Json:
     """All that a certificate says, as data."""
-    waived = waivers()
-    findings = [judge(run, requirement, waived) for requirement in requirements()]
+    findings = [judge(run, requirement, rules.waivers) for requirement in rules.requirements]
     environment = {key: value for key, value in run.environment.items() if key != "identity"}
     return {
-        "schema": 1, "verdict": overall(run, findings).value, "emulated": emulated(run),
-        "run": run.name, "platform": {title: str(environment[key]) for key, title in PLATFORM.items()
-                                      if environment.get(key)},
+        "schema": 2, "verdict": overall(run, findings).value, "emulated": bool(not_hardware(run)),
+        "not_hardware": not_hardware(run), "run": run.name,
+        "platform": {title: str(environment[key]) for key, title in PLATFORM.items()
+                     if environment.get(key)},
         "identity": {} if anonymous else dict(run.environment.get("identity", {})),
-        "binaries": dict(run.environment.get("binaries", {})), "waivers": waived,
-        "deaths": run.deaths, "problems": run.problems,
+        "binaries": dict(run.environment.get("binaries", {})), "waivers": dict(rules.waivers),
+        "deaths": run.deaths, "problems": [*run.problems, *doubts(run)],
         "requirements": [
             {"id": finding.requirement.id, "text": finding.requirement.text,
              "where": PLACES[finding.requirement.where],
@@ -182,8 +250,8 @@ def pdf(html: Path, target: Path) -> None:
 
 
 def certify(args: argparse.Namespace) -> Verdict:
-    run = read(args.results)
-    data = certificate(run, args.anonymous)
+    rules = own_rules()
+    data = certificate(read(args.results), args.anonymous, rules)
     html = page(data)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
@@ -191,7 +259,8 @@ def certify(args: argparse.Namespace) -> Verdict:
         raise EvidenceError(f"{out} has a certificate already: name another folder")
     (out / "certificate.json").write_text(json.dumps(data, indent=1) + "\n")
     (out / "certificate.html").write_text(html, encoding="utf-8")
-    documents = ["certificate.json", "certificate.html"]
+    (out / RULES).write_text(json.dumps(rules.to_json(), indent=1) + "\n")
+    documents = ["certificate.json", "certificate.html", RULES]
     if not args.no_pdf:
         pdf(out / "certificate.html", out / "certificate.pdf")
         documents.append("certificate.pdf")
@@ -206,12 +275,17 @@ def verify(args: argparse.Namespace) -> int:
     """Hashes, signature, and the verdict worked out again from the evidence."""
     with evidence.unpacked(args.verify) as folder:
         recorded: dict[str, Any] = json.loads((folder / "certificate.json").read_text())
-        again = certificate(read(folder / "results"), anonymous=not recorded["identity"])
-    said = {key: recorded[key] for key in ("verdict", "emulated")}
+        if not (folder / RULES).is_file():
+            raise EvidenceError(f"no {RULES} in the archive: made by a suite before it had one")
+        rules = Rules.from_json(json.loads((folder / RULES).read_text()))
+        again = certificate(read(folder / "results"), not recorded["identity"], rules)
+    said = {key: recorded[key] for key in ("verdict", "emulated", "waivers")}
     found = {key: again[key] for key in said}
     if said != found:
         print(f"NOT GENUINE: the certificate says {said}, the evidence {found}")
         return 1
+    for line in differences(rules, own_rules()):
+        print(f"judged by other rules than this suite's: {line}")
     signature = evidence.verify_signature(args.verify, args.signers, args.signer)
     print(f"verified: {said['verdict']}{' (emulated host)' * said['emulated']}; {signature}")
     return 0

@@ -14,6 +14,7 @@ import tempfile
 import unittest
 from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
 from reports import certify, evidence
 from reports.certify import Finding, Requirement, Verdict
@@ -29,7 +30,12 @@ SAMPLE = Path(__file__).parent / "sample/20260101T120000Z"
 def native(**statuses: str | tuple[str, float]) -> Run:
     one = run(**statuses)
     one.boots = [Boot(on="native")]
+    one.environment = {**one.environment, "virtual": "", "tdx_module": "1.5.16.00.0834"}
     return one
+
+
+def verdict(one: Run, *wanted: Requirement) -> Verdict:
+    return certify.overall(one, [certify.judge(one, requirement, {}) for requirement in wanted])
 
 
 def finding(one: Run, waived: Mapping[str, str] | None = None) -> Finding:
@@ -66,21 +72,60 @@ class VerdictTest(unittest.TestCase):
         one.deaths = ["panicked"]
         self.assertIs(certify.overall(one, [finding(one)]), Verdict.FAIL)
 
+    def test_a_known_issue_counts_where_it_is_mandatory(self) -> None:
+        optional = Requirement("X1", "no kernel does", "host-wide", ("a_test:b",))
+        must = Requirement("H1", "a must", "hardware", ("a_test:a",))
+        self.assertIs(verdict(native(a="pass", b="xfail"), must, optional), Verdict.PASS)
+        self.assertIs(verdict(native(a="xfail", b="pass"), must, optional), Verdict.FAIL)
+        self.assertIs(verdict(native(a="pass", b="fail"), must, optional), Verdict.FAIL)
+        self.assertIs(verdict(native(a="pass", b="fail"), must), Verdict.FAIL)
+
+    def test_hardware_must_be_hardware(self) -> None:
+        """Whatever --on said: a virtual machine, or a host with the TDX module in software."""
+        told_by: tuple[dict[str, str | None], ...] = (
+            {"virtual": "this is a virtual machine"}, {"tdx_module": "1.5.9999.0"}, {"virtual": None})
+        for told in told_by:
+            with self.subTest(told):
+                one = native(a="pass")
+                one.environment = {**one.environment, **told}
+                self.assertIs(verdict(one, NEEDED), Verdict.INCOMPLETE)
+                self.assertTrue(certify.not_hardware(one))
+        self.assertEqual(certify.not_hardware(native(a="pass")), "")
+
+    def test_warnings_that_could_not_come(self) -> None:
+        one = native(a="pass")
+        one.environment = {**one.environment, "warnings": "used up"}
+        self.assertIs(verdict(one, NEEDED), Verdict.INCOMPLETE)
+        data = certify.certificate(one, False, certify.Rules([NEEDED], {}))
+        self.assertIn("WARN_ONCE", " ".join(data["problems"]))
+
     def test_an_emulated_certificate_says_so(self) -> None:
         one = native(a="pass")
         one.boots = [Boot(on="bochs")]
-        page = certify.page(certify.certificate(one, anonymous=False))
+        page = certify.page(certify.certificate(one, False, certify.own_rules()))
         self.assertIn("EMULATED HOST", page)
         self.assertNotIn("<h1>PASS", page)
 
 
-class RequirementsTest(unittest.TestCase):
-    def test_of_this_suite(self) -> None:
-        """Each names test programs that there are; scripts/check runs all of their cases."""
-        tests = Path(__file__).parent.parent.parent / "tools/testing/selftests/kvm/x86_64/tdx"
-        for requirement in certify.requirements():
-            for glob in requirement.cases:
-                self.assertTrue((tests / f"{glob.partition(':')[0]}.c").is_file(), glob)
+class RulesTest(unittest.TestCase):
+    def test_without(self) -> None:
+        one = Requirement("H1", "a must", "hardware", ("a_test:*",), ("a_test:legacy_*",))
+        self.assertTrue(one.names("a_test:x"))
+        self.assertFalse(one.names("a_test:legacy_x"))
+
+    def test_round_trip(self) -> None:
+        rules = certify.own_rules()
+        again = certify.Rules.from_json(json.loads(json.dumps(rules.to_json())))
+        self.assertEqual(list(certify.differences(again, rules)), [])
+
+    def test_differences(self) -> None:
+        changed = Requirement("H1", "a must", "hardware", ("a_test:less",))
+        there = certify.Rules([changed, OTHER], {"L1": "agreed"})
+        here = certify.Rules([NEEDED, Requirement("N1", "new", "kmod", ("c_test:*",))], {"L3": "known"})
+        self.assertEqual(list(certify.differences(there, here)), [
+            "waived there, not here: L1 (agreed)", "waived here, not there: L3",
+            "requirement H1 is another one here", "requirement E1 is none here",
+            "requirement N1 is not there"])
 
 
 class EvidenceTest(unittest.TestCase):
@@ -123,6 +168,23 @@ class EvidenceTest(unittest.TestCase):
         self.assertEqual(code, 0, text)
         self.assertIn("emulated host", text)
         self.assertIn("not signed", text)
+
+    def test_rules_go_with_the_evidence(self) -> None:
+        """A waiver of the vendor's is no forgery, and is told."""
+        rules = certify.own_rules()
+        vendor = certify.Rules(rules.requirements, {"L1": "agreed with the vendor"})
+        with mock.patch.object(certify, "own_rules", return_value=vendor):
+            archive = self.certify()
+        code, text = self.main("--verify", archive)
+        self.assertEqual(code, 0, text)
+        self.assertIn("waived there, not here: L1 (agreed with the vendor)", text)
+
+    def test_rules_cannot_be_exchanged(self) -> None:
+        archive = self.certify()
+        self.rewrite(archive, {certify.RULES: b'{"requirements": [], "waivers": {}}'})
+        code, text = self.main("--verify", archive)
+        self.assertEqual(code, 3)
+        self.assertIn("changed since", text)
 
     def test_never_overwritten(self) -> None:
         self.certify()
