@@ -23,7 +23,7 @@ def load(folder: Path) -> Run:
     environment = _read_json(folder / "environment.json", {})
     if isinstance(environment, dict):
         run.environment = environment
-    run.boots = _read_plan(folder / "plan.json", run)
+    run.boots = _read_plan(folder, run)
     tests: dict[str, Test] = {}
     logs = _read_logs(folder / "ktap")
     for boot in run.boots:
@@ -50,9 +50,14 @@ def _read_json(path: Path, fallback: Any) -> Any:
         return fallback
 
 
-def _read_plan(path: Path, run: Run) -> list[Boot]:
+def load_boots(folder: Path) -> list[Boot]:
+    """What was planned; raises what _read_plan catches if that is not to be had."""
+    return [Boot.from_json(boot) for boot in json.loads((folder / "plan.json").read_bytes())["boots"]]
+
+
+def _read_plan(folder: Path, run: Run) -> list[Boot]:
     try:
-        return [Boot.from_json(boot) for boot in json.loads(path.read_bytes())["boots"]]
+        return load_boots(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         run.problems.append(f"plan.json cannot be used: {error!r}")
         return []

@@ -113,7 +113,7 @@ def options(arguments: argparse.Namespace) -> Options:
         debug_kernel=arguments.debug_kernel, refresh_kernel=arguments.refresh_kernel,
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
-        allow_host_wide=arguments.allow_host_wide,
+        allow_host_wide=arguments.allow_host_wide, shard=arguments.shard,
     )
 
 
@@ -157,8 +157,8 @@ def execute(arguments: argparse.Namespace) -> int:
     runs = not (arguments.list or arguments.dry_run)
     packages.require(purposes(chosen, runs), chosen.may_install)
     cases = runner.prepare_tests(chosen, cache)
-    if arguments.shard:
-        cases = plan.shard(cases, *arguments.shard)
+    if chosen.shard:
+        cases = plan.shard(cases, *chosen.shard)
     if arguments.list:
         runner.show_list(cases)
         return 0

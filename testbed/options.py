@@ -25,6 +25,7 @@ class Options:
     verbose: bool
     may_install: bool
     allow_host_wide: bool
+    shard: tuple[int, int] | None = None    # index from 1, and of how many
 
     def test_arguments(self, test: str, variant: str | None = None) -> list[str]:
         """How a test is called; without a variant (natively) every case runs."""

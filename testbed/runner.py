@@ -60,6 +60,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
         "binaries": programs.hashes(cases), **host.describe(), **machine.environment(),
+        **({"shard": "{}/{}".format(*options.shard)} if options.shard else {}),
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")
     try:
