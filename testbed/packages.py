@@ -26,19 +26,20 @@ EMULATOR = (*GUEST, "qemu-system-x86")
 BOCHS = (*GUEST, *SOURCES, "g++")
 KERNEL = (*SOURCES, "bc", "bison", "flex", "libelf-dev", "lz4")
 CERTIFY = (*REPORTS, "openssh-client", "weasyprint")
-# softtdx is fuzzed, and its runtime is not a dependency of clang.  The kernel's own
-# "make install" of selftests calls rsync.
+GIT = ("git",)
+KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls it
+# softtdx is fuzzed, and its runtime is not a dependency of clang.
 CHECK = (
-    *CERTIFY, "clang", "git", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "rsync",
-    "shellcheck", "valgrind",
+    *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
 )
 # What makes the bare machine of `make check CHECKS=fresh`.
 FRESH = ("mmdebstrap",)
 
 PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR,
-    "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "certify": CERTIFY, "check": CHECK,
-    "fresh": FRESH,
+    "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "kselftest": (*TESTS, *KSELFTEST),
+    "certify": CERTIFY, "check": (*CHECK, *GIT, *KSELFTEST), "fresh": FRESH,
+    "lab": (*FRESH, *GIT),
 }
 
 # What apt-get says, and in our words.
