@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The cases of a run as the commands that tell LAVA of them.
 
-    python3 -m reports.lava RESULTS | sh        inside of a LAVA test
+    python3 -m reports.lava RESULTS... | sh        inside of a LAVA test
+
+Of several runs (--repeat) each case is told once, as its worst run ended.  What cases
+measured follows in the test set "measurements", and at the end, if the kernel under test
+died or the harness broke, lava-test-raise: it makes the job incomplete.
 """
 
 from __future__ import annotations
@@ -9,32 +13,65 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .model import Run, Status
-from .read import ResultsError, read
+from .model import Case, Exit, Run, Status
+from .read import ResultsError, read_all
+from .repeated import worst
 
-# A known issue is the kernel's fault, a broken bench the suite's: both are no pass.
+# A known issue is the kernel's fault, a broken harness the suite's: both are no pass.
 RESULT = {Status.PASS: "pass", Status.FAIL: "fail", Status.SKIP: "skip",
           Status.XFAIL: "fail", Status.BROKEN: "unknown"}
+WORST_FIRST = (Status.FAIL, Status.BROKEN, Status.XFAIL, Status.PASS, Status.SKIP)
+MEASUREMENTS = "measurements"
 
 
-def commands(run: Run) -> Iterator[str]:
-    for test, case in run.cases():
-        name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{test.name}.{case.name}")
-        if case.variant not in ("", "default"):
-            name += f".{case.variant}"
+def cases(runs: Sequence[Run]) -> dict[str, Case]:
+    """Each case by the name that LAVA knows it by; of several runs, the worst."""
+    found: dict[str, Case] = {}
+    for run in runs:
+        for test, case in run.cases():
+            name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{test.name}.{case.name}")
+            if case.variant not in ("", "default"):
+                name += f".{case.variant}"
+            if name not in found or (WORST_FIRST.index(case.status)
+                                     < WORST_FIRST.index(found[name].status)):
+                found[name] = case
+    return found
+
+
+def results(runs: Sequence[Run]) -> dict[str, str]:
+    """What LAVA should say of each case."""
+    return {name: RESULT[case.status] for name, case in cases(runs).items()}
+
+
+def commands(runs: Sequence[Run]) -> Iterator[str]:
+    told = cases(runs)
+    for name, case in told.items():
         yield shlex.join(["lava-test-case", name, "--result", RESULT[case.status],
                           "--measurement", f"{case.seconds:.3f}", "--units", "s"])
+    measured = [(name, key, value) for name, case in told.items()
+                for key, value in case.measurements.items() if key != "seconds"]
+    if measured:
+        yield f"lava-test-set start {MEASUREMENTS}"
+        for name, key, value in measured:
+            yield shlex.join(["lava-test-case", f"{name}.{key}", "--result", "pass",
+                              "--measurement", str(value), "--units", key])
+        yield "lava-test-set stop"
+    if any(run.deaths for run in runs):
+        yield "lava-test-raise the-kernel-under-test-died"
+    elif worst(runs) is Exit.BROKEN:
+        yield "lava-test-raise the-harness-broke"
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+    folders = sys.argv[1:]
+    if not folders or folders[0].startswith("-"):
         print(__doc__)
-        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+        return 0 if folders in (["-h"], ["--help"]) else 2
     try:
-        print("\n".join(commands(read(Path(sys.argv[1])))))
+        print("\n".join(commands(read_all([Path(folder) for folder in folders]))))
     except ResultsError as error:
         print(f"lava: {error}", file=sys.stderr)
         return 3

@@ -11,7 +11,7 @@ import unittest
 from contextlib import closing
 from pathlib import Path
 
-from reports import history, kcidb, lava, results_json
+from reports import history, kcidb, results_json
 from reports.tests.runs import run
 
 
@@ -101,14 +101,6 @@ class KcidbTest(unittest.TestCase):
     def test_origin(self) -> None:
         with self.assertRaisesRegex(ValueError, "lower-case"):
             kcidb.render(run(a="pass"), "My CI")
-
-
-class LavaTest(unittest.TestCase):
-    def test_commands(self) -> None:
-        self.assertEqual(list(lava.commands(run(a="pass", b="xfail", c="skip"))), [
-            "lava-test-case a_test.a --result pass --measurement 0.100 --units s",
-            "lava-test-case a_test.b --result fail --measurement 0.100 --units s",
-            "lava-test-case a_test.c --result skip --measurement 0.100 --units s"])
 
 
 if __name__ == "__main__":
