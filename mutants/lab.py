@@ -132,7 +132,7 @@ class Lab:
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as work:
             kernel = self._tree.kernel(None, Path(work))
             host = self._host(kernel, Path(work), cases, narrow=True)
-            return trial.control(host, plan.boots(cases), self._fresh("unmodified"))
+            return trial.control(host, plan.boots(cases, most=1), self._fresh("unmodified"))
 
     def _host(self, kernel: Kernel, work: Path, cases: Sequence[Case],
               narrow: bool = False) -> EmulatedHost:

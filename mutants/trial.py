@@ -155,7 +155,7 @@ def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> li
         count[kill.test] = count.get(kill.test, 0) + 1
     planned = [
         replace(boot, tests=dict(sorted(boot.tests.items(), key=lambda item: -count.get(item[0], 0))))
-        for boot in boots(fitting)
+        for boot in boots(fitting, most=1)
     ]
     if len(mutant.vm) > 1:    # the quicker emulator first
         planned.sort(key=lambda boot: VARIANTS[boot.variant].tdx)

@@ -214,7 +214,7 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
         ThisHost(chosen).show_changes(plan.by_test(cases))
         return
     say(f"on this host, only {cache.folder} and {chosen.out} would change")
-    for boot in plan.boots(cases, chosen.jobs):
+    for boot in plan.boots(cases):
         count = sum(len(cases) for cases in boot.tests.values())
         say(f"boot {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")
 

@@ -84,7 +84,7 @@ class EmulatedHost:
         }
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
-        return plan.boots(cases, self._options.jobs)
+        return plan.boots(cases)
 
     def name(self, variant: str) -> str:
         return self.emulator(variant).name

@@ -92,6 +92,9 @@ def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
 
 # Fewer cases than these are not worth a boot of their own.
 CASES_A_BOOT = 20
+# Of a variant with many cases, so that they can run at once.  Not the number of this
+# machine's CPUs: what else runs in its boot is part of what a case meets.
+BOOTS_A_VARIANT = 4
 
 
 @dataclass(frozen=True)
@@ -103,22 +106,22 @@ class PlannedBoot:
     tests: Mapping[str, Sequence[Case]]
 
 
-def boots(cases: Sequence[Case], at_once: int = 1) -> list[PlannedBoot]:
-    """The boots that some case asks for; many cases are split, to run `at_once`."""
+def boots(cases: Sequence[Case], most: int = BOOTS_A_VARIANT) -> list[PlannedBoot]:
+    """The boots that some case asks for; many cases are split, in at `most` boots a variant."""
     planned = []
     for variant in VARIANTS:
         tests = by_test(case for case in cases if case.variant == variant)
-        for number, part in enumerate(_split(tests, at_once), start=1):
+        for number, part in enumerate(_split(tests, most), start=1):
             name = variant if number == 1 else f"{variant}-{number}"
             planned.append(PlannedBoot(name, variant, part))
     return planned
 
 
-def _split(tests: Mapping[str, list[Case]], at_once: int) -> list[dict[str, list[Case]]]:
-    """Whole tests in at most `at_once` parts with about as many cases each."""
+def _split(tests: Mapping[str, list[Case]], most: int) -> list[dict[str, list[Case]]]:
+    """Whole tests in at `most` parts with about as many cases each."""
     count = sum(len(cases) for cases in tests.values())
     parts: list[dict[str, list[Case]]] = [
-        {} for _ in range(min(at_once, max(1, count // CASES_A_BOOT), len(tests)))
+        {} for _ in range(min(most, max(1, count // CASES_A_BOOT), len(tests)))
     ]
     for test, cases in sorted(tests.items(), key=lambda item: -len(item[1])):
         smallest = min(parts, key=lambda part: sum(len(cases) for cases in part.values()))

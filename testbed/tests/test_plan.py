@@ -72,10 +72,10 @@ class PlanTest(unittest.TestCase):
     def test_many_cases_are_split(self) -> None:
         cases = [Case(f"{test}_test", str(number), "default", "-", 10, "")
                  for test, count in (("a", 50), ("b", 30), ("c", 25)) for number in range(count)]
-        one, two = boots(cases, at_once=2)
+        one, two = boots(cases, most=2)
         self.assertEqual((one.name, two.name), ("default", "default-2"))
         self.assertEqual((list(one.tests), list(two.tests)), (["a_test"], ["b_test", "c_test"]))
         self.assertEqual(two.variant, "default")
 
     def test_few_cases_are_not_split(self) -> None:
-        self.assertEqual(len(boots(self.cases, at_once=4)), len(boots(self.cases)))
+        self.assertEqual(len(boots(self.cases, most=4)), len(boots(self.cases)))
