@@ -2,7 +2,7 @@
 """The stream of results that leaves the guest, taken apart.
 
 The guest writes marker lines (`@@boot`, `@@begin TEST`, `@@end TEST STATUS`,
-`@@file NAME`, `@@endfile NAME`, `@@done`) around the raw output of the tests;
+`@@file NAME`, `@@endfile NAME`, `@@done SECONDS`) around the raw output of the tests;
 docs/testbed.md describes them.  Inside a test only its own `@@end` counts, so
 whatever a test prints cannot confuse the runner.
 """
@@ -44,7 +44,7 @@ class File:
 
 @dataclass(frozen=True)
 class Done:
-    pass
+    seconds: float = 0.0    # since the kernel started, by the guest's clock; 0: not known
 
 
 Event = Booted | Begin | Output | End | File | Done
@@ -114,9 +114,16 @@ class GuestStream:
                 yield Begin(test)
             case ["@@file", name]:
                 self._file, self._content = name, b""
-            case ["@@done"]:
-                yield Done()
+            case ["@@done", *uptime]:
+                yield Done(_seconds(uptime))
 
 
 def _number(text: bytes) -> int:
     return int(text) if text.isdigit() else -1
+
+
+def _seconds(words: list[str]) -> float:
+    try:
+        return float(words[0])
+    except (IndexError, ValueError):
+        return 0.0

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from reports import ktap, load, summary
 from reports.model import Boot, Planned, Status
-from testbed.guest import Begin, Booted, End, Event, File, Output
+from testbed.guest import Begin, Booted, Done, End, Event, File, Output
 from testbed.progress import say
 
 
@@ -71,6 +71,7 @@ class Recorder:
         self._parser = ktap.Parser()
         self._colour = summary.wants_colour(sys.stdout)
         self.failed = False
+        self.seconds = 0.0      # that the boot took on the guest's clock; 0: it did not say
         self.begun: set[str] = set()
 
     def console_log(self) -> Path:
@@ -92,6 +93,8 @@ class Recorder:
                 self._end(status)
             case File(name, data):
                 self._file(name, data)
+            case Done(seconds):
+                self.seconds = seconds
 
     def _begin(self, test: str) -> None:
         path = self._results.folder / "ktap" / f"{test}.{self._boot.variant}.ktap"

@@ -119,7 +119,7 @@ class Boots:
         finally:
             boot.outcome = model.Outcome(outcome.kind)
             boot.detail = outcome.detail
-            boot.seconds = round(time.monotonic() - start, 3)
+            boot.seconds = recorder.seconds or round(time.monotonic() - start, 3)
             if self._options.fail_fast and recorder.failed:
                 boot.tests = [test for test in boot.tests if test.name in recorder.begun]
             self._results.write_plan()

@@ -77,3 +77,6 @@ class GuestStreamTest(unittest.TestCase):
 
     def test_noise_between(self) -> None:
         self.assertEqual(events(b"login:\n\n@@begin\n@@done\n"), [Done()])
+
+    def test_how_long_the_boot_took(self) -> None:
+        self.assertEqual(events(b"@@done 12.34\n@@done never\n"), [Done(12.34), Done(0)])
