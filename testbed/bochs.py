@@ -22,7 +22,11 @@ from testbed.errors import BenchError
 # Bochs allocates what the guest touches, in large blocks: it looks at the list
 # of blocks again for each of them when it starts, a second for each GiB of the
 # small blocks that are its default.
-MEMORY = "guest=6144, host=2048, block_size=8192"    # MiB, MiB, KiB
+MEMORY = "guest=6144, host=6144, block_size=8192"    # MiB, MiB, KiB
+
+# The date when the machine starts, 2026-01-01 and some seconds by the run's seed. Bochs'
+# random numbers follow from it (bochs_edits/determinism.py).
+YEAR = 1767225600, 365 * 24 * 3600
 
 # Guest time is a count of instructions: as many as in a second here.  TDX wants
 # a TSC of at least 100 MHz; more would only make the guest wait longer, but what
@@ -36,7 +40,7 @@ CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=
 CONFIGURATION = """\
 config_interface: textconfig
 display_library: nogui
-vga: extension=none
+vga: extension=none, realtime=0
 romimage: file={bios}
 vgaromimage: file={folder}/rom
 optramimage1: file={folder}/setup, address={setup_address:#x}
@@ -44,7 +48,7 @@ optramimage2: file={folder}/kernel, address={kernel_address:#x}
 optramimage3: file={initramfs}, address={initramfs_address:#x}
 memory: {memory}
 cpu: model=arrow_lake, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
-clock: sync=none, time0=utc
+clock: sync=none, time0={date}
 pci: enabled=1, chipset=i440fx
 floppya: type=none
 ata0: enabled=0
@@ -86,6 +90,7 @@ class Bochs:
             bios=self._build.bios, folder=folder, setup_address=SETUP, kernel_address=KERNEL,
             initramfs=boot.initramfs, initramfs_address=address,
             memory=MEMORY, cpus=boot.cpus, ips=IPS, results=results,
+            date=YEAR[0] + boot.seed % YEAR[1],
         ))
         return (str(self._build.program), "-q", "-f", str(configuration))
 

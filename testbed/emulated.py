@@ -109,7 +109,7 @@ class EmulatedHost:
         limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
         machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
-                       self._cmdline(boot.variant))
+                       self._cmdline(boot.variant), self._options.seed)
         return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
 
     def _initramfs(self, boot: PlannedBoot) -> Path:

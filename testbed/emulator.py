@@ -33,6 +33,7 @@ class Boot:
     initramfs: Path
     cpus: int
     cmdline: str
+    seed: int = 0       # of what chance decides in the machine, where the emulator lets it
 
 
 class Emulator(Protocol):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is changed in Bochs' sources before they are compiled, a subject a module."""
 
+from testbed.bochs_edits.determinism import DETERMINISM
 from testbed.bochs_edits.edit import Edit
 from testbed.bochs_edits.platform import PLATFORM
 
 __all__ = ["EDITS", "Edit"]
 
-EDITS: tuple[Edit, ...] = (*PLATFORM,)
+EDITS: tuple[Edit, ...] = (*PLATFORM, *DETERMINISM)

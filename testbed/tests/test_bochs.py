@@ -27,7 +27,7 @@ class MachineTest(FolderTest):
         initramfs.write_bytes(bytes(5000))
         build = bochs_build.Bochs(Path("/b/bochs"), Path("/b/bios"), "3.0")
         emulator = bochs.Bochs(build, self.folder)
-        boot = Boot(kernel, initramfs, cpus=4, cmdline="quiet")
+        boot = Boot(kernel, initramfs, cpus=4, cmdline="quiet", seed=365 * 24 * 3600 + 7)
         program, *options, configuration = emulator.command(boot, "/dev/fd/7")
         self.assertEqual((program, options), ("/b/bochs", ["-q", "-f"]))
         self.configuration = Path(configuration)
@@ -49,6 +49,14 @@ class MachineTest(FolderTest):
     def test_what_differs_from_boot_to_boot(self) -> None:
         self.assertIn("count=4,", self.setting("cpu"))
         self.assertIn("dev=/dev/fd/7", self.setting("com2"))
+
+    def test_the_date_follows_the_seed(self) -> None:
+        self.assertIn("time0=1767225607", self.setting("clock"))
+
+    def test_all_memory_is_at_hand(self) -> None:
+        found = re.search(r"guest=(\d+), host=(\d+)", self.setting("memory"))
+        assert found is not None
+        self.assertEqual(found[1], found[2])
 
     def test_setup_code(self) -> None:
         data, address = self.image(1)
