@@ -43,6 +43,7 @@ enum variant {
 	BOOT_NPT_OFF,		/* no two-dimensional paging */
 	BOOT_TDX,		/* a TDX host */
 	BOOT_TDX_ERRORS,	/* the same, for cases that may damage it */
+	BOOT_TDX_EPT4,		/* a TDX host whose EPT has four levels, not five */
 	BOOT_NR
 };
 

@@ -21,6 +21,7 @@ struct vm {
 	unsigned int type;		/* KVM_X86_*_VM */
 	uint32_t nr_slots;		/* next free memslot id */
 	uint32_t nr_vcpus;
+	uint32_t gpaw;			/* guest-physical address bits of a TD; 0: no TD */
 };
 
 struct vcpu {
@@ -51,6 +52,8 @@ int kvm_cap(int cap);
 /* The two-dimensional paging that KVM uses on this host. */
 enum tdp { TDP_NONE, TDP_EPT, TDP_NPT };
 enum tdp kvm_tdp(void);
+/* Whether the CPU's EPT can have five levels, and guests 52 physical bits, not only four and 48. */
+bool cpu_has_5_level_ept(void);
 /* A parameter of kvm, kvm_intel or kvm_amd, e.g. ("kvm", "tdp_mmu"): its text
  * without newline in a static buffer, or "" when it does not exist. */
 const char *kvm_param(const char *module, const char *name);

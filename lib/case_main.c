@@ -32,6 +32,7 @@ const char *const variant_name[BOOT_NR] = {
 	[BOOT_NPT_OFF]		= "npt_off",
 	[BOOT_TDX]		= "tdx",
 	[BOOT_TDX_ERRORS]	= "tdx_errors",
+	[BOOT_TDX_EPT4]		= "tdx_ept4",
 };
 
 struct options {

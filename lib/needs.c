@@ -50,6 +50,10 @@ static void need_boot(enum variant boot)
 		if (kvm_tdp() != TDP_NONE)
 			test_skip("needs a testbed booted with kvm_amd.npt=0");
 		break;
+	case BOOT_TDX_EPT4:
+		if (cpu_has_5_level_ept())
+			test_skip("needs a CPU whose EPT has no five levels");
+		break;
 	default:
 		break;
 	}

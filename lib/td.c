@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Trust Domains by KVM_MEMORY_ENCRYPT_OP. */
-#include <linux/kvm_para.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +13,9 @@
 #define MAX_CPUID_ENTRIES	256
 #define IOAPIC_PINS		24
 #define TD_INIT_PATIENCE_S	1.0
-#define GPAW_48			(48U << 16)	/* CPUID 80000008.EAX[23:16] */
+#define GPAW_LEAF		0x80000008	/* in EAX[23:16] */
+#define GPAW_MASK		0xff0000U
+#define GPAW_48			(48U << 16)
 
 int __td_cmd(int fd, uint32_t id, uint32_t flags, uint64_t data, uint64_t *hw_error)
 {
@@ -48,16 +49,6 @@ struct vm *td_vm(void)
 	return vm;
 }
 
-static struct kvm_cpuid2 *supported_cpuid(void)
-{
-	struct kvm_cpuid2 *cpuid;
-
-	cpuid = calloc(1, sizeof(*cpuid) + MAX_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
-	cpuid->nent = MAX_CPUID_ENTRIES;
-	expect_ok(ioctl(kvm_dev(), KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
-	return cpuid;
-}
-
 /* Of what KVM supports in a leaf, what the TDX module lets us configure. */
 static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *supported)
 {
@@ -74,14 +65,14 @@ static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *s
 		entry->ecx = s->ecx & can.ecx;
 		entry->edx = s->edx & can.edx;
 	}
-	if (can.function == 0x80000008)
-		entry->eax = (entry->eax & ~0xff0000u) | GPAW_48;
+	if (can.function == GPAW_LEAF)
+		entry->eax = (entry->eax & ~GPAW_MASK) | GPAW_48;
 }
 
 struct kvm_tdx_init_vm *td_params(struct vm *vm)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID_ENTRIES);
-	struct kvm_cpuid2 *supported = supported_cpuid();
+	struct kvm_cpuid2 *supported = td_supported_cpuid();
 	struct kvm_tdx_init_vm *params;
 
 	expect_ok(__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
@@ -99,9 +90,21 @@ struct kvm_tdx_init_vm *td_params(struct vm *vm)
 	return params;
 }
 
+static uint32_t gpaw_of(const struct kvm_tdx_init_vm *params)
+{
+	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+		if (params->cpuid.entries[i].function == GPAW_LEAF)
+			return (params->cpuid.entries[i].eax & GPAW_MASK) >> 16;
+	return 0;
+}
+
 int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error)
 {
-	return __td_cmd(vm->fd, KVM_TDX_INIT_VM, 0, (uintptr_t)params, hw_error);
+	int ret = __td_cmd(vm->fd, KVM_TDX_INIT_VM, 0, (uintptr_t)params, hw_error);
+
+	if (!ret)
+		vm->gpaw = gpaw_of(params);
+	return ret;
 }
 
 /* What another try may find better: entropy, or an HKID that somebody gave back. */
@@ -134,24 +137,6 @@ struct vm *td_create(void)
 
 	td_init(vm, td_params(vm));
 	return vm;
-}
-
-/* KVM's own features work by memory and MSRs that it cannot reach in a TD. */
-static void drop_kvm_features(struct kvm_cpuid2 *cpuid)
-{
-	for (uint32_t i = 0; i < cpuid->nent; i++)
-		if (cpuid->entries[i].function == KVM_CPUID_FEATURES)
-			cpuid->entries[i].eax = 0;
-}
-
-void td_vcpu_set_cpuid(struct vcpu *vcpu)
-{
-	struct kvm_cpuid2 *cpuid = supported_cpuid();
-
-	drop_kvm_features(cpuid);
-	expect_ok(ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2 of vCPU %u",
-		  vcpu->id);
-	free(cpuid);
 }
 
 struct vcpu *td_vcpu_create(struct vm *vm)

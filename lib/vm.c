@@ -44,7 +44,8 @@ const char *kvm_param(const char *module, const char *name)
 	return value;
 }
 
-static bool cpu_has(const char *flag)
+/* In the first line of /proc/cpuinfo that begins with @key ("flags", "vmx flags"). */
+static bool cpuinfo_has(const char *key, const char *flag)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
 	char *line = NULL;
@@ -52,7 +53,7 @@ static bool cpu_has(const char *flag)
 	bool found = false;
 
 	while (f && !found && getline(&line, &size, f) > 0)
-		found = !strncmp(line, "flags", 5) && strstr(line, flag);
+		found = !strncmp(line, key, strlen(key)) && strstr(line, flag);
 	free(line);
 	if (f)
 		fclose(f);
@@ -65,11 +66,16 @@ static bool cpu_has(const char *flag)
  */
 enum tdp kvm_tdp(void)
 {
-	if (cpu_has(" vmx ") && !strcmp(kvm_param("kvm_intel", "ept"), "Y"))
+	if (cpuinfo_has("flags", " vmx ") && !strcmp(kvm_param("kvm_intel", "ept"), "Y"))
 		return TDP_EPT;
-	if (cpu_has(" svm ") && !strcmp(kvm_param("kvm_amd", "npt"), "Y"))
+	if (cpuinfo_has("flags", " svm ") && !strcmp(kvm_param("kvm_amd", "npt"), "Y"))
 		return TDP_NPT;
 	return TDP_NONE;
+}
+
+bool cpu_has_5_level_ept(void)
+{
+	return cpuinfo_has("vmx flags", " ept_5level");
 }
 
 struct vm *vm_create(unsigned int type)

@@ -37,6 +37,9 @@ IPS = 101_000_000
 # that the CPU model claims), what saves time, and what TDX needs.
 CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1 softtdx=on"
 
+# By the levels of its EPT (bochs_edits/ept5.py).  The first is a CPU that has TDX.
+MODELS = {5: "sapphire_rapids", 4: "arrow_lake"}
+
 CONFIGURATION = """\
 config_interface: textconfig
 display_library: nogui
@@ -47,7 +50,7 @@ optramimage1: file={folder}/setup, address={setup_address:#x}
 optramimage2: file={folder}/kernel, address={kernel_address:#x}
 optramimage3: file={initramfs}, address={initramfs_address:#x}
 memory: {memory}
-cpu: model=arrow_lake, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0={date}
 pci: enabled=1, chipset=i440fx
 floppya: type=none
@@ -90,7 +93,7 @@ class Bochs:
             bios=self._build.bios, folder=folder, setup_address=SETUP, kernel_address=KERNEL,
             initramfs=boot.initramfs, initramfs_address=address,
             memory=MEMORY, cpus=boot.cpus, ips=IPS, results=results,
-            date=YEAR[0] + boot.seed % YEAR[1],
+            model=MODELS[boot.ept_levels], date=YEAR[0] + boot.seed % YEAR[1],
         ))
         return (str(self._build.program), "-q", "-f", str(configuration))
 

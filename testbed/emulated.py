@@ -108,8 +108,9 @@ class EmulatedHost:
         emulator = self.emulator(boot.variant)
         limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
-        machine = Boot(self._kernel.image, self._initramfs(boot), VARIANTS[boot.variant].cpus,
-                       self._cmdline(boot.variant), self._options.seed)
+        variant = VARIANTS[boot.variant]
+        machine = Boot(self._kernel.image, self._initramfs(boot), variant.cpus,
+                       self._cmdline(boot.variant), variant.ept_levels, self._options.seed)
         return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
 
     def _initramfs(self, boot: PlannedBoot) -> Path:

@@ -33,6 +33,7 @@ class Boot:
     initramfs: Path
     cpus: int
     cmdline: str
+    ept_levels: int = 5     # of an Intel CPU
     seed: int = 0       # of what chance decides in the machine, where the emulator lets it
 
 

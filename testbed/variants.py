@@ -12,6 +12,7 @@ class Variant:
     nodes: int = 2          # NUMA nodes, made out of one
     cmdline: str = ""
     tdx: bool = False       # an Intel CPU with a TDX module: Bochs, where there is a choice
+    ept_levels: int = 5     # of the Intel CPU
 
 
 # The boots that take longest come first.
@@ -21,6 +22,8 @@ VARIANTS = {
     "default": Variant(),
     # TDX again, for cases that make the module fail and may leave it damaged.
     "tdx_errors": Variant(nodes=1, tdx=True),
+    # A CPU with 48 guest-physical bits; those that are sold with TDX have 52.
+    "tdx_ept4": Variant(nodes=1, tdx=True, ept_levels=4),
     "cpus4": Variant(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
     "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),

@@ -20,6 +20,9 @@ IMAGE = bytes(0x1f1) + bytes([SETUP_BLOCKS]) + bytes(SETUP_BLOCKS * 512 + 318) +
 
 
 class MachineTest(FolderTest):
+    ept_levels = 5
+    model = "sapphire_rapids"
+
     def setUp(self) -> None:
         super().setUp()
         kernel, initramfs = self.folder / "bzImage", self.folder / "cpio"
@@ -27,7 +30,8 @@ class MachineTest(FolderTest):
         initramfs.write_bytes(bytes(5000))
         build = bochs_build.Bochs(Path("/b/bochs"), Path("/b/bios"), "3.0")
         emulator = bochs.Bochs(build, self.folder)
-        boot = Boot(kernel, initramfs, cpus=4, cmdline="quiet", seed=365 * 24 * 3600 + 7)
+        boot = Boot(kernel, initramfs, cpus=4, cmdline="quiet", ept_levels=self.ept_levels,
+                    seed=365 * 24 * 3600 + 7)
         program, *options, configuration = emulator.command(boot, "/dev/fd/7")
         self.assertEqual((program, options), ("/b/bochs", ["-q", "-f"]))
         self.configuration = Path(configuration)
@@ -49,6 +53,7 @@ class MachineTest(FolderTest):
     def test_what_differs_from_boot_to_boot(self) -> None:
         self.assertIn("count=4,", self.setting("cpu"))
         self.assertIn("dev=/dev/fd/7", self.setting("com2"))
+        self.assertIn(f"model={self.model},", self.setting("cpu"))
 
     def test_the_date_follows_the_seed(self) -> None:
         self.assertIn("time0=1767225607", self.setting("clock"))
@@ -81,6 +86,11 @@ class MachineTest(FolderTest):
     def test_large_setup_code(self) -> None:
         with self.assertRaisesRegex(BenchError, "real-mode"):
             bochs.split(bytes(0x1f1) + b"\xff" + bytes(200000))
+
+
+class OlderMachineTest(MachineTest):
+    ept_levels = 4
+    model = "arrow_lake"
 
 
 class EditTest(FolderTest):

@@ -313,20 +313,30 @@ static const struct race
 
 /* --- 52 guest-physical bits -------------------------------------------------------------------- */
 
-/* A TD with 52 guest-physical bits has a table more, and the shared bit at 51. */
-static void gpaw_52(const struct test *t)
+static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 {
-	struct td td = { .vm = td_vm() };
-	struct kvm_tdx_init_vm *params = td_params(td.vm);
-	uint64_t gpa = 1ULL << 49;
+	struct kvm_tdx_init_vm *params = td_params(vm);
 
 	for (uint32_t i = 0; i < params->cpuid.nent; i++)
 		if (params->cpuid.entries[i].function == 0x80000008)
 			params->cpuid.entries[i].eax = (params->cpuid.entries[i].eax & ~0xff0000u) |
 						       52 << 16;
-	if (__td_init(td.vm, params, NULL))
-		test_skip("needs a CPU with 5-level EPT: KVM_TDX_INIT_VM with GPAW 52 says %s",
-			  errno_text(errno));
+	return params;
+}
+
+/* A TD with 52 guest-physical bits has a table more, and the shared bit at 51. */
+static void gpaw_52(const struct test *t)
+{
+	struct td td = { .vm = td_vm() };
+	uint64_t gpa = 1ULL << 49;
+	int ret;
+
+	if (!cpu_has_5_level_ept())
+		test_skip("needs a CPU with 5-level EPT (vmx flag ept_5level in /proc/cpuinfo)");
+	ret = __td_init(td.vm, params_52(td.vm), NULL);
+	expect_ok(ret, "KVM_TDX_INIT_VM with GPAW 52");
+	if (ret)
+		return;
 	td.vcpu = td_vcpu(td.vm);
 	td.slot = td_slot_add(td.vm, gpa, SZ_2M);
 	td.o = observe(td.vm, t->observes);
@@ -337,9 +347,19 @@ static void gpaw_52(const struct test *t)
 	expect_eq(tables_linked(td.o), 4, "tables that KVM linked");
 }
 
+static void gpaw_52_refused(const struct test *t)
+{
+	struct vm *vm = td_vm();
+
+	(void)t;
+	expect_errno(__td_init(vm, params_52(vm), NULL), EINVAL, "KVM_TDX_INIT_VM with GPAW 52");
+}
+
 #define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 #define LOOKS	TD, .flags = CASE_SEPT_TOO
+#define EPT4	.vm_types = VM_TDX, .boot = BOOT_TDX_EPT4, \
+		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 #define RACE	TD, .flags = CASE_SEPT_TOO | CASE_HOLD, .cpus = 2
 
 static const struct test_case cases[] = {
@@ -389,6 +409,10 @@ static const struct test_case cases[] = {
 	  &race_two_2m, RACE },
 
 	{ "gpaw_52", "52 guest-physical bits: five levels", gpaw_52, LOOKS },
+	{ "gpaw_52_refused", "52 guest-physical bits, an EPT with four levels: EINVAL",
+	  gpaw_52_refused, EPT4 },
+	{ "far_apart_ept4", "far_apart, on a CPU whose EPT has four levels", tables, &far_apart,
+	  EPT4, .flags = CASE_SEPT_TOO },
 };
 
 TEST_MAIN("levels of the mappings and tables of a TD", cases)

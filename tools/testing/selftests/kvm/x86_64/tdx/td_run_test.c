@@ -619,6 +619,8 @@ static void extended_state(const struct test *t)
 
 static const struct test_case cases[] = {
 	RUN_CASE(enters, "a guest starts in 32-bit mode, reaches 64-bit mode and speaks"),
+	{ "enters_ept4", "enters, on a CPU whose EPT has four levels", enters,
+	  .vm_types = VM_TDX, .boot = BOOT_TDX_EPT4 },
 	RUN_CASE(is_answered, "a guest asks and gets its answer"),
 	RUN_CASE(info, "TDG.VP.INFO of two vCPUs"),
 	RUN_CASE(bad_tdcalls, "a TDCALL that does not exist, a mask that cannot be"),
