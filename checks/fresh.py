@@ -18,6 +18,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ from checks.bare import UID, USER, Root, Unable
 from testbed import ending, packages
 from testbed.cache import Cache
 from testbed.progress import duration, say
+from testbed.steps import CommandFailed, lines_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = 4
@@ -73,20 +75,18 @@ def do(root: Root, step: Step, report: Report, environment: dict[str, str]) -> b
     """Whether it ended as it must; what it prints is printed."""
     say(f"\n== {step.title}: {'user' if step.user else 'root'}$ {step.command}")
     start, cpu = time.monotonic(), cpu_seconds()
-    lines = []
-    with subprocess.Popen(
-        root.command(step.command, user=step.user, folder=step.folder, mounts=step.mounts,
-                     prepare=step.prepare, environment=environment),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    status, lines = 0, []
+    try:
+        # What waits for a container hears nothing but SIGKILL, and all of it ends then.
+        for line in lines_of(root.command(step.command, user=step.user, folder=step.folder,
+                                          mounts=step.mounts, prepare=step.prepare,
+                                          environment=environment), stop=signal.SIGKILL):
             lines.append(line)
-            say(line.rstrip("\n"))
-    text = "".join(lines)
-    wrong = [] if process.returncode == step.exit else [
-        f"exit status {process.returncode}, not {step.exit}"]
+            say(line)
+    except CommandFailed as error:
+        status = error.status
+    text = "\n".join(lines)
+    wrong = [] if status == step.exit else [f"exit status {status}, not {step.exit}"]
     wrong += [f"does not say {pattern!r}" for pattern in step.says
               if not re.search(pattern, text, re.MULTILINE)]
     wrong += [f"says {pattern!r}" for pattern in step.says_not

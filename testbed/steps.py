@@ -5,6 +5,7 @@ has it, and what says more."""
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,25 +18,32 @@ COMPILING = ("AS", "CC", "CXX")
 class CommandFailed(Exception):
     """A command that ended badly, and all that it printed."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, status: int, lines: Sequence[str]) -> None:
         super().__init__("\n".join(lines))
+        self.status = status
         self.lines = lines
 
 
 def lines_of(command: Sequence[str], folder: Path | None = None,
-             environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Line after line what the command prints, its complaints too."""
+             environment: Mapping[str, str] | None = None,
+             stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    """Line after line what the command prints, its complaints too.  It gets the signal
+    `stop` when nobody wants more of them."""
     lines = []
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace",
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            yield lines[-1]
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip("\n"))
+                yield lines[-1]
+        except BaseException:
+            process.send_signal(stop)
+            raise
     if process.returncode:
-        raise CommandFailed(lines)
+        raise CommandFailed(process.returncode, lines)
 
 
 def is_object(line: str) -> bool:
