@@ -57,7 +57,7 @@ class Archive:
 
 def suite_of_host(os_release: str) -> str:
     """The release of this machine, from the text of /etc/os-release."""
-    fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
+    fields: dict[str, str] = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
     if fields.get("ID") != "debian":
         raise Unable(f"this machine runs {fields.get('ID', 'an unknown system')}, not Debian: "
                      "name a release of it, as in CHECKS=fresh-trixie")
