@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the software TDX module tells of itself and can be told (debugfs
- * softtdx/, docs/softtdx.md).  Only for cases with CASE_SOFTTDX: hardware has
- * no such window.
+ * What the software TDX module tells of itself and can be told
+ * (docs/softtdx.md).  Only for cases with CASE_SOFTTDX: hardware has no such
+ * window.
  */
 #ifndef SOFTTDX_CTL_H
 #define SOFTTDX_CTL_H
@@ -13,7 +13,7 @@
 
 #include "seamcall.h"	/* leaves */
 
-/* Is this host's TDX module the software one, enabled? */
+/* Is this host's TDX module the software one, and does it listen? */
 bool softtdx_present(void);
 
 /* Sums over all TDs of the host. */

@@ -25,6 +25,9 @@ void undo_rmdir(const char *path);
 /* unlink(2) @path. */
 void undo_unlink(const char *path);
 
+/* A request to the software TDX module (softtdx_channel.h). */
+void undo_softtdx(const char *request);
+
 /* Set @path to @text and record its former content. Returns 0 or -errno. */
 int set_and_undo(const char *path, const char *text);
 

@@ -4,8 +4,8 @@
  * their own process (include/tdx_view.h, docs/kmod.md).  And a tracepoint that
  * tells SEAMCALLs.
  *
- * It learns of TDs by probes on what KVM calls, and reads by SEAMCALL, or
- * through the software TDX module of the testbed.  Not tested on hardware.
+ * It learns of TDs by probes on what KVM calls, and reads by SEAMCALL.  Not
+ * tested on hardware.
  */
 #define pr_fmt(fmt) "tdx_view: " fmt
 
@@ -96,12 +96,6 @@ static u64 find_td(const struct file *file)
 
 /* --- SEAMCALL ----------------------------------------------------------------- */
 
-typedef u64 (*seamcall_fn)(u64 leaf, struct tdx_module_args *args);
-
-/* Of softtdx, which passes on what it does not emulate; the declaration is for symbol_get(). */
-u64 softtdx_call_ret(u64 leaf, struct tdx_module_args *args);
-static seamcall_fn softtdx;
-
 static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
 {
 	register u64 r8 asm("r8") = args->r8;
@@ -130,10 +124,6 @@ static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
  */
 static int call_module(u64 leaf, struct tdx_module_args *args, u64 *status)
 {
-	if (softtdx) {
-		*status = softtdx(leaf, args);
-		return 0;
-	}
 	if (!(__read_cr4() & X86_CR4_VMXE))
 		return -ENODEV;
 	*status = execute_seamcall(leaf, args);
@@ -173,22 +163,17 @@ static int call_ends(struct kretprobe_instance *instance, struct pt_regs *regs)
 	.handler = call_ends, .data_size = sizeof(struct call),	\
 	.maxactive = 2 * NR_CPUS,					\
 }
-static struct kretprobe softtdx_probes[] = {
-	SEAMCALL_PROBE("softtdx_call"), SEAMCALL_PROBE("softtdx_call_ret"),
-};
-static struct kretprobe kernel_probes[] = {
+static struct kretprobe probed[] = {
 	SEAMCALL_PROBE("__seamcall"), SEAMCALL_PROBE("__seamcall_ret"),
 };
-static struct kretprobe *seamcall_probes[2];
+static struct kretprobe *seamcall_probes[ARRAY_SIZE(probed)];
 
 int seamcall_probes_on(void)
 {
-	struct kretprobe *these = softtdx ? softtdx_probes : kernel_probes;
-
 	for (int i = 0; i < ARRAY_SIZE(seamcall_probes); i++) {
-		these[i].kp.addr = NULL;	/* as if it had never been registered */
-		these[i].kp.flags = 0;
-		seamcall_probes[i] = &these[i];
+		probed[i].kp.addr = NULL;	/* as if it had never been registered */
+		probed[i].kp.flags = 0;
+		seamcall_probes[i] = &probed[i];
 	}
 	return register_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
 }
@@ -317,7 +302,6 @@ static int __init view_init(void)
 
 	if (error)
 		return error;
-	softtdx = symbol_get(softtdx_call_ret);
 	error = misc_register(&device);
 	if (error)
 		unregister_kprobes(probes, ARRAY_SIZE(probes));
@@ -328,8 +312,6 @@ static void __exit view_exit(void)
 {
 	misc_deregister(&device);
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
-	if (softtdx)
-		symbol_put(softtdx_call_ret);
 }
 
 module_init(view_init);

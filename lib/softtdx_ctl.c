@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* debugfs softtdx/: files with one record a line, words "key=value". */
-#include <fcntl.h>
+/* The module's files: one record a line, words "key=value". */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "softtdx_channel.h"
 #include "softtdx_ctl.h"
 #include "testcase.h"
 #include "undo.h"
 
-#define DEBUGFS		"/sys/kernel/debug/softtdx/"
 #define SETTLE_LIMIT_S	5.0
 
 bool softtdx_present(void)
 {
-	return !access(DEBUGFS "tds", R_OK);
+	return softtdx_channel();
 }
 
 /* The value of @key in @line, up to the next blank, in @value; false if none. */
@@ -54,25 +54,28 @@ static bool word_is(const char *line, const char *key, const char *wanted)
 /* Call @fn for each record of a file. */
 static void each_line(const char *file, void (*fn)(const char *line, void *arg), void *arg)
 {
-	FILE *f = fopen(strf(DEBUGFS "%s", file), "re");
-	char *line = NULL;
-	size_t size = 0;
+	char *request = strf("read %s", file), *text = NULL, *next;
 
-	need(f, DEBUGFS "%s", file);
-	while (getline(&line, &size, f) > 0)
+	errno = -softtdx_request(request, &text);
+	need(text, "%s of softtdx", file);
+	for (char *line = text; *line; line = next) {
+		next = strchr(line, '\n');
+		need(next, "a whole line at the end of %s of softtdx", file);
+		*next++ = '\0';
 		fn(line, arg);
-	free(line);
-	fclose(f);
+	}
+	free(text);
+	free(request);
 }
 
 /* Takes @text, and frees it. */
 static void tell(const char *file, char *text)
 {
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	char *request = strf("write %s %s", file, text);
 
-	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text),
-	     "\"%s\" to %s", text, file);
-	close(fd);
+	errno = -softtdx_request(request, NULL);
+	need(!errno, "\"%s\" to %s of softtdx", text, file);
+	free(request);
 	free(text);
 }
 
@@ -147,7 +150,7 @@ unsigned long softtdx_tds_left(void)
 static void reset_td(const char *line, void *arg)
 {
 	(*(unsigned int *)arg)++;
-	tell(DEBUGFS "reset", strf("0x%llx", (unsigned long long)number(line, "td")));
+	tell("reset", strf("0x%llx", (unsigned long long)number(line, "td")));
 }
 
 unsigned int softtdx_reset_tds(void)
@@ -233,8 +236,8 @@ unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
 
 static void add_rule(char *rule)
 {
-	undo_write(DEBUGFS "clear", "rules");
-	tell(DEBUGFS "inject", rule);
+	undo_softtdx("write clear rules");
+	tell("inject", rule);
 }
 
 void softtdx_inject_rule(const struct softtdx_rule *rule)
@@ -253,8 +256,8 @@ void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
 
 void softtdx_interrupt_cache_wb(unsigned int times)
 {
-	undo_write(DEBUGFS "wb_steps", "0");
-	tell(DEBUGFS "wb_steps", strf("%u", times));
+	undo_softtdx("write wb_steps 0");
+	tell("wb_steps", strf("%u", times));
 }
 
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs)

@@ -12,12 +12,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "softtdx_channel.h"
 #include "testcase.h"
 #include "undo.h"
 
 #define KILL_GRACE_MS	10000	/* for a killed case to leave the kernel */
 
-enum undo_op { UNDO_WRITE, UNDO_APPEND, UNDO_RMDIR, UNDO_UNLINK };
+enum undo_op { UNDO_WRITE, UNDO_APPEND, UNDO_RMDIR, UNDO_UNLINK, UNDO_SOFTTDX };
 
 struct undo_step {
 	enum undo_op op;
@@ -82,6 +83,11 @@ void undo_unlink(const char *path)
 	undo_record(UNDO_UNLINK, path, "");
 }
 
+void undo_softtdx(const char *request)
+{
+	undo_record(UNDO_SOFTTDX, "softtdx", request);
+}
+
 static int write_text(const char *path, int flags, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
@@ -134,6 +140,8 @@ static int undo_step(const struct undo_step *step)
 		return rmdir(step->path) && errno != ENOENT ? -errno : 0;
 	case UNDO_UNLINK:
 		return unlink(step->path) && errno != ENOENT ? -errno : 0;
+	case UNDO_SOFTTDX:
+		return softtdx_request(step->text, NULL);
 	}
 	return -EINVAL;
 }

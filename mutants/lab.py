@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed import accel, plan, programs, upstream
+from testbed import accel, bochs_build, plan, programs, upstream
 from testbed.cache import Cache
 from testbed.emulated import EmulatedHost
 from testbed.kernel import Kernel, compiler, digest
@@ -43,7 +43,8 @@ class Lab:
         self._out = out
         self._tree = Tree(cache, origin, {file for mutant in catalogue for file in mutant.files})
         base = self._tree.prepare()
-        self._kernel_key = digest(origin.identity, self._tree.key)
+        self._kernel_key = digest(origin.identity, self._tree.key,
+                                  bochs_build.content_of_softtdx())
         # Neither softtdx nor our modules matter to the kernel's own selftests.
         self._plain_key = digest(origin.identity, base.config_hash, compiler())
         self._upstream = upstream.provide(cache, origin)

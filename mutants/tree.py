@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from testbed import kernel, overlay
+from testbed import kernel
 from testbed.cache import Cache
 from testbed.errors import KernelError
 from testbed.kernel import Kernel
@@ -60,8 +60,7 @@ class Tree:
                 self._put(file, self._original(file))
             identity = f"{self._origin.identity}, KVM as modules"
             tree = Source(self._folder, identity, fixed=False)
-            self._build = kernel.Build(self._cache, overlay.with_softtdx(self._cache, tree),
-                                       [kernel.BASE, CONFIG])
+            self._build = kernel.Build(self._cache, tree, [kernel.BASE, CONFIG])
             self._base = self._build.again(Path(self._image.name))
         return self._base
 
@@ -103,7 +102,25 @@ def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in below and not path.is_symlink() and path.is_dir():
             shutil.rmtree(path)     # of another set of files
-    overlay.link_all(origin, folder, apart=below)
+    link_all(origin, folder, apart=below)
     for name, rest in below.items():
         if rest != [Path()]:
             lay(origin / name, folder / name, rest)
+
+
+def link_all(origin: Path, folder: Path, apart: Iterable[str]) -> None:
+    """Links to all that `origin` has here, but some names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in origin.iterdir()} - set(apart)
+    for path in folder.iterdir():
+        if path.is_symlink() and path.name not in names:
+            path.unlink()
+    for name in names:
+        link(folder / name, origin / name)
+
+
+def link(path: Path, target: Path) -> None:
+    if path.is_symlink() and path.readlink() == target:
+        return
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)

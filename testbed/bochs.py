@@ -19,7 +19,8 @@ from testbed.emulator import Boot
 from testbed.errors import BenchError
 
 # 3 GiB of it below 4 GiB, the rest above, where a 1G hugepage finds its place.
-# Bochs allocates what the guest touches, in large blocks: it looks at the list
+# Bochs allocates what the guest touches (host: all of it, so that it never takes
+# a block away that softtdx points into), in large blocks: it looks at the list
 # of blocks again for each of them when it starts, a second for each GiB of the
 # small blocks that are its default.
 MEMORY = "guest=6144, host=6144, block_size=8192"    # MiB, MiB, KiB
@@ -35,7 +36,7 @@ IPS = 101_000_000
 
 # What Linux cannot find out by itself (the TSC runs with IPS, not at the rate
 # that the CPU model claims), what saves time, and what TDX needs.
-CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1 softtdx=on"
+CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1"
 
 # By the levels of its EPT (bochs_edits/ept5.py).  The first is a CPU that has TDX.
 MODELS = {5: "sapphire_rapids", 4: "arrow_lake"}
@@ -50,7 +51,7 @@ optramimage1: file={folder}/setup, address={setup_address:#x}
 optramimage2: file={folder}/kernel, address={kernel_address:#x}
 optramimage3: file={initramfs}, address={initramfs_address:#x}
 memory: {memory}
-cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1, softtdx_control={control:d}
 clock: sync=none, time0={date}
 pci: enabled=1, chipset=i440fx
 floppya: type=none
@@ -73,9 +74,11 @@ class Bochs:
     slowness = 2
     where_keys: Sequence[bytes] = ()    # its serial ports take no input from a pipe
 
-    def __init__(self, build: bochs_build.Bochs, work: Path) -> None:
+    def __init__(self, build: bochs_build.Bochs, work: Path, control: bool = True) -> None:
+        """`control`: does the TDX module listen to the tests?"""
         self._build = build
         self._work = work    # a folder for what the boots need
+        self._control = control
 
     def version(self) -> str:
         return f"Bochs {self._build.version}"
@@ -94,6 +97,7 @@ class Bochs:
             initramfs=boot.initramfs, initramfs_address=address,
             memory=MEMORY, cpus=boot.cpus, ips=IPS, results=results,
             model=MODELS[boot.ept_levels], date=YEAR[0] + boot.seed % YEAR[1],
+            control=self._control,
         ))
         return (str(self._build.program), "-q", "-f", str(configuration))
 

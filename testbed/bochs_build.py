@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bochs, built from Debian's source package with a few edits, and kept.
+"""Bochs, built from Debian's source package with a few edits and softtdx, and kept.
+
+Two entries of the cache: all of Bochs but the program, and the program, which softtdx
+(softtdx/bochs, softtdx/model) is linked into.  An edit of softtdx makes the second anew,
+in seconds.
 
 Debian's own binary has 40 physical address bits (the shared bit of TDX is bit
 47), a display that listens on TCP, and is slower.
@@ -26,6 +30,9 @@ from testbed.progress import Progress, say
 SUITES = ("stable", "testing")    # the first from which the source is to be had
 BIOS_PACKAGE = "bochsbios"
 BIOS_FILE = "./usr/share/bochs/BIOS-bochs-latest"
+SUITE = Path(__file__).parent.parent
+SOFTTDX = SUITE / "softtdx"
+CONTROL = SUITE / "include/softtdx_control.h"
 OBJECTS = 470    # what a build compiles, roughly: for the progress only
 
 FLAGS = "-O2 -pipe"
@@ -52,9 +59,17 @@ def provide(cache: Cache, own: Path | None = None) -> Bochs:
     version = (source / "version").read_text()
     edits = [edit for edit in EDITS if is_needed(edit, version)]
     key = digest(version, repr(edits), " ".join(CONFIGURE), compiler())
-    folder = cache.entry("bochs", key, "building Bochs",
-                         lambda folder: build(source, version, edits, folder))
-    return Bochs(folder / "bochs", source / "bios", version)
+    parts = cache.entry("bochs-parts", key, "building Bochs",
+                        lambda folder: build(source, version, edits, folder))
+    program = cache.entry("bochs", digest(key, content_of_softtdx()), "linking Bochs",
+                          lambda folder: link(parts, folder))
+    return Bochs(program / "bochs", source / "bios", version)
+
+
+def content_of_softtdx() -> str:
+    """Identifies what softtdx puts into Bochs."""
+    paths = sorted([*SOFTTDX.glob("bochs/*"), *SOFTTDX.glob("model/*.[ch]"), CONTROL])
+    return digest(*(f"{path.name}\n{path.read_text()}" for path in paths if path.is_file()))
 
 
 def fetch(folder: Path) -> None:
@@ -116,21 +131,34 @@ def compiler() -> str:
     return output.stdout.splitlines()[0]
 
 
-def build(source: Path, version: str, edits: Sequence[Edit], folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="kts-bochs-") as name:
-        tree = Path(name)
-        subprocess.run(["tar", "-xf", source / "source.tar", "--strip-components=1", "-C", tree],
-                       check=True)
-        apply(edits, tree)
-        progress = Progress(f"building Bochs {version}")
-        for _ in output_of(["./configure", *CONFIGURE], tree):
-            progress.update("configuring")
-        count = 0
-        for line in output_of(["make", f"-j{len(os.sched_getaffinity(0))}", "bochs"], tree):
-            count += " -c " in line
-            progress.update(f"{count} of about {max(count, OBJECTS)} objects")
-        progress.done(f"{count} objects")
-        subprocess.run(["strip", "-o", folder / "bochs", tree / "bochs"], check=True)
+def build(source: Path, version: str, edits: Sequence[Edit], tree: Path) -> None:
+    """All of Bochs but the program, in `tree`."""
+    subprocess.run(["tar", "-xf", source / "source.tar", "--strip-components=1", "-C", tree],
+                   check=True)
+    apply(edits, tree)
+    progress = Progress(f"building Bochs {version}")
+    for _ in output_of(["./configure", *CONFIGURE], tree):
+        progress.update("configuring")
+    count = 0
+    for line in output_of(["make", f"-j{len(os.sched_getaffinity(0))}", "parts"], tree):
+        count += " -c " in line
+        progress.update(f"{count} of about {max(count, OBJECTS)} objects")
+    progress.done(f"{count} objects")
+
+
+def link(parts: Path, folder: Path) -> None:
+    """The program, of Bochs' parts and of softtdx."""
+    with tempfile.TemporaryDirectory(prefix="kts-softtdx-") as name:
+        objects, program = Path(name), Path(name) / "bochs"
+        for command, where in (
+            (["make", f"-j{len(os.sched_getaffinity(0))}", f"BOCHS={parts}", f"OUT={objects}"],
+             SOFTTDX / "bochs"),
+            (["make", f"PROGRAM={program}", f"SOFTTDX={objects / 'softtdx.o'}", str(program)],
+             parts),
+        ):
+            for _ in output_of(command, where):
+                pass
+        subprocess.run(["strip", "-o", folder / "bochs", program], check=True)
 
 
 def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:

@@ -22,7 +22,7 @@ from testbed.progress import say
 
 UNUSED_DAYS = 30
 # Entries of other kinds are small, or known to somebody else.
-PRUNED = ("bochs", "builds", "kernels", "overlays", "roots", "sources", "upstream")
+PRUNED = ("bochs", "bochs-parts", "builds", "kernels", "roots", "sources", "upstream")
 
 
 def default_folder() -> Path:

@@ -81,7 +81,6 @@ def facts() -> dict[str, str]:
     return found
 
 
-SOFTTDX = "/sys/kernel/debug/softtdx"
 TAINT_WARN = 1 << 9
 
 
@@ -89,8 +88,6 @@ def virtual() -> str:
     """Why this host is no machine of its own, for certificates; empty if it is one."""
     if "KTS_TESTBED" in os.environ:
         return "it ran in the testbed (KTS_TESTBED)"
-    if Path(SOFTTDX).exists():
-        return "the TDX module is the software one (debugfs softtdx)"
     if re.search(r"^flags\s*:.* hypervisor\b", read("/proc/cpuinfo"), re.MULTILINE):
         return "it ran in a virtual machine (CPUID says so)"
     return ""

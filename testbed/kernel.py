@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import overlay, source
+from testbed import source
 from testbed.cache import Cache
 from testbed.errors import KernelError, UsageError
 from testbed.progress import Progress, say
@@ -51,7 +51,7 @@ def provide(
     """The kernel of --kernel, a text being a version; `work` is the run's own folder."""
     if isinstance(wanted, Path) and wanted.is_file():
         return ready_made(wanted)
-    tree = overlay.with_softtdx(cache, sources(cache, wanted, refresh))
+    tree = sources(cache, wanted, refresh)
     build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
     return build.once() if tree.fixed else build.again(work)
 
@@ -112,6 +112,12 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+def write(path: Path, content: bytes) -> None:
+    """Unless it is there already: then its time stays, by which make goes."""
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
+
+
 class Build:
     """A source, a configuration and a compiler, and the folder in the cache where they build.
 
@@ -123,7 +129,7 @@ class Build:
         self._cache = cache
         self._source = tree
         self._fragment = "".join(path.read_text() for path in fragments)
-        self.key = digest(tree.identity, tree.additions, self._fragment, compiler(),
+        self.key = digest(tree.identity, self._fragment, compiler(),
                           *(path.read_text() for path in KMOD_SOURCES))
         self._tree_key = digest(tree.identity, compiler(), *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
@@ -148,8 +154,7 @@ class Build:
             return tuple(Path(shutil.copy(self._tree / path, folder)) for path in modules)
 
     def _publish(self, folder: Path) -> None:
-        with (self._cache.lock(f"builds-{self._tree_key}", "building the kernel"),
-              overlay.our_softtdx(self._cache, self._source)):
+        with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")
@@ -187,7 +192,7 @@ class Build:
         copy = self._folder / "modules"
         for path in KMOD_SOURCES:
             (copy / path.parent.name).mkdir(parents=True, exist_ok=True)
-            overlay.write(copy / path.parent.name / path.name, path.read_bytes())
+            write(copy / path.parent.name / path.name, path.read_bytes())
         self._make(f"M={copy / 'kmod'}", "modules")
         for line in (copy / "kmod/modules.order").read_text().splitlines():
             shutil.copy(copy / "kmod" / f"{Path(line).stem}.ko", folder)

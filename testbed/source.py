@@ -25,15 +25,11 @@ ROOM_NEEDED = 4 << 30    # source, build tree and image, in bytes
 
 @dataclass(frozen=True)
 class Source:
-    """A kernel tree that is only read.  `fixed`: its content never changes.
-
-    `additions` identifies what an overlay puts into it.
-    """
+    """A kernel tree that is only read.  `fixed`: its content never changes."""
 
     path: Path
     identity: str
     fixed: bool
-    additions: str = ""
 
 
 def user_tree(folder: Path) -> Source:

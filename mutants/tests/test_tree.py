@@ -29,11 +29,9 @@ class TreeTest(FolderTest):
         for file in (*FILES, Path("a/c/other.c"), Path("a/b/beside.c")):
             (self.origin / file).parent.mkdir(parents=True, exist_ok=True)
             (self.origin / file).write_text("int f(void)\n{\n\treturn 1;\n}\n")
-        for name, replacement in (("overlay.with_softtdx", lambda cache, source: source),
-                                  ("kernel.Build", self.build)):
-            patch = mock.patch(f"mutants.tree.{name}", replacement)
-            patch.start()
-            self.addCleanup(patch.stop)
+        patch = mock.patch("mutants.tree.kernel.Build", self.build)
+        patch.start()
+        self.addCleanup(patch.stop)
         self.compiled: list[str] = []
         self.tree = Tree(Cache(self.folder / "cache"),
                          Source(self.origin, "linux 1", fixed=True), FILES)

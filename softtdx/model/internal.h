@@ -8,7 +8,7 @@
 #include "softtdx.h"
 
 /*
- * Functions that the model's files share. In the kernel the model is one unit (softtdx_model.c)
+ * Functions that the model's files share. In the emulator the model is one unit (softtdx_model.c)
  * and keeps these names to itself.
  */
 #ifndef INTERNAL

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software TDX module: what its environment (the kernel glue, the host tests) calls and
+ * The software TDX module: what its environment (the emulator, the host tests) calls and
  * provides. One struct softtdx is one module; it is large, so it is meant to be static.
  *
  * Calls may run on many CPUs at once. A call never sleeps or allocates, and must not be
- * interrupted on its CPU by something that calls again (the glue disables interrupts).
+ * interrupted on its CPU by something that calls again.
  * TDH.PHYMEM.PAGE.RDMD and TDH.SYS.DISABLE take no lock and may run in any context.
  */
 #ifndef SOFTTDX_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The model as one unit, for the kernel: only what softtdx.h declares is visible outside. */
+/* The model as one unit, for the emulator: only what softtdx.h declares is visible outside. */
 #define INTERNAL static
 
 #include "lock.c"

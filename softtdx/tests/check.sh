@@ -40,11 +40,11 @@ program() {
 }
 
 "${MAKE:-make}" -s -j2 "$out/unit" "$out/property" "$out/fuzzer" "$out/threads" \
-	"$out/breakable" "$out/kernel.o"
+	"$out/breakable" "$out/model.o"
 one $? "everything builds"
 
-stray=$(nm -g --defined-only "$out/kernel.o" | grep -cv ' T softtdx_')
-one "$stray" "the kernel's object defines softtdx_* only"
+stray=$(nm -g --defined-only "$out/model.o" | grep -cv ' T softtdx_')
+one "$stray" "the model's object defines softtdx_* only"
 /usr/bin/python3 "$here/mrtd_vectors.py"
 one $? "MRTD vectors equal a calculation with hashlib"
 

@@ -63,6 +63,14 @@ class MachineTest(FolderTest):
         assert found is not None
         self.assertEqual(found[1], found[2])
 
+    def test_control_channel(self) -> None:
+        self.assertIn("softtdx_control=1", self.setting("cpu"))
+        build = bochs_build.Bochs(Path("/b/bochs"), Path("/b/bios"), "3.0")
+        boot = Boot(self.folder / "bzImage", self.folder / "cpio", cpus=2, cmdline="quiet")
+        silent = bochs.Bochs(build, self.folder, control=False)
+        text = Path(silent.command(boot, "/dev/fd/7")[-1]).read_text()
+        self.assertIn("softtdx_control=0", text)
+
     def test_setup_code(self) -> None:
         data, address = self.image(1)
         where, size = struct.unpack_from("<II", data, 0x218)
@@ -143,7 +151,8 @@ class BuildTest(FolderTest):
                mkdir bochs-3.0
                printf '#!/bin/sh\\n{self.configure}\\n' >bochs-3.0/configure
                chmod +x bochs-3.0/configure
-               printf 'bochs:\\n\\tcp /bin/true bochs\\n' >bochs-3.0/Makefile
+               printf 'parts:\\n\\ttouch lib.a\\n$(PROGRAM): lib.a $(SOFTTDX)\\n' >bochs-3.0/Makefile
+               printf '\\tcp /bin/true $(PROGRAM)\\n' >>bochs-3.0/Makefile
                tar -cJf bochs_3.0+dfsg.orig.tar.xz bochs-3.0 ;;
             *" download "*) touch bochsbios.deb ;;
             esac""")
@@ -151,9 +160,13 @@ class BuildTest(FolderTest):
         self.script("dpkg-deb", f"""
             cd {self.folder} && mkdir -p usr/share/bochs && echo bios >usr/share/bochs/BIOS-bochs-latest
             tar -c ./usr""")
-        edits = mock.patch.object(bochs_build, "EDITS", ())
-        edits.start()
-        self.addCleanup(edits.stop)
+        softtdx = self.folder / "softtdx"
+        (softtdx / "bochs").mkdir(parents=True)
+        (softtdx / "bochs/Makefile").write_text("all:\n\ttouch $(OUT)/softtdx.o\n")
+        for name, value in (("EDITS", ()), ("SOFTTDX", softtdx)):
+            patch = mock.patch.object(bochs_build, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
 
     suite = "stable"
     configure = "exit 0"
@@ -165,6 +178,17 @@ class BuildTest(FolderTest):
         self.assertTrue(built.program.exists())
         self.script("apt-get", "exit 1")
         self.assertEqual(bochs_build.provide(cache), built)
+
+    def test_softtdx_is_linked_into_what_is_there(self) -> None:
+        cache = Cache(self.folder / "cache")
+        first = bochs_build.provide(cache)
+        parts, = (self.folder / "cache/bochs-parts").iterdir()
+        stamp = (parts / "lib.a").stat().st_mtime_ns
+        (bochs_build.SOFTTDX / "bochs/seam.cc").write_text("// edited\n")
+        second = bochs_build.provide(cache)
+        self.assertNotEqual(first.program, second.program)
+        self.assertEqual(list((self.folder / "cache/bochs-parts").iterdir()), [parts])
+        self.assertEqual((parts / "lib.a").stat().st_mtime_ns, stamp)
 
     def test_own(self) -> None:
         built = bochs_build.provide(Cache(self.folder / "cache"), Path("/bin/true"))
@@ -182,7 +206,7 @@ class NoSourceTest(BuildTest):
         with self.assertRaisesRegex(BenchError, "(?s)cannot be fetched.*stable.*testing"):
             bochs_build.provide(Cache(self.folder / "cache"))
 
-    test_own = test_built_once
+    test_own = test_softtdx_is_linked_into_what_is_there = test_built_once
 
 
 class DoesNotBuildTest(BuildTest):
@@ -191,3 +215,5 @@ class DoesNotBuildTest(BuildTest):
     def test_built_once(self) -> None:
         with self.assertRaisesRegex(BenchError, "(?s)does not build.*no compiler"):
             bochs_build.provide(Cache(self.folder / "cache"))
+
+    test_softtdx_is_linked_into_what_is_there = test_built_once

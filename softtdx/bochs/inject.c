@@ -1,36 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Fault injection as text: "leaf L [nth N] [td T] [gpa G] [status S] [times K] [delay USECS]". */
-#include <linux/errno.h>
-#include <linux/kstrtox.h>
-#include <linux/string.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "glue.h"
+#include "files.h"
 
-#define MAX_DELAY 1000000	/* interrupts are off meanwhile */
+#define MAX_DELAY	1000000		/* us; no interrupt comes meanwhile */
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-void softtdx_print_rules(struct seq_buf *s)
+void print_rules(struct text *t)
 {
 	for (int i = 0; i < SOFTTDX_RULES; i++) {
 		const struct softtdx_rule *r = &softtdx.rules[i];
 
 		if (!r->count && !r->hits)
 			continue;
-		seq_buf_printf(s, "rule=%d leaf=%u", i, r->leaf);
-		softtdx_print_word(s, "name", softtdx_leaf_name(r->leaf));
-		seq_buf_printf(s, " skip=%u times=%u hits=%u status=%#llx delay=%llu", r->skip,
-			       r->count, r->hits, r->status, r->delay_usecs);
+		text_add(t, "rule=%d leaf=%u", i, r->leaf);
+		text_add_word(t, "name", softtdx_leaf_name(r->leaf));
+		text_add(t, " skip=%u times=%u hits=%u status=%#lx delay=%lu", r->skip,
+			 r->count, r->hits, r->status, r->delay_usecs);
 		if (r->match_tdr)
-			seq_buf_printf(s, " td=%#llx", r->tdr);
+			text_add(t, " td=%#lx", r->tdr);
 		if (r->match_gpa)
-			seq_buf_printf(s, " gpa=%#llx", r->gpa);
-		seq_buf_putc(s, '\n');
+			text_add(t, " gpa=%#lx", r->gpa);
+		text_add(t, "\n");
 	}
+}
+
+int parse_number(const char *text, u64 most, u64 *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	return errno || end == text || *end || *text == '-' || *value > most ? -EINVAL : 0;
+}
+
+static int parse_u32(const char *text, u32 *value)
+{
+	u64 number;
+	int error = parse_number(text, UINT32_MAX, &number);
+
+	*value = (u32)number;
+	return error;
 }
 
 /* A number or a name as in the other files. */
 static int parse_leaf(const char *text, u16 *leaf)
 {
-	if (kstrtou16(text, 0, leaf))
+	u64 number;
+
+	if (!parse_number(text, SOFTTDX_LEAVES, &number))
+		*leaf = (u16)number;
+	else
 		for (*leaf = 0; *leaf < SOFTTDX_LEAVES; (*leaf)++)
 			if (!strcmp(softtdx_leaf_name(*leaf), text))
 				break;
@@ -62,10 +85,11 @@ static int parse_status(char *text, u64 *status)
 	char *name = strsep(&text, "|");
 	u32 operand = 0;
 
-	name += str_has_prefix(name, "TDX_");
-	if (text && kstrtou32(text, 0, &operand))
+	if (!strncmp(name, "TDX_", 4))
+		name += 4;
+	if (text && parse_u32(text, &operand))
 		return -EINVAL;
-	if (kstrtou64(name, 0, status) && status_of_name(name, status))
+	if (parse_number(name, UINT64_MAX, status) && status_of_name(name, status))
 		return -EINVAL;
 	*status |= operand;
 	return 0;
@@ -80,24 +104,24 @@ static int parse_word(struct softtdx_rule *rule, const char *key, char *value)
 	if (!strcmp(key, "status"))
 		return parse_status(value, &rule->status);
 	if (!strcmp(key, "times"))
-		return kstrtou32(value, 0, &rule->count);
+		return parse_u32(value, &rule->count);
 	if (!strcmp(key, "delay"))
-		return kstrtou64(value, 0, &rule->delay_usecs);
+		return parse_number(value, UINT64_MAX, &rule->delay_usecs);
 	if (!strcmp(key, "td")) {
 		rule->match_tdr = true;
-		return kstrtou64(value, 0, &rule->tdr);
+		return parse_number(value, UINT64_MAX, &rule->tdr);
 	}
 	if (!strcmp(key, "gpa")) {
 		rule->match_gpa = true;
-		return kstrtou64(value, 0, &rule->gpa);
+		return parse_number(value, UINT64_MAX, &rule->gpa);
 	}
-	if (strcmp(key, "nth") || kstrtou32(value, 0, &nth) || !nth)
+	if (strcmp(key, "nth") || parse_u32(value, &nth) || !nth)
 		return -EINVAL;
 	rule->skip = nth - 1;
 	return 0;
 }
 
-int softtdx_write_rule(char *text)
+int write_rule(char *text)
 {
 	struct softtdx_rule rule = { .leaf = SOFTTDX_LEAVES, .count = 1 };
 	char *key, *value;

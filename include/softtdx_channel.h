@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Requests to the software TDX module of an emulated host (softtdx_control.h). */
+#ifndef SOFTTDX_CHANNEL_H
+#define SOFTTDX_CHANNEL_H
+
+#include <stdbool.h>
+
+/* Does this CPU lead to one? */
+bool softtdx_channel(void);
+
+/*
+ * "read FILE" or "write FILE TEXT", less than 256 bytes.  Returns 0 or a negative errno;
+ * -ENODEV: there is no module.  @answer: the text of a file that was read, which the caller
+ * frees; NULL: none is wanted.
+ */
+int softtdx_request(const char *request, char **answer);
+
+#endif /* SOFTTDX_CHANNEL_H */

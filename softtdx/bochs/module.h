@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The module of the emulated machine, and its control: what C++ and C share. */
+#ifndef MODULE_H
+#define MODULE_H
+
+#include "../model/softtdx.h"
+
+extern struct softtdx softtdx;
+
+/* complaints.c: the model's report(). */
+void softtdx_report(void *env, const struct softtdx_report *report);
+
+/* control.c: a request of the guest's user space; RAX. data: RBX, RDX, RSI, RDI. */
+u64 control_request(u32 ecx, u64 data[4]);
+/* After a reset of the machine: no sessions, empty logs. */
+void control_reset(void);
+
+/* seam.cc: is a SEAMCALL under way, on any CPU? */
+bool seam_is_busy(void);
+/* All of those let go of their locks, and take them back. */
+void seam_let_go(void);
+void seam_take_back(void);
+
+#endif

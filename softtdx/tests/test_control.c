@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The control channel: sessions of several processes, and what its files take and tell. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "../../include/softtdx_control.h"
+#include "../bochs/module.h"
+#include "test.h"
+
+#define CHUNK SOFTTDX_CONTROL_CHUNK
+
+struct softtdx softtdx;
+static bool busy;
+
+bool seam_is_busy(void)
+{
+	return busy;
+}
+
+void seam_let_go(void)
+{
+}
+
+void seam_take_back(void)
+{
+}
+
+/* Makes the world's module the one that the channel leads to. */
+static struct softtdx *world_module;
+
+static void connect(struct world *w)
+{
+	world_module = w->m;
+	softtdx = *w->m;
+	w->m = &softtdx;
+	control_reset();
+}
+
+static void disconnect(struct world *w)
+{
+	*world_module = softtdx;
+	w->m = world_module;
+}
+
+static long ask(u32 operation, u32 session, void *bytes)
+{
+	u64 data[4] = { 0 };
+	long ax;
+
+	if (bytes)
+		memcpy(data, bytes, CHUNK);
+	ax = control_request(operation | session << 8, data);
+	if (bytes)
+		memcpy(bytes, data, CHUNK);
+	return ax;
+}
+
+static void put(u32 session, const char *request)
+{
+	for (size_t at = 0; at < strlen(request) + 1; at += CHUNK) {
+		char bytes[CHUNK] = "";
+
+		snprintf(bytes, CHUNK, "%s", request + at);
+		bytes[CHUNK - 1] = strlen(request) >= at + CHUNK ? request[at + CHUNK - 1] : 0;
+		EXPECT_EQ(ask(SOFTTDX_PUT, session, bytes), 0);
+	}
+}
+
+static long request(const char *text)
+{
+	u32 session = ask(SOFTTDX_OPEN, 0, NULL);
+
+	put(session, text);
+	return ask(SOFTTDX_DO, session, NULL);
+}
+
+static void get(u32 session, char *answer, long len)
+{
+	for (long at = 0; at < len; at += CHUNK)
+		EXPECT_EQ(ask(SOFTTDX_GET, session, answer + at) > 0, true);
+}
+
+static bool says(const char *text, const char *wanted)
+{
+	char answer[4096] = "";
+	u32 session = ask(SOFTTDX_OPEN, 0, NULL);
+
+	put(session, text);
+	get(session, answer, ask(SOFTTDX_DO, session, NULL));
+	if (!strstr(answer, wanted))
+		printf("# %s: %s\n", text, answer);
+	return strstr(answer, wanted);
+}
+
+TEST(hello)
+{
+	char bytes[CHUNK] = "";
+
+	connect(w);
+	EXPECT_EQ(ask(SOFTTDX_HELLO, 0, bytes), SOFTTDX_CONTROL_VERSION);
+	EXPECT_EQ(strcmp(bytes, SOFTTDX_HELLO_TEXT), 0);
+	EXPECT_EQ(ask(99, 0, bytes), -EINVAL);
+	disconnect(w);
+}
+
+TEST(requests_of_two_processes_do_not_mix)
+{
+	char one[256] = "", two[256] = "";
+	u32 a, b;
+	long len_a, len_b;
+
+	connect(w);
+	a = ask(SOFTTDX_OPEN, 0, NULL);
+	put(a, "read wb_steps");
+	b = ask(SOFTTDX_OPEN, 0, NULL);
+	put(b, "read linger");
+	len_a = ask(SOFTTDX_DO, a, NULL);
+	len_b = ask(SOFTTDX_DO, b, NULL);
+	get(a, one, len_a);
+	get(b, two, len_b);
+	EXPECT_EQ(strcmp(one, "wb_steps=0\n"), 0);
+	EXPECT_EQ(strcmp(two, "linger=0\n"), 0);
+	disconnect(w);
+}
+
+/* Processes that were killed with a session open take none from others. */
+TEST(session_of_the_dead_is_given_away)
+{
+	u32 first, kept, session;
+
+	connect(w);
+	first = ask(SOFTTDX_OPEN, 0, NULL);
+	kept = ask(SOFTTDX_OPEN, 0, NULL);
+	put(kept, "read linger");
+	for (int i = 0; i < 100; i++) {
+		session = ask(SOFTTDX_OPEN, 0, NULL);
+		EXPECT_EQ(session != kept && session != first, true);
+		EXPECT_EQ(ask(SOFTTDX_DO, kept, NULL), strlen("linger=0\n"));
+	}
+	EXPECT_EQ(ask(SOFTTDX_DO, first, NULL), -ESTALE);
+	EXPECT_EQ(ask(SOFTTDX_GET, first, NULL), -ESTALE);
+	disconnect(w);
+}
+
+TEST(request_that_is_too_long)
+{
+	char bytes[CHUNK];
+	u32 session;
+	long ax = 0;
+
+	connect(w);
+	memset(bytes, 'x', CHUNK);
+	session = ask(SOFTTDX_OPEN, 0, NULL);
+	for (int i = 0; i < 8 && !ax; i++)
+		ax = ask(SOFTTDX_PUT, session, bytes);
+	EXPECT_EQ(ax, -E2BIG);
+	EXPECT_EQ(ask(SOFTTDX_DO, session, NULL), -ENOENT);
+	disconnect(w);
+}
+
+TEST(files_that_are_not_there)
+{
+	connect(w);
+	EXPECT_EQ(request("read nothing"), -ENOENT);
+	EXPECT_EQ(request("write info 1"), -EPERM);
+	EXPECT_EQ(request("read clear"), -EPERM);
+	EXPECT_EQ(request(""), -ENOENT);
+	disconnect(w);
+}
+
+TEST(rules_by_name_and_number)
+{
+	connect(w);
+	EXPECT_EQ(request("write inject leaf TDH.MEM.PAGE.ADD nth 3 times 2 status OPERAND_BUSY|0x92"), 0);
+	EXPECT_EQ(request("write inject leaf 29 status TDX_RND_NO_ENTROPY gpa 0x1000"), 0);
+	EXPECT_EQ(says("read inject", "name=TDH.MEM.PAGE.ADD skip=2 times=2 hits=0 status=0x8000020000000092"), true);
+	EXPECT_EQ(says("read inject", "leaf=29 name=TDH.MEM.PAGE.REMOVE"), true);
+	EXPECT_EQ(says("read inject", "gpa=0x1000"), true);
+	EXPECT_EQ(request("write inject leaf 29"), -EINVAL);
+	EXPECT_EQ(request("write inject leaf 700 status 1"), -EINVAL);
+	EXPECT_EQ(request("write inject leaf 29 status NOT_A_STATUS"), -EINVAL);
+	EXPECT_EQ(request("write inject leaf 29 status 1 times -1"), -EINVAL);
+	EXPECT_EQ(request("write inject leaf 29 delay 1000001"), -EINVAL);
+	EXPECT_EQ(request("write clear rules"), 0);
+	EXPECT_EQ(request("read inject"), 0);
+	disconnect(w);
+}
+
+TEST(files_tell_what_the_module_holds)
+{
+	struct td td;
+
+	connect(w);
+	td_build(w, &td, RUNNABLE);
+	td_tables(w, &td);
+	td_aug(w, &td, GPA);
+	EXPECT_EQ(says("read info", "cpus=4 packages=2"), true);
+	EXPECT_EQ(says("read tds", "op_state=RUNNABLE"), true);
+	EXPECT_EQ(says("read keyids", "keyid=2 state=RESERVED"), true);
+	EXPECT_EQ(says("read sept", "gpa=0x40000000 level=0 state=PENDING"), true);
+	EXPECT_EQ(says("read counters", "name=TDH.MEM.PAGE.AUG status=0 meaning=SUCCESS count=1"), true);
+	EXPECT_EQ(says("read check", "ok=1 where=0 broken=-"), true);
+	EXPECT_EQ(request("read journal") > 0, true);
+	EXPECT_EQ(request("read mrtd") > 2 * 48, true);
+	disconnect(w);
+}
+
+TEST(reset_of_a_module_in_use)
+{
+	struct td td;
+	char text[64];
+
+	connect(w);
+	td_build(w, &td, RUNNABLE);
+	snprintf(text, sizeof(text), "write reset %#lx", td.tdr);
+	busy = true;
+	EXPECT_EQ(request(text), -EBUSY);
+	busy = false;
+	EXPECT_EQ(request(text), 0);
+	EXPECT_EQ(request("read tds"), 0);
+	disconnect(w);
+}
+
+TEST(settings)
+{
+	connect(w);
+	EXPECT_EQ(request("write linger 50 7"), 0);
+	EXPECT_EQ(softtdx.linger_usecs, 50);
+	EXPECT_EQ(softtdx.linger_seed, 7);
+	EXPECT_EQ(request("write linger 50 x"), -EINVAL);
+	EXPECT_EQ(request("write linger 0"), 0);
+	EXPECT_EQ(request("write wb_steps 3"), 0);
+	EXPECT_EQ(softtdx.wb_steps, 3);
+	EXPECT_EQ(request("write wb_steps 0x100000000"), -EINVAL);
+	EXPECT_EQ(request("write wb_steps 0"), 0);
+	disconnect(w);
+}
