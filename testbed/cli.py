@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     add("--fail-fast", action="store_true", help="end the run after the first failure")
     add("--allow-host-wide", action="store_true",
         help="natively: also cases that change what other users of this host see")
+    add("--rehearsal", action="store_true",
+        help="emulated hosts as if their TDX module were Intel's: nobody can look into it or make "
+             "it fail, and cases that would are skipped, as on hardware")
     add("--no-install", action="store_true",
         help="never install packages, only say which are missing")
     add("--verbose", action="store_true", help="show what the tests print")
@@ -102,6 +105,9 @@ def options(arguments: argparse.Namespace) -> Options:
         on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None and on == "native":
         raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
+    if arguments.rehearsal and on not in ("bochs", "emulated"):
+        raise UsageError("--rehearsal: only the TDX module of an emulated host can be told to hide "
+                         "that it is software; add --on bochs")
     if arguments.bochs is not None and (
         on not in ("bochs", "emulated") or not os.access(arguments.bochs, os.X_OK)
     ):
@@ -114,6 +120,7 @@ def options(arguments: argparse.Namespace) -> Options:
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide, shard=arguments.shard,
+        rehearsal=arguments.rehearsal,
     )
 
 

@@ -67,7 +67,8 @@ class EmulatedHost:
 
     def _provide(self, name: str) -> Qemu | Bochs:
         if name == "bochs":
-            return Bochs(bochs_build.provide(self._cache, self._options.bochs), self._work)
+            return Bochs(bochs_build.provide(self._cache, self._options.bochs), self._work,
+                         control=not self._options.rehearsal)
         return accel.choose(self._cache, self._kernel.image, self._work)
 
     def emulator(self, variant: str) -> Qemu | Bochs:
