@@ -54,6 +54,8 @@ static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *s
 {
 	struct kvm_cpuid_entry2 can = *entry;
 
+	/* Without it KVM takes the first entry of the function, whatever the index. */
+	entry->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
 	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
 	for (uint32_t i = 0; i < supported->nent; i++) {
 		const struct kvm_cpuid_entry2 *s = &supported->entries[i];
