@@ -33,6 +33,8 @@
 #define LEAF_SEPT_RD	25
 #define LEAF_PAGE_RDMD	24
 
+#define PAGE_FREE	0		/* type of a page that the module does not hold */
+
 /* --- the TDs of this host ------------------------------------------------- */
 
 #define MAX_TDS		64	/* that are remembered at a time */
@@ -230,6 +232,8 @@ static int view_page(struct kvm *kvm, u64 tdr, struct tdx_view_page *v)
 		return error;
 	if (v->status)
 		return 0;
+	if (args.rcx == PAGE_FREE)
+		args.rdx = 0;		/* the module still names the last owner */
 	if (args.rdx && args.rdx != tdr)
 		return -EACCES;
 	v->type = args.rcx;
