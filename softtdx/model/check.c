@@ -30,8 +30,9 @@ static const char *check_leaf(struct tally *t, u64 entry, int level, u64 gpa, u6
 	      "SEPT leaf refers to a page that is not the TD's", gpa);
 	HOLDS((entry & SEPT_RWX) == (mapped ? SEPT_RWX : 0), "permissions of a SEPT leaf", gpa);
 	HOLDS((entry & SEPT_LEAF_BITS) == SEPT_LEAF_BITS, "attributes of a SEPT leaf", gpa);
-	HOLDS(e->bepoch <= t->epoch, "page blocked in a future epoch", gpa);
 	HOLDS(!(entry & SEPT_BLOCKED) || e->bepoch, "blocked page without epoch", gpa);
+	HOLDS(!(entry & SEPT_BLOCKED) || e->bepoch <= t->epoch, "page blocked in a future epoch",
+	      gpa);
 	t->guest_pages += LEVEL_SIZE(level) / PAGE_4K;
 	return NULL;
 }

@@ -97,6 +97,20 @@ const struct leaf *leaf_of(u16 number)
 	return number < SOFTTDX_LEAVES ? &leaves[number] : &unknown;
 }
 
+/* Some leaves look at their version themselves, after they cleared their results. */
+static bool version_known(u16 number, u8 version)
+{
+	switch (number) {
+	case TDH_MEM_SEPT_ADD:
+	case TDH_MEM_SEPT_REMOVE:
+	case TDH_MEM_PAGE_PROMOTE:
+		return true;
+	case TDH_VP_INIT:
+		return version <= 1;
+	}
+	return !version;
+}
+
 /* What must hold before any leaf runs. */
 u64 admit(struct call *c)
 {
@@ -106,7 +120,7 @@ u64 admit(struct call *c)
 		complain(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
 		return ST(OPERAND_INVALID, OP_RAX);
 	}
-	if (c->rax >> 16 > (c->number == TDH_VP_INIT))
+	if (!version_known(c->number, c->version))
 		return ST(OPERAND_INVALID, OP_RAX);
 	if (c->number == TDH_SYS_DISABLE)
 		return 0;

@@ -35,7 +35,7 @@ static bool matches(struct call *c, const struct softtdx_rule *r)
 }
 
 /* Takes one from a count that other CPUs take from too. */
-static bool take(u32 *count)
+bool take_count(u32 *count)
 {
 	u32 old = atomic_load(count);
 
@@ -54,7 +54,7 @@ u64 inject(struct call *c)
 
 		if (!atomic_load(&r->count) || !matches(c, r))
 			continue;
-		if (take(&r->skip) || !take(&r->count))
+		if (take_count(&r->skip) || !take_count(&r->count))
 			continue;
 		atomic_add(&r->hits, 1);
 		c->wait_usecs += r->delay_usecs;

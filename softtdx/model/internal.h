@@ -126,6 +126,7 @@ INTERNAL struct pamt_entry *pamt_leaf(struct softtdx *m, u64 hpa, int *level);
 INTERNAL void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
 INTERNAL u64 pamt_owner(const struct pamt_entry *e);
 INTERNAL void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner);
+INTERNAL void pamt_release(struct pamt_entry *e);
 INTERNAL bool hpa_valid(const struct softtdx *m, u64 hpa);
 INTERNAL bool hpa_shared(const struct softtdx *m, u64 hpa, u64 alignment);
 INTERNAL u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 op,
@@ -145,6 +146,7 @@ INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
 INTERNAL u64 vcpu_associate(struct call *c);
 INTERNAL u64 vcpu_ready(struct call *c);
 INTERNAL void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
+INTERNAL void page_join(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
 INTERNAL void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
 INTERNAL void page_lose(struct call *c, struct pamt_entry *e, u64 pages);
 INTERNAL void td_list(struct softtdx *m, u64 tdr_pa);
@@ -174,9 +176,12 @@ INTERNAL u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, 
 INTERNAL u64 mem_require_state(struct call *c, int allowed);
 INTERNAL u64 mem_accept(struct call *c, u64 gpa_level);
 INTERNAL u64 mem_lock_target(struct call *c, struct pamt_entry **e);
+INTERNAL struct pamt_entry *mem_target(struct call *c);
+INTERNAL u64 l2_tables_absent(struct call *c);
 
 /* inject.c, journal.c */
 INTERNAL u64 inject(struct call *c);
+INTERNAL bool take_count(u32 *count);
 INTERNAL void journal(struct call *c, u64 rax, u64 status, bool injected);
 INTERNAL void count(struct softtdx *m, u16 leaf, u64 status);
 INTERNAL void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page);

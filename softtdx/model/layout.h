@@ -15,6 +15,9 @@
 #define LEVEL_SIZE(level)	(1ull << LEVEL_SHIFT(level))
 #define ENTRIES			512
 #define HPA_MASK		0x000FFFFFFFFFF000ull
+/* Instead of a page's address: none; with it: the module did not use it. */
+#define NO_TABLE		(~0ull)
+#define PAGE_NOT_USED		(1ull << 63)
 
 /* One for every page of 4K, of 2M and of 1G; the owner is the page number of a TDR. */
 struct pamt_entry {

@@ -22,6 +22,17 @@ u64 mem_require_state(struct call *c, int allowed)
 	return sept_error(c, ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
 }
 
+/* A page for an L2 VM, of which no TD has any. */
+static u64 no_l2_pages(struct call *c)
+{
+	const u64 pages[] = { c->in.r9, c->in.r10, c->in.r11 };
+
+	for (u32 i = 0; c->version && i < 3; i++)
+		if (pages[i] != NO_TABLE)
+			return ST(OPERAND_INVALID, OP_R9 + i);
+	return 0;
+}
+
 /* An entry that is to take a page or table must be free: anything else is a double add. */
 static u64 require_free(struct call *c)
 {
@@ -33,7 +44,7 @@ static u64 require_free(struct call *c)
 }
 
 /* PAMT entry of the page that the SEPT entry refers to. */
-static struct pamt_entry *target(struct call *c)
+struct pamt_entry *mem_target(struct call *c)
 {
 	int level = c->value & SEPT_LEAF ? c->level : 0;
 
@@ -42,11 +53,27 @@ static struct pamt_entry *target(struct call *c)
 
 u64 mem_lock_target(struct call *c, struct pamt_entry **e)
 {
-	*e = target(c);
+	*e = mem_target(c);
 	return call_lock(c, &(*e)->lock, EXCLUSIVE) ? 0 : ST(OPERAND_BUSY, OP_RCX);
 }
 
-u64 mem_sept_add(struct call *c)
+/* What will be the table: a new page, locked, or the one that is there already: *e is NULL. */
+static u64 choose_table(struct call *c, bool allow_existing, struct pamt_entry **e)
+{
+	*e = NULL;
+	if (c->in.r8 == NO_TABLE) {
+		if (!c->version)
+			return ST(OPERAND_INVALID, OP_R8);
+		return mem_require_state(c, SEPT_NL_MAPPED);
+	}
+	if (allow_existing && sept_state(c->value) == SEPT_NL_MAPPED)
+		return 0;
+	if (RULE(ENTRY_FREE_AT_SEPT_ADD, true))
+		TRY(require_free(c));
+	return page_lock(c, c->in.r8, OP_R8, EXCLUSIVE, PT_NDA, e);
+}
+
+static u64 sept_add(struct call *c, bool *used)
 {
 	bool allow_existing = c->in.rdx & 1;
 	struct pamt_entry *e;
@@ -55,15 +82,40 @@ u64 mem_sept_add(struct call *c)
 		return ST(OPERAND_INVALID, OP_RDX);
 	c->in.rdx &= HPA_MASK;
 	TRY(mem_find_entry(c, SHARED, 1, ANY_LEVEL));
-	if (allow_existing && sept_state(c->value) == SEPT_NL_MAPPED)
+	TRY(choose_table(c, allow_existing, &e));
+	TRY(no_l2_pages(c));
+	if (!e)
 		return 0;
-	if (RULE(ENTRY_FREE_AT_SEPT_ADD, true))
-		TRY(require_free(c));
-	TRY(page_lock(c, c->in.r8, OP_R8, EXCLUSIVE, PT_NDA, &e));
 	sept_fill_free(c->m, c->in.r8);
 	page_gain(c, e, PT_EPT, 1);
 	sept_store(c, c->in.r8 | SEPT_RWX);
+	*used = true;
 	return 0;
+}
+
+/* Version 1 names a page for each L2 VM, too, and says which it did not use. */
+u64 mem_sept_add(struct call *c)
+{
+	u64 *pages[] = { &c->in.r8, &c->in.r9, &c->in.r10, &c->in.r11 };
+	u64 *out[] = { &c->out->r8, &c->out->r9, &c->out->r10, &c->out->r11 };
+	bool used = false;
+	u64 status;
+
+	if (c->version > 1)
+		return ST(OPERAND_INVALID, OP_RAX);
+	for (int i = 0; i < 4; i++)
+		if (*pages[i] != NO_TABLE)
+			*pages[i] &= ~PAGE_NOT_USED;
+	status = sept_add(c, &used);
+	if (!c->version)
+		return status;
+	for (int i = 0; i < 4; i++)
+		*out[i] = *pages[i];
+	if (used)
+		c->out->r8 = NO_TABLE;
+	else if (!status)
+		c->out->r8 |= PAGE_NOT_USED;
+	return status;
 }
 
 u64 mem_sept_rd(struct call *c)
@@ -117,7 +169,7 @@ u64 mem_range_block(struct call *c)
 		return sept_error(c, ST(GPA_RANGE_ALREADY_BLOCKED, OP_RCX));
 	TRY(mem_require_state(c, SEPT_ANY & ~SEPT_FREE));
 	if (RULE(BEPOCH_AT_BLOCK, true))
-		__atomic_store_n(&target(c)->bepoch, atomic_load(&c->tdcs->epoch),
+		__atomic_store_n(&mem_target(c)->bepoch, atomic_load(&c->tdcs->epoch),
 				 __ATOMIC_RELAXED);
 	sept_store(c, (c->value & ~SEPT_RWX) | SEPT_BLOCKED);
 	return 0;
@@ -127,7 +179,7 @@ u64 mem_range_unblock(struct call *c)
 {
 	TRY(mem_find_entry(c, EXCLUSIVE, 0, ANY_LEVEL));
 	TRY(mem_require_state(c, SEPT_ANY_BLOCKED));
-	if (c->tdcs->op_state == OP_RUNNABLE && !td_tracked(c->tdcs, target(c)->bepoch))
+	if (c->tdcs->op_state == OP_RUNNABLE && !td_tracked(c->tdcs, mem_target(c)->bepoch))
 		return ST(TLB_TRACKING_NOT_DONE, OP_SEPT_TREE);
 	sept_store(c, sept_unblocked(c->value));
 	return 0;
@@ -171,6 +223,14 @@ u64 mem_page_remove(struct call *c)
 	return 0;
 }
 
+/* Version 1 gives the tables of L2 VMs back, too; there are none. */
+u64 l2_tables_absent(struct call *c)
+{
+	if (c->version)
+		c->out->r9 = c->out->r10 = c->out->r11 = NO_TABLE;
+	return c->version > 1 ? ST(OPERAND_INVALID, OP_RAX) : 0;
+}
+
 static bool table_free(struct softtdx *m, u64 table)
 {
 	const u64 *entry = map(m, table);
@@ -186,6 +246,7 @@ u64 mem_sept_remove(struct call *c)
 	struct pamt_entry *e;
 	u64 table;
 
+	TRY(l2_tables_absent(c));
 	TRY(mem_find_entry(c, EXCLUSIVE, 1, ANY_LEVEL));
 	TRY(mem_require_state(c, SEPT_NL_MAPPED | SEPT_NL_BLOCKED));
 	TRY(mem_lock_target(c, &e));
@@ -207,6 +268,7 @@ static u64 acceptable(struct call *c)
 	case SEPT_MAPPED:
 		return ST(PAGE_ALREADY_ACCEPTED, (u64)c->level);
 	case SEPT_NL_MAPPED:
+	case SEPT_NL_BLOCKED:
 		return ST(PAGE_SIZE_MISMATCH, (u64)c->level);
 	case SEPT_PENDING_LEAF:
 		return 0;
@@ -228,7 +290,8 @@ static void accept_pages(struct call *c)
 /*
  * TDG.MEM.PAGE.ACCEPT, the guest's side of PAGE.AUG, by a vCPU that runs: its entry holds the
  * TD's locks. The entry that it locks stays so until the TDCALL ends (softtdx_exited).
- * EPT_WALK_FAILED and EPT_ENTRY_STATE_INCORRECT are the host's to mend.
+ * EPT_WALK_FAILED and EPT_ENTRY_STATE_INCORRECT are the host's to mend: a large page that waits
+ * to be accepted has to be demoted before the guest can accept 4K of it.
  */
 u64 mem_accept(struct call *c, u64 gpa_level)
 {
@@ -237,8 +300,8 @@ u64 mem_accept(struct call *c, u64 gpa_level)
 	c->in.rcx = gpa_level;
 	TRY(gpa_operand(c, 0, 1));
 	status = sept_walk(c);
-	if (status && (sept_state(c->value) & (SEPT_MAPPED | SEPT_PENDING_LEAF)))
-		return ST(PAGE_SIZE_MISMATCH, (u64)c->level);
+	if (status && sept_state(c->value) == SEPT_MAPPED)
+		return ST(PAGE_ALREADY_ACCEPTED, (u64)c->level);
 	TRY(status);
 	TRY(sept_lock_entry(c));
 	status = acceptable(c);

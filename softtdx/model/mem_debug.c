@@ -16,7 +16,8 @@ static u64 debug_access(struct call *c, u64 **data)
 	TRY(sept_lock_tree(c, SHARED));
 	TRY(sept_walk_to_leaf(c));
 	TRY(sept_lock_entry(c));
-	TRY(mem_require_state(c, SEPT_MAPPED));
+	if (sept_state(c->value) != SEPT_MAPPED)
+		return sept_error(c, ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
 	*data = map(c->m, (c->value & HPA_MASK) + (c->gpa & (LEVEL_SIZE(c->level) - 1)));
 	return 0;
 }

@@ -15,7 +15,7 @@ u64 mr_extend(struct call *c)
 	TRY(gpa_check(c, c->gpa));
 	TRY(sept_walk_to_leaf(c));
 	if (sept_state(c->value) != SEPT_MAPPED)
-		return ST0(EPT_ENTRY_NOT_PRESENT);
+		return sept_error(c, ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
 	hpa = (c->value & HPA_MASK) + (c->gpa & (LEVEL_SIZE(c->level) - 1));
 	block.gpa = c->gpa;
 	sha384_update(&c->tdcs->measurement, &block, sizeof(block));

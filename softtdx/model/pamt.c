@@ -89,13 +89,18 @@ u64 pamt_owner(const struct pamt_entry *e)
 	return (high << 32 | __atomic_load_n(&e->owner_low, __ATOMIC_RELAXED)) << 12;
 }
 
-/* Under the entry's lock; atomic because RDMD reads without it. */
+/* Under the entry's lock; atomic because the views read without it. */
 void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner)
 {
 	__atomic_store_n(&e->owner_low, (u32)(owner >> 12), __ATOMIC_RELAXED);
 	__atomic_store_n(&e->owner_high, (u8)(owner >> 44), __ATOMIC_RELAXED);
-	__atomic_store_n(&e->bepoch, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->type, (u8)type, __ATOMIC_RELAXED);
+}
+
+/* A page that goes back keeps its last owner and epoch, which RDMD tells. */
+void pamt_release(struct pamt_entry *e)
+{
+	__atomic_store_n(&e->type, (u8)PT_NDA, __ATOMIC_RELAXED);
 }
 
 /*
@@ -188,9 +193,7 @@ u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt
 
 static bool is_empty(const struct pamt_entry *e)
 {
-	static const struct pamt_entry empty;
-
-	return !memcmp(e, &empty, sizeof(empty));
+	return e->type == PT_NDA && !e->lock;
 }
 
 /* Past free pages, as far as their entries are in one page of the PAMT. */

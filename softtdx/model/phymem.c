@@ -36,7 +36,7 @@ static u64 reclaim_tdr(struct call *c, struct pamt_entry *e)
 	if (RULE(CHILDREN_AT_TDR_RECLAIM, atomic_load(&c->tdr->chldcnt)))
 		return refuse_reclaim(c, SOFTTDX_LEFT_BEHIND, ST0(TD_ASSOCIATED_PAGES_EXIST));
 	td_unlist(c->m, c->in.rcx);
-	pamt_set(e, PT_NDA, 0);
+	pamt_release(e);
 	return 0;
 }
 
@@ -46,7 +46,7 @@ u64 phymem_page_reclaim(struct call *c)
 	u64 pages;
 	int level;
 
-	c->out->r8 = 0;
+	c->out->r8 = c->out->r9 = c->out->r10 = c->out->r11 = 0;
 	TRY(reclaim_operand(c));
 	TRY(pamt_walk(c, c->in.rcx, EXCLUSIVE, 0, OP_RCX, &e, &level));
 	if (e->type == PT_NDA || e->type == PT_RSVD)
@@ -64,26 +64,31 @@ u64 phymem_page_reclaim(struct call *c)
 	return 0;
 }
 
-/* Called from the kernel's machine check handler: takes no lock. */
 u64 phymem_page_rdmd(struct call *c)
 {
-	const struct pamt_entry *e;
+	struct pamt_entry *e;
 	int level;
 
 	c->out->r8 = c->out->r9 = c->out->r10 = c->out->r11 = 0;
 	TRY(reclaim_operand(c));
-	e = pamt_leaf(c->m, c->in.rcx, &level);
-	c->out->rcx = __atomic_load_n(&e->type, __ATOMIC_RELAXED);
+	TRY(pamt_walk(c, c->in.rcx, SHARED, 0, OP_RCX, &e, &level));
+	c->out->rcx = e->type;
 	c->out->rdx = pamt_owner(e);
 	c->out->r8 = (u64)level;
-	if (c->out->rcx == PT_REG || c->out->rcx == PT_EPT)
-		c->out->r9 = __atomic_load_n(&e->bepoch, __ATOMIC_RELAXED);
+	if (e->type == PT_REG || e->type == PT_EPT)
+		c->out->r9 = e->bepoch;
 	return 0;
 }
 
+/*
+ * The KeyID may be any, of no TD too; nothing may be above it. Where all 52 bits of an address are
+ * memory's, KeyIDs lie above those.
+ */
 u64 phymem_page_wbinvd(struct call *c)
 {
-	u64 hpa = c->in.rcx & ((1ull << c->m->cfg.phys_bits) - 1);
+	u32 phys_bits = c->m->cfg.phys_bits;
+	u64 keyids = phys_bits < 52 ? (1ull << 52) - (1ull << phys_bits) : ~0ull << 52;
+	u64 hpa = c->in.rcx & ~keyids;
 	struct pamt_entry *e;
 
 	return page_lock(c, hpa, OP_RCX, SHARED, PT_NDA, &e);

@@ -5,7 +5,8 @@
  *
  * Calls may run on many CPUs at once. A call never sleeps or allocates, and must not be
  * interrupted on its CPU by something that calls again.
- * TDH.PHYMEM.PAGE.RDMD and TDH.SYS.DISABLE take no lock and may run in any context.
+ * TDH.SYS.DISABLE takes no lock and may run in any context; TDH.PHYMEM.PAGE.RDMD may, too, and is
+ * OPERAND_BUSY where the page is locked.
  */
 #ifndef SOFTTDX_H
 #define SOFTTDX_H
@@ -181,6 +182,7 @@ struct softtdx {
 	 */
 	u32 linger_usecs;
 	u64 linger_seed;		/* says how long each of them does */
+	u32 interrupts;			/* control: so many PROMOTE or DEMOTE are interrupted */
 	u64 tds[SOFTTDX_MAX_TDS];	/* TDRs, 0: free slot */
 
 	struct softtdx_counter counters[SOFTTDX_LEAVES + 1][SOFTTDX_COUNTERS];

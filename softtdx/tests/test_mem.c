@@ -74,6 +74,35 @@ TEST(sept_add_rules)
 	EXPECT_EQ(tdr_of(w, &td)->chldcnt, 6 + 4);
 }
 
+/* Version 1 says which of the pages it used: one for the TD, one for each L2 VM it might have. */
+TEST(sept_add_version_1)
+{
+	u64 gpa = (GPA + LEVEL_SIZE(1)) | 1, page = new_page(w), v1 = 1ull << 16 | TDH_MEM_SEPT_ADD;
+	struct td td;
+#define ADD(gpa_, flags, page_, l2) world_call(w, v1, (struct softtdx_regs){			\
+		.rcx = (gpa_), .rdx = td.tdr | (flags), .r8 = (page_), .r9 = (l2), .r10 = ~0ull, \
+		.r11 = ~0ull })
+
+	td_build(w, &td, INITED);
+	td_tables(w, &td);
+	EXPECT(ADD(gpa, 0, ~0ull, ~0ull), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
+	EXPECT_EQ(w->regs.r8, ~0ull);
+	EXPECT(ADD(gpa, 0, page, new_page(w)), ST(OPERAND_INVALID, OP_R9));
+	EXPECT_EQ(w->regs.r8, page);
+	EXPECT(ADD(gpa, 0, page | 1ull << 63, ~0ull), 0);
+	EXPECT_EQ(w->regs.r8, ~0ull);
+	EXPECT_EQ(w->regs.r11, ~0ull);
+	EXPECT(ADD(gpa, 0, ~0ull, ~0ull), 0);
+	EXPECT(ADD(gpa, 1, new_page(w), ~0ull), 0);
+	EXPECT_EQ(w->regs.r8, (w->next_page - PAGE_4K) | 1ull << 63);
+	EXPECT(world_call(w, 2ull << 16 | TDH_MEM_SEPT_ADD, (struct softtdx_regs){ .rcx = gpa }),
+	       ST(OPERAND_INVALID, OP_RAX));
+	EXPECT_EQ(w->regs.rcx, 0);
+	EXPECT(CALL(MEM_SEPT_ADD, .rcx = gpa, .rdx = td.tdr, .r8 = ~0ull),
+	       ST(OPERAND_INVALID, OP_R8));
+#undef ADD
+}
+
 TEST(five_levels)
 {
 	struct td_params *p;
@@ -339,85 +368,6 @@ TEST(sept_remove_rules)
 	EXPECT_EQ(tdr_of(w, &td)->pages[PT_EPT], 2);
 }
 
-static u64 fill_2m(struct world *w, struct td *td, bool add)
-{
-	u64 large = new_large_page(w);
-
-	for (u64 i = 0; i < LEVEL_SIZE(1); i += PAGE_4K)
-		MUST(add ? CALL(MEM_PAGE_ADD, .rcx = GPA + i, .rdx = td->tdr, .r8 = large + i,
-				.r9 = SOURCE) :
-			   CALL(MEM_PAGE_AUG, .rcx = GPA + i, .rdx = td->tdr, .r8 = large + i));
-	return large;
-}
-
-TEST(promote_and_demote)
-{
-	struct td td;
-	u64 large, children, table = new_page(w);
-
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	large = fill_2m(w, &td, false);
-	children = tdr_of(w, &td)->chldcnt;
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
-	       ST(GPA_RANGE_NOT_BLOCKED, OP_RCX));
-	td_block_and_track(w, &td, GPA | 1);
-	pamt_at(w->m, large, 1)->lock = 1;
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr), ST(OPERAND_BUSY, OP_RCX));
-	pamt_at(w->m, large, 1)->lock = 0;
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr), 0);
-	EXPECT_EQ(w->regs.rcx, td.table[2]);
-	EXPECT_EQ(entry_state(w, &td, GPA | 1), PENDING);
-	EXPECT_EQ(tdr_of(w, &td)->chldcnt, children - 1);
-	EXPECT_EQ(pamt_at(w->m, large, 1)->type, PT_REG);
-	EXPECT_EQ(pamt_at(w->m, large, 0)->type, PT_NDA);
-	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = GPA | 1, .rdx = td.tdr, .r8 = table),
-	       ST(GPA_RANGE_NOT_BLOCKED, OP_RCX));
-	td_block_and_track(w, &td, GPA | 1);
-	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = GPA | 1, .rdx = td.tdr | 4, .r8 = table),
-	       ST(OPERAND_INVALID, OP_RDX));
-	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = GPA | 1, .rdx = td.tdr, .r8 = table), 0);
-	EXPECT_EQ(entry_state(w, &td, GPA | 1), NL_MAPPED);
-	EXPECT_EQ(entry_state(w, &td, GPA + 0x1FF000), PENDING);
-	EXPECT_EQ(w->regs.rcx & HPA_MASK, large + 0x1FF000);
-	EXPECT_EQ(tdr_of(w, &td)->chldcnt, children);
-	EXPECT_EQ(pamt_owner(pamt_at(w->m, large + 0x1000, 0)), td.tdr);
-}
-
-TEST(promote_conditions)
-{
-	struct td td;
-	u64 hole = GPA + 0x7000;
-
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
-	       ST(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX));
-	fill_2m(w, &td, true);
-	MUST(CALL(MEM_PAGE_REMOVE, .rcx = hole, .rdx = td.tdr));
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
-	       ST(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX));
-	td_add(w, &td, hole);		/* another page: not contiguous */
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
-	       ST(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX));
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA, .rdx = td.tdr), ST(OPERAND_INVALID, OP_RCX));
-	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = GPA | 1, .rdx = td.tdr, .r8 = new_page(w)),
-	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
-}
-
-TEST(promote_mapped_pages)
-{
-	struct td td;
-
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
-	fill_2m(w, &td, true);
-	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr), 0);
-	EXPECT_EQ(entry_state(w, &td, GPA | 1), MAPPED);
-	tdcs_of(w, &td)->attributes |= ATTR_DEBUG;
-	EXPECT(CALL(MEM_RD, .rcx = GPA + 0x5008, .rdx = td.tdr), 0);
-}
-
 TEST(debug_access)
 {
 	struct td td;
@@ -436,6 +386,10 @@ TEST(debug_access)
 	EXPECT(CALL(MEM_RD, .rcx = GPA + 0xFF8, .rdx = td.tdr), 0);
 	EXPECT_EQ(w->regs.r8, 5);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
-	EXPECT(CALL(MEM_RD, .rcx = GPA, .rdx = td.tdr), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
-	EXPECT(CALL(MEM_WR, .rcx = GPA, .rdx = td.tdr), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
+	EXPECT(CALL(MEM_RD, .rcx = GPA, .rdx = td.tdr), ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
+	EXPECT_EQ(w->regs.rdx, BLOCKED << 8);
+	EXPECT(CALL(MEM_WR, .rcx = GPA, .rdx = td.tdr), ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
+	EXPECT(CALL(MEM_RD, .rcx = GPA + PAGE_4K, .rdx = td.tdr),
+	       ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
+	EXPECT_EQ(w->regs.rcx, SEPT_FREE_ENTRY);
 }

@@ -117,9 +117,12 @@ TEST(extend_rules)
 	td_add(w, &td, GPA);
 	EXPECT(CALL(MR_EXTEND, .rcx = GPA + 128, .rdx = td.tdr), ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(MR_EXTEND, .rcx = GPA + 0x1000, .rdx = td.tdr),
-	       ST0(EPT_ENTRY_NOT_PRESENT));
+	       ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
+	EXPECT_EQ(w->regs.rcx, SEPT_FREE_ENTRY);
+	EXPECT_EQ(w->regs.rdx, 0);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
-	EXPECT(CALL(MR_EXTEND, .rcx = GPA, .rdx = td.tdr), ST0(EPT_ENTRY_NOT_PRESENT));
+	EXPECT(CALL(MR_EXTEND, .rcx = GPA, .rdx = td.tdr), ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
+	EXPECT_EQ(w->regs.rdx, 1 << 8);
 }
 
 TEST(finalize_rules)

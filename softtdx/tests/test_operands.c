@@ -240,8 +240,7 @@ TEST_COLD(sept_locks_conflict)
 	FOR_EACH_CALL(&f) {
 		u16 leaf = f.r->leaf;
 		bool exclusive = leaf == TDH_MEM_RANGE_BLOCK || leaf == TDH_MEM_RANGE_UNBLOCK ||
-				 leaf == TDH_MEM_SEPT_REMOVE || leaf == TDH_MEM_PAGE_PROMOTE ||
-				 leaf == TDH_MEM_PAGE_DEMOTE;
+				 leaf == TDH_MEM_SEPT_REMOVE;
 		struct tdcs *tdcs;
 		u64 *entry;
 

@@ -22,7 +22,8 @@ TEST(reclaim_operand)
 static void reclaim(struct world *w, u64 page, u64 type, u64 owner)
 {
 	memset(at(w, page), 0x77, 64);
-	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = page), 0);
+	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = page, .r9 = 1, .r10 = 2, .r11 = 3), 0);
+	EXPECT_EQ(w->regs.r9 | w->regs.r10 | w->regs.r11, 0);
 	EXPECT_EQ(w->regs.rcx, type);
 	EXPECT_EQ(w->regs.rdx, owner);
 	EXPECT_EQ(w->regs.r8, 0);
@@ -94,12 +95,13 @@ TEST(rdmd)
 	page = td_aug(w, &td, GPA);
 	MUST(CALL(MEM_TRACK, .rcx = td.tdr));
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
-	/* From machine check context: whatever is locked. */
-	for (int level = 0; level < 3; level++)
+	for (int level = 0; level < 3; level++) {
 		pamt_at(w->m, page, level)->lock = LOCK_EXCLUSIVE;
-	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page, .r10 = 1), 0);
-	for (int level = 0; level < 3; level++)
+		EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page), ST(OPERAND_BUSY, OP_RCX));
+		pamt_at(w->m, page, level)->lock = 1;
+		EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page, .r10 = 1), 0);
 		pamt_at(w->m, page, level)->lock = 0;
+	}
 	EXPECT_EQ(w->regs.rcx, PT_REG);
 	EXPECT_EQ(w->regs.rdx, td.tdr);
 	EXPECT_EQ(w->regs.r8, 0);
@@ -114,6 +116,36 @@ TEST(rdmd)
 	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = SHARED_BASE), ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX));
 }
 
+/* The entry of a page that went back still names its last owner, and the epoch of its block. */
+TEST(rdmd_of_a_page_given_back)
+{
+	struct td td, next;
+	u64 page;
+
+	td_build(w, &td, RUNNABLE);
+	td_tables(w, &td);
+	page = td_aug(w, &td, GPA);
+	td_block_and_track(w, &td, GPA);
+	MUST(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr));
+	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page), 0);
+	EXPECT_EQ(w->regs.rcx, PT_NDA);
+	EXPECT_EQ(w->regs.rdx, td.tdr);
+	EXPECT_EQ(w->regs.r9, 0);
+	EXPECT_EQ(pamt_at(w->m, page, 0)->bepoch, 1);
+	/* As the table of a DEMOTE it keeps that, as a page it does not. */
+	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr,
+		  .r8 = new_large_page(w)));
+	td_block_and_track(w, &td, (GPA + LEVEL_SIZE(1)) | 1);
+	MUST(CALL(MEM_PAGE_DEMOTE, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr, .r8 = page));
+	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page), 0);
+	EXPECT_EQ(w->regs.rcx, PT_EPT);
+	EXPECT_EQ(w->regs.r9, 1);
+	td_build(w, &next, INITED);
+	td_tables(w, &next);
+	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = next.table[0]), 0);
+	EXPECT_EQ(w->regs.r9, 0);
+}
+
 TEST(page_wbinvd)
 {
 	struct td td;
@@ -123,6 +155,9 @@ TEST(page_wbinvd)
 	       ST(PAGE_METADATA_INCORRECT, OP_RCX));
 	EXPECT_COMPLAINT(SOFTTDX_WBINVD_IN_USE);
 	EXPECT(CALL(PHYMEM_PAGE_WBINVD, .rcx = new_page(w) | td.keyid << PHYS_BITS), 0);
+	EXPECT(CALL(PHYMEM_PAGE_WBINVD, .rcx = new_page(w) | 0x3Full << PHYS_BITS), 0);
+	EXPECT(CALL(PHYMEM_PAGE_WBINVD, .rcx = new_page(w) | 1ull << 52),
+	       ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(PHYMEM_PAGE_WBINVD, .rcx = new_page(w) + 1), ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(PHYMEM_PAGE_WBINVD, .rcx = SHARED_BASE), ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX));
 }

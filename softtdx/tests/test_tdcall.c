@@ -151,13 +151,44 @@ TEST(accept_large)
 	running_td(w, &td, &page);
 	large = new_large_page(w);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa | 1, .rdx = td.tdr, .r8 = large));
-	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa), 77);
-	EXPECT(RESULT, ST(PAGE_SIZE_MISMATCH, 1));
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa | 1), 77);
 	EXPECT(RESULT, 0);
 	EXPECT_EQ(entry_state(w, &td, gpa | 1), 4);
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa | 1), 77);
 	EXPECT(RESULT, ST(PAGE_ALREADY_ACCEPTED, 1));
+	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa + 5 * PAGE_4K), 77);
+	EXPECT(RESULT, ST(PAGE_ALREADY_ACCEPTED, 1));
+}
+
+/* The host has to demote it, and is told which sizes meet. */
+TEST(accept_4k_of_a_large_page_that_waits)
+{
+	u64 gpa = GPA + LEVEL_SIZE(1), page, table;
+	struct td td;
+
+	running_td(w, &td, &page);
+	table = new_page(w);
+	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa | 1, .rdx = td.tdr, .r8 = new_large_page(w)));
+	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa + PAGE_4K), 48);
+	EXPECT_EQ(w->regs.rdx, 1 | (u64)(1 << 3 | 2 << 6 | 1 << 14) << 32);
+	EXPECT_EQ(w->regs.r8, gpa + PAGE_4K);
+	td_block_and_track(w, &td, gpa | 1);
+	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa + PAGE_4K), 48);
+	EXPECT_EQ(w->regs.rdx, 1 | (u64)(1 << 3 | 3 << 6 | 1 << 14) << 32);
+	MUST(CALL(MEM_PAGE_DEMOTE, .rcx = gpa | 1, .rdx = td.tdr, .r8 = table));
+	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa + PAGE_4K), 77);
+	EXPECT(RESULT, 0);
+}
+
+TEST(accept_large_over_a_blocked_table)
+{
+	struct td td;
+	u64 page;
+
+	running_td(w, &td, &page);
+	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA | 1, .rdx = td.tdr));
+	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = GPA | 1), 77);
+	EXPECT(RESULT, ST(PAGE_SIZE_MISMATCH, 1));
 }
 
 TEST(accept_meets_a_lock)

@@ -275,7 +275,7 @@ TEST(names)
 TEST(checker_sees_damage)
 {
 	struct td td;
-	u64 page, table, spare = new_page(w), where, *entry;
+	u64 page, blocked, table, spare = new_page(w), where, *entry;
 	struct tdr *tdr;
 	struct tdcs *tdcs;
 	struct tdvps *vps;
@@ -283,6 +283,8 @@ TEST(checker_sees_damage)
 	td_build(w, &td, RUNNABLE);
 	td_tables(w, &td);
 	page = td_aug(w, &td, GPA);
+	blocked = td_aug(w, &td, GPA + 7 * PAGE_4K);
+	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA + 7 * PAGE_4K, .rdx = td.tdr));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr,
 		  .r8 = new_large_page(w)));
 	tdr = tdr_of(w, &td);
@@ -306,7 +308,8 @@ TEST(checker_sees_damage)
 	DAMAGE(pamt_at(w->m, page, 0)->type, 2);
 	DAMAGE(pamt_at(w->m, page, 0)->owner_low, 5);
 	DAMAGE(pamt_at(w->m, page, 0)->lock, 1);
-	DAMAGE(pamt_at(w->m, page, 0)->bepoch, 100);
+	DAMAGE(pamt_at(w->m, blocked, 0)->bepoch, 100);
+	DAMAGE(pamt_at(w->m, blocked, 0)->bepoch, 0);
 	DAMAGE(pamt_at(w->m, table, 0)->type, PT_TDCX);
 	DAMAGE(pamt_at(w->m, spare, 0)->type, PT_TDR);
 	DAMAGE(pamt_at(w->m, w->next_page - LEVEL_SIZE(1), 0)->type, PT_REG);
