@@ -142,7 +142,8 @@ enum tdcall_leaf {
 	X(0xC0000C00, METADATA_FIELD_ID_INCORRECT)			\
 	X(0xC0000C01, METADATA_FIELD_NOT_WRITABLE)			\
 	X(0xC0000C02, METADATA_FIELD_NOT_READABLE)			\
-	X(0xC0000C03, METADATA_FIELD_VALUE_NOT_VALID)
+	X(0xC0000C03, METADATA_FIELD_VALUE_NOT_VALID)			\
+	X(0x00000C0B, METADATA_FIRST_FIELD_ID_IN_CONTEXT)
 
 #define X(hi, id) TDX_HI_##id = hi##u,
 enum tdx_status_hi { TDX_STATUSES(X) };
@@ -213,7 +214,8 @@ enum page_type {
 #define MD_VP_STATE_DETAILS		0x9100000000000100ull
 
 /* The parts of a field id that name the field; element and field counts must be zero here. */
-#define MD_ID_MASK			0xBF000000FFFFFFFFull
+#define MD_ID_MASK			0x3F000000FFFFFFFFull
+#define MD_ID_CONTEXT			0x0070000000000000ull
 #define MD_ID_MUST_BE_ZERO		0x4083FFFC00000000ull
 
 #define FEATURES0_NO_RBP_MOD		(1ull << 18)

@@ -7,13 +7,13 @@
 static const struct leaf leaves[SOFTTDX_LEAVES] = {
 #define LEAF(id, fn, op_states, leaf_flags) \
 	[TDH_##id] = { .run = fn, .states = (op_states), .flags = (leaf_flags) }
-	LEAF(SYS_INIT, sys_init, 0, EARLY | NO_LP),
-	LEAF(SYS_LP_INIT, sys_lp_init, 0, EARLY | NO_LP),
+	LEAF(SYS_INIT, sys_init, 0, EARLY),
+	LEAF(SYS_LP_INIT, sys_lp_init, 0, EARLY),
 	LEAF(SYS_RD, sys_rd, 0, EARLY),
 	LEAF(SYS_CONFIG, sys_config, 0, EARLY),
 	LEAF(SYS_KEY_CONFIG, sys_key_config, 0, EARLY),
 	LEAF(SYS_UPDATE, sys_update, 0, EARLY),
-	LEAF(SYS_DISABLE, sys_disable, 0, EARLY | NO_LP),
+	LEAF(SYS_DISABLE, sys_disable, 0, EARLY),
 	LEAF(SYS_TDMR_INIT, sys_tdmr_init, 0, 0),
 	LEAF(SYS_SHUTDOWN, sys_shutdown, 0, 0),
 	LEAF(MNG_CREATE, mng_create, 0, TDR_IN_RCX),
@@ -115,12 +115,11 @@ static bool version_known(u16 number, u8 version)
 u64 admit(struct call *c)
 {
 	struct softtdx *m = c->m;
+	bool known = c->leaf->run;
 
-	if (c->rax >> 24 || !c->leaf->run) {
+	if (c->rax >> 24 || !known)
 		complain(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
-		return ST(OPERAND_INVALID, OP_RAX);
-	}
-	if (!version_known(c->number, c->version))
+	if (c->rax >> 24 || !version_known(c->number, c->version))
 		return ST(OPERAND_INVALID, OP_RAX);
 	if (c->number == TDH_SYS_DISABLE)
 		return 0;
@@ -128,7 +127,5 @@ u64 admit(struct call *c)
 		return ST0(SYS_SHUTDOWN);
 	if (RULE(SYS_ORDER, m->state != SYS_READY && !(c->leaf->flags & EARLY)))
 		return ST0(SYS_NOT_READY);
-	if (!(c->leaf->flags & NO_LP) && !(m->lp_done[c->cpu / 64] >> c->cpu % 64 & 1))
-		return ST0(SYS_LP_INIT_NOT_DONE);
-	return 0;
+	return known ? 0 : ST(OPERAND_INVALID, OP_RAX);
 }

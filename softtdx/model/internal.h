@@ -52,7 +52,6 @@ struct call;
 
 /* Flags of a leaf. */
 #define EARLY		1u	/* runs before SYS_READY */
-#define NO_LP		2u	/* runs before LP.INIT */
 #define CLEAR_CD	4u	/* RCX and RDX are results, zero unless set */
 #define TDR_IN_RCX	16u
 #define TDR_IN_RDX	32u
@@ -190,6 +189,7 @@ INTERNAL void complain(struct call *c, enum softtdx_complaint complaint, u64 sta
 INTERNAL struct softtdx_keyid *keyid_entry(struct softtdx *m, u64 keyid);
 
 /* The leaves. */
+INTERNAL bool lp_initialized(const struct call *c);
 INTERNAL u64 sys_init(struct call *c);
 INTERNAL u64 sys_lp_init(struct call *c);
 INTERNAL u64 sys_rd(struct call *c);
@@ -240,6 +240,7 @@ INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
 INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
 INTERNAL const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf);
 INTERNAL bool field_id_valid(u64 id);
+INTERNAL bool field_id_null(u64 id);
 INTERNAL bool xfam_groups_ok(u64 xfam);
 
 /* cpuid.c: what the guest's CPUID says; false: nothing, it has to ask the host. */

@@ -70,9 +70,12 @@ static void clear_entries(struct softtdx *m, u64 pamt, u64 count)
 
 void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end)
 {
-	for (int level = 0; level < 3; level++)
-		clear_entries(m, t->pamt[level] + ((start - t->base) >> LEVEL_SHIFT(level)) *
-			      sizeof(struct pamt_entry), (end - start) >> LEVEL_SHIFT(level));
+	for (int level = 0; level < 3; level++) {
+		u64 first = (start - t->base) >> LEVEL_SHIFT(level);
+		u64 last = (end - t->base + LEVEL_SIZE(level) - 1) >> LEVEL_SHIFT(level);
+
+		clear_entries(m, t->pamt[level] + first * sizeof(struct pamt_entry), last - first);
+	}
 	for (int i = 0; i < t->nr_reserved; i++) {
 		u64 from = t->reserved[i].start > start ? t->reserved[i].start : start;
 		u64 to = t->reserved[i].end < end ? t->reserved[i].end : end;

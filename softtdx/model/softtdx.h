@@ -109,7 +109,7 @@ struct softtdx_ops {
 };
 
 struct softtdx_config {
-	u32 nr_cpus;			/* that must have run LP.INIT before SYS.CONFIG */
+	u32 nr_cpus;			/* all of the platform: SYS.CONFIG waits for their LP.INIT */
 	u32 nr_packages;
 	u32 phys_bits;			/* the KeyID of a physical address lies above them */
 	u16 first_keyid, nr_keyids;	/* private KeyIDs, the global one included */
@@ -146,8 +146,9 @@ struct softtdx_counter {
 #define SOFTTDX_LEAVES		70	/* leaves above are unknown */
 
 struct softtdx_tdmr {
-	u64 base, size, initialized;	/* [base, initialized) is usable */
-	u64 pamt[3];			/* 4K, 2M, 1G entries */
+	u64 base, size;
+	u64 next, initialized;		/* PAMT is cleared up to next, [base, initialized) usable */
+	u64 pamt[3], pamt_size[3];	/* 4K, 2M, 1G entries */
 	u16 lock;
 	u16 nr_reserved;
 	struct { u64 start, end; } reserved[TDMR_RESERVED_MAX];

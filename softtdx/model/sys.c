@@ -2,14 +2,20 @@
 /* TDH.SYS.*: the module's lifecycle. */
 #include "internal.h"
 
-static u64 sys_lock(struct call *c)
+static u64 sys_lock(struct call *c, enum lock_mode mode)
 {
-	return call_lock(c, &c->m->sys_lock, EXCLUSIVE) ? 0 : ST0(SYS_BUSY);
+	return call_lock(c, &c->m->sys_lock, mode) ? 0 : ST0(SYS_BUSY);
+}
+
+bool lp_initialized(const struct call *c)
+{
+	return c->m->lp_done[c->cpu / 64] >> c->cpu % 64 & 1;
 }
 
 u64 sys_init(struct call *c)
 {
-	TRY(sys_lock(c));
+	c->out->rcx = c->out->rdx = c->out->r8 = c->out->r9 = c->out->r10 = 0;
+	TRY(sys_lock(c, EXCLUSIVE));
 	if (c->in.rcx)
 		return ST(OPERAND_INVALID, OP_RCX);
 	if (c->m->state != SYS_INIT_PENDING)
@@ -18,21 +24,17 @@ u64 sys_init(struct call *c)
 	return 0;
 }
 
-/*
- * A CPU may be initialised at any time after SYS.INIT; Intel's 1.5.01 refuses after SYS.CONFIG,
- * which would keep CPUs from coming online later.
- */
+/* Between SYS.INIT and SYS.CONFIG, which waits for all CPUs: none can come later. */
 u64 sys_lp_init(struct call *c)
 {
-	u64 bit = 1ull << c->cpu % 64;
-
-	TRY(sys_lock(c));
-	if (c->m->state == SYS_INIT_PENDING)
+	c->out->rcx = c->out->rdx = c->out->r8 = 0;
+	TRY(sys_lock(c, SHARED));
+	if (c->m->state != SYS_INIT_DONE)
 		return ST0(SYS_LP_INIT_NOT_PENDING);
-	if (c->m->lp_done[c->cpu / 64] & bit)
+	if (RULE(LP_INIT_ONCE, lp_initialized(c)))
 		return ST0(SYS_LP_INIT_DONE);
-	atomic_or(&c->m->lp_done[c->cpu / 64], bit);
-	c->m->nr_lp_done++;
+	atomic_or(&c->m->lp_done[c->cpu / 64], 1ull << c->cpu % 64);
+	atomic_add(&c->m->nr_lp_done, 1);
 	return 0;
 }
 
@@ -41,7 +43,7 @@ u64 sys_key_config(struct call *c)
 	struct softtdx *m = c->m;
 	u32 bit = 1u << m->ops->package(m->env) % SOFTTDX_MAX_PACKAGES;
 
-	TRY(sys_lock(c));
+	TRY(sys_lock(c, EXCLUSIVE));
 	if (m->state != SYS_CONFIG_DONE)
 		return ST0(SYS_KEY_CONFIG_NOT_PENDING);
 	if (m->packages & bit)
@@ -52,7 +54,9 @@ u64 sys_key_config(struct call *c)
 	return 0;
 }
 
-/* One GiB a call: short enough to run with interrupts off. */
+#define TDMR_INIT_STEP	(1024 * PAGE_4K)
+
+/* A part a call, short enough to run with interrupts off; a GiB is usable when all of it is done. */
 u64 sys_tdmr_init(struct call *c)
 {
 	struct softtdx *m = c->m;
@@ -66,18 +70,20 @@ u64 sys_tdmr_init(struct call *c)
 		return ST(OPERAND_INVALID, OP_RCX);
 	if (!call_lock(c, &t->lock, EXCLUSIVE))
 		return ST(OPERAND_BUSY, OP_RCX);
-	if (t->initialized == t->base + t->size)
+	if (t->next == t->base + t->size)
 		return ST0(TDMR_ALREADY_INITIALIZED);
-	pamt_init(m, t, t->initialized, t->initialized + LEVEL_SIZE(2));
-	c->out->rdx = atomic_add(&t->initialized, LEVEL_SIZE(2));
+	pamt_init(m, t, t->next, t->next + TDMR_INIT_STEP);
+	t->next += TDMR_INIT_STEP;
+	atomic_store(&t->initialized, t->next & ~(LEVEL_SIZE(2) - 1));
+	c->out->rdx = t->initialized;
 	return 0;
 }
 
 u64 sys_shutdown(struct call *c)
 {
-	TRY(sys_lock(c));
 	if (c->in.rcx != 1)	/* the handoff version that MODULE_HV reports */
 		return ST(OPERAND_INVALID, OP_RCX);
+	TRY(sys_lock(c, EXCLUSIVE));
 	c->m->state = SYS_SHUT_DOWN;
 	c->m->handoff = true;
 	return 0;
@@ -85,7 +91,7 @@ u64 sys_shutdown(struct call *c)
 
 u64 sys_update(struct call *c)
 {
-	TRY(sys_lock(c));
+	TRY(sys_lock(c, EXCLUSIVE));
 	if (c->m->state != SYS_INIT_DONE || c->m->nr_lp_done < c->m->cfg.nr_cpus)
 		return ST0(SYS_STATE_INCORRECT);
 	if (!c->m->handoff)

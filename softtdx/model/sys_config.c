@@ -6,8 +6,9 @@ struct range {
 	u64 start, end;
 };
 
-/* Errors carry the TDMR's index and, above it, what of the TDMR is wrong. */
+/* Errors carry the TDMR's index, what of the TDMR is wrong, and the TDMR that it conflicts with. */
 #define TDMR_ERROR(id, tdmr, what) ST(id, (u64)(tdmr) | (u64)(what) << 8)
+#define PAMT_CONFLICT(tdmr, level, other) (TDMR_ERROR(PAMT_OVERLAP, tdmr, level) | (u64)(other) << 16)
 
 static bool overlap(struct range a, struct range b)
 {
@@ -34,27 +35,35 @@ static u64 check_tdmr(const struct softtdx *m, const struct tdmr_info *t, u32 i)
 {
 	const struct softtdx_tdmr *before = i ? &m->tdmrs[i - 1] : NULL;
 
-	if (!range_valid(m, t->base, t->size, LEVEL_SIZE(2)))
+	if (t->base + t->size < t->base)
 		return TDMR_ERROR(INVALID_TDMR, i, 0);
 	if (before && t->base < before->base + before->size)
 		return TDMR_ERROR(NON_ORDERED_TDMR, i, 0);
+	if (!range_valid(m, t->base, t->size, LEVEL_SIZE(2)))
+		return TDMR_ERROR(INVALID_TDMR, i, 0);
 	return 0;
 }
 
-/* Sorted, apart, whole pages inside the TDMR; the first of size 0 ends the list. */
+/* Sorted, apart, whole pages inside the TDMR; those of size 0 are the last ones. */
 static u64 take_reserved(struct softtdx_tdmr *to, const struct tdmr_info *t, u32 i)
 {
 	u64 free_from = 0;
 
 	to->nr_reserved = 0;
-	for (u32 j = 0; j < TDMR_RESERVED_MAX && t->reserved[j].size; j++) {
+	for (u32 j = 0; j < TDMR_RESERVED_MAX; j++) {
 		u64 offset = t->reserved[j].offset, size = t->reserved[j].size;
 
-		if (!ALIGNED(offset, PAGE_4K) || !ALIGNED(size, PAGE_4K) || offset >= t->size ||
-		    size > t->size - offset)
+		if (!size && j + 1 < TDMR_RESERVED_MAX && t->reserved[j + 1].size)
+			return TDMR_ERROR(NON_ORDERED_RESERVED_IN_TDMR, i, j);
+		if (!size)
+			continue;
+		if (offset + size < offset)
 			return TDMR_ERROR(INVALID_RESERVED_IN_TDMR, i, j);
 		if (RULE(RESERVED_AREAS, offset < free_from))
 			return TDMR_ERROR(NON_ORDERED_RESERVED_IN_TDMR, i, j);
+		if (!ALIGNED(offset, PAGE_4K) || !ALIGNED(size, PAGE_4K) || offset >= t->size ||
+		    size > t->size - offset)
+			return TDMR_ERROR(INVALID_RESERVED_IN_TDMR, i, j);
 		free_from = offset + size;
 		to->reserved[j].start = t->base + offset;
 		to->reserved[j].end = t->base + free_from;
@@ -93,26 +102,38 @@ static bool touches_available(const struct softtdx_tdmr *t, struct range p)
 	return false;
 }
 
+/* All that was given for it, even where the TDMR needs less. */
 static struct range taken_pamt(const struct softtdx_tdmr *t, int level)
 {
-	u64 entries = t->size >> LEVEL_SHIFT(level);
-
-	return (struct range){ t->pamt[level],
-			       t->pamt[level] + entries * sizeof(struct pamt_entry) };
+	return (struct range){ t->pamt[level], t->pamt[level] + t->pamt_size[level] };
 }
 
-/* All TDMRs are taken over by now: each PAMT against each TDMR and each other PAMT. */
-static u64 check_overlaps(const struct softtdx *m, u32 count)
+/* A TDMR's PAMT against that of those before it, and its own parts against each other. */
+static u64 check_other_pamts(const struct softtdx *m, u32 i)
 {
-	for (u32 i = 0; i < count * 3; i++) {
-		struct range p = taken_pamt(&m->tdmrs[i / 3], i % 3);
+	for (u32 j = 0; j < i; j++)
+		for (int level = 0; level < 3; level++)
+			for (int other = 0; other < 3; other++)
+				if (overlap(taken_pamt(&m->tdmrs[i], level),
+					    taken_pamt(&m->tdmrs[j], other)))
+					return PAMT_CONFLICT(i, level, j);
+	for (int level = 0; level < 3; level++)
+		for (int other = level + 1; other < 3; other++)
+			if (overlap(taken_pamt(&m->tdmrs[i], level), taken_pamt(&m->tdmrs[i], other)))
+				return PAMT_CONFLICT(i, level, i);
+	return 0;
+}
 
-		for (u32 j = 0; j < count; j++)
-			if (touches_available(&m->tdmrs[j], p))
-				return TDMR_ERROR(PAMT_OVERLAP, i / 3, i % 3);
-		for (u32 j = 0; j < i; j++)
-			if (overlap(p, taken_pamt(&m->tdmrs[j / 3], j % 3)))
-				return TDMR_ERROR(PAMT_OVERLAP, i / 3, i % 3);
+/* No PAMT in memory that a TDMR offers, seen from the newest TDMR: itself and those before it. */
+static u64 check_available(const struct softtdx *m, u32 i)
+{
+	for (u32 j = 0; j <= i; j++) {
+		for (int level = 0; level < 3; level++)
+			if (touches_available(&m->tdmrs[j], taken_pamt(&m->tdmrs[i], level)))
+				return PAMT_CONFLICT(i, level, j);
+		for (int level = 0; j < i && level < 3; level++)
+			if (touches_available(&m->tdmrs[i], taken_pamt(&m->tdmrs[j], level)))
+				return PAMT_CONFLICT(j, level, i);
 	}
 	return 0;
 }
@@ -139,12 +160,20 @@ static u64 take_tdmr(struct call *c, u64 info, u32 i)
 	if (!t)
 		return ST(OPERAND_INVALID, OP_RCX);
 	TRY(check_tdmr(c->m, t, i));
-	TRY(check_pamt(c->m, t, i));
-	to->base = to->initialized = t->base;
+	to->base = to->next = to->initialized = t->base;
 	to->size = t->size;
-	for (int level = 0; level < 3; level++)
-		to->pamt[level] = pamt_range(t, level).start;
 	TRY(take_reserved(to, t, i));
+	TRY(check_pamt(c->m, t, i));
+	for (int level = 0; level < 3; level++) {
+		struct range p = pamt_range(t, level);
+
+		to->pamt[level] = p.start;
+		to->pamt_size[level] = p.end - p.start;
+	}
+	if (RULE(PAMT_OVERLAP, true)) {
+		TRY(check_other_pamts(c->m, i));
+		TRY(check_available(c->m, i));
+	}
 	return pamt_is_memory(c->m, to) ? 0 : TDMR_ERROR(PAMT_OUTSIDE_CMRS, i, 0);
 }
 
@@ -165,12 +194,10 @@ u64 sys_config(struct call *c)
 		return ST(OPERAND_INVALID, OP_RDX);
 	if (!keyid_entry(m, keyid))
 		return ST(OPERAND_INVALID, OP_R8);
+	keyid_entry(m, keyid)->state = KEYID_RESERVED;	/* and stays it if a TDMR is wrong */
 	for (u32 i = 0; i < count; i++)
 		TRY(take_tdmr(c, infos[i], i));
-	if (RULE(PAMT_OVERLAP, true))
-		TRY(check_overlaps(m, count));
 	m->nr_tdmrs = count;
-	keyid_entry(m, keyid)->state = KEYID_RESERVED;
 	m->state = SYS_CONFIG_DONE;
 	return 0;
 }

@@ -34,6 +34,12 @@ bool field_id_valid(u64 id)
 	return !(id & MD_ID_MUST_BE_ZERO);
 }
 
+/* Asks for the first field. */
+bool field_id_null(u64 id)
+{
+	return (id | MD_ID_CONTEXT) == MD_NO_FIELD;
+}
+
 struct field {
 	u64 id, value;
 };
@@ -102,6 +108,12 @@ u64 sys_rd(struct call *c)
 
 	c->out->r8 = 0;
 	c->out->rdx = MD_NO_FIELD;
+	if (!lp_initialized(c))
+		return ST0(SYS_LP_INIT_NOT_DONE);
+	if (field_id_null(id)) {
+		c->out->rdx = fields[0].id;
+		return ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT);
+	}
 	if (!field_id_valid(id))
 		return ST0(METADATA_FIELD_ID_INCORRECT);
 	for (u32 i = 0; nth_field(c->m, i, &f); i++) {

@@ -26,11 +26,14 @@ TEST_COLD(init_once)
 {
 	EXPECT(CALL(SYS_LP_INIT), ST0(SYS_LP_INIT_NOT_PENDING));
 	EXPECT(CALL(SYS_INIT, .rcx = 1), ST(OPERAND_INVALID, OP_RCX));
-	EXPECT(CALL(SYS_INIT), 0);
+	EXPECT(CALL(SYS_INIT, .rdx = 1, .r8 = 1, .r9 = 1, .r10 = 1), 0);
+	EXPECT_EQ(w->regs.rcx | w->regs.rdx | w->regs.r8 | w->regs.r9 | w->regs.r10, 0);
 	EXPECT(CALL(SYS_INIT), ST0(SYS_INIT_NOT_PENDING));
 	EXPECT(CALL(SYS_RD, .rdx = MD_MAX_TDMRS), ST0(SYS_LP_INIT_NOT_DONE));
+	EXPECT_EQ(w->regs.rdx, MD_NO_FIELD);
 	EXPECT(CALL(SYS_LP_INIT), 0);
-	EXPECT(CALL(SYS_LP_INIT), ST0(SYS_LP_INIT_DONE));
+	EXPECT(CALL(SYS_LP_INIT, .rcx = 1, .rdx = 1, .r8 = 1), ST0(SYS_LP_INIT_DONE));
+	EXPECT_EQ(w->regs.rcx | w->regs.rdx | w->regs.r8, 0);
 	EXPECT(CALL(SYS_RD, .rdx = MD_MAX_TDMRS), 0);
 	EXPECT(CALL_ON(1, SYS_RD, .rdx = MD_MAX_TDMRS), ST0(SYS_LP_INIT_NOT_DONE));
 }
@@ -42,11 +45,24 @@ TEST_COLD(nothing_runs_before_ready)
 	EXPECT(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE), ST0(SYS_NOT_READY));
 }
 
-TEST(late_cpu_is_welcome)
+/* Nobody is late: SYS.CONFIG has waited for every CPU of the platform. */
+TEST(late_cpu_is_refused)
 {
+	EXPECT(CALL_ON(7, SYS_LP_INIT), ST0(SYS_LP_INIT_NOT_PENDING));
 	EXPECT(CALL_ON(7, SYS_RD, .rdx = MD_MAX_TDMRS), ST0(SYS_LP_INIT_NOT_DONE));
-	EXPECT(CALL_ON(7, SYS_LP_INIT), 0);
-	EXPECT(CALL_ON(7, SYS_RD, .rdx = MD_MAX_TDMRS), 0);
+	EXPECT(CALL_ON(0, SYS_LP_INIT), ST0(SYS_LP_INIT_NOT_PENDING));
+}
+
+/* What a leaf is comes last: before and after the module's life none is. */
+TEST_COLD(unknown_leaf_before_ready)
+{
+	EXPECT(world_call(w, 999, (struct softtdx_regs){ 0 }), ST0(SYS_NOT_READY));
+	EXPECT(world_call(w, 1ull << 24 | 999, (struct softtdx_regs){ 0 }),
+	       ST(OPERAND_INVALID, OP_RAX));
+	world_boot(w);
+	EXPECT(world_call(w, 999, (struct softtdx_regs){ 0 }), ST(OPERAND_INVALID, OP_RAX));
+	MUST(CALL(SYS_SHUTDOWN, .rcx = 1));
+	EXPECT(world_call(w, 999, (struct softtdx_regs){ 0 }), ST0(SYS_SHUTDOWN));
 }
 
 static u64 field(struct world *w, u64 id)
@@ -78,6 +94,7 @@ TEST(global_fields)
 	/* Size, increment and context are hints. */
 	EXPECT_EQ(field(w, MD_MAX_TDMRS & ~(3ull << 32)), 64);
 	EXPECT_EQ(field(w, MD_MAX_TDMRS | 7ull << 52 | 3ull << 50), 64);
+	EXPECT_EQ(field(w, MD_MAX_TDMRS & ~(1ull << 63)), 64);
 }
 
 TEST(unknown_global_field)
@@ -85,8 +102,7 @@ TEST(unknown_global_field)
 	static const u64 wrong[] = {
 		MD_MAX_TDMRS | 0x80, MD_MAX_TDMRS | 1ull << 34, MD_MAX_TDMRS | 1ull << 46,
 		MD_MAX_TDMRS | 1ull << 47, MD_MAX_TDMRS | 1ull << 55, MD_MAX_TDMRS | 1ull << 62,
-		MD_MAX_TDMRS & ~(1ull << 63), MD_CPUID_CONFIG_LEAVES + 12,
-		MD_CPUID_CONFIG_VALUES + 24, MD_NO_FIELD,
+		MD_CPUID_CONFIG_LEAVES + 12, MD_CPUID_CONFIG_VALUES + 24,
 	};
 
 	for (u32 i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -100,6 +116,8 @@ TEST(global_fields_enumerate)
 {
 	u32 fields = 0;
 
+	EXPECT(CALL(SYS_RD, .rdx = MD_NO_FIELD), ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
+	EXPECT_EQ(w->regs.rdx, MD_MINOR_VERSION);
 	for (u64 id = MD_MINOR_VERSION; id != MD_NO_FIELD; id = w->regs.rdx, fields++)
 		EXPECT(CALL(SYS_RD, .rdx = id), 0);
 	EXPECT_EQ(fields, 19 + 3 * 12);
@@ -127,7 +145,7 @@ static u64 config(struct world *w, u64 count)
 
 TEST_COLD(config_operands)
 {
-	EXPECT(config(w, 1), ST0(SYS_LP_INIT_NOT_DONE));
+	EXPECT(config(w, 1), ST0(SYS_CONFIG_NOT_PENDING));
 	before_config(w);
 	EXPECT(CALL(SYS_CONFIG, .rcx = SHARED_BASE + 8, .rdx = 1, .r8 = 2),
 	       ST(OPERAND_INVALID, OP_RCX));
@@ -188,6 +206,14 @@ TEST_COLD(config_reserved_areas)
 	EXPECT(config(w, 1), ST(INVALID_RESERVED_IN_TDMR, 0));
 	*t = good, t->reserved[1].size = 0x1000;
 	EXPECT(config(w, 1), ST(NON_ORDERED_RESERVED_IN_TDMR, 1 << 8));
+	*t = good, t->reserved[1].size = 1;	/* order before alignment */
+	EXPECT(config(w, 1), ST(NON_ORDERED_RESERVED_IN_TDMR, 1 << 8));
+	*t = good, t->reserved[3].size = 0x1000;
+	EXPECT(config(w, 1), ST(NON_ORDERED_RESERVED_IN_TDMR, 2 << 8));
+	*t = good, t->reserved[0].size = -0x1000ull;
+	EXPECT(config(w, 1), ST(INVALID_RESERVED_IN_TDMR, 0));
+	*t = good, t->reserved[0].size += 0x1000, t->pamt_1g_size = 0;	/* the PAMT comes later */
+	EXPECT(config(w, 1), ST(INVALID_RESERVED_IN_TDMR, 0));
 }
 
 TEST_COLD(config_pamt)
@@ -203,12 +229,55 @@ TEST_COLD(config_pamt)
 	*t = good, t->pamt_1g_base = 1ull << PHYS_BITS;
 	EXPECT(config(w, 1), ST(INVALID_PAMT, 2 << 8));
 	*t = good, t->pamt_2m_base = t->pamt_4k_base;
-	EXPECT(config(w, 1), ST(PAMT_OVERLAP, 1 << 8));
+	EXPECT(config(w, 1), ST(PAMT_OVERLAP, 0));
+	*t = good, t->pamt_4k_size += 0x1000;	/* more than it needs, but it is what was given */
+	EXPECT(config(w, 1), ST(PAMT_OVERLAP, 0));
 	*t = good, t->pamt_1g_base = TDMR_BASE;
 	EXPECT(config(w, 1), ST(PAMT_OVERLAP, 2 << 8));
 	*t = good, t->reserved[0].size -= LEVEL_SIZE(2) / 2;
 	t->pamt_1g_base = SHARED_BASE + 0x80000;
 	EXPECT(config(w, 1), 0);
+}
+
+/* The TDMR in question, its level, and the other TDMR. */
+TEST_COLD(config_pamts_of_two_tdmrs)
+{
+	struct tdmr_info *second;
+
+	before_config(w);
+	second = at(w, ((u64 *)at(w, SHARED_BASE))[1]);
+	second->base = 2 * TDMR_BASE;
+	second->reserved[0].offset = 0;
+	second->reserved[0].size = LEVEL_SIZE(2);
+	EXPECT(config(w, 2), ST(PAMT_OVERLAP, 1));
+	second->pamt_4k_base = SHARED_BASE + 0x10000000;
+	EXPECT(config(w, 2), ST(PAMT_OVERLAP, 1 | 1 << 8));
+	second->pamt_2m_base = TDMR_BASE + 0x1000;
+	second->pamt_1g_base = SHARED_BASE + 0x80000;
+	EXPECT(config(w, 2), ST(PAMT_OVERLAP, 1 | 1 << 8));
+	/* The later one names the earlier one's. */
+	second->base = 0;
+	second->pamt_4k_base = TDMR_BASE;
+	second->pamt_2m_base = SHARED_BASE + 0x90000;
+	((u64 *)at(w, SHARED_BASE))[0] = SHARED_BASE + 0x400;
+	((u64 *)at(w, SHARED_BASE))[1] = SHARED_BASE + 0x200;
+	EXPECT(config(w, 2), ST(PAMT_OVERLAP, 1 << 16));
+}
+
+TEST_COLD(config_that_fails_keeps_its_keyid)
+{
+	struct tdmr_info *t = before_config(w), good = *t;
+
+	t->size = 0;
+	EXPECT(config(w, 1), ST(INVALID_TDMR, 0));
+	*t = good;
+	EXPECT(CALL(SYS_CONFIG, .rcx = SHARED_BASE, .rdx = 1, .r8 = FIRST_KEYID + 1), 0);
+	MUST(CALL_ON(0, SYS_KEY_CONFIG));
+	MUST(CALL_ON(2, SYS_KEY_CONFIG));
+	do
+		MUST(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE));
+	while (!w->regs.rdx || w->regs.rdx == TDMR_BASE);
+	EXPECT(CALL(MNG_CREATE, .rcx = TDMR_BASE, .rdx = FIRST_KEYID), ST0(HKID_NOT_FREE));
 }
 
 TEST_COLD(config_pamt_after_last_reserved_area)
@@ -229,7 +298,7 @@ TEST_COLD(config_pamt_must_be_memory)
 
 TEST_COLD(key_config_once_a_package)
 {
-	EXPECT(CALL(SYS_KEY_CONFIG), ST0(SYS_LP_INIT_NOT_DONE));
+	EXPECT(CALL(SYS_KEY_CONFIG), ST0(SYS_KEY_CONFIG_NOT_PENDING));
 	before_config(w);
 	EXPECT(CALL(SYS_KEY_CONFIG), ST0(SYS_KEY_CONFIG_NOT_PENDING));
 	MUST(config(w, 1));
@@ -238,6 +307,23 @@ TEST_COLD(key_config_once_a_package)
 	EXPECT(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE), ST0(SYS_NOT_READY));
 	EXPECT(CALL_ON(3, SYS_KEY_CONFIG), 0);
 	EXPECT(CALL_ON(3, SYS_KEY_CONFIG), ST0(SYS_KEY_CONFIG_NOT_PENDING));
+	EXPECT(CALL(MNG_CREATE, .rcx = TDMR_BASE, .rdx = 3),
+	       ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX));
+}
+
+/* 4 MiB a call; what is not a whole GiB yet cannot be used. */
+TEST_COLD(tdmr_init_in_steps)
+{
+	u32 calls = 0;
+
+	before_config(w);
+	MUST(config(w, 1));
+	MUST(CALL_ON(0, SYS_KEY_CONFIG));
+	MUST(CALL_ON(2, SYS_KEY_CONFIG));
+	for (; calls < 255; calls++) {
+		EXPECT(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE), 0);
+		EXPECT_EQ(w->regs.rdx, TDMR_BASE);
+	}
 	EXPECT(CALL(MNG_CREATE, .rcx = TDMR_BASE, .rdx = 3),
 	       ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX));
 	EXPECT(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE), 0);
@@ -309,5 +395,9 @@ TEST(sys_leaves_wait_for_each_other)
 	EXPECT(CALL(SYS_KEY_CONFIG), ST0(SYS_BUSY));
 	EXPECT(CALL(SYS_SHUTDOWN, .rcx = 1), ST0(SYS_BUSY));
 	EXPECT(CALL(SYS_UPDATE), ST0(SYS_BUSY));
+	EXPECT(CALL(SYS_SHUTDOWN, .rcx = 2), ST(OPERAND_INVALID, OP_RCX));
+	w->m->sys_lock = 1;		/* another CPU's LP.INIT */
+	EXPECT(CALL(SYS_LP_INIT), ST0(SYS_LP_INIT_NOT_PENDING));
+	EXPECT(CALL(SYS_KEY_CONFIG), ST0(SYS_BUSY));
 	w->m->sys_lock = 0;
 }

@@ -237,7 +237,9 @@ void world_boot(struct world *w)
 	MUST(CALL(SYS_CONFIG, .rcx = SHARED_BASE, .rdx = 1, .r8 = FIRST_KEYID));
 	MUST(CALL_ON(0, SYS_KEY_CONFIG));
 	MUST(CALL_ON(2, SYS_KEY_CONFIG));
-	MUST(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE));
+	do
+		MUST(CALL(SYS_TDMR_INIT, .rcx = TDMR_BASE));
+	while (w->regs.rdx != TDMR_BASE + LEVEL_SIZE(2));
 }
 
 struct world *world_ready(u64 available)
