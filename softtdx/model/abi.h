@@ -70,7 +70,7 @@ enum tdx_leaf { TDX_LEAVES(X) TDX_OTHER_LEAVES(X) };
 /* Leaves of TDCALL, the guest's side. */
 enum tdcall_leaf {
 	TDCALL_VP_VMCALL = 0, TDCALL_VP_INFO = 1, TDCALL_MR_RTMR_EXTEND = 2, TDCALL_VP_VEINFO_GET = 3,
-	TDCALL_MR_REPORT = 4, TDCALL_MEM_PAGE_ACCEPT = 6, TDCALL_VM_RD = 7, TDCALL_VM_WR = 8,
+	TDCALL_MR_REPORT = 4, TDCALL_VP_CPUIDVE_SET = 5, TDCALL_MEM_PAGE_ACCEPT = 6, TDCALL_VM_RD = 7, TDCALL_VM_WR = 8,
 };
 
 /* Status codes: X(upper 32 bits, name). */
@@ -157,6 +157,7 @@ enum {
 	OP_RAX = 0, OP_RCX = 1, OP_RDX = 2, OP_R8 = 8, OP_R9 = 9,
 	OP_ATTRIBUTES = 0x40, OP_XFAM = 0x41, OP_EXEC_CONTROLS = 0x42, OP_EPTP_CONTROLS = 0x43,
 	OP_MAX_VCPUS = 0x44, OP_CPUID_CONFIG = 0x45, OP_TSC_FREQUENCY = 0x46, OP_NUM_L2_VMS = 0x47,
+	OP_ARCH_CAPS = 0x48,
 	OP_TDR = 0x80, OP_TDCX = 0x81, OP_TDVPR = 0x82,
 	OP_TDCS = 0x90, OP_TDVPS = 0x91, OP_SEPT_TREE = 0x92, OP_SEPT_ENTRY = 0x93,
 	OP_RTMR = 0xA8, OP_TD_EPOCH = 0xA9, OP_OP_STATE = 0xAC,
@@ -222,11 +223,14 @@ enum page_type {
 #define FEATURES0_TOPOLOGY_ENUM		(1ull << 20)
 
 #define ATTR_DEBUG			(1ull << 0)
+#define ATTR_PERFMON			(1ull << 63)
 #define ATTR_SEPT_VE_DISABLE		(1ull << 28)
 
 #define CONFIG_GPAW_52			(1ull << 0)
 #define CONFIG_FLEXIBLE_PENDING_VE	(1ull << 1)
 #define CONFIG_FLAGS_ALLOWED		7ull
+
+#define MSR_CONFIG_ARCH_CAPS		1
 
 #define CTLS_PENDING_VE_DISABLE	(1ull << 0)
 #define CTLS_ENUM_TOPOLOGY	(1ull << 1)

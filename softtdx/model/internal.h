@@ -235,13 +235,43 @@ INTERNAL u64 phymem_page_rdmd(struct call *c);
 INTERNAL u64 phymem_page_wbinvd(struct call *c);
 INTERNAL u64 phymem_cache_wb(struct call *c);
 
-/* mng_params.c: what TDH.MNG.INIT copies from TD_PARAMS, and its CPUID view. */
+/* mng_params.c: what TDH.MNG.INIT copies from TD_PARAMS. */
 INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
-INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
-INTERNAL const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf);
+INTERNAL bool xfam_groups_ok(u64 xfam);
+
+/* sys_fields.c */
 INTERNAL bool field_id_valid(u64 id);
 INTERNAL bool field_id_null(u64 id);
-INTERNAL bool xfam_groups_ok(u64 xfam);
+
+/* cpuid_table.c: what becomes of a leaf, and what a TD's creator may set in it. */
+struct cpuid_leaf {
+	u32 leaf, subleaf;
+	u8 config;			/* number of its cpuid_config, from 1; 0: none */
+	bool faults;			/* #VE: the guest asks the host */
+	struct cpuid_value clear, set;	/* of this CPU's bits */
+};
+struct cpuid_config {
+	u32 leaf, subleaf;
+	struct cpuid_value direct;	/* the creator's */
+	struct cpuid_value allowed;	/* this CPU's, if the creator sets them, too */
+};
+#define NO_SUBLEAF		0xFFFFFFFFu
+#define MAX_BASIC_LEAF		0x23
+#define MAX_EXTENDED_LEAF	0x80000008
+#define NR_CPUID_CONFIGS	12
+INTERNAL const struct cpuid_leaf *cpuid_leaf(u32 i);
+INTERNAL const struct cpuid_config *cpuid_config(u32 i);
+INTERNAL int cpuid_find(u32 leaf, u32 subleaf);
+INTERNAL struct cpuid_value cpuid_native(struct softtdx *m, u32 i);
+INTERNAL struct cpuid_value cpuid_and(struct cpuid_value a, struct cpuid_value b);
+INTERNAL struct cpuid_value cpuid_or(struct cpuid_value a, struct cpuid_value b);
+INTERNAL struct cpuid_value cpuid_not(struct cpuid_value a);
+
+/* cpuid_td.c: the TD's values, and the metadata fields that show them. */
+INTERNAL u64 td_cpuid_compose(struct call *c, const struct cpuid_value *wanted);
+INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
+INTERNAL u64 td_cpuid_next_field(u64 id);
+INTERNAL u32 xsave_size(struct softtdx *m, u64 features, bool compacted);
 
 /* cpuid.c: what the guest's CPUID says; false: nothing, it has to ask the host. */
 INTERNAL bool guest_cpuid(struct call *c, u32 leaf, u32 subleaf, struct cpuid_value *value);
@@ -251,14 +281,7 @@ INTERNAL bool guest_cpuid(struct call *c, u32 leaf, u32 subleaf, struct cpuid_va
 #define XCR0_SSE 2ull
 #define XCR0_AVX 4ull
 
-/* sys_fields.c: the CPUID leaves that a TD's creator may set, with the bits. */
-struct cpuid_config {
-	u32 leaf, subleaf;
-	struct cpuid_value mask;
-};
-#define NO_SUBLEAF 0xFFFFFFFFu
-#define NR_CPUID_CONFIGS 12
-INTERNAL const struct cpuid_config *cpuid_config(u32 i);
+/* sys_fields.c: bits that TD_PARAMS may, and must, have. */
 #define ATTRIBUTES_FIXED0 (ATTR_SEPT_VE_DISABLE | ATTR_DEBUG)
 #define ATTRIBUTES_FIXED1 0ull
 #define XFAM_FIXED1 3ull

@@ -28,6 +28,8 @@ struct pamt_entry {
 	u64 bepoch;		/* TD epoch at the last block */
 };
 
+#define NR_CPUID_LEAVES	64
+
 enum lifecycle { TD_HKID_ASSIGNED = 1, TD_KEYS_CONFIGURED, TD_BLOCKED, TD_TEARDOWN };
 enum op_state { OP_UNINIT, OP_INITIALIZED, OP_RUNNABLE };
 
@@ -58,7 +60,8 @@ struct tdcs {
 	u8 rtmr[4][48], servtd_hash[48];
 	u64 td_ctls, notify_enables;	/* set by the guest */
 	u64 topology_configured;	/* 1: each vCPU was given an x2APIC ID */
-	struct cpuid_value cpuid[CPUID_CONFIGS_MAX];
+	u64 arch_caps;		/* IA32_ARCH_CAPABILITIES */
+	struct cpuid_value cpuid[NR_CPUID_LEAVES];	/* by place in cpuid_table.c */
 };
 
 enum vcpu_state { VCPU_UNINIT, VCPU_READY, VCPU_DISABLED };
@@ -81,6 +84,7 @@ struct tdvps {
 	u64 initial_rcx;
 	u32 x2apic_id;
 	bool inside;
+	bool cpuid_supervisor_ve, cpuid_user_ve;	/* TDG.VP.CPUIDVE.SET */
 	/* Metadata fields. */
 	u64 posted_intr_nv, posted_intr_desc, pin_based, shared_eptp, pend_nmi, state_details;
 	struct softtdx_guest guest;

@@ -101,9 +101,9 @@ u64 mng_addcx(struct call *c)
 		return ST0(TD_KEYS_NOT_CONFIGURED);
 	if (tdr->nr_tdcx == TDCS_PAGES_MAX)
 		return ST0(TDCX_NUM_INCORRECT);
+	TRY(page_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE, PT_NDA, &e));
 	if (tdr->nr_tdcx >= TDCS_PAGES_MIN)
 		TRY(td_state(c, false));
-	TRY(page_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE, PT_NDA, &e));
 	fill_tdcx(c->m, c->in.rcx, tdr->nr_tdcx);
 	tdr->tdcx[tdr->nr_tdcx++] = c->in.rcx;
 	page_gain(c, e, PT_TDCX, 1);
@@ -114,8 +114,8 @@ u64 mng_init(struct call *c)
 {
 	const struct td_params *params;
 
-	TRY(tdr_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE));
 	c->out->rcx = 0;
+	TRY(tdr_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE));
 	TRY(td_state(c, false));
 	params = map_shared(c, c->in.rdx, sizeof(*params));
 	if (!params)

@@ -28,6 +28,7 @@ bool xfam_groups_ok(u64 xfam)
 	return !(xfam & groups[0]) || xfam & 4;
 }
 
+/* In the order in which the module looks at them. */
 static u64 check_controls(const struct softtdx *m, const struct td_params *p)
 {
 	if (RULE(ATTRIBUTES_FIXED, !fixed_bits_ok(p->attributes, ATTRIBUTES_FIXED0,
@@ -40,6 +41,8 @@ static u64 check_controls(const struct softtdx *m, const struct td_params *p)
 		return ST(OPERAND_INVALID, OP_MAX_VCPUS);
 	if (p->num_l2_vms)
 		return ST(OPERAND_INVALID, OP_NUM_L2_VMS);
+	if (!all_zero(p->reserved0, sizeof(p->reserved0)))
+		return ST(OPERAND_INVALID, OP_RDX);
 	if (p->config_flags & ~CONFIG_FLAGS_ALLOWED)
 		return ST(OPERAND_INVALID, OP_EXEC_CONTROLS);
 	if (p->eptp_controls != EPTP_5_LEVEL &&
@@ -47,33 +50,34 @@ static u64 check_controls(const struct softtdx *m, const struct td_params *p)
 		return ST(OPERAND_INVALID, OP_EPTP_CONTROLS);
 	if (p->tsc_frequency < 4 || p->tsc_frequency > 400)
 		return ST(OPERAND_INVALID, OP_TSC_FREQUENCY);
-	if (!all_zero(p->reserved0, sizeof(p->reserved0)) || p->msr_config ||
-	    !all_zero(p->reserved1, sizeof(p->reserved1)) || p->arch_caps ||
+	if (!all_zero(p->reserved1, sizeof(p->reserved1)) ||
+	    p->msr_config & ~MSR_CONFIG_ARCH_CAPS ||
 	    !all_zero(p->reserved2, sizeof(p->reserved2)))
 		return ST(OPERAND_INVALID, OP_RDX);
 	return 0;
 }
 
-static bool cpuid_within(struct cpuid_value v, struct cpuid_value mask)
-{
-	return !(v.eax & ~mask.eax) && !(v.ebx & ~mask.ebx) && !(v.ecx & ~mask.ecx) &&
-	       !(v.edx & ~mask.edx);
-}
+/*
+ * IA32_ARCH_CAPABILITIES: of this CPU, but for what the module does not give on; three bits only
+ * if the creator allows them, one also if he forces it.
+ */
+#define ARCH_CAPS_ALLOWED	(1ull << 4 | 1ull << 20 | 1ull << 24)
+#define ARCH_CAPS_FORCED	(1ull << 19)
+#define ARCH_CAPS_NEVER		(7ull << 9 | 7ull << 16 | 7ull << 21)
+#define ARCH_CAPS_TSX_CTRL	(1ull << 7)
+#define ARCH_CAPS_KNOWN		((1ull << 27) - 1)
 
-/* On an error RCX names the CPUID leaf. */
-static u64 check_cpuid(struct call *c, const struct td_params *p)
+static u64 set_arch_caps(struct call *c, const struct td_params *p)
 {
-	for (u32 i = 0; i < NR_CPUID_CONFIGS; i++) {
-		const struct cpuid_config *k = cpuid_config(i);
+	u64 wanted = p->arch_caps;
 
-		if (RULE(CPUID_CONFIGURABLE, !cpuid_within(p->cpuid[i], k->mask))) {
-			c->out->rcx = k->leaf | (u64)k->subleaf << 32;
-			return ST(OPERAND_INVALID, OP_CPUID_CONFIG);
-		}
-	}
-	if (!all_zero(&p->cpuid[NR_CPUID_CONFIGS],
-		      (CPUID_CONFIGS_MAX - NR_CPUID_CONFIGS) * sizeof(p->cpuid[0])))
-		return ST(OPERAND_INVALID, OP_RDX);
+	if (wanted && !(p->msr_config & MSR_CONFIG_ARCH_CAPS))
+		return ST(OPERAND_INVALID, OP_ARCH_CAPS);
+	if (wanted & ~(ARCH_CAPS_ALLOWED | ARCH_CAPS_FORCED))
+		return ST(OPERAND_INVALID, OP_ARCH_CAPS);
+	c->tdcs->arch_caps = c->m->cfg.arch_caps & ARCH_CAPS_KNOWN;
+	c->tdcs->arch_caps &= ~(ARCH_CAPS_NEVER | ARCH_CAPS_TSX_CTRL | (ARCH_CAPS_ALLOWED & ~wanted));
+	c->tdcs->arch_caps |= wanted & ARCH_CAPS_FORCED;
 	return 0;
 }
 
@@ -111,7 +115,6 @@ u64 td_params_apply(struct call *c, const struct td_params *p)
 	struct tdcs *tdcs = c->tdcs;
 
 	TRY(check_controls(c->m, p));
-	TRY(check_cpuid(c, p));
 	tdcs->attributes = p->attributes;
 	tdcs->td_ctls = p->attributes & ATTR_SEPT_VE_DISABLE ? CTLS_PENDING_VE_DISABLE : 0;
 	tdcs->xfam = p->xfam;
@@ -123,36 +126,10 @@ u64 td_params_apply(struct call *c, const struct td_params *p)
 	memcpy(tdcs->mrconfigid, p->mrconfigid, sizeof(tdcs->mrconfigid));
 	memcpy(tdcs->mrowner, p->mrowner, sizeof(tdcs->mrowner));
 	memcpy(tdcs->mrownerconfig, p->mrownerconfig, sizeof(tdcs->mrownerconfig));
-	memcpy(tdcs->cpuid, p->cpuid, sizeof(tdcs->cpuid));
 	set_tsc(c);
-	return 0;
-}
-
-/* The maximum leaves are the module's own; the others are what the creator configured. */
-const struct cpuid_value *td_cpuid(const struct tdcs *tdcs, u32 leaf, u32 subleaf)
-{
-	static const struct cpuid_value basic = { 0x23, 0x756E6547, 0x6C65746E, 0x49656E69 };
-	static const struct cpuid_value extended = { .eax = 0x80000008 };
-
-	if (subleaf == NO_SUBLEAF && leaf == 0)
-		return &basic;
-	if (subleaf == NO_SUBLEAF && leaf == 0x80000000)
-		return &extended;
-	for (u32 i = 0; i < NR_CPUID_CONFIGS; i++)
-		if (cpuid_config(i)->leaf == leaf && cpuid_config(i)->subleaf == subleaf)
-			return &tdcs->cpuid[i];
-	return NULL;
-}
-
-/* Field code: [16] extended leaf, [15:9] leaf, [8] no subleaf, [7:1] subleaf, [0] half. */
-u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value)
-{
-	u32 leaf = (field >> 9 & 0x7F) | (field & 1 << 16 ? 0x80000000 : 0);
-	u32 subleaf = field & 1 << 8 ? NO_SUBLEAF : field >> 1 & 0x7F;
-	const struct cpuid_value *v = td_cpuid(tdcs, leaf, subleaf);
-
-	if (!v)
-		return ST0(METADATA_FIELD_NOT_READABLE);
-	*value = field & 1 ? v->ecx | (u64)v->edx << 32 : v->eax | (u64)v->ebx << 32;
-	return 0;
+	TRY(td_cpuid_compose(c, p->cpuid));
+	if (!all_zero(&p->cpuid[NR_CPUID_CONFIGS],
+		      (CPUID_CONFIGS_MAX - NR_CPUID_CONFIGS) * sizeof(p->cpuid[0])))
+		return ST(OPERAND_INVALID, OP_RDX);
+	return set_arch_caps(c, p);
 }

@@ -71,6 +71,7 @@ struct softtdx_guest {
 	u64 qualification, gla, gpa;
 	u64 rip, cr3, cr4;
 	bool code64;			/* in 64-bit mode */
+	u8 cpl;
 	bool nmi_blocked;
 	u8 rvi;				/* requested virtual interrupt */
 };
@@ -115,6 +116,7 @@ struct softtdx_config {
 	u16 first_keyid, nr_keyids;	/* private KeyIDs, the global one included */
 	u64 xfam;			/* XFAM bits that the CPU has */
 	u32 tsc_khz;			/* 0: the CPU cannot scale the TSC for a guest */
+	u64 arch_caps;			/* its IA32_ARCH_CAPABILITIES, 0: none */
 };
 
 /* Journal: one record a SEAMCALL. */

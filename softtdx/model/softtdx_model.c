@@ -15,6 +15,8 @@
 #include "mng.c"
 #include "mng_params.c"
 #include "vp.c"
+#include "cpuid_table.c"
+#include "cpuid_td.c"
 #include "cpuid.c"
 #include "enter.c"
 #include "guest_mem.c"

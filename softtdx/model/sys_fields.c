@@ -2,27 +2,6 @@
 /* TDH.SYS.RD: the module's description of itself. */
 #include "internal.h"
 
-/* Bits that a TD's creator may set directly; the others follow from other parameters. */
-static const struct cpuid_config cpuid_configs[NR_CPUID_CONFIGS] = {
-	{ 1, NO_SUBLEAF, { .eax = 0x0FFF3FFF, .ebx = 0x00FF0000 } },
-	{ 4, 0, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
-	{ 4, 1, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
-	{ 4, 2, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
-	{ 4, 3, { 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB } },
-	{ 7, 0, { 0 } },
-	{ 7, 1, { 0 } },
-	{ 7, 2, { 0 } },
-	{ 0xA, NO_SUBLEAF, { 0 } },
-	{ 0x1C, NO_SUBLEAF, { 0 } },
-	{ 0x23, 0, { 0 } },
-	{ 0x80000008, NO_SUBLEAF, { 0 } },
-};
-
-const struct cpuid_config *cpuid_config(u32 i)
-{
-	return &cpuid_configs[i];
-}
-
 u64 xfam_fixed0(const struct softtdx *m)
 {
 	return (m->cfg.xfam & 0x6DBE7) | XFAM_FIXED1;
@@ -74,13 +53,18 @@ static u64 plain_value(const struct softtdx *m, const struct field *f)
 	return f->value;
 }
 
-static u64 config_half(const struct cpuid_config *k, bool high)
+/* What is the creator's to set, and what of this CPU he may allow. */
+static u64 config_half(struct softtdx *m, u32 i, bool high)
 {
-	return high ? k->mask.ecx | (u64)k->mask.edx << 32 : k->mask.eax | (u64)k->mask.ebx << 32;
+	const struct cpuid_config *k = cpuid_config(i);
+	u32 leaf = (u32)cpuid_find(k->leaf, k->subleaf);
+	struct cpuid_value v = cpuid_or(k->direct, cpuid_and(k->allowed, cpuid_native(m, leaf)));
+
+	return high ? v.ecx | (u64)v.edx << 32 : v.eax | (u64)v.ebx << 32;
 }
 
 /* The i-th field in the order in which TDH.SYS.RD enumerates them. */
-static bool nth_field(const struct softtdx *m, u32 i, struct field *f)
+static bool nth_field(struct softtdx *m, u32 i, struct field *f)
 {
 	if (i < NR_FIELDS) {
 		f->id = fields[i].id;
@@ -90,14 +74,14 @@ static bool nth_field(const struct softtdx *m, u32 i, struct field *f)
 	i -= NR_FIELDS;
 	if (i < NR_CPUID_CONFIGS) {
 		f->id = MD_CPUID_CONFIG_LEAVES + i;
-		f->value = cpuid_configs[i].leaf | (u64)cpuid_configs[i].subleaf << 32;
+		f->value = cpuid_config(i)->leaf | (u64)cpuid_config(i)->subleaf << 32;
 		return true;
 	}
 	i -= NR_CPUID_CONFIGS;
 	if (i >= 2 * NR_CPUID_CONFIGS)
 		return false;
 	f->id = MD_CPUID_CONFIG_VALUES + i;
-	f->value = config_half(&cpuid_configs[i / 2], i % 2);
+	f->value = config_half(m, i / 2, i % 2);
 	return true;
 }
 

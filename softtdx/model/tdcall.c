@@ -70,6 +70,18 @@ static u64 tdg_vp_veinfo_get(struct call *c)
 	return 0;
 }
 
+/* Which CPUIDs are #VE, whatever the module would say: those of the kernel, of user mode. */
+static u64 tdg_vp_cpuidve_set(struct call *c)
+{
+	u64 flags = c->vps->guest.gpr[RCX];
+
+	if (flags & ~3ull)
+		return ST(OPERAND_INVALID, OP_RCX);
+	c->vps->cpuid_supervisor_ve = flags & 1;
+	c->vps->cpuid_user_ve = flags & 2;
+	return 0;
+}
+
 struct td_field {
 	u64 id;
 	u16 offset;
@@ -142,6 +154,7 @@ static u64 simple_leaf(struct call *c, u64 rax)
 	switch (rax) {
 	case TDCALL_VP_INFO: return tdg_vp_info(c);
 	case TDCALL_VP_VEINFO_GET: return tdg_vp_veinfo_get(c);
+	case TDCALL_VP_CPUIDVE_SET: return tdg_vp_cpuidve_set(c);
 	case TDCALL_VM_RD: return tdg_vm_rd(c);
 	case TDCALL_VM_WR: return tdg_vm_wr(c);
 	}

@@ -53,7 +53,7 @@ static void init_guest(struct call *c)
 
 	g->gpr[RBX] = c->tdcs->config_flags & CONFIG_GPAW_52 ? 52 : 48;
 	g->gpr[RCX] = g->gpr[R8] = c->vps->initial_rcx;
-	g->gpr[RDX] = c->tdcs->cpuid[0].eax;
+	g->gpr[RDX] = cpuid_native(c->m, 0).eax;	/* whatever is configured */
 	g->gpr[RSI] = c->vps->index;
 	g->xcr0 = 1;
 }

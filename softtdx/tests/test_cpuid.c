@@ -10,11 +10,10 @@
 #define OSXSAVE	(1u << 27)
 #define AVX	(1u << 28)
 
-/* @version: of VP.INIT; the second one gives the x2APIC ID 7. */
-static void running_td(struct world *w, struct td *td, u64 xfam, u64 version)
+/* @version: of VP.INIT; the second one gives the x2APIC ID 7. PARAMS hold the rest. */
+static void td_of_params(struct world *w, struct td *td, u64 version)
 {
 	td_build(w, td, TDCS);
-	default_params(w)->xfam = xfam;
 	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
 	td->tdvpr = new_page(w);
 	MUST(CALL(VP_CREATE, .rcx = td->tdvpr, .rdx = td->tdr));
@@ -23,6 +22,12 @@ static void running_td(struct world *w, struct td *td, u64 xfam, u64 version)
 	MUST(world_call(w, TDH_VP_INIT | version << 16,
 			(struct softtdx_regs){ .rcx = td->tdvpr, .r8 = 7 }));
 	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+}
+
+static void running_td(struct world *w, struct td *td, u64 xfam, u64 version)
+{
+	default_params(w)->xfam = xfam;
+	td_of_params(w, td, version);
 }
 
 static struct cpuid_value cpuid(struct world *w, const struct td *td, u32 leaf, u32 subleaf)
@@ -50,25 +55,58 @@ TEST(cpuid_of_a_td)
 	EXPECT_EQ(cpuid(w, &td, 0x21, 0).ebx, 0x65746E49);
 	EXPECT_EQ(cpuid(w, &td, 0x21, 0).edx, 0x5844546C);
 	EXPECT_EQ(cpuid(w, &td, 0x21, 0).ecx, 0x20202020);
-	EXPECT_EQ(cpuid(w, &td, 0x21, 1).ebx, 0);
 	EXPECT_EQ(cpuid(w, &td, 0x15, 0).ebx, 100);
 	EXPECT_EQ(cpuid(w, &td, 0x15, 0).ecx, 25000000);
-	EXPECT_EQ(cpuid(w, &td, 0x80000008, 0).eax >> 16, 48);
+	EXPECT_EQ(cpuid(w, &td, 0x80000008, 0).eax, 0x30FF);
 	EXPECT_EQ(cpuid(w, &td, 5, 0).edx, 0);		/* no MWAIT */
-	EXPECT_EQ(cpuid(w, &td, 0x80000004, 0).edx, ~0u);
+	EXPECT_EQ(cpuid(w, &td, 0x80000007, 9).edx, 0x100);
+	/* Beyond the maxima a leaf is the highest basic one. */
+	EXPECT_EQ(cpuid(w, &td, 0x24, 1).eax, cpuid(w, &td, 0x23, 1).eax);
+	EXPECT_EQ(cpuid(w, &td, 0x24, 1).eax, ~0u);
+	EXPECT_EQ(cpuid(w, &td, 0x80000009, 2).eax, 0);
+	EXPECT_EQ(cpuid(w, &td, 0x50000000, 1).eax, ~0u);
 }
 
 TEST(cpuid_of_the_creator)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
-	tdcs_of(w, &td)->cpuid[0] = (struct cpuid_value){ .eax = 0xC0662, .ebx = 0x10000 };
-	EXPECT_EQ(cpuid(w, &td, 1, 77).eax, 0xC0662);
+	struct td_params *p = default_params(w);
+
+	p->cpuid[0].ebx = 0x10000;
+	p->cpuid[0].ecx = 1 << 24;	/* TSC deadline: only if allowed */
+	p->cpuid[2].eax = 5;
+	td_of_params(w, &td, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 77).eax, WORLD_FMS);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx, 0x0701FF00);	/* with the x2APIC ID */
-	tdcs_of(w, &td)->cpuid[2].eax = 5;
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx >> 24 & 1, 1);
 	EXPECT_EQ(cpuid(w, &td, 4, 1).eax, 5);
-	EXPECT_EQ(cpuid(w, &td, 4, 9).eax, 0);
+	running_td(w, &td, 3, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx >> 24 & 1, 0);
+}
+
+/* The first vCPU starts with the platform's family, model and stepping, come what may. */
+TEST(initial_edx_is_native)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
+	EXPECT_EQ(w->after.gpr[RDX], WORLD_FMS);
+}
+
+TEST(cpuid_that_the_guest_wants_to_hear_of)
+{
+	struct td td;
+
+	running_td(w, &td, 3, 1);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = TDCALL_VP_CPUIDVE_SET, [RCX] = 4 }), 77);
+	EXPECT(w->after.gpr[RAX], ST(OPERAND_INVALID, OP_RCX));
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = TDCALL_VP_CPUIDVE_SET, [RCX] = 2 }), 77);
+	EXPECT(w->after.gpr[RAX], 0);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).eax, WORLD_FMS);
+	EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = 1, .cpl = 3), 77);
+	EXPECT_EQ(w->after.event, VE);
 }
 
 TEST(cpuid_features)
@@ -76,10 +114,15 @@ TEST(cpuid_features)
 	struct td td;
 
 	running_td(w, &td, 3, 1);
-	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 31 | 1u << 24 | 1u << 21), 0x81200000);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 31 | 1u << 24 | 1u << 21), 0x80200000);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 3 | 1u << 5), 0);	/* MONITOR, VMX */
-	EXPECT_EQ(cpuid(w, &td, 7, 0).edx & (1u << 26 | 1u << 29), 0);	/* SPEC_CTRL, ARCH_CAP */
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ebx & (1u << 1 | 1u << 2), 0);	/* TSC_ADJUST, SGX */
+	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & (1u << 23 | 1u << 31), 0);	/* key locker, PKS */
+	EXPECT_EQ(cpuid(w, &td, 7, 0).edx >> 26 & 9, 9);	/* SPEC_CTRL, ARCH_CAPABILITIES */
 	EXPECT_EQ(cpuid(w, &td, 7, 1).edx, 0);
+	EXPECT_EQ(cpuid(w, &td, 0xA, 0).eax, 0);		/* no performance monitoring */
+	EXPECT_EQ(cpuid(w, &td, 0x14, 0).eax, 0);
+	EXPECT_EQ(cpuid(w, &td, 0x80000001, 0).edx & 1u << 11, 0);	/* not in 64-bit mode */
 }
 
 TEST(cpuid_follows_xfam)
@@ -94,12 +137,16 @@ TEST(cpuid_follows_xfam)
 	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ecx, 576);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 2).eax, 0);
 	running_td(w, &td, 0x207, 1);
+	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, 0);		/* not allowed by the creator */
+	default_params(w)->xfam = 0x207;
+	((struct td_params *)at(w, PARAMS))->cpuid[0].ecx = AVX;
+	((struct td_params *)at(w, PARAMS))->cpuid[5].ecx = 0x600;
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, AVX);
 	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x618, 0x608);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 0).eax, 0x207);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ecx, 576 + 7 * 256 + 100);	/* the end of the last */
 	EXPECT_EQ(cpuid(w, &td, 0xD, 2).ebx, 576);
-	EXPECT_EQ(cpuid(w, &td, 0xD, 64).eax, 0);
 }
 
 TEST(cpuid_follows_the_vcpu)
@@ -138,7 +185,8 @@ TEST(cpuid_of_the_compacted_form)
 
 TEST(cpuid_that_the_host_answers)
 {
-	static const u32 leaves[] = { 0xB, 0x1F, 0x24, 0x40000000, 0x4FFFFFFF, 0x80000009 };
+	static const u32 leaves[] = { 2, 6, 9, 0xB, 0x10, 0x16, 0x17, 0x1A, 0x1B, 0x1F, 0x40000000,
+				      0x4FFFFFFF, 0x80000002, 0x80000004, 0x80000005, 0x80000006 };
 	struct td td;
 
 	running_td(w, &td, 3, 1);

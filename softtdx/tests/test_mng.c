@@ -81,6 +81,8 @@ TEST(no_tdcs_page_after_init)
 
 	td_build(w, &td, INITED);
 	EXPECT(CALL(MNG_ADDCX, .rcx = new_page(w), .rdx = td.tdr), ST0(OP_STATE_INCORRECT));
+	EXPECT(CALL(MNG_ADDCX, .rcx = td.tdcs[0], .rdx = td.tdr),
+	       ST(PAGE_METADATA_INCORRECT, OP_RCX));	/* the page comes first */
 }
 
 static u64 init(struct world *w, const struct td *td)
@@ -129,12 +131,12 @@ TEST(init_parameters)
 	WRONG(eptp_controls, 0x1F, OP_EPTP_CONTROLS);
 	WRONG(tsc_frequency, 3, OP_TSC_FREQUENCY);
 	WRONG(tsc_frequency, 401, OP_TSC_FREQUENCY);
-	WRONG(msr_config, 1, OP_RDX);
+	WRONG(msr_config, 2, OP_RDX);
 	WRONG(reserved0[3], 1, OP_RDX);
 	WRONG(reserved1[37], 1, OP_RDX);
-	WRONG(arch_caps, 1, OP_RDX);
 	WRONG(reserved2[0], 1, OP_RDX);
 	WRONG(cpuid[12].eax, 1, OP_RDX);
+	WRONG(arch_caps, 1, OP_ARCH_CAPS);		/* without its flag */
 	WRONG(cpuid[0].ecx, 1, OP_CPUID_CONFIG);
 	EXPECT_EQ(w->regs.rcx, 1 | 0xFFFFFFFFull << 32);
 	WRONG(cpuid[2].edx, 4, OP_CPUID_CONFIG);
@@ -145,8 +147,105 @@ TEST(init_parameters)
 	p->xfam = 0x61AE7;
 	p->config_flags = 5;
 	p->eptp_controls = EPTP_5_LEVEL;
-	p->cpuid[0].eax = 0x000C0662;
+	p->cpuid[0].eax = WORLD_FMS;
 	EXPECT(init(w, &td), 0);
+}
+
+/* Two things wrong: the one that is named is the one that is looked at first. */
+TEST(init_parameters_in_order)
+{
+	struct td_params *p = at(w, PARAMS);
+	struct td td;
+
+	td_build(w, &td, TDCS);
+#define FIRST(op) EXPECT(init(w, &td), ST(OPERAND_INVALID, op))
+	default_params(w);
+	p->arch_caps = p->cpuid[12].eax = 1;
+	FIRST(OP_RDX);
+	p->cpuid[0].ecx = 1;
+	FIRST(OP_CPUID_CONFIG);
+	p->reserved1[0] = 1;
+	FIRST(OP_RDX);
+	p->tsc_frequency = 0;
+	FIRST(OP_TSC_FREQUENCY);
+	p->eptp_controls = 0;
+	FIRST(OP_EPTP_CONTROLS);
+	p->config_flags = 8;
+	FIRST(OP_EXEC_CONTROLS);
+	p->reserved0[0] = 1;
+	FIRST(OP_RDX);
+	p->num_l2_vms = 1;
+	FIRST(OP_NUM_L2_VMS);
+	EXPECT(CALL(MNG_INIT, .rcx = 1), ST(OPERAND_INVALID, OP_RCX));
+	EXPECT_EQ(w->regs.rcx, 0);
+#undef FIRST
+}
+
+/* Family, model and stepping are the platform's. */
+TEST(init_with_a_foreign_cpu)
+{
+	struct td_params *p = at(w, PARAMS);
+	struct td td;
+
+	td_build(w, &td, TDCS);
+	default_params(w)->cpuid[0].eax = 0x000C0662;
+	EXPECT(init(w, &td), ST(OPERAND_INVALID, OP_CPUID_CONFIG));
+	EXPECT_EQ(w->regs.rcx, 1 | 0xFFFFFFFFull << 32);
+	p->cpuid[0].eax = WORLD_FMS ^ 1;
+	EXPECT(init(w, &td), ST(OPERAND_INVALID, OP_CPUID_CONFIG));
+	p->cpuid[0].eax = 0;
+	EXPECT(init(w, &td), 0);
+	EXPECT_EQ(tdcs_of(w, &td)->cpuid[0].eax, WORLD_FMS);
+}
+
+TEST(init_with_half_of_tsx)
+{
+	struct td td;
+
+	td_build(w, &td, TDCS);
+	default_params(w)->cpuid[5].ebx = 1 << 4;
+	EXPECT(init(w, &td), ST(OPERAND_INVALID, OP_CPUID_CONFIG));
+	EXPECT_EQ(w->regs.rcx, 0);
+}
+
+TEST(arch_capabilities)
+{
+	struct td_params *p = at(w, PARAMS);
+	struct td td;
+
+	td_build(w, &td, TDCS);
+	default_params(w);
+	p->msr_config = MSR_CONFIG_ARCH_CAPS;
+	p->arch_caps = 1;		/* not the creator's */
+	EXPECT(init(w, &td), ST(OPERAND_INVALID, OP_ARCH_CAPS));
+	p->arch_caps = 1 << 4;
+	EXPECT(init(w, &td), 0);
+	EXPECT_EQ(tdcs_of(w, &td)->arch_caps, 0x608F17F);	/* no BHI_NO, no PBRSB_NO */
+}
+
+/* As KVM_TDX_GET_CPUID reads them: without sub-leaf, else sub-leaves until one fails. */
+TEST(cpuid_fields_as_kvm_reads_them)
+{
+	u64 base = MD_TD_CPUID_VALUES;
+	struct td td;
+	u32 found = 0;
+
+	td_build(w, &td, INITED);
+	for (u64 leaf = 0; leaf < 0x88; leaf = leaf == 0x23 ? 0x80 : leaf + 1) {
+		u64 field = base | (leaf & 0x7F) << 9 | (leaf >> 7) << 16;
+
+		if (leaf >= 0x80)
+			field = base | (leaf - 0x80) << 9 | 1 << 16;
+		if (!CALL(MNG_RD, .rcx = td.tdr, .rdx = field | 0x1FE)) {
+			found++;
+			continue;
+		}
+		for (u64 sub = 0; !CALL(MNG_RD, .rcx = td.tdr, .rdx = field | sub << 1); sub++)
+			found++;
+	}
+	if (!CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 8 << 9 | 1 << 16 | 0x1FE))
+		found++;
+	EXPECT_EQ(found, 56);
 }
 
 TEST(td_fields)
@@ -161,15 +260,23 @@ TEST(td_fields)
 #define FIELD(id) (CALL(MNG_RD, .rcx = td.tdr, .rdx = (id)) ? ~0ull : w->regs.r8)
 	EXPECT_EQ(FIELD(MD_TD_TSC_MULTIPLIER), 1ull << 48);
 	EXPECT_EQ(FIELD(MD_TD_TSC_OFFSET) >> 32, 0xFFFFFFFF);	/* minus a small TSC */
-	EXPECT_EQ(FIELD(base | 4 << 9 | 0 << 1), 0x121 | 0x1000ull << 32);
+	/* With the size of a cache line, which is the CPU's. */
+	EXPECT_EQ(FIELD(base | 4 << 9 | 0 << 1), 0x121 | 0x1FFFull << 32);
 	EXPECT_EQ(FIELD(base | 4 << 9 | 0 << 1 | 1), 0x33 | 0x48ull << 32);
 	EXPECT_EQ(FIELD(base | 1 << 8 | 0x7F << 1) & 0xFFFFFFFF, 0x23);
 	EXPECT_EQ(FIELD(base | 1 << 16 | 1 << 8 | 0x7F << 1), 0x80000008);
-	EXPECT_EQ(FIELD(base | 1 << 16 | 8 << 9 | 1 << 8 | 0x7F << 1), 0);
+	EXPECT_EQ(FIELD(base | 1 << 16 | 8 << 9 | 1 << 8 | 0x7F << 1), 0x30FF);
+	/* A sub-leaf of a leaf that has none. */
+	EXPECT_EQ(FIELD(base | 1 << 16 | 8 << 9 | 5 << 1), 0x30FF);
 #undef FIELD
 	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 2 << 9 | 1 << 8 | 0x7F << 1, .r8 = 1),
-	       ST0(METADATA_FIELD_NOT_READABLE));
+	       ST0(METADATA_FIELD_ID_INCORRECT));
 	EXPECT_EQ(w->regs.r8, 0);
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 4 << 9 | 1 << 8 | 0x7F << 1),
+	       ST0(METADATA_FIELD_ID_INCORRECT));	/* leaf 4 has sub-leaves */
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 6 << 9 | 1 << 8 | 0x7F << 1),
+	       ST0(METADATA_FIELD_NOT_READABLE));	/* the host answers it */
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 1 << 17), ST0(METADATA_FIELD_ID_INCORRECT));
 	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 1ull << 34),
 	       ST0(METADATA_FIELD_ID_INCORRECT));
 	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = MD_TD_TSC_OFFSET + 5),

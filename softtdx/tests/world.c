@@ -41,6 +41,8 @@ static struct cpuid_value world_cpuid(void *env, u32 leaf, u32 subleaf)
 	(void)env;
 	if (leaf == 0xD && subleaf > 1)
 		return (struct cpuid_value){ 100, 576 + 256 * (subleaf - 2), subleaf & 2, 0 };
+	if (leaf == 1)
+		return (struct cpuid_value){ WORLD_FMS, ~0u, ~0u, ~0u };
 	return (struct cpuid_value){ ~0u, ~0u, ~0u, ~0u };
 }
 
@@ -132,6 +134,7 @@ struct world *world_new(u64 available)
 	static const struct softtdx_config cfg = {
 		.nr_cpus = 4, .nr_packages = 2, .phys_bits = PHYS_BITS,
 		.first_keyid = FIRST_KEYID, .nr_keyids = NR_KEYIDS, .xfam = 0x61AE7,
+		.arch_caps = ~0ull,
 	};
 	static u8 *shared, *private;
 	struct world *w = calloc(1, sizeof(*w));

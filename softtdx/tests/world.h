@@ -11,6 +11,7 @@
 #define PHYS_BITS	46
 #define FIRST_KEYID	2	/* the global one; TDs get the following */
 #define NR_KEYIDS	8
+#define WORLD_FMS	0x000806F8u	/* CPUID(1).EAX */
 #define SHARED_BASE	0x100000ull	/* plain memory: sources, parameters */
 #define SHARED_SIZE	0x100000ull
 #define TDMR_BASE	0x40000000ull
