@@ -5,13 +5,13 @@
  */
 #include "internal.h"
 
-#define ALL		0xFFFFFFFFu
-#define NONE		0		/* config: nothing is the creator's */
+#define ALL		0xFFFFFFFFu	/* bits */
+#define NONE		0		/* of it is the creator's */
 #define ZERO(leaf)	{ leaf, NO_SUBLEAF, NONE, false, { ALL, ALL, ALL, ALL }, { 0 } }
 #define STATE_PART(n)	{ 0xD, n, NONE, false, { .edx = ALL }, { 0 } }
 
 /* In the order in which MNG.INIT looks at them: those with a config first, but for two. */
-static const struct cpuid_leaf leaves[NR_CPUID_LEAVES] = {
+static const struct cpuid_leaf cpuid_leaves[NR_CPUID_LEAVES] = {
 	{ 1, NO_SUBLEAF, 1, false, { 0xF000C000, 0xFF0000FF, 0x08010060, 0x40120400 },
 	  { .ecx = 0x80200000, .edx = 0x200 } },	/* a hypervisor, x2APIC, APIC */
 	{ 4, 0, 2, false, { .eax = 0x3C00, .edx = 4 }, { 0 } },
@@ -70,7 +70,7 @@ static const struct cpuid_leaf leaves[NR_CPUID_LEAVES] = {
 
 #define CACHE_SHAPE	{ 0xFFFFC3FF, 0xFFFFF000, 0xFFFFFFFF, 0xFFFFFFFB }
 
-static const struct cpuid_config configs[NR_CPUID_CONFIGS] = {
+static const struct cpuid_config cpuid_configs[NR_CPUID_CONFIGS] = {
 	{ 1, NO_SUBLEAF, { .eax = 0x0FFF3FFF, .ebx = 0x00FF0000 },
 	  { .ecx = 0x31044D88, .edx = 0xB8440000 } },
 	{ 4, 0, CACHE_SHAPE, { 0 } },
@@ -88,20 +88,20 @@ static const struct cpuid_config configs[NR_CPUID_CONFIGS] = {
 
 const struct cpuid_leaf *cpuid_leaf(u32 i)
 {
-	return &leaves[i];
+	return &cpuid_leaves[i];
 }
 
 const struct cpuid_config *cpuid_config(u32 i)
 {
-	return &configs[i];
+	return &cpuid_configs[i];
 }
 
 /* A leaf without sub-leaves has the same values for all of them. */
 int cpuid_find(u32 leaf, u32 subleaf)
 {
 	for (int i = 0; i < NR_CPUID_LEAVES; i++)
-		if (leaves[i].leaf == leaf &&
-		    (leaves[i].subleaf == NO_SUBLEAF || leaves[i].subleaf == subleaf))
+		if (cpuid_leaves[i].leaf == leaf &&
+		    (cpuid_leaves[i].subleaf == NO_SUBLEAF || cpuid_leaves[i].subleaf == subleaf))
 			return i;
 	return -1;
 }
@@ -109,7 +109,7 @@ int cpuid_find(u32 leaf, u32 subleaf)
 /* Of this CPU, without what the module keeps from a TD and with what it adds. */
 struct cpuid_value cpuid_native(struct softtdx *m, u32 i)
 {
-	const struct cpuid_leaf *l = &leaves[i];
+	const struct cpuid_leaf *l = &cpuid_leaves[i];
 	struct cpuid_value v = m->ops->cpuid(m->env, l->leaf,
 					     l->subleaf == NO_SUBLEAF ? 0 : l->subleaf);
 

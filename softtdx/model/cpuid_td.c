@@ -191,19 +191,27 @@ u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value)
 	return 0;
 }
 
+static u64 field_of_leaf(u32 i)
+{
+	const struct cpuid_leaf *l = cpuid_leaf(i);
+
+	return MD_TD_CPUID_VALUES | (l->leaf & 0x7F) << 9 | (u64)(l->leaf >> 31) << 16 |
+	       (l->subleaf == NO_SUBLEAF ? 0x1FE : l->subleaf << 1);
+}
+
+u64 td_cpuid_first_field(void)
+{
+	return field_of_leaf(0);
+}
+
 /* The field after this one; MD_NO_FIELD: it was the last. */
 u64 td_cpuid_next_field(u64 id)
 {
 	u32 leaf = (id >> 9 & 0x7F) | (id & 1 << 16 ? 0x80000000 : 0);
 	u32 subleaf = id & 1 << 8 ? NO_SUBLEAF : id >> 1 & 0x7F;
 	u32 i = (u32)cpuid_find(leaf, subleaf) + 1;
-	const struct cpuid_leaf *l;
 
 	if (!(id & 1))
 		return id | 1;
-	if (i >= NR_CPUID_LEAVES)
-		return MD_NO_FIELD;
-	l = cpuid_leaf(i);
-	return MD_TD_CPUID_VALUES | (l->leaf & 0x7F) << 9 | (u64)(l->leaf >> 31) << 16 |
-	       (l->subleaf == NO_SUBLEAF ? 0x1FE : l->subleaf << 1);
+	return i < NR_CPUID_LEAVES ? field_of_leaf(i) : MD_NO_FIELD;
 }

@@ -104,6 +104,8 @@ static bool version_known(u16 number, u8 version)
 	case TDH_MEM_SEPT_ADD:
 	case TDH_MEM_SEPT_REMOVE:
 	case TDH_MEM_PAGE_PROMOTE:
+	case TDH_MNG_RD:
+	case TDH_VP_RD:
 		return true;
 	case TDH_VP_INIT:
 		return version <= 1;

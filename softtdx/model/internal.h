@@ -141,7 +141,8 @@ INTERNAL struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
 INTERNAL u64 tdr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
 INTERNAL u64 tdr_lock_owner(struct call *c, const struct pamt_entry *e, enum lock_mode mode);
 INTERNAL u64 td_state(struct call *c, bool take_op_lock);
-INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);
+INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode,
+			enum lock_mode tdr_mode);
 INTERNAL u64 vcpu_associate(struct call *c);
 INTERNAL u64 vcpu_ready(struct call *c);
 INTERNAL void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
@@ -239,6 +240,19 @@ INTERNAL u64 phymem_cache_wb(struct call *c);
 INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);
 INTERNAL bool xfam_groups_ok(u64 xfam);
 
+/* td_fields.c */
+struct td_field {
+	u64 id;
+	u16 offset;
+	u8 size, elements;		/* bytes of an element */
+	bool in_tdr;			/* else in the TDCS */
+	u64 host, debugger, guest;	/* bits that they may read */
+};
+INTERNAL const struct td_field *td_field_find(u64 id, u32 *element);
+INTERNAL void *td_field_place(struct call *c, const struct td_field *f, u32 element);
+INTERNAL u64 td_field_value(struct call *c, const struct td_field *f, u32 element);
+INTERNAL u64 td_field_next(const struct td_field *f, u32 element);
+
 /* sys_fields.c */
 INTERNAL bool field_id_valid(u64 id);
 INTERNAL bool field_id_null(u64 id);
@@ -270,6 +284,7 @@ INTERNAL struct cpuid_value cpuid_not(struct cpuid_value a);
 /* cpuid_td.c: the TD's values, and the metadata fields that show them. */
 INTERNAL u64 td_cpuid_compose(struct call *c, const struct cpuid_value *wanted);
 INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
+INTERNAL u64 td_cpuid_first_field(void);
 INTERNAL u64 td_cpuid_next_field(u64 id);
 INTERNAL u32 xsave_size(struct softtdx *m, u64 features, bool compacted);
 

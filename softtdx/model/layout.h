@@ -64,7 +64,7 @@ struct tdcs {
 	struct cpuid_value cpuid[NR_CPUID_LEAVES];	/* by place in cpuid_table.c */
 };
 
-enum vcpu_state { VCPU_UNINIT, VCPU_READY, VCPU_DISABLED };
+enum vcpu_state { VCPU_UNINIT = 0, VCPU_READY = 2, VCPU_DISABLED = 8 };
 #define NO_CPU			(~0u)
 
 /* What the guest gets from TDG.VP.VEINFO.GET, once. */

@@ -122,28 +122,9 @@ u64 mng_init(struct call *c)
 		return ST(OPERAND_INVALID, OP_RDX);
 	TRY(td_params_apply(c, params));
 	c->tdcs->epoch = 1;
+	c->tdcs->topology_configured = 1;	/* until a vCPU comes without x2APIC ID */
 	sha384_init(&c->tdcs->measurement);
 	c->tdcs->op_state = OP_INITIALIZED;
-	return 0;
-}
-
-u64 mng_rd(struct call *c)
-{
-	u64 id = c->in.rdx;
-
-	c->out->r8 = 0;
-	TRY(tdr_lock(c, c->in.rcx, OP_RCX, SHARED));
-	TRY(td_state(c, true));
-	if (!field_id_valid(id))
-		return ST0(METADATA_FIELD_ID_INCORRECT);
-	if (!((id ^ MD_TD_CPUID_VALUES) & MD_ID_MASK & ~0x1FFFFull))
-		return td_cpuid_field(c->tdcs, id, &c->out->r8);
-	if (!((id ^ MD_TD_TSC_OFFSET) & MD_ID_MASK))
-		c->out->r8 = c->tdcs->tsc_offset;
-	else if (!((id ^ MD_TD_TSC_MULTIPLIER) & MD_ID_MASK))
-		c->out->r8 = c->tdcs->tsc_multiplier;
-	else
-		return ST0(METADATA_FIELD_ID_INCORRECT);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ static u64 check_controls(const struct softtdx *m, const struct td_params *p)
 	if (!fixed_bits_ok(p->xfam, xfam_fixed0(m), XFAM_FIXED1) ||
 	    RULE(XFAM_PAIRS, !xfam_groups_ok(p->xfam)))
 		return ST(OPERAND_INVALID, OP_XFAM);
-	if (!p->max_vcpus)
+	if (!p->max_vcpus || p->max_vcpus > MAX_VCPUS_PER_TD)
 		return ST(OPERAND_INVALID, OP_MAX_VCPUS);
 	if (p->num_l2_vms)
 		return ST(OPERAND_INVALID, OP_NUM_L2_VMS);

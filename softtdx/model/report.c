@@ -73,9 +73,9 @@ u64 tdg_mr_rtmr_extend(struct call *c)
 	u64 index = c->vps->guest.gpr[RDX];
 	void *data;
 
+	TRY(operand(c, RCX, OP_RCX, 64, EPT_READ, &data));
 	if (index >= sizeof(c->tdcs->rtmr) / sizeof(c->tdcs->rtmr[0]))
 		return tdcall_done(c, ST(OPERAND_INVALID, OP_RDX));
-	TRY(operand(c, RCX, OP_RCX, 64, EPT_READ, &data));
 	if (!lock_try(&c->tdcs->rtmr_lock, EXCLUSIVE))
 		return tdcall_done(c, ST(OPERAND_BUSY, OP_RTMR));
 	hash(c->tdcs->rtmr[index], c->tdcs->rtmr[index], sizeof(c->tdcs->rtmr[index]), data, 48);

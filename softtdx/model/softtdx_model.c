@@ -14,6 +14,7 @@
 #include "sys_config.c"
 #include "mng.c"
 #include "mng_params.c"
+#include "td_fields.c"
 #include "vp.c"
 #include "cpuid_table.c"
 #include "cpuid_td.c"

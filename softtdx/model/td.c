@@ -47,21 +47,21 @@ u64 td_state(struct call *c, bool take_op_lock)
 }
 
 /* A TDVPR and its TD. */
-u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode)
+u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum lock_mode tdr_mode)
 {
 	struct pamt_entry *e;
 
 	TRY(page_lock(c, hpa, op, mode, PT_TDVPR, &e));
-	TRY(tdr_lock_owner(c, e, SHARED));
+	TRY(tdr_lock_owner(c, e, tdr_mode));
 	c->vps_pa = hpa;
 	c->vps = map(c->m, hpa);
 	return 0;
 }
 
-/* Binds the vCPU to this CPU if it is bound to none. */
+/* Binds the vCPU to this CPU if it is bound to none. One that runs elsewhere is not ready. */
 u64 vcpu_associate(struct call *c)
 {
-	if (c->vps->state != VCPU_READY)
+	if (c->vps->state != VCPU_READY || RULE(VCPU_RUNS, atomic_load(&c->vps->inside)))
 		return ST0(VCPU_STATE_INCORRECT);
 	if (atomic_cas(&c->vps->assoc_cpu, NO_CPU, c->cpu)) {
 		c->vps->epoch = 0;

@@ -59,6 +59,7 @@ static u64 tdg_vp_veinfo_get(struct call *c)
 	struct ve_info *ve = &c->vps->ve;
 	u64 *gpr = c->vps->guest.gpr;
 
+	gpr[RCX] = gpr[RDX] = gpr[R8] = gpr[R9] = gpr[R10] = 0;
 	if (!ve->valid)
 		return ST0(NO_VALID_VE_INFO);
 	gpr[RCX] = ve->reason;
@@ -82,69 +83,67 @@ static u64 tdg_vp_cpuidve_set(struct call *c)
 	return 0;
 }
 
-struct td_field {
-	u64 id;
-	u16 offset;
-};
-
-static u64 *td_field(struct call *c, u64 id)
+/* Version 1 of VM.RD also names the next field, or the first one if asked for none. */
+static u64 tdg_vm_rd(struct call *c, u64 version)
 {
-#define FIELD(member) (u16)offsetof(struct tdcs, member)
-	static const struct td_field fields[] = {
-		{ MD_TDCS_ATTRIBUTES, FIELD(attributes) },
-		{ MD_TDCS_XFAM, FIELD(xfam) },
-		{ MD_TDCS_CONFIG_FLAGS, FIELD(config_flags) },
-		{ MD_TDCS_TD_CTLS, FIELD(td_ctls) },
-		{ MD_TDCS_NOTIFY_ENABLES, FIELD(notify_enables) },
-		{ MD_TDCS_TOPOLOGY_CONFIGURED, FIELD(topology_configured) },
-	};
-#undef FIELD
-	if (field_id_valid(id))
-		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-			if (!((fields[i].id ^ id) & MD_ID_MASK))
-				return (u64 *)((u8 *)c->tdcs + fields[i].offset);
-	return NULL;
-}
-
-static u64 tdg_vm_rd(struct call *c)
-{
-	u64 *gpr = c->vps->guest.gpr, *field = td_field(c, gpr[RDX]);
+	u64 *gpr = c->vps->guest.gpr, id = gpr[RDX];
+	const struct td_field *f;
+	u32 element;
 
 	gpr[R8] = 0;
+	if (version)
+		gpr[RDX] = MD_NO_FIELD;
 	if (gpr[RCX])
 		return ST(OPERAND_INVALID, OP_RCX);
-	if (!field)
+	if (version && field_id_null(id)) {
+		gpr[RDX] = MD_TDCS_ATTRIBUTES;
+		return ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT);
+	}
+	f = td_field_find(id, &element);
+	if (!f)
 		return ST0(METADATA_FIELD_ID_INCORRECT);
-	gpr[R8] = atomic_load(field);
+	if (!f->guest)
+		return ST0(METADATA_FIELD_NOT_READABLE);
+	gpr[R8] = td_field_value(c, f, element) & f->guest;
+	if (version)
+		gpr[RDX] = td_field_next(f, element);
 	return 0;
 }
 
-static u64 writable_bits(struct call *c, const u64 *field)
+static u64 writable_bits(struct call *c, u64 id)
 {
-	if (field == &c->tdcs->notify_enables)
+	if (id == MD_TDCS_NOTIFY_ENABLES)
 		return 1;
-	if (field == &c->tdcs->td_ctls)
+	if (id == MD_TDCS_TD_CTLS)
 		return (c->tdcs->config_flags & CONFIG_FLEXIBLE_PENDING_VE ?
 			CTLS_PENDING_VE_DISABLE : 0) |
 		       (c->tdcs->topology_configured ? CTLS_ENUM_TOPOLOGY : 0);
 	return 0;
 }
 
+/* A control that may not change may be written with the value that it has. */
 static u64 tdg_vm_wr(struct call *c)
 {
-	u64 *gpr = c->vps->guest.gpr, *field = td_field(c, gpr[RDX]);
-	u64 value = gpr[R8], mask = gpr[R9];
+	u64 *gpr = c->vps->guest.gpr, value = gpr[R8], mask = gpr[R9], *place, old;
+	u32 element;
+	const struct td_field *f = td_field_find(gpr[RDX], &element);
 
 	gpr[R8] = 0;
 	if (gpr[RCX])
 		return ST(OPERAND_INVALID, OP_RCX);
-	if (!field)
+	if (!f)
 		return ST0(METADATA_FIELD_ID_INCORRECT);
-	mask &= writable_bits(c, field);
-	if (RULE(VM_WR_WRITABLE, !mask))
+	if (f->id != MD_TDCS_NOTIFY_ENABLES && f->id != MD_TDCS_TD_CTLS)
 		return ST0(METADATA_FIELD_NOT_WRITABLE);
-	gpr[R8] = atomic_load(field);
-	atomic_store(field, (gpr[R8] & ~mask) | (value & mask));
+	place = td_field_place(c, f, element);
+	old = atomic_load(place);
+	mask &= f->id == MD_TDCS_TD_CTLS ? CTLS_KNOWN : 1;
+	if (!mask)
+		return ST0(METADATA_FIELD_NOT_WRITABLE);
+	if (RULE(VM_WR_WRITABLE, (value ^ old) & mask & ~writable_bits(c, f->id)))
+		return ST0(METADATA_FIELD_VALUE_NOT_VALID);
+	gpr[R8] = old;
+	atomic_store(place, (old & ~mask) | (value & mask));
 	return 0;
 }
 
@@ -155,7 +154,8 @@ static u64 simple_leaf(struct call *c, u64 rax)
 	case TDCALL_VP_INFO: return tdg_vp_info(c);
 	case TDCALL_VP_VEINFO_GET: return tdg_vp_veinfo_get(c);
 	case TDCALL_VP_CPUIDVE_SET: return tdg_vp_cpuidve_set(c);
-	case TDCALL_VM_RD: return tdg_vm_rd(c);
+	case TDCALL_VM_RD: return tdg_vm_rd(c, 0);
+	case 1 << 16 | TDCALL_VM_RD: return tdg_vm_rd(c, 1);
 	case TDCALL_VM_WR: return tdg_vm_wr(c);
 	}
 	return ST(OPERAND_INVALID, OP_RAX);

@@ -66,8 +66,8 @@ static void tdvpr_in_rcx(struct world *w, struct td *td, struct softtdx_regs *re
 {
 	(void)w;
 	regs->rcx = td->tdvpr;
-	regs->rdx = MD_VP_PIN_BASED;
-	regs->r8 = regs->r9 = 0x80;
+	regs->rdx = MD_VP_PEND_NMI;
+	regs->r9 = 1;
 }
 
 static void sept_add(struct world *w, struct td *td, struct softtdx_regs *regs)

@@ -229,7 +229,7 @@ TEST(topology_not_configured)
 	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_TOPOLOGY_CONFIGURED), 77);
 	EXPECT_EQ(w->after.gpr[R8], 0);
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 2, [R9] = 2), 77);
-	EXPECT_EQ(w->after.gpr[RAX], ST0(METADATA_FIELD_NOT_WRITABLE));
+	EXPECT_EQ(w->after.gpr[RAX], ST0(METADATA_FIELD_VALUE_NOT_VALID));
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx >> 24, 0);
 }
 

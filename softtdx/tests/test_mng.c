@@ -283,6 +283,38 @@ TEST(td_fields)
 	       ST0(METADATA_FIELD_ID_INCORRECT));
 }
 
+TEST(td_fields_of_the_host)
+{
+	u64 id = MD_NO_FIELD, v1 = 1ull << 16 | TDH_MNG_RD, status = 0;
+	u32 fields = 0;
+	struct td td;
+#define READ1(id_) world_call(w, v1, (struct softtdx_regs){ .rcx = td.tdr, .rdx = (id_) })
+
+	td_build(w, &td, INITED);
+	EXPECT(world_call(w, 2ull << 16 | TDH_MNG_RD, (struct softtdx_regs){ .rcx = td.tdr }),
+	       ST(OPERAND_INVALID, OP_RAX));
+	EXPECT_EQ(w->regs.rdx, MD_NO_FIELD);
+	EXPECT(READ1(id), ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = MD_TDCS_TD_CTLS),
+	       ST0(METADATA_FIELD_NOT_READABLE));
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = MD_TDCS_RTMR + 23),
+	       ST0(METADATA_FIELD_NOT_READABLE));
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = MD_TDCS_RTMR + 24),
+	       ST0(METADATA_FIELD_ID_INCORRECT));
+	tdcs_of(w, &td)->attributes |= ATTR_DEBUG;
+	READ1(id);
+	for (id = w->regs.rdx; id != MD_NO_FIELD; id = w->regs.rdx, fields++) {
+		status = READ1(id);
+		if (status && status != ST0(METADATA_FIELD_NOT_READABLE))
+			break;
+		if (status)		/* a CPUID that the host answers: on to the next by hand */
+			w->regs.rdx = td_cpuid_next_field(id);
+	}
+	EXPECT_EQ(id, MD_NO_FIELD);
+	EXPECT_EQ(fields, 18 + 9 + 4 * 6 + 24 + 2 * NR_CPUID_LEAVES);
+#undef READ1
+}
+
 TEST(tsc_ratio)
 {
 	struct td td;

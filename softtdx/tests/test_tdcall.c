@@ -230,8 +230,8 @@ TEST(rtmr_extend)
 	EXPECT_EQ(memcmp(tdcs_of(w, &td)->rtmr[2], digest, 48), 0);
 	EXPECT(TDCALL(MR_RTMR_EXTEND, [RCX] = GPA, [RDX] = 4), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RDX));
-	EXPECT(TDCALL(MR_RTMR_EXTEND, [RCX] = GPA + 32), 77);
-	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RCX));
+	EXPECT(TDCALL(MR_RTMR_EXTEND, [RCX] = GPA + 32, [RDX] = 4), 77);
+	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RCX));		/* the memory comes first */
 	EXPECT(TDCALL(MR_RTMR_EXTEND, [RCX] = GPA + 0x5000), 48);
 	EXPECT_EQ(w->regs.r8, GPA + 0x5000);
 	EXPECT_EQ(w->regs.rcx, 1);
@@ -301,6 +301,37 @@ TEST(td_fields_of_the_guest)
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RCX));
 }
 
+TEST(td_fields_one_after_the_other)
+{
+	struct td td;
+	u64 page, id;
+
+	running_td(w, &td, &page);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = ~0ull }),
+	       77);
+	EXPECT(RESULT, ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
+	id = w->after.gpr[RDX];
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = id }), 77);
+	EXPECT(RESULT, 0);
+	EXPECT_EQ(w->after.gpr[R8], ATTR_SEPT_VE_DISABLE);
+	EXPECT_EQ(w->after.gpr[RDX], MD_TDCS_XFAM);
+	EXPECT(TDCALL(VM_RD, [RDX] = MD_TD_TSC_OFFSET), 77);
+	EXPECT(RESULT, ST0(METADATA_FIELD_NOT_READABLE));
+	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_MRTD + 5), 77);
+	EXPECT_EQ(w->after.gpr[R8], ((u64 *)tdcs_of(w, &td)->mrtd)[5]);
+}
+
+TEST(ve_info_that_is_not_there)
+{
+	struct td td;
+	u64 page;
+
+	running_td(w, &td, &page);
+	EXPECT(TDCALL(VP_VEINFO_GET, [RDX] = 1, [R8] = 1, [R9] = 1, [R10] = 1), 77);
+	EXPECT(RESULT, ST0(NO_VALID_VE_INFO));
+	EXPECT_EQ(w->after.gpr[RDX] | w->after.gpr[R8] | w->after.gpr[R9] | w->after.gpr[R10], 0);
+}
+
 TEST(flexible_pending_ve)
 {
 	struct td td;
@@ -308,7 +339,11 @@ TEST(flexible_pending_ve)
 
 	running_td(w, &td, &page);
 	td_aug(w, &td, GPA + PAGE_4K);
+	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 0, [R9] = 1), 77);
+	EXPECT(RESULT, ST0(METADATA_FIELD_VALUE_NOT_VALID));
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 1, [R9] = 1), 77);
+	EXPECT(RESULT, 0);		/* the value that it has */
+	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 1, [R9] = 1ull << 40), 77);
 	EXPECT(RESULT, ST0(METADATA_FIELD_NOT_WRITABLE));
 	tdcs_of(w, &td)->config_flags |= CONFIG_FLEXIBLE_PENDING_VE;
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = GPA + PAGE_4K), 48);

@@ -100,8 +100,8 @@ TEST(journal_and_counters)
 	td_build(w, &td, INITED);
 	softtdx_clear_counters(w->m);
 	EXPECT(CALL_ON(3, MNG_RD, .rcx = td.tdr, .rdx = MD_TD_TSC_MULTIPLIER), 0);
-	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = 1), ST0(METADATA_FIELD_ID_INCORRECT));
-	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = 1), ST0(METADATA_FIELD_ID_INCORRECT));
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = 9), ST0(METADATA_FIELD_ID_INCORRECT));
+	EXPECT(CALL(MNG_RD, .rcx = td.tdr, .rdx = 9), ST0(METADATA_FIELD_ID_INCORRECT));
 	counter = softtdx_counters(w->m, TDH_MNG_RD);
 	EXPECT_EQ(counter[0].count, 1);
 	EXPECT_EQ(counter[1].status, ST0(METADATA_FIELD_ID_INCORRECT));
