@@ -9,6 +9,15 @@ u64 td_exit(struct call *c, u64 rcx, u64 rdx, u64 r8, u64 r9)
 	return c->vps->guest.reason;
 }
 
+/* An exit after which nobody can use the TD any more: it can only be torn down. */
+static u64 td_lost(struct call *c, u32 status_hi)
+{
+	if (RULE(FATAL_TD, true))
+		atomic_store(&c->tdr->fatal, 1);
+	return td_exit(c, c->vps->guest.qualification, 0, 0, c->vps->guest.interruption) |
+	       (u64)status_hi << 32;
+}
+
 /* An exit after which the vCPU cannot run again. */
 static u64 vcpu_lost(struct call *c)
 {
@@ -35,6 +44,20 @@ u64 raise_exception(struct call *c, u32 vector, bool has_error)
 	return STAY;
 }
 
+/* #PF at the linear address of the last exit. */
+u64 raise_page_fault(struct call *c, u32 error)
+{
+	struct softtdx_guest *g = &c->vps->guest;
+
+	raise_exception(c, VECTOR_PF, true);
+	if (EVENT_VECTOR(g->event) == VECTOR_PF) {
+		g->event_error = error;
+		g->cr2 = g->gla;
+		g->write_cr2 = true;
+	}
+	return STAY;
+}
+
 /* #VE with what the exit told; a second one before the guest asked about the first is #DF. */
 u64 raise_ve(struct call *c)
 {
@@ -52,13 +75,19 @@ u64 raise_ve(struct call *c)
 	return raise_exception(c, VECTOR_VE, false);
 }
 
+static u64 unexpected_exit(struct call *c);
+
 static u64 exception_or_nmi(struct call *c)
 {
 	u32 info = c->vps->guest.interruption;
 
-	if (EVENT_TYPE(info) == EVENT_EXCEPTION && EVENT_VECTOR(info) == VECTOR_UD)
+	if (EVENT_TYPE(info) != EVENT_EXCEPTION)
+		return td_exit(c, 0, 0, 0, info);
+	if (EVENT_VECTOR(info) == VECTOR_UD)
 		return is_tdcall(c) ? tdcall(c) : raise_exception(c, VECTOR_UD, false);
-	return td_exit(c, 0, 0, 0, info);
+	if (EVENT_VECTOR(info) == VECTOR_MC)
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
+	return unexpected_exit(c);
 }
 
 static u64 cpuid(struct call *c)
@@ -101,56 +130,81 @@ static u64 xsetbv(struct call *c)
 	return STAY;
 }
 
-#define MSR_MISC_ENABLE		0x1A0
-#define MISC_ENABLE_VALUE	0x1801	/* fast strings; neither BTS nor PEBS */
-#define MSR_X2APIC_ID		0x802
-#define MSR_XSS			0xDA0
+#define CR_NUMBER(qualification)	((qualification) & 15)
+#define CR_ACCESS_TYPE(qualification)	((qualification) >> 4 & 3)
+#define CR_REGISTER(qualification)	((qualification) >> 8 & 15)
+#define CR0_PE		(1ull << 0)
+#define CR0_NE		(1ull << 5)
+#define CR0_PG		(1ull << 31)
+#define CR4_CET		(1ull << 23)
+#define CR4_UINTR	(1ull << 25)
+#define CR4_PKE		(1ull << 22)
+/* What no CPU has, what needs key locker or protection keys for supervisors. */
+#define CR4_NEVER	(~0x3FFFFFFull | 1ull << 15 | 1ull << 19 | 1ull << 24)
 
-/* MSRs that the module itself answers; for the others the guest asks the host. */
-static u64 rdmsr(struct call *c)
+/* Only what the guest may not have exits: the CPU would refuse it, or the module keeps it. */
+static bool cr0_faults(u64 value)
 {
-	struct softtdx_guest *g = &c->vps->guest;
-	u64 value;
-
-	switch ((u32)g->gpr[RCX]) {
-	case MSR_MISC_ENABLE:
-		value = MISC_ENABLE_VALUE;
-		break;
-	case MSR_X2APIC_ID:
-		if (!(c->tdcs->td_ctls & CTLS_ENUM_TOPOLOGY))
-			return raise_ve(c);
-		value = c->vps->x2apic_id;
-		break;
-	case MSR_XSS:
-		value = g->xss;
-		break;
-	default:
-		return raise_ve(c);
-	}
-	g->gpr[RAX] = (u32)value;
-	g->gpr[RDX] = value >> 32;
-	instruction_done(c);
-	return STAY;
+	return value >> 32 || !(value & CR0_NE) || (value & CR0_PG && !(value & CR0_PE));
 }
 
-static u64 wrmsr(struct call *c)
+static bool cr4_faults(const struct tdcs *tdcs, u64 value)
 {
-	struct softtdx_guest *g = &c->vps->guest;
-	u64 value = value_to_write(g);
+	return value & CR4_NEVER || (value & CR4_PKE && !(tdcs->xfam >> 9 & 1)) ||
+	       (value & CR4_CET && !(tdcs->xfam >> 11 & 1)) ||
+	       (value & CR4_UINTR && !(tdcs->xfam >> 14 & 1));
+}
 
-	if ((u32)g->gpr[RCX] != MSR_XSS)
-		return raise_ve(c);
-	if (RULE(XSS_IN_XFAM, value & ~(c->tdcs->xfam & XSS_FEATURES)))
+static u64 cr_access(struct call *c)
+{
+	const struct softtdx_guest *g = &c->vps->guest;
+	u64 value = g->gpr[CR_REGISTER(g->qualification)];
+	u32 number = CR_NUMBER(g->qualification);
+
+	if (CR_ACCESS_TYPE(g->qualification) || (number != 0 && number != 4))
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD);
+	if (number == 0 ? cr0_faults(value) : cr4_faults(c->tdcs, value))
 		return raise_exception(c, VECTOR_GP, true);
-	g->xss = value;
-	instruction_done(c);
+	return raise_ve(c);
+}
+
+/* The window was opened for it. */
+static u64 nmi_window(struct call *c)
+{
+	struct tdvps *vps = c->vps;
+
+	vps->guest.nmi_window = false;
+	if (vps->pend_nmi && !vps->ve.valid) {
+		vps->guest.event = EVENT_VALID | EVENT_NMI << 8 | EVENT_NMI;
+		vps->pend_nmi = 0;
+	}
 	return STAY;
 }
 
-static bool is_vmx_instruction(u32 reason)
+static u64 other_smi(struct call *c)
 {
-	return (reason >= EXIT_VMCALL && reason <= EXIT_VMXON) || reason == EXIT_INVEPT ||
-	       reason == EXIT_INVVPID;
+	const struct softtdx_guest *g = &c->vps->guest;
+
+	if (g->qualification & MSMI)
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
+	return td_exit(c, g->qualification, 0, 0, g->interruption);
+}
+
+static u64 ept_misconfiguration(struct call *c)
+{
+	u64 gpa = c->vps->guest.gpa;
+
+	if (!(gpa & shared_bit(c->tdcs)))
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD);
+	return td_exit(c, 0, 0, gpa & ~(PAGE_4K - 1), 0);
+}
+
+/* What no other TD exit is for. A debugger may have asked for it. */
+static u64 unexpected_exit(struct call *c)
+{
+	if (c->tdcs->attributes & ATTR_DEBUG)
+		return td_exit(c, c->vps->guest.qualification, 0, 0, 0);
+	return td_lost(c, TDX_HI_NON_RECOVERABLE_TD);
 }
 
 /* Returns TDH.VP.ENTER's RAX, or STAY. */
@@ -163,40 +217,58 @@ static u64 handle_exit(struct call *c)
 		return exception_or_nmi(c);
 	case EXIT_INTERRUPT:
 		return td_exit(c, 0, 0, 0, g->interruption);
+	case EXIT_TRIPLE_FAULT:
+		return vcpu_lost(c);
+	case EXIT_INIT: case EXIT_TASK_SWITCH: case EXIT_BUS_LOCK:
+		return td_exit(c, g->qualification, 0, 0, 0);
+	case EXIT_NOTIFY:
+		if (g->qualification & NOTIFY_CONTEXT_INVALID)
+			return td_lost(c, TDX_HI_NON_RECOVERABLE_TD);
+		return td_exit(c, g->qualification, 0, 0, 0);
+	case EXIT_OTHER_SMI:
+		return other_smi(c);
+	case EXIT_NMI_WINDOW:
+		return nmi_window(c);
 	case EXIT_CPUID:
 		return cpuid(c);
 	case EXIT_XSETBV:
 		return xsetbv(c);
 	case EXIT_RDMSR:
-		return rdmsr(c);
+		return guest_rdmsr(c);
 	case EXIT_WRMSR:
-		return wrmsr(c);
-	case EXIT_HLT:
-	case EXIT_INVD:
-	case EXIT_RDPMC:
-	case EXIT_IO:
-	case EXIT_MWAIT:
-	case EXIT_MONITOR:
-	case EXIT_WBINVD:
+		return guest_wrmsr(c);
+	case EXIT_HLT: case EXIT_INVD: case EXIT_VMCALL: case EXIT_IO: case EXIT_MWAIT:
+	case EXIT_MONITOR: case EXIT_WBINVD: case EXIT_APIC_WRITE: case EXIT_PCONFIG:
 		return raise_ve(c);
-	case EXIT_CR_ACCESS:
+	case EXIT_GETSEC: case EXIT_RSM: case EXIT_INVEPT: case EXIT_INVVPID: case EXIT_VMFUNC:
+	case EXIT_ENCLS: case EXIT_ENCLV: case EXIT_ENQCMDS: case EXIT_SEAMCALL:
+	case EXIT_VMCLEAR ... EXIT_VMXON:
+		return raise_exception(c, VECTOR_UD, false);
+	case EXIT_RDPMC: case EXIT_ENQCMD:
 		return raise_exception(c, VECTOR_GP, true);
+	case EXIT_CR_ACCESS:
+		return cr_access(c);
 	case EXIT_EPT_VIOLATION:
 		return ept_violation(c);
+	case EXIT_EPT_MISCONFIGURATION:
+		return ept_misconfiguration(c);
 	case EXIT_TDCALL:
 		return tdcall(c);
+	case EXIT_ENTRY_FAILED | EXIT_FAILED_BY_MC:
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
 	}
-	if (is_vmx_instruction(g->reason))
-		return raise_exception(c, VECTOR_UD, false);
-	return vcpu_lost(c);
+	return unexpected_exit(c);
 }
 
-/* The host's NMI for the guest, as soon as the guest can take one. */
+/* The host's NMI for the guest, as soon as the guest can take one: after it asked about a #VE. */
 static void deliver_nmi(struct tdvps *vps)
 {
 	struct softtdx_guest *g = &vps->guest;
 
-	if (!vps->pend_nmi || g->event & EVENT_VALID || g->nmi_blocked)
+	if (!vps->pend_nmi)
+		return;
+	g->nmi_window = g->event & EVENT_VALID || g->nmi_blocked || vps->ve.valid;
+	if (g->nmi_window)
 		return;
 	g->event = EVENT_VALID | EVENT_NMI << 8 | EVENT_NMI;
 	vps->pend_nmi = 0;
@@ -229,6 +301,9 @@ static struct softtdx_vcpu to_run(struct call *c, bool flush_tlb)
 	};
 }
 
+/* Bits of RCX that are neither the vCPU's address nor a flag: L2 and recoverability hints. */
+#define VP_ENTER_RESERVED	(~HPA_MASK)
+
 /* Counts the vCPU in under the current epoch. The old epoch decides whether to flush. */
 static u64 epoch_enter(struct call *c, u64 *epoch, bool *flush)
 {
@@ -242,14 +317,24 @@ static u64 epoch_enter(struct call *c, u64 *epoch, bool *flush)
 	return 0;
 }
 
-/* TDVPR, TDR and op-state stay locked shared while the vCPU runs, as in the real module. */
+/* TDVPR and TDR stay locked shared while the vCPU runs, the op-state does not. */
 u64 vp_enter(struct call *c)
 {
 	bool flush_tlb;
+	u64 instead;
 
+	if (c->in.rcx & VP_ENTER_RESERVED)
+		return ST(OPERAND_INVALID, OP_RCX);
+	c->in.rcx &= HPA_MASK;
 	TRY(vcpu_ready(c));
 	TRY(epoch_enter(c, &c->epoch, &flush_tlb));
-	c->vps->inside = true;
+	instead = stepping_filter(c);
+	if (instead) {
+		atomic_sub(&c->tdcs->inside[c->epoch & 1], 1);
+		return instead;
+	}
+	call_unlock(c, &c->tdcs->op_lock);
+	atomic_store(&c->vps->inside, true);
 	if (c->vps->in_vmcall)
 		finish_vmcall(c);
 	deliver_nmi(c->vps);
@@ -262,6 +347,9 @@ u64 vp_exited(struct call *c)
 	u64 rax;
 
 	update_state_details(c);
+	stepping_progress(c);
+	if (atomic_load(&c->tdr->fatal))
+		return td_lost(c, TDX_HI_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
 	rax = handle_exit(c);
 	if (rax == STAY)
 		c->vcpu = to_run(c, false);
@@ -270,6 +358,6 @@ u64 vp_exited(struct call *c)
 
 void vp_left(struct call *c)
 {
-	c->vps->inside = false;
+	atomic_store(&c->vps->inside, false);
 	atomic_sub(&c->tdcs->inside[c->epoch & 1], 1);
 }

@@ -28,7 +28,7 @@ u64 ept_root(struct call *c)
 }
 
 /* State of the Secure EPT's entry that the walk to a GPA ends at. */
-static enum sept_state find_private(struct call *c, u64 gpa)
+enum sept_state private_state(struct call *c, u64 gpa)
 {
 	c->gpa = gpa & ~(PAGE_4K - 1);
 	sept_walk_to_leaf(c);
@@ -70,24 +70,54 @@ static u64 shared_violation(struct call *c)
 	return exit_violation(c, 0);
 }
 
+/* The root that the vCPU ran on is a copy: what changed in it since then is no violation. */
+static bool root_is_stale(struct call *c, u64 gpa)
+{
+	const u64 *copy = map(c->m, c->vps->pages[TDVPS_EPT_ROOT_PAGE]);
+	u64 phys = (1ull << c->m->cfg.phys_bits) - 1;
+	u64 root = gpa & shared_bit(c->tdcs) ? c->vps->shared_eptp & HPA_MASK & phys :
+					       c->tdr->tdcx[TDCS_SEPT_ROOT_PAGE];
+	u64 i = gpa >> LEVEL_SHIFT(c->tdcs->levels - 1) & (ENTRIES - 1);
+	const u64 *now = map(c->m, root);
+
+	return now && ((copy[i] ^ now[i]) & (HPA_MASK | SEPT_RWX));
+}
+
+#define PF_PRESENT	1u
+#define PF_WRITE	2u
+#define PF_USER		4u
+#define PF_RESERVED	8u
+#define PF_FETCH	16u
+
+/* GPA bits that no TD has are reserved bits of the guest's own page tables. */
+static u64 reserved_bits_fault(struct call *c)
+{
+	const struct softtdx_guest *g = &c->vps->guest;
+
+	return raise_page_fault(c, PF_PRESENT | PF_RESERVED | (g->cpl == 3 ? PF_USER : 0) |
+				   (g->qualification & EPT_WRITE ? PF_WRITE : 0) |
+				   (g->qualification & EPT_FETCH ? PF_FETCH : 0));
+}
+
+/* A page that is mapped by now has been served by somebody else: the host is told nevertheless. */
 u64 ept_violation(struct call *c)
 {
-	u64 gpa = c->vps->guest.gpa, shared = shared_bit(c->tdcs);
+	const struct softtdx_guest *g = &c->vps->guest;
+	u64 gpa = g->gpa, shared = shared_bit(c->tdcs), extended = 0;
 
-	if (gpa >= 2 * shared)
-		return raise_exception(c, VECTOR_GP, true);
+	if (RULE(GPA_WIDTH, gpa >= 2 * shared) && g->qualification & EPT_GLA_VALID)
+		return reserved_bits_fault(c);
+	if (gpa < 2 * shared && root_is_stale(c, gpa))
+		return STAY;
 	if (gpa & shared)
 		return shared_violation(c);
-	switch (find_private(c, gpa)) {
-	case SEPT_MAPPED:			/* since then */
-		return STAY;
-	case SEPT_PENDING_LEAF:
-		if (RULE(SEPT_VE_DISABLE, c->tdcs->td_ctls & CTLS_PENDING_VE_DISABLE))
-			return exit_violation(c, EXTENDED_PENDING);
-		return raise_ve(c);
-	default:
-		return exit_violation(c, 0);
+	if (gpa < 2 * shared && private_state(c, gpa) == SEPT_PENDING_LEAF) {
+		if (RULE(SEPT_VE_DISABLE, !(c->tdcs->td_ctls & CTLS_PENDING_VE_DISABLE)))
+			return raise_ve(c);
+		extended = EXTENDED_PENDING;
 	}
+	stepping_log(c, gpa & ~(PAGE_4K - 1));
+	return exit_violation(c, extended);
 }
 
 /* TDG.MEM.PAGE.ACCEPT found nothing to accept: the host is asked, and the guest tries again. */
@@ -106,7 +136,7 @@ u64 accept_violation(struct call *c, u64 gpa_level)
 
 static void *private_byte(struct call *c, u64 gpa)
 {
-	if (gpa >= shared_bit(c->tdcs) || find_private(c, gpa) != SEPT_MAPPED)
+	if (gpa >= shared_bit(c->tdcs) || private_state(c, gpa) != SEPT_MAPPED)
 		return NULL;
 	return map(c->m, (c->value & HPA_MASK) + (gpa & (LEVEL_SIZE(c->level) - 1)));
 }

@@ -111,6 +111,7 @@ struct call {
 INTERNAL void *map_shared(struct call *c, u64 hpa, u64 alignment);
 /* Takes a lock until the end of the call. */
 INTERNAL bool call_lock(struct call *c, u16 *lock, enum lock_mode mode);
+INTERNAL void call_unlock(struct call *c, u16 *lock);
 INTERNAL void *map(struct softtdx *m, u64 hpa);
 INTERNAL void zero_page(struct softtdx *m, u64 hpa);
 
@@ -287,6 +288,9 @@ INTERNAL u64 td_cpuid_field(const struct tdcs *tdcs, u64 field, u64 *value);
 INTERNAL u64 td_cpuid_first_field(void);
 INTERNAL u64 td_cpuid_next_field(u64 id);
 INTERNAL u32 xsave_size(struct softtdx *m, u64 features, bool compacted);
+
+/* msr.c: a bit for each MSR that the guest does not have for itself. */
+INTERNAL void fill_msr_bitmap(struct call *c);
 
 /* cpuid.c: what the guest's CPUID says; false: nothing, it has to ask the host. */
 INTERNAL bool guest_cpuid(struct call *c, u32 leaf, u32 subleaf, struct cpuid_value *value);

@@ -65,6 +65,7 @@ struct tdcs {
 };
 
 enum vcpu_state { VCPU_UNINIT = 0, VCPU_READY = 2, VCPU_DISABLED = 8 };
+#define SUSPECTS_MAX		32
 #define NO_CPU			(~0u)
 
 /* What the guest gets from TDG.VP.VEINFO.GET, once. */
@@ -84,6 +85,11 @@ struct tdvps {
 	u64 initial_rcx;
 	u32 x2apic_id;
 	bool inside;
+	u64 debugctl;
+	/* Against zero-step attacks: instruction at the entry, its violations, their addresses. */
+	u64 entry_rip;
+	u32 nr_violations, nr_suspects;
+	u64 suspects[SUSPECTS_MAX];
 	bool cpuid_supervisor_ve, cpuid_user_ve;	/* TDG.VP.CPUIDVE.SET */
 	/* Metadata fields. */
 	u64 posted_intr_nv, posted_intr_desc, pin_based, shared_eptp, pend_nmi, state_details;

@@ -28,6 +28,18 @@ void lock_drop(u16 *lock)
 		atomic_sub(lock, 1);
 }
 
+/* Gives back a lock that the call holds before its end. */
+void call_unlock(struct call *c, u16 *lock)
+{
+	for (int i = 0; i < c->nr_held; i++) {
+		if (c->held[i] != lock)
+			continue;
+		lock_drop(lock);
+		c->held[i] = c->held[--c->nr_held];
+		return;
+	}
+}
+
 bool call_lock(struct call *c, u16 *lock, enum lock_mode mode)
 {
 	if (!lock_try(lock, mode))

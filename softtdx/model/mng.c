@@ -46,44 +46,12 @@ u64 mng_key_config(struct call *c)
 	return 0;
 }
 
-/*
- * MSRs that a guest reaches without #VE: those that each vCPU has of its own, and the registers
- * of the x2APIC that are virtualised for it.
- */
-static bool is_native_msr(u32 msr)
-{
-	switch (msr) {
-	case 0x174: case 0x175: case 0x176:	/* SYSENTER */
-	case 0x277:				/* PAT */
-	case 0x808: case 0x80A: case 0x80B:	/* TPR, PPR, EOI */
-	case 0x83F:				/* self IPI */
-	case 0xC0000080: case 0xC0000081:	/* EFER, STAR */
-	case 0xC0000082: case 0xC0000083:	/* LSTAR, CSTAR */
-	case 0xC0000084:			/* SYSCALL mask */
-	case 0xC0000100: case 0xC0000101:	/* FS and GS base */
-	case 0xC0000102: case 0xC0000103:	/* kernel's GS base, TSC_AUX */
-		return true;
-	}
-	return msr >= 0x810 && msr <= 0x827;	/* ISR, TMR, IRR */
-}
-
-/* A quarter of the page each: reads of low and high MSRs, then writes. */
-static void fill_msr_bitmap(u8 *page)
-{
-	memset(page, 0xFF, PAGE_4K);
-	for (u32 i = 0; i < 0x4000; i++)
-		if (is_native_msr(i < 0x2000 ? i : i - 0x2000 + 0xC0000000)) {
-			page[i / 8] &= (u8)~(1u << i % 8);
-			page[0x800 + i / 8] &= (u8)~(1u << i % 8);
-		}
-}
-
 static void fill_tdcx(struct softtdx *m, u64 hpa, u32 index)
 {
 	if (index == TDCS_SEPT_ROOT_PAGE)
 		sept_fill_free(m, hpa);
 	else if (index == TDCS_MSR_BITMAP_PAGE)
-		fill_msr_bitmap(map(m, hpa));
+		memset(map(m, hpa), 0xFF, PAGE_4K);
 	else
 		zero_page(m, hpa);
 }
@@ -121,6 +89,7 @@ u64 mng_init(struct call *c)
 	if (!params)
 		return ST(OPERAND_INVALID, OP_RDX);
 	TRY(td_params_apply(c, params));
+	fill_msr_bitmap(c);
 	c->tdcs->epoch = 1;
 	c->tdcs->topology_configured = 1;	/* until a vCPU comes without x2APIC ID */
 	sha384_init(&c->tdcs->measurement);

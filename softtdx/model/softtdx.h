@@ -66,6 +66,9 @@ struct softtdx_guest {
 	u64 skip;			/* bytes of an instruction that is done */
 	/* VM-entry interruption information; an exit that interrupts a delivery fills it again. */
 	u32 event, event_error, event_length;
+	u64 cr2;			/* goes with a page fault */
+	bool write_cr2;
+	bool nmi_window;		/* wanted: an exit as soon as the guest can take an NMI */
 	/* About the last exit, in VMX's terms: */
 	u32 reason, interruption, instruction_length, instruction_info;
 	u64 qualification, gla, gpa;

@@ -19,6 +19,8 @@
 #include "cpuid_table.c"
 #include "cpuid_td.c"
 #include "cpuid.c"
+#include "msr.c"
+#include "stepping.c"
 #include "enter.c"
 #include "guest_mem.c"
 #include "tdcall.c"

@@ -178,6 +178,8 @@ u64 tdcall(struct call *c)
 	const u64 *gpr = c->vps->guest.gpr;
 	u64 status;
 
+	if (!c->vps->guest.code64)
+		return raise_exception(c, VECTOR_GP, true);
 	switch (gpr[RAX]) {
 	case TDCALL_VP_VMCALL:
 		status = tdg_vp_vmcall(c);

@@ -56,6 +56,7 @@ static void init_guest(struct call *c)
 	g->gpr[RDX] = cpuid_native(c->m, 0).eax;	/* whatever is configured */
 	g->gpr[RSI] = c->vps->index;
 	g->xcr0 = 1;
+	g->rip = 0xFFFFFFF0;
 }
 
 /* The IDs that the vCPUs were given, by index. */

@@ -81,6 +81,7 @@ static void accepts(const struct softtdx_call *call, u64 gpa)
 	struct softtdx_guest *g = softtdx_call_vcpu(call)->guest;
 
 	g->reason = EXIT_TDCALL;
+	g->code64 = true;
 	g->instruction_length = 4;
 	g->gpr[RAX] = TDCALL_MEM_PAGE_ACCEPT;
 	g->gpr[RCX] = gpa;

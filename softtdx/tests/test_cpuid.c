@@ -100,9 +100,9 @@ TEST(cpuid_that_the_guest_wants_to_hear_of)
 	struct td td;
 
 	running_td(w, &td, 3, 1);
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = TDCALL_VP_CPUIDVE_SET, [RCX] = 4 }), 77);
+	EXPECT(TDCALL(VP_CPUIDVE_SET, [RCX] = 4), 77);
 	EXPECT(w->after.gpr[RAX], ST(OPERAND_INVALID, OP_RCX));
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = TDCALL_VP_CPUIDVE_SET, [RCX] = 2 }), 77);
+	EXPECT(TDCALL(VP_CPUIDVE_SET, [RCX] = 2), 77);
 	EXPECT(w->after.gpr[RAX], 0);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).eax, WORLD_FMS);
 	EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = 1, .cpl = 3), 77);
@@ -231,27 +231,4 @@ TEST(topology_not_configured)
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 2, [R9] = 2), 77);
 	EXPECT_EQ(w->after.gpr[RAX], ST0(METADATA_FIELD_VALUE_NOT_VALID));
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx >> 24, 0);
-}
-
-TEST(msrs_of_the_module)
-{
-	struct td td;
-
-	running_td(w, &td, 0x1807, 1);
-	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0x1A0), 77);
-	EXPECT_EQ(w->after.gpr[RAX], 0x1801);
-	EXPECT(EXIT(.reason = EXIT_WRMSR, .instruction_length = 2,
-		    .gpr = { [RCX] = 0xDA0, [RAX] = 0x1800 }), 77);
-	EXPECT_EQ(w->after.event, 0);
-	EXPECT_EQ(w->after.skip, 2);
-	EXPECT_EQ(w->after.xss, 0x1800);
-	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0xDA0), 77);
-	EXPECT_EQ(w->after.gpr[RAX], 0x1800);
-	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr = { [RCX] = 0xDA0, [RAX] = 0x100 }), 77);
-	EXPECT_EQ(w->after.event, GP);
-	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr = { [RCX] = 0xDA0, [RDX] = 1 }), 77);
-	EXPECT_EQ(w->after.event, GP);
-	EXPECT_EQ(w->after.xss, 0x1800);
-	EXPECT(EXIT(.reason = EXIT_WRMSR, .gpr[RCX] = 0x1A0), 77);
-	EXPECT_EQ(w->after.event, VE);
 }

@@ -21,6 +21,15 @@ static void running_td(struct world *w, struct td *td, u64 attributes)
 	td_aug(w, td, GPA + PAGE_4K);
 }
 
+static struct tdr *lost_tdr;
+
+static void lose_the_td(struct world *w, const struct softtdx_vcpu *vcpu)
+{
+	(void)w;
+	(void)vcpu;
+	lost_tdr->fatal = 1;
+}
+
 static struct tdvps *vps_of(struct world *w, const struct td *td)
 {
 	return at(w, td->tdvpr);
@@ -61,19 +70,65 @@ TEST(triple_fault_ends_the_vcpu)
 	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
 }
 
-TEST(failed_entry_ends_the_vcpu)
+/* A TD that is lost can only be torn down; it tells the host which exit it was. */
+TEST(exits_that_end_the_td)
+{
+	static const struct softtdx_guest lost[] = {
+		{ .reason = EXIT_ENTRY_FAILED | EXIT_GUEST_STATE, .rip = 0x6000000280000021 },
+		{ .reason = EXIT_ENTRY_FAILED | EXIT_FAILED_BY_MC, .rip = 0x6000000580000029 },
+		{ .reason = EXIT_EXCEPTION_NMI, .interruption = 0x80000312, .rip = 0x6000000500000000 },
+		{ .reason = EXIT_OTHER_SMI, .qualification = 1, .rip = 0x6000000500000006 },
+		{ .reason = EXIT_NOTIFY, .qualification = 1, .rip = 0x600000020000004B },
+		{ .reason = EXIT_EPT_MISCONFIGURATION, .gpa = GPA, .rip = 0x6000000200000031 },
+		{ .reason = 16, .rip = 0x6000000200000010 },		/* RDTSC */
+	};
+
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		struct td td;
+
+		running_td(w, &td, 0);
+		EXPECT(world_enter(w, td.tdvpr, lost[i]), lost[i].rip);
+		EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST0(TD_FATAL));
+		EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), ST0(TD_FATAL));
+		EXPECT(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr), ST0(TD_FATAL));
+		MUST(CALL(VP_FLUSH, .rcx = td.tdvpr));
+		td_end_key(w, &td);
+	}
+}
+
+TEST(td_lost_by_another_vcpu)
 {
 	struct td td;
 
 	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_ENTRY_FAILED | 33), 0x4000000180000021);
-	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST0(VCPU_STATE_INCORRECT));
+	tdr_of(w, &td)->fatal = 0;
+	w->inside = lose_the_td;
+	lost_tdr = tdr_of(w, &td);
+	EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = 1), 0x600000050000000A);
+}
+
+TEST(exits_that_leave_the_td)
+{
+	static const u32 reasons[] = { EXIT_INIT, EXIT_OTHER_SMI, EXIT_TASK_SWITCH, EXIT_BUS_LOCK,
+				       EXIT_NOTIFY };
+	struct td td;
+
+	running_td(w, &td, 0);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		EXPECT(EXIT(.reason = reasons[i], .qualification = 0x10), reasons[i]);
+		EXPECT_EQ(w->regs.rcx, 0x10);
+	}
+	EXPECT(EXIT(.reason = EXIT_EPT_MISCONFIGURATION, .gpa = SHARED_BIT | 0x5123), 49);
+	EXPECT_EQ(w->regs.r8, SHARED_BIT | 0x5000);
+	tdcs_of(w, &td)->attributes |= ATTR_DEBUG;
+	EXPECT(EXIT(.reason = 16), 16);
 }
 
 TEST(instructions_that_raise_ve)
 {
 	static const u32 reasons[] = { EXIT_HLT, EXIT_IO, EXIT_RDMSR, EXIT_WRMSR, EXIT_WBINVD,
-				       EXIT_INVD, EXIT_RDPMC, EXIT_MONITOR, EXIT_MWAIT };
+				       EXIT_INVD, EXIT_VMCALL, EXIT_MONITOR, EXIT_MWAIT,
+				       EXIT_APIC_WRITE, EXIT_PCONFIG };
 	struct td td;
 
 	running_td(w, &td, 0);
@@ -108,7 +163,7 @@ TEST(exception_during_delivery_is_a_double_fault)
 	struct td td;
 
 	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_CR_ACCESS, .event = EVENT_VALID | 0x30), 77);
+	EXPECT(EXIT(.reason = EXIT_RDPMC, .event = EVENT_VALID | 0x30), 77);
 	EXPECT_EQ(w->after.event, DF);
 }
 
@@ -124,15 +179,45 @@ TEST(interrupted_delivery_goes_on)
 
 TEST(instructions_that_fault)
 {
+	static const u32 undefined[] = { EXIT_VMCLEAR, EXIT_VMXON, EXIT_INVEPT, EXIT_INVVPID,
+					 EXIT_GETSEC, EXIT_RSM, EXIT_VMFUNC, EXIT_ENCLS,
+					 EXIT_ENCLV, EXIT_ENQCMDS, EXIT_SEAMCALL };
 	struct td td;
 
 	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_CR_ACCESS), 77);
+	for (size_t i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++) {
+		EXPECT(EXIT(.reason = undefined[i]), 77);
+		EXPECT_EQ(w->after.event, UD);
+	}
+	EXPECT(EXIT(.reason = EXIT_RDPMC), 77);
 	EXPECT_EQ(w->after.event, GP);
-	EXPECT(EXIT(.reason = EXIT_VMCALL), 77);
-	EXPECT_EQ(w->after.event, UD);
-	EXPECT(EXIT(.reason = EXIT_INVEPT), 77);
-	EXPECT_EQ(w->after.event, UD);
+	EXPECT(EXIT(.reason = EXIT_ENQCMD), 77);
+	EXPECT_EQ(w->after.event, GP);
+}
+
+/* What the CPU forbids is #GP, what only the module does not give is #VE. */
+TEST(control_registers)
+{
+	struct { u64 cr, value, event; } moves[] = {
+		{ 0, 0x80000001, GP },			/* without NE */
+		{ 0, 0x80000020, GP },			/* paging without protection */
+		{ 0, 1ull << 32 | 0x80000021, GP },
+		{ 0, 0xC0000021, VE }, { 0, 0xA0000021, VE },	/* CD, NW */
+		{ 0, 0x00000020, VE },			/* real mode */
+		{ 4, 1 << 15, GP }, { 4, 1 << 19, GP }, { 4, 1 << 22, GP }, { 4, 1 << 23, GP },
+		{ 4, 1 << 24, GP }, { 4, 1 << 25, GP }, { 4, 1ull << 40, GP },
+		{ 4, 0x2000, VE }, { 4, 1 << 14, VE }, { 4, 0, VE },	/* VMXE, SMXE, MCE */
+	};
+	struct td td;
+
+	running_td(w, &td, 0);
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		EXPECT(EXIT(.reason = EXIT_CR_ACCESS, .qualification = moves[i].cr | RBX << 8,
+			    .gpr[RBX] = moves[i].value), 77);
+		EXPECT_EQ(w->after.event, moves[i].event);
+		EXPECT(TDCALL(VP_VEINFO_GET), 77);
+	}
+	EXPECT(EXIT(.reason = EXIT_CR_ACCESS, .qualification = 3), 0x600000020000001C);
 }
 
 TEST(xsetbv_within_xfam)
@@ -182,6 +267,27 @@ TEST(pending_nmi_is_delivered_once)
 	EXPECT_EQ(w->after.event, 0);
 }
 
+/* An exit tells when the guest can take it, and a #VE that it has not asked about comes first. */
+TEST(pending_nmi_waits_for_its_window)
+{
+	struct td td;
+
+	running_td(w, &td, 0);
+	MUST(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1));
+	vps_of(w, &td)->guest.nmi_blocked = true;
+	EXPECT(EXIT(.reason = EXIT_NMI_WINDOW), 77);
+	EXPECT_EQ(w->after.event, 0x80000202);
+	EXPECT_EQ(w->after.nmi_window, false);
+	MUST(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1));
+	vps_of(w, &td)->ve.valid = true;
+	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
+	EXPECT_EQ(w->after.event, 0);
+	EXPECT_EQ(w->after.nmi_window, true);
+	EXPECT(TDCALL(VP_VEINFO_GET), 77);
+	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
+	EXPECT_EQ(w->after.event, 0x80000202);
+}
+
 TEST(state_details_tell_of_a_waiting_interrupt)
 {
 	struct td td;
@@ -196,182 +302,4 @@ TEST(state_details_tell_of_a_waiting_interrupt)
 	EXPECT(EXIT(.reason = EXIT_INTERRUPT, .rvi = 0x40), 1);
 	MUST(CALL(VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_STATE_DETAILS));
 	EXPECT_EQ(w->regs.r8, 1);
-}
-
-TEST(untouched_private_page_is_the_hosts)
-{
-	struct td td;
-
-	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x1F82,
-		    .gpa = GPA + 0x2345), 48);
-	EXPECT_EQ(w->regs.rcx, 2);
-	EXPECT_EQ(w->regs.rdx, 0);
-	EXPECT_EQ(w->regs.r8, GPA + 0x2000);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = GPA + LEVEL_SIZE(3)), 48);
-	EXPECT_EQ(w->regs.rdx, 0);
-	/* A blocked one, too; and one that was mapped meanwhile is nobody's. */
-	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = GPA), 48);
-	EXPECT_EQ(w->regs.rdx, 0);
-}
-
-TEST(mapped_meanwhile)
-{
-	struct td td;
-
-	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = GPA), 77);
-	EXPECT_EQ(w->after.event, 0);
-	EXPECT_EQ(w->after.skip, 0);
-}
-
-TEST(pending_page_raises_ve)
-{
-	struct td td;
-
-	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x182, .gpa = GPA + 0x1008,
-		    .gla = 0x777), 77);
-	EXPECT_EQ(w->after.event, VE);
-	EXPECT(TDCALL(VP_VEINFO_GET), 77);
-	EXPECT_EQ(w->after.gpr[RCX], 48);
-	EXPECT_EQ(w->after.gpr[RDX], 0x182);
-	EXPECT_EQ(w->after.gpr[R8], 0x777);
-	EXPECT_EQ(w->after.gpr[R9], GPA + 0x1008);
-}
-
-TEST(pending_page_without_ve)
-{
-	struct td td;
-
-	running_td(w, &td, ATTR_SEPT_VE_DISABLE);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 2, .gpa = GPA + 0x1008), 48);
-	EXPECT_EQ(w->regs.rdx, 6);
-	EXPECT_EQ(w->regs.r8, GPA + 0x1000);
-}
-
-TEST(gpa_beyond_the_td)
-{
-	struct td td;
-
-	running_td(w, &td, 0);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = 2 * SHARED_BIT), 77);
-	EXPECT_EQ(w->after.event, GP);
-}
-
-/* The host's table for shared memory, with entries that it leaves for the guest's first GiB. */
-static void shared_table(struct world *w, struct td *td, u64 leaf)
-{
-	u64 pages[4] = { SHARED_BASE + 0x10000, SHARED_BASE + 0x11000, SHARED_BASE + 0x12000,
-			 SHARED_BASE + 0x13000 };
-
-	for (int i = 0; i < 4; i++) {
-		u64 *entries = at(w, pages[i]);
-
-		for (int j = 0; j < ENTRIES; j++)
-			entries[j] = SEPT_SUPPRESS_VE;
-		entries[i ? 0 : 256] = i < 3 ? pages[i + 1] | SEPT_RWX : leaf;
-	}
-	MUST(CALL(VP_WR, .rcx = td->tdvpr, .rdx = MD_VP_SHARED_EPTP, .r8 = pages[0],
-		  .r9 = ~0ull));
-}
-
-TEST(shared_memory)
-{
-	struct td td;
-	u64 *root;
-
-	running_td(w, &td, 0);
-	/* No table yet: one page of zeroes, which convert every violation. */
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = SHARED_BIT), 77);
-	EXPECT_EQ(w->after.event, VE);
-	EXPECT(TDCALL(VP_VEINFO_GET), 77);
-	shared_table(w, &td, 0);
-	/* Emulated I/O: the guest is told. */
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = SHARED_BIT | 0xABC), 77);
-	EXPECT_EQ(w->after.event, VE);
-	EXPECT(TDCALL(VP_VEINFO_GET), 77);
-	EXPECT_EQ(w->after.gpr[R9], SHARED_BIT | 0xABC);
-	/* Not mapped: the host is. */
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 1,
-		    .gpa = SHARED_BIT | 0x1000), 48);
-	EXPECT_EQ(w->regs.r8, SHARED_BIT | 0x1000);
-	EXPECT_EQ(w->regs.rcx, 1);
-	/* Mapped, but not for this. */
-	shared_table(w, &td, SOURCE | SEPT_RWX);
-	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 2, .gpa = SHARED_BIT), 48);
-	root = at(w, w->eptp & HPA_MASK);
-	EXPECT_EQ(w->eptp & 0xFFF, EPTP_4_LEVEL);
-	EXPECT_EQ(root[0], td.table[0] | SEPT_RWX | SEPT_SUPPRESS_VE);
-	EXPECT_EQ(root[256], (SHARED_BASE + 0x11000) | SEPT_RWX);
-	EXPECT_EQ(root[257], SEPT_SUPPRESS_VE);
-}
-
-/*
- * #UD: the model looks at the instruction through the guest's page tables, which are in the
- * page at GPA: each level refers to that page itself, the last one maps it.
- */
-static u64 guest_code(struct world *w, struct td *td, u64 rip, const char *bytes, size_t n)
-{
-	u8 *page = at(w, td_add(w, td, GPA + 2 * PAGE_4K));
-
-	((u64 *)page)[0] = (GPA + 2 * PAGE_4K) | 1;
-	memcpy(page + (rip & (PAGE_4K - 1)), bytes, n);
-	return GPA + 2 * PAGE_4K;
-}
-
-TEST(tdcall_is_an_invalid_opcode)
-{
-	struct td td;
-	u64 cr3;
-#define UD_AT(rip_, ...) EXIT(.reason = EXIT_EXCEPTION_NMI, .interruption = 0x80000306, \
-			      .cr3 = cr3, .rip = (rip_), __VA_ARGS__)
-
-	td_build(w, &td, WITH_VCPU);
-	td_tables(w, &td);
-	cr3 = guest_code(w, &td, 0x800, "\x66\x0f\x01\xcc\x0f\x0b", 6);
-	MUST(CALL(MR_FINALIZE, .rcx = td.tdr));
-	EXPECT(UD_AT(0x800, .code64 = true, .gpr[RAX] = TDCALL_VP_INFO), 77);
-	EXPECT_EQ(w->after.gpr[RAX], 0);
-	EXPECT_EQ(w->after.gpr[RCX], 48);
-	EXPECT_EQ(w->after.skip, 4);
-	EXPECT_EQ(w->after.event, 0);
-	/* In other modes, elsewhere, in pages that are not there: as it is. */
-	EXPECT(UD_AT(0x800, .code64 = false), 77);
-	EXPECT_EQ(w->after.event, UD);
-	EXPECT(UD_AT(0x804, .code64 = true), 77);
-	EXPECT_EQ(w->after.event, UD);
-	EXPECT(UD_AT(0x1800, .code64 = true), 77);
-	EXPECT_EQ(w->after.event, UD);
-	EXPECT(UD_AT(1ull << 30, .code64 = true), 77);
-	EXPECT_EQ(w->after.event, UD);
-	cr3 = GPA + LEVEL_SIZE(2);
-	EXPECT(UD_AT(0x800, .code64 = true), 77);
-	EXPECT_EQ(w->after.event, UD);
-}
-
-static bool exits(const u8 *bitmap, u32 msr, bool write)
-{
-	u32 bit = (msr & 0x1FFF) + (msr >= 0xC0000000 ? 0x2000 : 0) + (write ? 0x4000 : 0);
-
-	return bitmap[bit / 8] >> bit % 8 & 1;
-}
-
-TEST(native_msrs)
-{
-	static const u32 native[] = { 0x277, 0x808, 0x80B, 0x810, 0x827, 0x83F, 0xC0000080,
-				      0xC0000102 };
-	static const u32 others[] = { 0x10, 0x1B, 0x80F, 0x828, 0x830, 0xC0000104 };
-	const u8 *bitmap;
-	struct td td;
-
-	running_td(w, &td, 0);
-	bitmap = at(w, td.tdcs[TDCS_MSR_BITMAP_PAGE]);
-	for (size_t i = 0; i < sizeof(native) / sizeof(native[0]); i++)
-		for (int write = 0; write < 2; write++)
-			EXPECT_EQ(exits(bitmap, native[i], write), false);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		for (int write = 0; write < 2; write++)
-			EXPECT_EQ(exits(bitmap, others[i], write), true);
 }

@@ -20,10 +20,11 @@ TEST(tdcall_leaves_that_do_not_exist)
 	u64 page;
 
 	running_td(w, &td, &page);
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .gpr[RAX] = 99), 77);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .code64 = true,
+		    .gpr[RAX] = 99), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RAX));
 	EXPECT_EQ(w->after.skip, 4);
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr[RAX] = 1 << 16 | TDCALL_VP_INFO), 77);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .code64 = true, .gpr[RAX] = 1 << 16 | TDCALL_VP_INFO), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RAX));
 }
 
@@ -305,13 +306,14 @@ TEST(td_fields_one_after_the_other)
 {
 	struct td td;
 	u64 page, id;
+#define VM_RD1(id_) EXIT(.reason = EXIT_TDCALL, .code64 = true,				\
+			 .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = (id_) })
 
 	running_td(w, &td, &page);
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = ~0ull }),
-	       77);
+	EXPECT(VM_RD1(~0ull), 77);
 	EXPECT(RESULT, ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
 	id = w->after.gpr[RDX];
-	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = id }), 77);
+	EXPECT(VM_RD1(id), 77);
 	EXPECT(RESULT, 0);
 	EXPECT_EQ(w->after.gpr[R8], ATTR_SEPT_VE_DISABLE);
 	EXPECT_EQ(w->after.gpr[RDX], MD_TDCS_XFAM);
@@ -319,6 +321,17 @@ TEST(td_fields_one_after_the_other)
 	EXPECT(RESULT, ST0(METADATA_FIELD_NOT_READABLE));
 	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_MRTD + 5), 77);
 	EXPECT_EQ(w->after.gpr[R8], ((u64 *)tdcs_of(w, &td)->mrtd)[5]);
+#undef VM_RD1
+}
+
+TEST(tdcall_outside_of_64_bit_mode)
+{
+	struct td td;
+	u64 page;
+
+	running_td(w, &td, &page);
+	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr[RAX] = TDCALL_VP_INFO), 77);
+	EXPECT_EQ(w->after.event & 0xFF, VECTOR_GP);
 }
 
 TEST(ve_info_that_is_not_there)

@@ -78,7 +78,7 @@ static void exit_as(struct softtdx_guest *g, const struct softtdx_guest *act)
 static void world_run(void *env, const struct softtdx_vcpu *vcpu)
 {
 	static const struct softtdx_guest leave = {
-		.reason = EXIT_TDCALL, .instruction_length = 4,
+		.reason = EXIT_TDCALL, .instruction_length = 4, .code64 = true,
 		.gpr = { [RAX] = TDCALL_VP_VMCALL, [RCX] = 1 << R10 | 1 << R11 },
 	};
 	struct world *w = env;

@@ -61,7 +61,7 @@ u64 on_cpu(struct world *w, u32 cpu, u64 rax, struct softtdx_regs regs);
 /* TDH.VP.ENTER of a guest that acts like this, and then leaves by TDG.VP.VMCALL if it may. */
 u64 world_enter(struct world *w, u64 tdvpr, struct softtdx_guest act);
 #define EXIT(...) world_enter(w, td.tdvpr, (struct softtdx_guest){ __VA_ARGS__ })
-#define TDCALL(leaf, ...) EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, \
+#define TDCALL(leaf, ...) EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .code64 = true, \
 			       .gpr = { [RAX] = TDCALL_##leaf, __VA_ARGS__ })
 
 enum stage { CREATED, KEYED, TDCS, INITED, WITH_VCPU, RUNNABLE };
