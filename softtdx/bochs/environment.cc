@@ -90,6 +90,7 @@ void module_reset(void)
 	config.nr_keyids = NR_KEYIDS;
 	config.xfam = xsave_features();
 	config.tsc_khz = SIM->get_param_num(BXPN_IPS)->get() / 1000;
+	current->rdmsr(BX_MSR_IA32_ARCH_CAPABILITIES, &config.arch_caps);	/* or it stays 0 */
 	if (!softtdx_init(&softtdx, &config, &ops, NULL))
 		current->panic("softtdx: impossible configuration");
 }

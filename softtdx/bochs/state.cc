@@ -79,6 +79,9 @@ void load_registers(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 		a->begun = true;
 		a->dr6.set32(DR6_INIT);
 	}
+	if (vcpu->guest->write_cr2)
+		a->cr2 = vcpu->guest->cr2;
+	vcpu->guest->write_cr2 = false;
 	cpu->xcr0.set32(vcpu->guest->xcr0);
 	cpu->msr.ia32_xss = vcpu->guest->xss;
 	cpu->gen_reg[BX_64BIT_REG_SSP].rrx = a->ssp;

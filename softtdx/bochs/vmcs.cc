@@ -40,6 +40,7 @@
 
 #define EFER_LMA	0x400
 #define CODE_64		(1u << 13)	/* L of a segment's access rights */
+#define DPL(rights)	((rights) >> 5 & 3)
 #define EVENT_VALID	(1u << 31)
 #define UNDEFINED_BIT	(1u << 12)	/* of the IDT-vectoring information */
 #define BLOCKED_BY_STI_OR_SS	BX_CONST64(3)
@@ -143,6 +144,15 @@ static void write_posted_interrupts(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 	cpu->vmwrite(VMCS_64BIT_CONTROL_POSTED_INTERRUPT_DESC_ADDR, vcpu->posted_intr_desc);
 }
 
+static void write_nmi_window(BX_CPU_C *cpu, bool wanted)
+{
+	const Bit64u window = VMX_VM_EXEC_CTRL1_NMI_WINDOW_EXITING;
+	Bit64u controls = cpu->vmread(VMCS_32BIT_CONTROL_PROCESSOR_BASED_VMEXEC_CONTROLS) & ~window;
+
+	cpu->vmwrite(VMCS_32BIT_CONTROL_PROCESSOR_BASED_VMEXEC_CONTROLS,
+		     controls | (wanted ? window : 0));
+}
+
 void vmcs_write_guest(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 {
 	softtdx_guest *g = vcpu->guest;
@@ -152,6 +162,7 @@ void vmcs_write_guest(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 	cpu->vmwrite(VMCS_32BIT_CONTROL_VMENTRY_INTERRUPTION_INFO, g->event);
 	cpu->vmwrite(VMCS_32BIT_CONTROL_VMENTRY_EXCEPTION_ERR_CODE, g->event_error);
 	cpu->vmwrite(VMCS_32BIT_CONTROL_VMENTRY_INSTRUCTION_LENGTH, g->event_length);
+	write_nmi_window(cpu, g->nmi_window);
 	g->skip = g->event = 0;
 	cpu->vmwrite(VMCS_64BIT_CONTROL_EPTPTR, vcpu->eptp);
 	write_posted_interrupts(cpu, vcpu);
@@ -174,6 +185,7 @@ void vmcs_read_guest(BX_CPU_C *cpu, softtdx_guest *g)
 	g->cr3 = cpu->vmread(VMCS_GUEST_CR3);
 	g->cr4 = cpu->vmread(VMCS_GUEST_CR4);
 	g->code64 = long_mode && cpu->vmread(VMCS_32BIT_GUEST_CS_ACCESS_RIGHTS) & CODE_64;
+	g->cpl = DPL(cpu->vmread(VMCS_32BIT_GUEST_SS_ACCESS_RIGHTS));
 	g->nmi_blocked = cpu->vmread(VMCS_32BIT_GUEST_INTERRUPTIBILITY_STATE) & BLOCKED_BY_NMI;
 	g->rvi = cpu->vmread(VMCS_16BIT_GUEST_INTERRUPT_STATUS);
 	g->event = cpu->vmread(VMCS_32BIT_IDT_VECTORING_INFO) & ~UNDEFINED_BIT;
