@@ -88,7 +88,7 @@ static void break_rule(const char *name)
 
 int main(int argc, char **argv)
 {
-	u32 passed = 0, failed = 0;
+	u32 passed = 0, failed = 0, enough = ~0u;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 #ifdef SOFTTDX_BREAKABLE
@@ -100,9 +100,10 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "--break")) {
 		break_rule(argv[2]);
 		argc = 1;
+		enough = 1;		/* one failed test is all that is asked for */
 	}
 #endif
-	for (struct test *t = tests; t; t = t->next) {
+	for (struct test *t = tests; t && failed < enough; t = t->next) {
 		bool wanted = argc < 2;
 
 		for (int i = 1; i < argc; i++)
