@@ -40,7 +40,7 @@ program() {
 }
 
 "${MAKE:-make}" -s -j2 "$out/unit" "$out/property" "$out/fuzzer" "$out/threads" \
-	"$out/breakable" "$out/model.o"
+	"$out/breakable" "$out/exchanges" "$out/model.o"
 one $? "everything builds"
 
 stray=$(nm -g --defined-only "$out/model.o" | grep -cv ' T softtdx_')
@@ -50,6 +50,8 @@ one $? "MRTD vectors equal a calculation with hashlib"
 
 echo "# unit tests"
 program "$out/unit"
+echo "# recorded exchanges"
+program "$out/exchanges" "$here"/exchanges/*.txt
 echo "# random calls"
 program "$out/property" "${SEED:-}"
 echo "# four CPUs at once"
