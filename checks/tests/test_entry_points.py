@@ -40,7 +40,7 @@ def modules() -> list[str]:
 
 def programs() -> list[Path]:
     """The executable files, by name."""
-    found = [path for folder in ("scripts", "scripts/tests", "mutants", "checks")
+    found = [path for folder in ("scripts", "scripts/lava", "scripts/tests", "mutants", "checks")
              for path in sorted((ROOT / folder).iterdir())
              if path.is_file() and os.access(path, os.X_OK)]
     return [ROOT / "run_tests.sh", *found]
@@ -155,6 +155,7 @@ class EntryPointTest(unittest.TestCase):
                         ["tests/kselftest_end_to_end"], ["tests/bisect_end_to_end"]):
             with self.subTest(command):
                 self.complains(self.start([scripts / command[0], *command[1:]]))
+        self.complains(self.start([scripts / "lava/nightly", "emulated", "SUITE=x"]))
         self.assertEqual(self.start([scripts / "check", "--list"])[0], 0)
         code, text = self.start([scripts / "install", self.folder])
         self.assertEqual((code, "is no kernel tree" in text), (1, True), text)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is wrong with LAVA's results of a job, seen from the suite's own results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lab.lavacli import SUITES, Result
+from reports import lava
+from reports.model import Run
+
+# What the test definition adds to the cases: the run itself, and what was attached.
+RUN = "run_tests"
+
+
+def cases(results: Sequence[Result]) -> list[Result]:
+    """The results that tell of cases."""
+    return [result for result in results
+            if result.suite.split("_", 1)[-1] in SUITES and not result.set
+            and not result.reference and result.name != RUN]
+
+
+def compare(expected: Mapping[str, str], results: Sequence[Result]) -> list[str]:
+    """Each case has to be there once, with its status."""
+    found = cases(results)
+    wrong = [f"{name} is there {count} times"
+             for name, count in Counter(result.name for result in found).items() if count > 1]
+    seen = {result.name: result.result for result in found}
+    wrong += [f"{name} is not there" for name in expected if name not in seen]
+    wrong += [f"{name} is there and should not" for name in seen if name not in expected]
+    wrong += [f"{name}: {seen[name]}, not {status}" for name, status in expected.items()
+              if name in seen and seen[name] != status]
+    return wrong
+
+
+def compare_run(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:
+    """A job of kvm-tdx-selftests.yaml against what the suite wrote."""
+    return compare(lava.results(runs), results) + compare_measurements(runs, results)
+
+
+def compare_measurements(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:
+    """What the cases measured has to be there as LAVA's metrics."""
+    told = lava.cases(runs)
+    expected = {f"{name}.{key}": (float(value), key) for name, case in told.items()
+                for key, value in case.measurements.items() if key != "seconds"}
+    expected |= {name: (round(case.seconds, 3), "s") for name, case in told.items()}
+    seen = {result.name: (float(result.measurement), result.units) for result in results
+            if result.measurement not in ("", "None") and result.name in expected}
+    return [f"{name} measures {seen.get(name)}, not {value}"
+            for name, value in expected.items() if seen.get(name) != value]

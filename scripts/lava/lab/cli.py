@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of scripts/lava/local: outside of the namespaces, and inside."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import inside, root, services, suite
+from lab.scenarios import SCENARIOS
+from testbed import bochs_build, ending, packages, source
+from testbed.cache import Cache
+from testbed.errors import BenchError
+from testbed.programs import ROOT
+from testbed.progress import say
+
+DESCRIPTION = """\
+A LAVA server with two workers, in namespaces of its own on this machine, takes jobs made
+from the templates in scripts/lava; then LAVA's results are compared with the suite's.
+Nothing of it is left afterwards but the Debian it runs in, in the cache, and OUT.
+"""
+EPILOG = """\
+exit status:
+  0 LAVA's results are what they should be    1 they are not
+  2 wrong usage                               3 the harness broke
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    new = argparse.ArgumentParser(prog="scripts/lava/local", description=DESCRIPTION, epilog=EPILOG,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    jobs = "; ".join(f"{name}: {one.what}" for name, one in SCENARIOS.items())
+    new.add_argument("jobs", nargs="*", metavar="JOBS", help=f"only these: {jobs}")
+    new.add_argument("--out", type=Path, default=ROOT / "results/lava", metavar="DIR",
+                     help="where logs, job definitions and results go (default: results/lava)")
+    new.add_argument("--hold", action="store_true",
+                     help="keep LAVA running afterwards, until Enter is pressed")
+    return new
+
+
+def outside(arguments: argparse.Namespace) -> int:
+    unknown = [name for name in arguments.jobs if name not in SCENARIOS]
+    if unknown:
+        parser().error(f"no jobs are named {', '.join(unknown)}")
+    if os.geteuid() != 0:
+        raise BenchError("namespaces, mounts and a Debian root need root")
+    packages.require(["lab"], may_install=True)
+    cache = Cache()
+    debian = root.provide(cache)
+    # What needs the network, of which there is none inside.
+    source.distribution_tree(cache, refresh=False)
+    cache.entry("sources", "bochs", "fetching Bochs", bochs_build.fetch)
+    base: Path = arguments.out
+    base.mkdir(parents=True, exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="run-", dir=base)).resolve()
+    out.chmod(0o755)
+    say(f"logs and results: {out}")
+    suite.publish(out / "suite")
+    words = [*(["--hold"] if arguments.hold else []), *arguments.jobs]
+    return subprocess.run(root.enter(debian, cache, out, words), check=False).returncode
+
+
+def execute(words: Sequence[str]) -> int:
+    if words[:1] != ["--inside"]:
+        return outside(parser().parse_args(words))
+    services.LOGS.mkdir()
+    arguments = parser().parse_args(words[1:])
+    return inside.run(arguments.jobs or list(SCENARIOS), arguments.hold)
+
+
+def main() -> int:
+    return ending.status("scripts/lava/local", lambda: execute(sys.argv[1:]))
