@@ -28,7 +28,6 @@ KERNEL = (*SOURCES, "bc", "bison", "flex", "libelf-dev", "lz4")
 CERTIFY = (*REPORTS, "openssh-client", "weasyprint")
 GIT = ("git",)
 KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls it
-LAVACLI = ("lavacli",)
 # softtdx is fuzzed, and its runtime is not a dependency of clang.
 CHECK = (
     *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
@@ -40,7 +39,7 @@ PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR,
     "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "kselftest": (*TESTS, *KSELFTEST),
     "certify": CERTIFY, "check": (*CHECK, *GIT, *KSELFTEST), "fresh": FRESH,
-    "lab": (*FRESH, *GIT), "lavacli": LAVACLI,
+    "lab": (*FRESH, *GIT),
 }
 
 # What apt-get says, and in our words.

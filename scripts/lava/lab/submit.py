@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    packages.require(["lavacli"], may_install=False)
+    if shutil.which("lavacli") is None:
+        raise BenchError(f"packages are missing; as root:\n  {packages.install_line(['lavacli'])}")
     name = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     jobs = Jobs(Lava(arguments.identity), arguments.out).run(
         name, arguments.template, template.parse(arguments.values), arguments.shards)
