@@ -26,7 +26,6 @@ struct flooder {
 	/* Known once it is over. */
 	uint64_t accesses;
 	uint64_t wrong;			/* pages that held neither what was written nor zero */
-	uint64_t busy_accepts;		/* TDG.MEM.PAGE.ACCEPTs of all vCPUs that were busy */
 	uint64_t memory_faults;		/* KVM_EXIT_MEMORY_FAULTs, each made private again */
 };
 

@@ -201,10 +201,6 @@ extern uint64_t (*guest_on_ve)(const struct guest_ve *ve);
 
 /* For guest_on_ve: accepts what was touched, and has the guest try again. */
 uint64_t accepts_at_ve(const struct guest_ve *ve);
-/* TDG.MEM.PAGE.ACCEPT of a 4K page; its status class. */
-uint64_t try_accept(uint64_t gpa);
-/* How often these found the page's entry locked, on all vCPUs. */
-uint64_t busy_accepts(void);
 void obeys(uint64_t arg);
 
 /* Interrupts taken by this vCPU so far. */

@@ -58,13 +58,6 @@ void softtdx_inject_rule(const struct softtdx_rule *rule);
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times);
 /* The next @times calls of @leaf take @usecs more; Linux holds its locks meanwhile. */
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs);
-/* Calls of a leaf that found what they need locked by another one. */
-unsigned long softtdx_busy_calls(unsigned int leaf);
-/*
- * Until the case ends, SEAMCALLs and TDG.MEM.PAGE.ACCEPTs keep their locks for up to @usecs after
- * their effect, as those of hardware, which take their time; @seed says for how long.
- */
-void softtdx_linger(unsigned int usecs, uint64_t seed);
 /* Calls that rules have hit so far. */
 unsigned long softtdx_injected(void);
 /* Each later TDH.PHYMEM.CACHE.WB is interrupted @times before it is done. */

@@ -44,6 +44,7 @@ enum variant {
 	BOOT_TDX,		/* a TDX host */
 	BOOT_TDX_ERRORS,	/* the same, for cases that may damage it */
 	BOOT_TDX_EPT4,		/* a TDX host whose EPT has four levels, not five */
+	BOOT_TDX_SPENT,		/* the same, for a case after which no TD can be made */
 	BOOT_NR
 };
 
@@ -84,6 +85,8 @@ struct test_case {
 	const char *guards;
 	/* Known issue that makes it fail, or hang, on kernels that have it (known_issues.h). */
 	const char *fails_with;
+	/* Known issue that makes the kernel print a WARNING meanwhile, and nothing worse. */
+	const char *warns_with;
 
 	unsigned int vm_types;		/* VM_*, 0: the case makes no VM */
 	unsigned int flags;		/* enum case_flags */

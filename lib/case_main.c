@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "case_run.h"
+#include "kernel.h"
 #include "known_issues.h"
 #include "softtdx_ctl.h"
 #include "undo.h"
@@ -33,6 +34,7 @@ const char *const variant_name[BOOT_NR] = {
 	[BOOT_TDX]		= "tdx",
 	[BOOT_TDX_ERRORS]	= "tdx_errors",
 	[BOOT_TDX_EPT4]		= "tdx_ept4",
+	[BOOT_TDX_SPENT]	= "tdx_spent",
 };
 
 struct options {
@@ -290,11 +292,30 @@ static bool wait_case(pid_t pid, double seconds, int *wstatus)
 	}
 }
 
+/* A WARNING that is a known issue, and all that is wrong. */
+static void judge_known_warning(const struct known_issue *issue, bool seen)
+{
+	bool here = known_issue_here(issue);
+
+	if (!seen && here && outcome->warnings_armed)
+		diag("news: known issue %s did not show (%s)", issue->id, issue->reason);
+	if (!seen)
+		return;
+	outcome->status = here ? CASE_XFAIL : CASE_FAIL;
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+	if (!here)
+		diag("known issue %s is not known of Linux %s", issue->id, kernel_release());
+}
+
 /* A splat fails a case, also one that then skips, unless it is what the case is about. */
 static void judge_splats(const struct test *t)
 {
 	bool seen = kmsg_end(t);
 
+	if (t->tc->warns_with && outcome->status == CASE_PASS) {
+		judge_known_warning(known_issue(t->tc->warns_with), seen);
+		return;
+	}
 	if (seen == outcome->wants_splat)
 		return;
 	/* What went wrong before it would have complained is said already. */

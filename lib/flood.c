@@ -19,9 +19,6 @@ static GUEST void floods(uint64_t seed)
 
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
 		page = (seed >> 33) % FLOOD_PAGES;
-		/* Also what is not there yet, or not any more: then the host adds it. */
-		if (guest_on_ve && !(seed >> 58 & 3))
-			try_accept(PAGE(page));
 		if (seed >> 62)
 			WRITE_GUEST(PAGE(page), PATTERN(page));
 		seen = READ_GUEST(PAGE(page));
@@ -30,7 +27,6 @@ static GUEST void floods(uint64_t seed)
 	}
 	say(accesses);
 	say(wrong);
-	say(busy_accepts());
 }
 
 /* Run to the next value; what the host made shared is made private again. */
@@ -60,13 +56,12 @@ static int run(void *arg)
 
 	f->accesses = next_value(f);
 	f->wrong = next_value(f);
-	f->busy_accepts = next_value(f);
 	return 0;
 }
 
 void flood_create(struct flood *f, const struct test *t)
 {
-	guest_on_ve = t->vm_type == KVM_X86_TDX_VM ? accepts_at_ve : NULL;
+	guest_on_ve = accepts_at_ve;
 	*f = (struct flood){ .p = payload(t, (struct payload_wish){
 		.fn = { floods, floods }, .arg = { t->seed, t->seed + 1 }, .size = FLOOD_SIZE,
 		.ve = t->vm_type == KVM_X86_TDX_VM }) };

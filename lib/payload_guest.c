@@ -173,29 +173,13 @@ GUEST void guest_irqs_off(void)
 static GUEST_DATA volatile uint64_t ve_count = 0;
 static GUEST_DATA struct guest_ve last_ve = { 0 };
 
-static GUEST_DATA volatile uint64_t busy_count = 0;
-
-GUEST uint64_t busy_accepts(void)
-{
-	return busy_count;
-}
-
-GUEST uint64_t try_accept(uint64_t gpa)
-{
-	uint64_t status = TDCALL_STATUS(accept_page(gpa, 0));
-
-	if (status == TDX_OPERAND_BUSY)
-		__atomic_add_fetch(&busy_count, 1, __ATOMIC_SEQ_CST);
-	return status;
-}
-
 GUEST uint64_t accepts_at_ve(const struct guest_ve *ve)
 {
 	uint64_t status;
 
 	if (ve->reason != VMCALL_MMIO)		/* the number of an EPT violation, too */
 		return VE_UNEXPECTED;
-	status = try_accept(ve->gpa & ~(SZ_4K - 1));
+	status = TDCALL_STATUS(accept_page(ve->gpa & ~(SZ_4K - 1), 0));
 	/* Another vCPU may have been faster, or be about to. */
 	if (status && status != TDX_PAGE_ALREADY_ACCEPTED && status != TDX_OPERAND_BUSY)
 		return VE_UNEXPECTED;

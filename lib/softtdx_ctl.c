@@ -234,22 +234,6 @@ unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
 	return calls.nr;
 }
 
-static void count_busy(const char *line, void *arg)
-{
-	struct calls *calls = arg;
-
-	if (number(line, "leaf") == calls->leaf && word_is(line, "meaning", "OPERAND_BUSY"))
-		calls->nr += number(line, "count");
-}
-
-unsigned long softtdx_busy_calls(unsigned int leaf)
-{
-	struct calls calls = { .leaf = leaf };
-
-	each_line("counters", count_busy, &calls);
-	return calls.nr;
-}
-
 static void add_rule(char *rule)
 {
 	undo_softtdx("write clear rules");
@@ -279,12 +263,6 @@ void softtdx_interrupt_cache_wb(unsigned int times)
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs)
 {
 	add_rule(strf("leaf %u times %u delay %u", leaf, times, usecs));
-}
-
-void softtdx_linger(unsigned int usecs, uint64_t seed)
-{
-	undo_softtdx("write linger 0");
-	tell("linger", strf("%u %llu", usecs, (unsigned long long)seed));
 }
 
 static void count_hits(const char *line, void *arg)

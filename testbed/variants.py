@@ -24,6 +24,8 @@ VARIANTS = {
     "tdx_errors": Variant(nodes=1, tdx=True),
     # A CPU with 48 guest-physical bits; those that are sold with TDX have 52.
     "tdx_ept4": Variant(nodes=1, tdx=True, ept_levels=4),
+    # And for a case after which the host makes no TDs any more.
+    "tdx_spent": Variant(nodes=1, tdx=True),
     "cpus4": Variant(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
     "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),

@@ -183,6 +183,22 @@ static void off_at_edges(const struct test *t)
 	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs after the end of logging");
 }
 
+/*
+ * A slot without guest_memfd whose gfns are made private while they are logged: the
+ * end of logging finds page tables, and asks which level a private gfn may have.
+ */
+static void off_private(const struct test *t)
+{
+	struct logged l = logged(t, (struct logged_wish){ .kind = MEM_ANON, .pages = IN_2M });
+
+	log_on(&l);
+	write_page(&l, 3);
+	vm_set_private(l.vm, l.slot->gpa, l.slot->size);
+	log_off(&l);
+	vm_set_shared(l.vm, l.slot->gpa, l.slot->size);
+	write_page(&l, 3);
+}
+
 #define BY(prefix, vm, value, ...)							\
 	{ prefix "on_splits", "logging begins: huge pages are split, and logged page by page",	\
 	  on_splits, value, .vm_types = vm, .hugepages_2m = 2, CHANGES, __VA_ARGS__ },	\
@@ -201,6 +217,8 @@ static void off_at_edges(const struct test *t)
 static const struct test_case cases[] = {
 	BY("eager_", BOTH, "Y"),
 	BY("lazy_", BOTH, "N"),
+	{ "off_private", "logging ends on memory that was made private meanwhile", off_private,
+	  .vm_types = VM_SW_PROTECTED, .warns_with = "W4" },
 	/* The legacy MMU never splits eagerly. */
 	BY("legacy_", VM_DEFAULT, "N", .boot = BOOT_TDP_MMU_OFF),
 	BY("ept_eager_", VM_DEFAULT, "Y", .boot = BOOT_TDX),

@@ -308,9 +308,6 @@ static void busy(const struct test *t)
 
 /* --- many ------------------------------------------------------------------------ */
 
-static const double contention_flood = 3, short_flood = 10, long_flood = 600;	/* s */
-#define LINGER_US	50
-
 static void start_flood(struct flood *f, const struct test *t)
 {
 	flood_create(f, t);
@@ -370,56 +367,25 @@ static void invalidate_at_random(struct payload *p, uint64_t *state)
 		vm_set_shared(p->vm, PAGE(page), pages * SZ_4K);
 }
 
-static void flood_seconds(struct flood *x, const struct test *t, double seconds)
-{
-	double deadline = now() + seconds;
-	uint64_t state = t->seed;
-	unsigned long done = 0;
-
-	start_flood(x, t);
-	for (; now() < deadline; done++)
-		invalidate_at_random(&x->p, &state);
-	flood_stop(x);
-	expect_true(x->f[0].memory_faults + x->f[1].memory_faults > 0,
-		    "guests met pages that had become shared");
-	measure("invalidations", done);
-	measure("memory_faults", x->f[0].memory_faults + x->f[1].memory_faults);
-}
-
 /* As long as .arg says, in seconds. */
 static void flood_for(const struct test *t)
 {
+	double deadline = now() + *(const double *)t->tc->arg;
 	struct flood x;
+	uint64_t state = t->seed;
+	unsigned long done = 0;
 
-	flood_seconds(&x, t, *(const double *)t->tc->arg);
+	start_flood(&x, t);
+	for (; now() < deadline; done++)
+		invalidate_at_random(&x.p, &state);
+	flood_stop(&x);
+	expect_true(x.f[0].memory_faults + x.f[1].memory_faults > 0,
+		    "guests met pages that had become shared");
+	measure("invalidations", done);
+	measure("memory_faults", x.f[0].memory_faults + x.f[1].memory_faults);
 }
+static const double short_flood = 10, long_flood = 600;
 
-/*
- * Calls that take their time meet each other's locks, on KVM's side and on the guests', and KVM
- * tries again. Nobody injects the status here.
- */
-static void contention(const struct test *t)
-{
-	static const struct { unsigned int leaf; const char *name; } met[] = {
-		{ TDH_VP_ENTER, "VP.ENTER" }, { TDH_MEM_RANGE_BLOCK, "RANGE.BLOCK" },
-		{ TDH_MEM_PAGE_AUG, "PAGE.AUG" },
-	};
-	unsigned long busy[ARRAY_SIZE(met)];
-	struct flood x;
-
-	for (size_t i = 0; i < ARRAY_SIZE(met); i++)
-		busy[i] = softtdx_busy_calls(met[i].leaf);
-	softtdx_linger(LINGER_US, t->seed);
-	flood_seconds(&x, t, contention_flood);
-	for (size_t i = 0; i < ARRAY_SIZE(met); i++) {
-		busy[i] = softtdx_busy_calls(met[i].leaf) - busy[i];
-		measure(met[i].name, busy[i]);
-	}
-	measure("ACCEPT", x.f[0].busy_accepts);
-	for (size_t i = 0; i < ARRAY_SIZE(met); i++)
-		expect_true(busy[i], "%s meets a lock", met[i].name);
-	expect_true(x.f[0].busy_accepts, "PAGE.ACCEPT meets a lock");
-}
 #define TD		.vm_types = VM_TDX, .boot = BOOT_TDX
 #define WINDOW(fn, text, ...)							\
 	{ #fn, text, fn, TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2,		\
@@ -452,8 +418,6 @@ static const struct test_case cases[] = {
 	  .observes = OBSERVE(EV_SPTE), .time_limit_s = 40 },
 	{ "flood", "10 s of faults and invalidations", flood_for, &short_flood, TD, .cpus = 2,
 	  .time_limit_s = 40 },
-	{ "contention", "3 s of faults and invalidations, and calls that keep their locks",
-	  contention, TD, .cpus = 2, .flags = CASE_SOFTTDX, .time_limit_s = 60 },
 	{ "flood_long", "10 minutes of faults and invalidations", flood_for, &long_flood, TD,
 	  .cpus = 2, .flags = CASE_NIGHTLY, .time_limit_s = 800 },
 };

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TDs in a misc cgroup: each is charged as long as it lives, and what is over
+ * the limit is refused, and charged to nobody.
+ *
+ * On kernels that have C1 the case uses the host up: no TD can be made
+ * afterwards, in no cgroup.  It has a boot of its own, and a host of others
+ * is spared.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "known_issues.h"
+#include "td.h"
+#include "testcase.h"
+#include "undo.h"
+
+#define CGROUPS	"/sys/fs/cgroup"
+#define CONTROL	CGROUPS "/cgroup.subtree_control"
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	ret = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* A cgroup that may have one TD; the case moves there. Its path. */
+static const char *enter_cgroup(void)
+{
+	const char *path = strf(CGROUPS "/ktdx-misc-%d", getpid());
+	char controllers[256] = "";
+	int fd = open(CONTROL, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, controllers, sizeof(controllers) - 1) < 0)
+		test_skip("needs cgroup v2 at " CGROUPS);
+	close(fd);
+	if (!strstr(controllers, "misc")) {
+		undo_write(CONTROL, "-misc");
+		if (write_to(CONTROL, "+misc"))
+			test_skip("needs the misc controller of cgroup v2 (CONFIG_CGROUP_MISC)");
+	}
+	undo_rmdir(path);
+	need(!mkdir(path, 0755), "mkdir %s", path);
+	if (write_to(strf("%s/misc.max", path), "tdx 1"))
+		test_skip("this kernel does not count TDs in the misc cgroup (6.16 or newer)");
+	need(!write_to(strf("%s/cgroup.procs", path), "0"), "cgroup.procs of %s", path);
+	return path;
+}
+
+/* TDs that are charged to the cgroup. */
+static long charged(const char *path)
+{
+	FILE *f = fopen(strf("%s/misc.current", path), "re");
+	char line[64];
+	long tds = -1;
+
+	need(f, "misc.current of %s", path);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "tdx %ld", &tds);
+	fclose(f);
+	return tds;
+}
+
+static void refused(const struct test *t)
+{
+	struct vm *first, *second;
+	const char *cgroup;
+	long seen;
+
+	(void)t;
+	if (!getenv("KTS_TESTBED"))
+		known_issue_kills("C1");
+	cgroup = enter_cgroup();
+	expect_eq(charged(cgroup), 0, "TDs charged to a new cgroup");
+	first = td_create();
+	expect_eq(charged(cgroup), 1, "TDs charged, after one was made");
+	second = td_vm();
+	expect_errno(__td_init(second, td_params(second), NULL), EBUSY,
+		     "KVM_TDX_INIT_VM of a second TD, where misc.max is 1");
+	seen = charged(cgroup);
+	vm_close(second);
+	if (seen == 0) {
+		/* Below zero when the one that was charged goes: the kernel warns. */
+		expect_splat();
+		vm_close(first);
+		known_issue_seen("C1", "a TD is refused, and %ld TDs are charged, where one lives", seen);
+	}
+	expect_eq(seen, 1, "TDs charged, after a second one was refused");
+	second = td_vm();
+	expect_errno(__td_init(second, td_params(second), NULL), EBUSY, "KVM_TDX_INIT_VM of a third TD");
+	vm_close(first);
+	expect_eq(charged(cgroup), 0, "TDs charged, when the only one has gone");
+	expect_ok(__td_init(second, td_params(second), NULL), "KVM_TDX_INIT_VM, with room for a TD");
+	expect_eq(charged(cgroup), 1, "TDs charged at the end");
+	known_issue_absent("C1");
+}
+
+static const struct test_case cases[] = {
+	{ "refused", "a TD over the limit of a misc cgroup is refused, and nobody is uncharged",
+	  refused, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
+	  .changes = "on kernels with C1 no TD can be made afterwards; enables the misc controller" },
+};
+
+TEST_MAIN("TDs in the misc cgroup", cases)
