@@ -17,7 +17,9 @@
 #include <linux/ftrace.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
+#include <linux/linkage.h>
 #include <linux/module.h>
+#include <linux/objtool.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
@@ -76,6 +78,24 @@ static void point_put(struct point *p)
 {
 	kref_put(&p->ref, point_free);
 }
+
+/*
+ * Calls @function, which lies behind the landing pad (ENDBR) and the ftrace call of a
+ * function: with indirect branch tracking no indirect call may go there, nor would the
+ * type hash of kCFI be found before it.  A RET may go anywhere.  @function is the one
+ * argument on the stack; the others are where the function wants them.
+ */
+unsigned long call_behind(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+			  unsigned long e, unsigned long f, function_t *function);
+asm(".pushsection .text, \"ax\"\n"
+    ".type call_behind, @function\n"
+    "call_behind:\n"
+    "	movq 8(%rsp), %rax\n"
+    "	pushq %rax\n"
+    "	" ASM_RET
+    ".size call_behind, . - call_behind\n"
+    ".popsection\n");
+STACK_FRAME_NON_STANDARD(call_behind);
 
 /* --- in the held thread --------------------------------------------------------- */
 
@@ -160,7 +180,7 @@ static unsigned long detour(struct site *site, unsigned long a, unsigned long b,
 		atomic_long_inc(&p->hits);
 	if (p && p->arm.where == RACE_WINDOW_ENTRY)
 		hold(p);
-	ret = site->function(a, b, c, d, e, f);
+	ret = call_behind(a, b, c, d, e, f, READ_ONCE(site->function));
 	if (p && p->arm.where == RACE_WINDOW_RETURN)
 		hold(p);
 	if (p)
@@ -345,9 +365,6 @@ static struct miscdevice race_window_device = {
 /* There is no way out: a thread may sleep in a function below a detour for ever. */
 static int __init race_window_init(void)
 {
-	/* The detours go behind the landing pads that IBT wants. */
-	if (cpu_feature_enabled(X86_FEATURE_IBT))
-		return -EOPNOTSUPP;
 	return misc_register(&race_window_device);
 }
 module_init(race_window_init);

@@ -159,11 +159,9 @@ static int call_ends(struct kretprobe_instance *instance, struct pt_regs *regs)
 	return 0;
 }
 
-/* Preemption is off in them: two at a time on a CPU, one of them in an interrupt. */
 #define SEAMCALL_PROBE(name) {						\
 	.kp.symbol_name = name, .entry_handler = call_begins,		\
 	.handler = call_ends, .data_size = sizeof(struct call),	\
-	.maxactive = 2 * NR_CPUS,					\
 }
 static struct kretprobe probed[] = {
 	SEAMCALL_PROBE("__seamcall"), SEAMCALL_PROBE("__seamcall_ret"),
@@ -173,6 +171,8 @@ static struct kretprobe *seamcall_probes[ARRAY_SIZE(probed)];
 int seamcall_probes_on(void)
 {
 	for (int i = 0; i < ARRAY_SIZE(seamcall_probes); i++) {
+		/* Preemption is off in them: two on a CPU, one of them in an interrupt. */
+		probed[i].maxactive = 2 * num_possible_cpus();
 		probed[i].kp.addr = NULL;	/* as if it had never been registered */
 		probed[i].kp.flags = 0;
 		seamcall_probes[i] = &probed[i];

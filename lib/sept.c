@@ -8,6 +8,8 @@
 #include "tdx_view.h"
 #include "testcase.h"
 
+#define OPERAND_BUSY		0x80000200	/* upper half of the status */
+#define BUSY_TRIES		1000
 #define EPT_WALK_FAILED		0xc0000b00	/* upper half of the status */
 
 static const char *const state_names[] = {
@@ -27,6 +29,18 @@ const char *sept_missing(void)
 	return access(SEPT_DEVICE, R_OK | W_OK) ?
 		"needs " SEPT_DEVICE ": on a host, make kmod KDIR=/lib/modules/$(uname -r)/build and insmod build/kmod/tdx_view.ko (docs/kmod.md); in the testbed, a kernel that it built" :
 		NULL;
+}
+
+/*
+ * Somebody, of another TD too, works on what has the same lock in the TDX module: it does
+ * not last.  True: ask again.
+ */
+static bool busy(uint64_t status, unsigned int *tries)
+{
+	if (status >> 32 != OPERAND_BUSY || ++*tries == BUSY_TRIES)
+		return false;
+	usleep(100);
+	return true;
 }
 
 static int view(unsigned long cmd, void *arg)
@@ -72,10 +86,13 @@ struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
 {
 	struct tdx_view_sept v = { .vm_fd = vm->fd, .level = level - 1,
 				   .gpa = gpa & ~(LEVEL_SIZE(level) - 1) };
+	unsigned int tries = 0;
 	struct sept s;
 
-	need(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
-	     (unsigned long long)gpa);
+	do {
+		need(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
+		     (unsigned long long)gpa);
+	} while (busy(v.status, &tries));
 	errno = EPROTO;
 	need(!v.status || v.status >> 32 == EPT_WALK_FAILED,
 	     "TDH.MEM.SEPT.RD of gpa 0x%llx: status 0x%llx", (unsigned long long)gpa,
@@ -96,7 +113,13 @@ struct pamt pamt_of(struct vm *vm, uint64_t pfn)
 {
 	struct tdx_view_page v = { .vm_fd = vm->fd, .pfn = pfn };
 
-	if (view(TDX_VIEW_PAGE, &v)) {
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		ret = view(TDX_VIEW_PAGE, &v);
+	} while (!ret && busy(v.status, &tries));
+	if (ret) {
 		need(errno == EACCES, "reading the metadata of pfn 0x%llx",
 		     (unsigned long long)pfn);
 		return (struct pamt){ .type = PAGE_FOREIGN };
