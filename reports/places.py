@@ -25,12 +25,13 @@ class Place(Enum):
     GUEST_KERNEL = "with a guest kernel"
     HOLD = "with kmod/race_window"
     OWN_KERNEL = "with CONFIG_KVM_SW_PROTECTED_VM"
-    OTHER_BOOT = "booted without TDX"
+    OTHER_BOOT = "with another boot or CPU"
     EMULATED = "emulated host only"
 
 
-# Boots of the testbed in which a host has no TDX: other parameters of KVM, one CPU.
-OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1"}
+# Boots of the testbed in which a host has no TDX: other parameters of KVM, one CPU, a CPU
+# whose EPT has four levels.
+OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1", "host tdx_ept4"}
 
 
 @dataclass(frozen=True)
