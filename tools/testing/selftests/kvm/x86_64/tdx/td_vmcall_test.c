@@ -258,7 +258,8 @@ static void every_mask(const struct test *t)
 	measure("attempts", number);
 }
 
-#define RUN(body, summary, ...)	{ #body, summary, body, .vm_types = VM_TDX, __VA_ARGS__ }
+#define RUN(body, summary, ...)	{ #body, summary, body, .vm_types = VM_TDX, \
+					  .boot = BOOT_TDX, __VA_ARGS__ }
 
 static const struct test_case cases[] = {
 	RUN(x2apic_read, "reads of the x2APIC: KVM answers for its registers, and for no other",
