@@ -151,9 +151,17 @@ bad:
 	exit(2);
 }
 
+/* A TD needs a TDX host, also where a row of other VM types does not ask for one. */
+static const char *boot_of(const struct test *t)
+{
+	bool is_td = t->vm_type == KVM_X86_TDX_VM && t->tc->boot == BOOT_DEFAULT;
+
+	return variant_name[is_td ? BOOT_TDX : t->tc->boot];
+}
+
 static bool selected(const struct options *opt, const struct test *t)
 {
-	if (opt->variant && strcmp(opt->variant, variant_name[t->tc->boot]))
+	if (opt->variant && strcmp(opt->variant, boot_of(t)))
 		return false;
 	if ((t->tc->flags & CASE_NIGHTLY) && !opt->nightly)
 		return false;
@@ -213,7 +221,7 @@ static void list_cases(const struct plan *plan, const char *program)
 		const struct test_case *tc = plan->tests[i].tc;
 
 		printf("%s:%s\t%s\t%s\t%u\t%s\n", basename(program),
-		       plan->tests[i].name, variant_name[tc->boot], listed_flags(tc),
+		       plan->tests[i].name, boot_of(&plan->tests[i]), listed_flags(tc),
 		       time_limit(tc), tc->summary);
 	}
 }

@@ -39,7 +39,8 @@ static void print_needs(const struct test_case *tc)
 	static const struct { unsigned int flag; const char *need; } flags[] = {
 		{ CASE_UFFD, "userfaultfd" }, { CASE_THP, "THP" },
 		{ CASE_SOFTTDX, "softtdx" }, { CASE_SEPT, "Secure EPT" },
-		{ CASE_SEPT_TOO, "Secure EPT if there" }, { CASE_SOFTTDX_TOO, "softtdx if there" }, { CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
+		{ CASE_SEPT_TOO, "Secure EPT if there" },
+		{ CASE_SOFTTDX_TOO, "softtdx if there" }, { CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
 	};
 	bool first = true;
 
