@@ -16,7 +16,7 @@ from testbed.errors import BenchError
 UNITS = Path("/lib/systemd/system")
 LOGS = Path("/out/logs")
 OWN_LOGS = ("apache2", "lava-dispatcher", "lava-server", "postgresql")     # in /var/log
-PATIENCE = 120.0    # seconds for a daemon to answer
+PATIENCE = 600.0    # seconds for a daemon to answer
 SITE = "/etc/apache2/sites-available/artefacts.conf"
 # Where test jobs leave what they want to keep: any server that takes PUT will do.
 ARTEFACTS = "http://127.0.0.1:8080"
@@ -133,7 +133,8 @@ def start_server() -> list[subprocess.Popen[bytes]]:
     start_database()
     make_database()
     daemons = [start("lava-publisher.service", {"HOST": "127.0.0.1"}),
-               start("lava-server-gunicorn.service", {"WORKERS": "2"}),
+               # On a busy machine a worker starts for longer than the 30 s after which it is killed.
+               start("lava-server-gunicorn.service", {"WORKERS": "2", "TIMEOUT": "--timeout 300"}),
                start("lava-scheduler.service")]
     start_web()
     wait_for("LAVA's web server", lambda: succeeds("curl", "-sf", "http://localhost/api/v0.2/system/version/"),
