@@ -5,8 +5,6 @@
  */
 #include "test.h"
 
-#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
-#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
 #define OSXSAVE	(1u << 27)
 #define AVX	(1u << 28)
 

@@ -2,25 +2,6 @@
 /* The guest inside TDH.VP.ENTER: its exits, #VE, and what the host sees of it. */
 #include "test.h"
 
-#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
-#define UD	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_UD)
-#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
-#define DF	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_DF)
-#define SHARED_BIT	(1ull << 47)
-
-/* A TD that can run, with a measured page at GPA and one to accept behind it. */
-static void running_td(struct world *w, struct td *td, u64 attributes)
-{
-	td_build(w, td, TDCS);
-	default_params(w)->attributes = attributes;
-	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
-	td_vcpu(w, td, 0);
-	td_tables(w, td);
-	td_add(w, td, GPA);
-	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
-	td_aug(w, td, GPA + PAGE_4K);
-}
-
 static struct tdr *lost_tdr;
 
 static void lose_the_td(struct world *w, const struct softtdx_vcpu *vcpu)
@@ -30,16 +11,11 @@ static void lose_the_td(struct world *w, const struct softtdx_vcpu *vcpu)
 	lost_tdr->fatal = 1;
 }
 
-static struct tdvps *vps_of(struct world *w, const struct td *td)
-{
-	return at(w, td->tdvpr);
-}
-
 TEST(guest_starts_with_what_the_host_gave)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
 	EXPECT_EQ(w->after.gpr[RBX], 48);
 	EXPECT_EQ(w->after.gpr[RCX], 0x1234);
@@ -52,7 +28,7 @@ TEST(interrupts_and_nmis_leave_the_td)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_INTERRUPT, .interruption = 0x800000EC, .gpr[R10] = 5), 1);
 	EXPECT_EQ(w->regs.r9, 0x800000EC);
 	EXPECT_EQ(w->regs.r10, 0);
@@ -64,7 +40,7 @@ TEST(triple_fault_ends_the_vcpu)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_TRIPLE_FAULT), 0x4000000100000002);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST0(VCPU_STATE_INCORRECT));
 	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
@@ -86,7 +62,7 @@ TEST(exits_that_end_the_td)
 	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
 		struct td td;
 
-		running_td(w, &td, 0);
+		td_running(w, &td, 0);
 		EXPECT(world_enter(w, td.tdvpr, lost[i]), lost[i].rip);
 		EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), ST0(TD_FATAL));
 		EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), ST0(TD_FATAL));
@@ -100,7 +76,7 @@ TEST(td_lost_by_another_vcpu)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	tdr_of(w, &td)->fatal = 0;
 	w->inside = lose_the_td;
 	lost_tdr = tdr_of(w, &td);
@@ -113,7 +89,7 @@ TEST(exits_that_leave_the_td)
 				       EXIT_NOTIFY };
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		EXPECT(EXIT(.reason = reasons[i], .qualification = 0x10), reasons[i]);
 		EXPECT_EQ(w->regs.rcx, 0x10);
@@ -131,7 +107,7 @@ TEST(instructions_that_raise_ve)
 				       EXIT_APIC_WRITE, EXIT_PCONFIG };
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		EXPECT(EXIT(.reason = reasons[i], .qualification = 7, .instruction_length = 2,
 			    .instruction_info = 3, .gpa = 99), 77);
@@ -152,7 +128,7 @@ TEST(second_ve_is_a_double_fault)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_HLT), 77);
 	EXPECT(EXIT(.reason = EXIT_HLT), 77);
 	EXPECT_EQ(w->after.event, DF);
@@ -162,7 +138,7 @@ TEST(exception_during_delivery_is_a_double_fault)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_RDPMC, .event = EVENT_VALID | 0x30), 77);
 	EXPECT_EQ(w->after.event, DF);
 }
@@ -171,7 +147,7 @@ TEST(interrupted_delivery_goes_on)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_INTERRUPT, .event = EVENT_VALID | 0x30), 1);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
 	EXPECT_EQ(w->after.event, EVENT_VALID | 0x30);
@@ -184,7 +160,7 @@ TEST(instructions_that_fault)
 					 EXIT_ENCLV, EXIT_ENQCMDS, EXIT_SEAMCALL };
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (size_t i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++) {
 		EXPECT(EXIT(.reason = undefined[i]), 77);
 		EXPECT_EQ(w->after.event, UD);
@@ -210,7 +186,7 @@ TEST(control_registers)
 	};
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
 		EXPECT(EXIT(.reason = EXIT_CR_ACCESS, .qualification = moves[i].cr | RBX << 8,
 			    .gpr[RBX] = moves[i].value), 77);
@@ -224,7 +200,7 @@ TEST(xsetbv_within_xfam)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_XSETBV, .instruction_length = 3, .gpr[RAX] = 3), 77);
 	EXPECT_EQ(w->after.xcr0, 3);
 	EXPECT_EQ(w->after.skip, 3);
@@ -243,7 +219,7 @@ TEST(xsetbv_that_faults)
 	static const u64 values[] = { 5, 0x103, 0x27 };	/* AVX without SSE, of XSS, in part */
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	tdcs_of(w, &td)->xfam = 0x1E7;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		EXPECT(EXIT(.reason = EXIT_XSETBV, .gpr[RAX] = values[i]), 77);
@@ -256,9 +232,9 @@ TEST(pending_nmi_is_delivered_once)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	MUST(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1));
-	vps_of(w, &td)->guest.nmi_blocked = true;
+	tdvps_of(w, &td)->guest.nmi_blocked = true;
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
 	EXPECT_EQ(w->after.event, 0);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
@@ -272,14 +248,14 @@ TEST(pending_nmi_waits_for_its_window)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	MUST(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1));
-	vps_of(w, &td)->guest.nmi_blocked = true;
+	tdvps_of(w, &td)->guest.nmi_blocked = true;
 	EXPECT(EXIT(.reason = EXIT_NMI_WINDOW), 77);
 	EXPECT_EQ(w->after.event, 0x80000202);
 	EXPECT_EQ(w->after.nmi_window, false);
 	MUST(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1));
-	vps_of(w, &td)->ve.valid = true;
+	tdvps_of(w, &td)->ve.valid = true;
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
 	EXPECT_EQ(w->after.event, 0);
 	EXPECT_EQ(w->after.nmi_window, true);
@@ -293,8 +269,8 @@ TEST(state_details_tell_of_a_waiting_interrupt)
 	struct td td;
 	u8 *apic;
 
-	running_td(w, &td, 0);
-	apic = at(w, vps_of(w, &td)->pages[TDVPS_APIC_PAGE]);
+	td_running(w, &td, 0);
+	apic = at(w, tdvps_of(w, &td)->pages[TDVPS_APIC_PAGE]);
 	apic[0xA0] = 0x30;
 	EXPECT(EXIT(.reason = EXIT_INTERRUPT, .rvi = 0x3F), 1);
 	MUST(CALL(VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_STATE_DETAILS));

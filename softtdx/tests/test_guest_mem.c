@@ -2,35 +2,11 @@
 /* The guest's memory: violations, zero-step, shared memory, the instruction that it executes. */
 #include "test.h"
 
-#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
-#define UD	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_UD)
-#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
-#define DF	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_DF)
-#define SHARED_BIT	(1ull << 47)
-
-/* A TD that can run, with a measured page at GPA and one to accept behind it. */
-static void running_td(struct world *w, struct td *td, u64 attributes)
-{
-	td_build(w, td, TDCS);
-	default_params(w)->attributes = attributes;
-	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
-	td_vcpu(w, td, 0);
-	td_tables(w, td);
-	td_add(w, td, GPA);
-	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
-	td_aug(w, td, GPA + PAGE_4K);
-}
-
-static struct tdvps *vps_of(struct world *w, const struct td *td)
-{
-	return at(w, td->tdvpr);
-}
-
 TEST(untouched_private_page_is_the_hosts)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x1F82,
 		    .gpa = GPA + 0x2345), 48);
 	EXPECT_EQ(w->regs.rcx, 2);
@@ -49,7 +25,7 @@ TEST(mapped_meanwhile)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 2, .gpa = GPA + 8), 48);
 	EXPECT_EQ(w->regs.rcx, 2);
 	EXPECT_EQ(w->regs.rdx, 0);
@@ -70,7 +46,7 @@ TEST(root_that_has_grown)
 {
 	struct softtdx_guest act = { .reason = EXIT_EPT_VIOLATION, .gpa = LEVEL_SIZE(3) + 5 };
 
-	running_td(w, &grown, 0);
+	td_running(w, &grown, 0);
 	w->inside = add_a_top_level_table;
 	EXPECT(world_enter(w, grown.tdvpr, act), 77);
 	EXPECT_EQ(w->after.event, 0);
@@ -82,7 +58,7 @@ TEST(pending_page_raises_ve)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x182, .gpa = GPA + 0x1008,
 		    .gla = 0x777), 77);
 	EXPECT_EQ(w->after.event, VE);
@@ -97,7 +73,7 @@ TEST(pending_page_without_ve)
 {
 	struct td td;
 
-	running_td(w, &td, ATTR_SEPT_VE_DISABLE);
+	td_running(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 2, .gpa = GPA + 0x1008), 48);
 	EXPECT_EQ(w->regs.rdx, 6);
 	EXPECT_EQ(w->regs.r8, GPA + 0x1000);
@@ -107,7 +83,7 @@ TEST(gpa_beyond_the_td)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	/* To the guest these are reserved bits of its page tables; without an address it is not it. */
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x82, .gpa = 2 * SHARED_BIT,
 		    .gla = 0x1234567, .cpl = 3), 77);
@@ -127,10 +103,10 @@ TEST(zero_step)
 	u64 gpa = GPA + 0x5000, entries;
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (int i = 0; i < 7; i++)
 		EXPECT(STEP(gpa), 48);
-	EXPECT_EQ(vps_of(w, &td)->nr_suspects, 1);
+	EXPECT_EQ(tdvps_of(w, &td)->nr_suspects, 1);
 	entries = w->entries;
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 48);
 	EXPECT_EQ(w->entries, entries);		/* it was not let in */
@@ -143,7 +119,7 @@ TEST(zero_step)
 	tdcs_of(w, &td)->sept_lock = 0;
 	td_aug(w, &td, gpa);			/* pending: the guest's own affair */
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
-	EXPECT_EQ(vps_of(w, &td)->nr_suspects, 0);
+	EXPECT_EQ(tdvps_of(w, &td)->nr_suspects, 0);
 }
 
 TEST(zero_step_with_pages_that_wait)
@@ -151,7 +127,7 @@ TEST(zero_step_with_pages_that_wait)
 	u64 gpa = GPA + 0x5000;
 	struct td td;
 
-	running_td(w, &td, ATTR_SEPT_VE_DISABLE);
+	td_running(w, &td, ATTR_SEPT_VE_DISABLE);
 	td_aug(w, &td, gpa);
 	for (int i = 0; i < 7; i++)
 		EXPECT(STEP(gpa), 48);
@@ -164,7 +140,7 @@ TEST(zero_step_is_told)
 	u64 gpa = GPA + 0x5000;
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_NOTIFY_ENABLES, [R8] = 1, [R9] = 1), 77);
 	for (int i = 0; i < 7; i++)
 		EXPECT(STEP(gpa), 48);
@@ -180,11 +156,11 @@ TEST(progress_is_no_zero_step)
 {
 	struct td td;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	for (u64 i = 0; i < 20; i++)
 		EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .rip = 0x5000 + i, .gpa = GPA + 0x5000),
 		       48);
-	EXPECT_EQ(vps_of(w, &td)->nr_suspects, 0);
+	EXPECT_EQ(tdvps_of(w, &td)->nr_suspects, 0);
 }
 
 /* The host's table for shared memory, with entries that it leaves for the guest's first GiB. */
@@ -209,7 +185,7 @@ TEST(shared_memory)
 	struct td td;
 	u64 *root;
 
-	running_td(w, &td, 0);
+	td_running(w, &td, 0);
 	/* No table yet: one page of zeroes, which convert every violation. */
 	EXPECT(EXIT(.reason = EXIT_EPT_VIOLATION, .gpa = SHARED_BIT), 77);
 	EXPECT_EQ(w->after.event, VE);

@@ -2,9 +2,6 @@
 /* A guest's MSRs. */
 #include "test.h"
 
-#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
-#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
-
 /* With TSC deadline, and CET in its XFAM. */
 static void running_td(struct world *w, struct td *td)
 {

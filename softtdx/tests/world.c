@@ -352,9 +352,26 @@ void td_end_key(struct world *w, struct td *td)
 	MUST(CALL(MNG_KEY_FREEID, .rcx = td->tdr));
 }
 
+void td_running(struct world *w, struct td *td, u64 attributes)
+{
+	td_build(w, td, TDCS);
+	default_params(w)->attributes = attributes;
+	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
+	td_vcpu(w, td, 0);
+	td_tables(w, td);
+	td_add(w, td, GPA);
+	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+	td_aug(w, td, GPA + PAGE_4K);
+}
+
 struct tdr *tdr_of(struct world *w, const struct td *td)
 {
 	return at(w, td->tdr);
+}
+
+struct tdvps *tdvps_of(struct world *w, const struct td *td)
+{
+	return at(w, td->tdvpr);
 }
 
 struct tdcs *tdcs_of(struct world *w, const struct td *td)

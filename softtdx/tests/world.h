@@ -64,6 +64,13 @@ u64 world_enter(struct world *w, u64 tdvpr, struct softtdx_guest act);
 #define TDCALL(leaf, ...) EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .code64 = true, \
 			       .gpr = { [RAX] = TDCALL_##leaf, __VA_ARGS__ })
 
+/* What the module injects into a guest. */
+#define VE	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_VE)
+#define UD	(EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_UD)
+#define GP	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_GP)
+#define DF	(EVENT_VALID | EVENT_EXCEPTION << 8 | EVENT_HAS_ERROR | VECTOR_DF)
+#define SHARED_BIT	(1ull << 47)
+
 enum stage { CREATED, KEYED, TDCS, INITED, WITH_VCPU, RUNNABLE };
 
 struct td {
@@ -83,9 +90,12 @@ void td_tables(struct world *w, struct td *td);		/* down to a 4K table for GPA *
 u64 td_add(struct world *w, struct td *td, u64 gpa);	/* adds a page, returns its address */
 u64 td_aug(struct world *w, struct td *td, u64 gpa);
 void td_block_and_track(struct world *w, struct td *td, u64 gpa_level);
+/* A TD that can run, with a measured page at GPA and one to accept behind it. */
+void td_running(struct world *w, struct td *td, u64 attributes);
 void td_end_key(struct world *w, struct td *td);	/* up to TEARDOWN */
 struct tdr *tdr_of(struct world *w, const struct td *td);
 struct tdcs *tdcs_of(struct world *w, const struct td *td);
+struct tdvps *tdvps_of(struct world *w, const struct td *td);
 u64 entry_state(struct world *w, const struct td *td, u64 gpa_level);
 
 /* For checks made outside a test program's own: */
