@@ -72,8 +72,8 @@ void kmsg_begin(bool rearm)
  */
 static char *kernel_text(char *record)
 {
-	const char *own = strf(KMSG_OWN, getpid());
 	char *text = strchr(record, ';');
+	char own[32];
 
 	if (!text)
 		return NULL;
@@ -81,6 +81,7 @@ static char *kernel_text(char *record)
 	text[strcspn(text, "\n")] = '\0';
 	if (!(strtoul(record, NULL, 10) >> 3))
 		return text;
+	snprintf(own, sizeof(own), KMSG_OWN, getpid());
 	return strncmp(text, own, strlen(own)) ? NULL : text + strlen(own);
 }
 

@@ -41,6 +41,23 @@ static void expect_free_to_move(struct fixture *f, uint64_t gpa, const char *aft
 		  (unsigned long long)gpa, node, after);
 }
 
+/* Prefault gpa, which is invalidated each time but the last that the fault is held in @function. */
+static void prefault_retried(struct fixture *f, uint64_t gpa, const char *function)
+{
+	struct hold *h = hold_arm(.function = function, .at = HOLD_RETURN, .times = ROUNDS + 1);
+	struct prefault *map = prefault_start(f->vcpu, gpa, SZ_4K);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		hold_await(h);
+		invalidate(f, gpa);
+		hold_release(h);
+	}
+	hold_await(h);
+	hold_release(h);
+	prefault_end(map);
+	hold_end(h);
+}
+
 /*
  * The fault has its page and is held; the page is invalidated, and the fault has
  * to look again, @arg the function where it is: before or after its last check
@@ -48,25 +65,12 @@ static void expect_free_to_move(struct fixture *f, uint64_t gpa, const char *aft
  */
 static void retried(const struct test *t)
 {
-	const char *function = t->tc->arg;
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	const uint64_t gpa = GPA + SZ_4K;
-	struct prefault *map;
-	struct hold *h;
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
-	h = hold_arm(.function = function, .at = HOLD_RETURN, .times = ROUNDS + 1);
-	map = prefault_start(f.vcpu, gpa, SZ_4K);
-	for (int i = 0; i < ROUNDS; i++) {
-		hold_await(h);
-		invalidate(&f, gpa);
-		hold_release(h);
-	}
-	hold_await(h);
-	hold_release(h);
-	prefault_end(map);
-	hold_end(h);
+	prefault_retried(&f, gpa, t->tc->arg);
 	expect_eq(observer_retries(f.o), ROUNDS, "RET_PF_RETRYs of gfn 0x%llx", GFN + 1);
 	expect_mapped(f.o, GFN + 1, LEVEL_4K, pfn_of(hva_of(&f, gpa)));
 	expect_free_to_move(&f, gpa, "after retries");
@@ -121,21 +125,9 @@ static void retried_memfd(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_MEMFD, SZ_2M);
 	const uint64_t gpa = GPA + SZ_4K;
-	struct prefault *map;
-	struct hold *h;
 
 	prefault(f.vcpu, GPA, SZ_4K);
-	h = hold_arm(.function = t->tc->arg, .at = HOLD_RETURN, .times = ROUNDS + 1);
-	map = prefault_start(f.vcpu, gpa, SZ_4K);
-	for (int i = 0; i < ROUNDS; i++) {
-		hold_await(h);
-		invalidate(&f, gpa);
-		hold_release(h);
-	}
-	hold_await(h);
-	hold_release(h);
-	prefault_end(map);
-	hold_end(h);
+	prefault_retried(&f, gpa, t->tc->arg);
 	expect_free_to_move(&f, gpa, "of a memfd, after retries");
 }
 
