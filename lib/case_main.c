@@ -245,6 +245,7 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	report_to(outcome, opt->verbose);
 	check_needs(t, opt->allow_host_wide);
 	t->tc->body(t);
+	tracing_check_intact();
 	outcome->status = CASE_PASS;
 	/* Threads that are still inside of KVM end here, too. */
 	_exit(0);

@@ -62,6 +62,11 @@ bool kmsg_warnings_armed(void);
  * probes of dead owners.
  */
 void tracing_prepare(void);
+/*
+ * For a case that is about to pass: broken if somebody else switched off what it observed
+ * by ("trace-cmd reset"), since then nothing was seen, which looks like nothing done.
+ */
+void tracing_check_intact(void);
 /* Remove what cases left for the next ones, with all that is to be undone. */
 int tracing_drop(void);
 

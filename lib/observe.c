@@ -19,6 +19,7 @@
 struct observer {
 	unsigned int mask;
 	uint64_t kvm;			/* struct kvm * of the VM */
+	unsigned long nr_read;		/* entries of the trace, so far */
 	uint64_t question;		/* the extension that tells it */
 	struct tracing *tracing;
 	struct tep_handle *tep;
@@ -262,6 +263,8 @@ void observer_sync(struct observer *o)
 	lost = counts.overrun + counts.dropped;
 	errno = EOVERFLOW;
 	need(!lost, "tracing lost %lu events", lost);
+	need(counts.read >= o->nr_read, "somebody else emptied the trace while the case ran");
+	o->nr_read = counts.read;
 	lost = tracing_missed(o->tracing);
 	need(!lost, "probes missed %lu calls", lost);
 }
@@ -311,7 +314,7 @@ struct fault_counts observer_counts(struct observer *o)
 
 void observer_pause(struct observer *o)
 {
-	need(!tracefs_trace_off(o->tracing->instance), "tracing off");
+	tracing_pause(o->tracing);
 }
 
 unsigned long observer_fault_calls(struct observer *o)

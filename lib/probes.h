@@ -18,6 +18,7 @@ struct source {
 	const char *system, *name;
 	const char *definition;		/* of the probe, for kprobe_events; or NULL */
 	const char *filter;		/* or NULL */
+	bool enabled;
 	int id;				/* tep event id */
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
 	struct tep_format_field *leaf, *rcx, *rdx, *r8, *status;

@@ -15,6 +15,7 @@
 #include "undo.h"
 
 #define OWNER		"ktdx"
+#define PROC_PID_INIT_INO	0xEFFFFFFCUL	/* include/uapi/linux/nsfs.h, and linux/proc_ns.h before */
 #define BUFFER_KIB	4096		/* a CPU */
 
 /* The one that outlives its case; shared by the program and its cases. */
@@ -25,13 +26,43 @@ static struct kept {
 	int nr;				/* how many there were: a part of the name */
 } *kept;
 
+/* The inode of the PID namespace: "pid:[4026531836]". */
+static unsigned long pid_namespace(void)
+{
+	char name[64] = "";
+	unsigned long inode = 0;
+
+	if (readlink("/proc/self/ns/pid", name, sizeof(name) - 1) > 0)
+		sscanf(name, "pid:[%lu]", &inode);
+	return inode;
+}
+
+/* Process ids as the tracer knows them are ours, too: this is no PID namespace of a container. */
+static bool in_first_pid_namespace(void)
+{
+	return pid_namespace() == PROC_PID_INIT_INO;
+}
+
+/*
+ * What names of ours begin with.  Tracing is one for the host, and a process id says who
+ * lives only in its own namespace: in a container, that is in the name, too.
+ */
+static const char *owner(void)
+{
+	static const char *name;
+
+	if (!name)
+		name = in_first_pid_namespace() ? OWNER : strf(OWNER "%lu", pid_namespace());
+	return name;
+}
+
 static bool owner_is_dead(const char *name, char separator)
 {
 	int pid;
 
-	if (strncmp(name, OWNER, strlen(OWNER)) || name[strlen(OWNER)] != separator)
+	if (strncmp(name, owner(), strlen(owner())) || name[strlen(owner())] != separator)
 		return false;
-	pid = atoi(name + strlen(OWNER) + 1);
+	pid = atoi(name + strlen(owner()) + 1);
 	return pid > 0 && kill(pid, 0) && errno == ESRCH;
 }
 
@@ -46,7 +77,7 @@ static void sweep(void)
 
 	if (!tracefs_tracing_dir())
 		return;
-	instances = tracefs_instances("^" OWNER "-");
+	instances = tracefs_instances(strf("^%s-", owner()));
 	for (int i = 0; instances && instances[i]; i++)
 		if (owner_is_dead(instances[i], '-'))
 			rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), instances[i]));
@@ -79,17 +110,17 @@ void tracing_prepare(void)
 }
 
 /* Names and sources; nothing is made yet. */
-static struct tracing *describe_tracing(pid_t owner, int nr, unsigned int mask)
+static struct tracing *describe_tracing(pid_t pid, int nr, unsigned int mask)
 {
 	struct tracing *t = calloc(1, sizeof(*t));
 
-	snprintf(t->group, sizeof(t->group), OWNER "_%d_%d", owner, nr);
-	snprintf(t->name, sizeof(t->name), OWNER "-%d-%d", owner, nr);
+	snprintf(t->group, sizeof(t->group), "%s_%d_%d", owner(), pid, nr);
+	snprintf(t->name, sizeof(t->name), "%s-%d-%d", owner(), pid, nr);
 	t->nr_sources = probes_list(t->group, mask, t->sources);
 	return t;
 }
 
-struct tracefs_instance *tracing_instance(const char *name)
+static struct tracefs_instance *new_instance(const char *name)
 {
 	struct tracefs_instance *instance;
 
@@ -107,15 +138,6 @@ static bool is_kernel_thread(int pid)
 
 	/* Whoever has an address space has this link, too. */
 	return readlink(strf("/proc/%d/exe", pid), exe, sizeof(exe)) < 0 && errno == ENOENT;
-}
-
-/* Process ids as the tracer knows them are ours, too: this is no PID namespace of a container. */
-static bool in_first_pid_namespace(void)
-{
-	char name[64] = "";
-
-	return readlink("/proc/self/ns/pid", name, sizeof(name) - 1) > 0 &&
-	       !strcmp(name, "pid:[4026531836]");	/* PROC_PID_INIT_INO */
 }
 
 /*
@@ -148,11 +170,16 @@ static void leave_other_vms_out(struct tracing *t)
 	free(pids);
 }
 
+struct tracefs_instance *tracing_instance(const char *what)
+{
+	return new_instance(strf("%s-%d-%s", owner(), getpid(), what));
+}
+
 static void create(struct tracing *t)
 {
 	probes_attach(t->group, t->sources, t->nr_sources);
 
-	t->instance = tracing_instance(t->name);
+	t->instance = new_instance(t->name);
 	leave_other_vms_out(t);
 	need(tracefs_instance_file_write(t->instance, "buffer_size_kb",
 					 strf("%d", BUFFER_KIB)) >= 0,
@@ -222,6 +249,8 @@ static struct tracing *take_kept(void)
 
 	t->kept = true;
 	t->enabled = kept->enabled;
+	for (int i = 0; i < t->nr_sources; i++)
+		t->sources[i].enabled = t->enabled;
 	t->instance = tracefs_instance_alloc(NULL, t->name);
 	need(t->instance, "tracing instance %s", t->name);
 	if (!t->enabled)
@@ -233,6 +262,47 @@ static struct tracing *take_kept(void)
 	return t;
 }
 
+/* All that this process has got. */
+static struct tracing *got[8];
+static size_t nr_got;
+
+/* The one file of a source that an administrator's "trace-cmd reset" changes. */
+static bool still_enabled(const struct tracing *t, const struct source *s)
+{
+	char *state = tracefs_event_file_read(t->instance, s->system, s->name, "enable", NULL);
+	bool on = state && state[0] == '1';
+
+	free(state);
+	return on;
+}
+
+void tracing_check_intact(void)
+{
+	for (size_t i = 0; i < nr_got; i++) {
+		errno = EINTR;
+		for (int n = 0; n < got[i]->nr_sources; n++)
+			need(!got[i]->sources[n].enabled ||
+			     still_enabled(got[i], &got[i]->sources[n]),
+			     "somebody else switched the event %s off while the case ran",
+			     got[i]->sources[n].name);
+		need(got[i]->paused || tracefs_trace_is_on(got[i]->instance) == 1,
+		     "somebody else switched tracing off while the case ran");
+	}
+}
+
+static struct tracing *remember(struct tracing *t)
+{
+	need(nr_got < ARRAY_SIZE(got), "room for another tracing instance");
+	got[nr_got++] = t;
+	return t;
+}
+
+void tracing_pause(struct tracing *t)
+{
+	need(!tracefs_trace_off(t->instance), "tracing off");
+	t->paused = true;
+}
+
 struct tracing *tracing_get(unsigned int mask)
 {
 	static bool taken;
@@ -241,14 +311,14 @@ struct tracing *tracing_get(unsigned int mask)
 
 	if (mask == kept->mask && !taken) {
 		taken = true;
-		return take_kept();
+		return remember(take_kept());
 	}
 	t = describe_tracing(getpid(), nr++, mask);
 	create(t);
-	return t;
+	return remember(t);
 }
 
-void tracing_enable_source(struct tracing *t, const struct source *s)
+void tracing_enable_source(struct tracing *t, struct source *s)
 {
 	if (s->filter)
 		need(tracefs_event_file_write(t->instance, s->system, s->name, "filter",
@@ -256,6 +326,7 @@ void tracing_enable_source(struct tracing *t, const struct source *s)
 		     "filter %s of %s", s->filter, s->name);
 	need(!tracefs_event_enable(t->instance, s->system, s->name), "enabling %s:%s",
 	     s->system, s->name);
+	s->enabled = true;
 }
 
 void tracing_enable(struct tracing *t)
@@ -287,6 +358,7 @@ struct buffer_counts tracing_buffer(const struct tracing *t)
 		counts.entries += counter(text, "entries: ");
 		counts.overrun += counter(text, "\noverrun: ");
 		counts.dropped += counter(text, "\ndropped events: ");
+		counts.read += counter(text, "\nread events: ");
 		free(text);
 		free(file);
 	}

@@ -21,6 +21,7 @@ struct tracing {
 	struct source sources[MAX_SOURCES];
 	int nr_sources;
 	bool enabled;				/* all of its events */
+	bool paused;
 
 	/* Not for others: */
 	bool kept;
@@ -38,15 +39,19 @@ void tracing_provide(unsigned int mask);
 struct tracing *tracing_get(unsigned int mask);
 
 /* Let events of @source in, as far as they pass its filter; those of all sources. */
-void tracing_enable_source(struct tracing *t, const struct source *source);
+void tracing_enable_source(struct tracing *t, struct source *source);
 void tracing_enable(struct tracing *t);
 
-/* A tracing instance, to be undone; @name begins with "ktdx-PID-", of the process it is for. */
-struct tracefs_instance *tracing_instance(const char *name);
+/* Stop recording, for good. */
+void tracing_pause(struct tracing *t);
+
+/* A tracing instance for the calling process, to be undone; @what: for what. */
+struct tracefs_instance *tracing_instance(const char *what);
 
 /* The buffer's counters, summed over the CPUs. */
 struct buffer_counts {
 	unsigned long entries, overrun, dropped;
+	unsigned long read;		/* entries that were read */
 };
 struct buffer_counts tracing_buffer(const struct tracing *t);
 

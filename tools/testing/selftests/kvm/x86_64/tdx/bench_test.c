@@ -47,6 +47,37 @@ static void on_request_overflow(const struct test *t)
 	expect_true(observer_faults(f.o) > 0, "faults were seen");
 }
 
+/* What others do to our instance, as root: a "trace-cmd reset" among them. */
+static void write_instance(const char *file, const char *text)
+{
+	const char *path = strf(TRACEFS "/instances/ktdx-%d-0/%s", getppid(), file);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "writing to %s", path);
+	close(fd);
+}
+
+/* The page is mapped, and nothing of it is seen. */
+static void on_request_reset(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+
+	write_instance("events/enable", "0");
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_not_mapped(f.o, GFN);
+}
+
+static void on_request_emptied(const struct test *t)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+
+	prefault(f.vcpu, GPA, SZ_4K);
+	expect_mapped(f.o, GFN, LEVEL_4K, PFN_ANY);
+	need(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	write_instance("trace", "\n");
+	expect_eq(observer_count(f.o, EV_FAULT, PF_RETRY), 0, "retries");
+}
+
 static void log_line(const char *line)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
@@ -186,6 +217,20 @@ static void lost_events(const struct test *t)
 		       "not ok 1 on_request_overflow.default # ERROR", "tracing lost");
 }
 
+static void tracing_reset(const struct test *t)
+{
+	(void)t;
+	expect_noticed("on_request_reset.default", "not ok 1 on_request_reset.default # ERROR",
+		       "somebody else switched the event");
+}
+
+static void trace_emptied(const struct test *t)
+{
+	(void)t;
+	expect_noticed("on_request_emptied.default", "not ok 1 on_request_emptied.default # ERROR",
+		       "somebody else emptied the trace");
+}
+
 static void splat(const struct test *t)
 {
 	(void)t;
@@ -276,6 +321,10 @@ static const struct test_case cases[] = {
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2 },
 	{ "on_request_overflow", "more events than the buffer holds", on_request_overflow,
 	  REQUEST, .observes = OBSERVE_MAPPING },
+	{ "on_request_reset", "somebody switches our events off", on_request_reset,
+	  REQUEST, .observes = OBSERVE_MAPPING },
+	{ "on_request_emptied", "somebody empties our trace", on_request_emptied,
+	  REQUEST, .observes = OBSERVE_MAPPING },
 	{ "on_request_splat", "something like a kernel warning", on_request_splat, REQUEST },
 	{ "on_request_written", "the same, but user space says so", on_request_written, REQUEST },
 
@@ -284,6 +333,10 @@ static const struct test_case cases[] = {
 	{ "two_at_once", "two programs observe at once", two_at_once, BENCH,
 	  .hugepages_2m = 4, .observes = OBSERVE_MAPPING, .cpus = 2 },
 	{ "lost_events", "lost trace events make a case broken, not passed", lost_events, BENCH,
+	  .observes = OBSERVE_MAPPING, .time_limit_s = 60 },
+	{ "tracing_reset", "events that somebody switches off make a case broken", tracing_reset,
+	  BENCH, .observes = OBSERVE_MAPPING },
+	{ "trace_emptied", "so does a trace that somebody empties", trace_emptied, BENCH,
 	  .observes = OBSERVE_MAPPING },
 	{ "many_tasks", "70 vCPUs of another VM map pages: each event of ours is seen",
 	  many_tasks, BENCH, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60 },

@@ -26,7 +26,7 @@
 /* An instance in which nothing is recorded yet. */
 static struct tracefs_instance *page_trace(void)
 {
-	struct tracefs_instance *trace = tracing_instance(strf("ktdx-%d-pages", getpid()));
+	struct tracefs_instance *trace = tracing_instance("pages");
 
 	need(!tracefs_trace_off(trace), "tracing off");
 	need(!tracefs_event_enable(trace, "kmem", "mm_page_free"), "kmem:mm_page_free");
