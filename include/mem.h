@@ -77,13 +77,15 @@ int page_level(uint64_t pfn);
 int node_of(const void *hva);
 /* move_pages(2) of one page to @node. Returns its new node or -errno. */
 int move_to_node(void *hva, int node);
-/* The same to the other of two nodes; it must move. */
+/* Another node that has memory this process may use, or -1. */
+int node_beside(int node);
+/* move_to_node() to another node; it must move. */
 void migrate(void *hva);
 /* mremap(2) of the page at @hva to another address: nothing is left at @hva. */
 void move_away(void *hva);
 /* Swap the page at @hva out; skips the case where there is no swap. */
 void page_out(void *hva);
-/* Nodes that have memory. */
+/* Nodes that have memory which this process may use. */
 unsigned int nr_nodes(void);
 
 /* A number out of /proc/meminfo, e.g. ("SecPageTables") in KiB, or a count

@@ -40,7 +40,13 @@ bool tid_sleeps_in(pid_t tid, const char *function, double seconds);
  */
 void stay_on_one_cpu(void);
 
-/* Move the calling thread to one CPU. */
-void run_on_cpu(int cpu);
+/*
+ * The CPUs that this process may use (cpuset, isolated CPUs, taskset): how many, and the
+ * number of the one at place @n among them.
+ */
+unsigned int nr_cpus(void);
+int nth_cpu(unsigned int n);
+/* Move the calling thread to it. */
+void run_on_nth_cpu(unsigned int n);
 
 #endif /* THREAD_H */

@@ -22,6 +22,10 @@
 #define KPF_THP			22	/* include/uapi/linux/kernel-page-flags.h */
 #define KPF_COMPOUND		(1ULL << 15 | 1ULL << 16)	/* head or tail */
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL		0x0008U		/* include/uapi/linux/memfd.h */
+#endif
+
 #define HUGE_2MB		(21U << MAP_HUGE_SHIFT)
 #define HUGE_1GB		(30U << MAP_HUGE_SHIFT)
 
@@ -98,6 +102,14 @@ static void map(struct mem *mem, int flags)
 	     mem_kind_name(mem->kind));
 }
 
+/* vm.memfd_noexec=2 wants the seal; up to 6.2 there is none. */
+static int make_memfd(void)
+{
+	int fd = memfd_create("ktdx", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("ktdx", MFD_CLOEXEC) : fd;
+}
+
 struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 {
 	struct mem *mem = calloc(1, sizeof(*mem));
@@ -126,7 +138,7 @@ struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | HUGE_1GB);
 		break;
 	case MEM_MEMFD:
-		mem->fd = memfd_create("ktdx", MFD_CLOEXEC);
+		mem->fd = make_memfd();
 		need(mem->fd >= 0 && !ftruncate(mem->fd, size), "memfd of %zu bytes", size);
 		map(mem, MAP_SHARED);
 		break;
@@ -256,29 +268,74 @@ int move_to_node(void *hva, int node)
 	return move_page(hva, &node);
 }
 
-unsigned int nr_nodes(void)
+#define MAX_NODES	1024
+
+/* Nodes that have memory which this process may use: they need be neither 0 nor 1. */
+struct nodes {
+	unsigned long mask[MAX_NODES / 64];
+};
+
+static bool has_node(const struct nodes *n, unsigned int node)
 {
-	char list[64] = "0";
-	FILE *f = fopen("/sys/devices/system/node/has_memory", "re");
-	unsigned int nr = 0, first, last;
-	char *p = list;
+	return node < MAX_NODES && n->mask[node / 64] >> node % 64 & 1;
+}
+
+/* "0-1,4": as sysfs lists nodes. */
+static struct nodes parse_nodes(const char *list)
+{
+	struct nodes nodes = { 0 };
+	unsigned int first, last;
 	int used;
+
+	while (sscanf(list, "%u%n", &first, &used) == 1) {
+		list += used;
+		last = first;
+		if (*list == '-' && sscanf(list, "-%u%n", &last, &used) == 1)
+			list += used;
+		for (; first <= last && first < MAX_NODES; first++)
+			nodes.mask[first / 64] |= 1UL << first % 64;
+		list += *list == ',';
+	}
+	return nodes;
+}
+
+static struct nodes usable_nodes(void)
+{
+	struct nodes nodes = { 0 }, allowed;
+	char list[1024] = "0";
+	FILE *f = fopen("/sys/devices/system/node/has_memory", "re");
 
 	if (f) {
 		if (!fgets(list, sizeof(list), f))
 			list[0] = '\0';
 		fclose(f);
 	}
-	/* "0-1,4" */
-	while (sscanf(p, "%u%n", &first, &used) == 1) {
-		p += used;
-		last = first;
-		if (*p == '-' && sscanf(p, "-%u%n", &last, &used) == 1)
-			p += used;
-		nr += last - first + 1;
-		p += *p == ',';
-	}
+	nodes = parse_nodes(list);
+	if (!syscall(SYS_get_mempolicy, NULL, allowed.mask, (unsigned long)MAX_NODES, NULL,
+		     MPOL_F_MEMS_ALLOWED))
+		for (size_t i = 0; i < ARRAY_SIZE(nodes.mask); i++)
+			nodes.mask[i] &= allowed.mask[i];
+	return nodes;
+}
+
+unsigned int nr_nodes(void)
+{
+	struct nodes nodes = usable_nodes();
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes.mask); i++)
+		nr += __builtin_popcountl(nodes.mask[i]);
 	return nr;
+}
+
+int node_beside(int node)
+{
+	struct nodes nodes = usable_nodes();
+
+	for (int other = 0; other < MAX_NODES; other++)
+		if (other != node && has_node(&nodes, other))
+			return other;
+	return -1;
 }
 
 void page_out(void *hva)
@@ -305,12 +362,12 @@ void move_away(void *hva)
 
 void migrate(void *hva)
 {
-	int from = node_of(hva), to;
+	int from = node_of(hva), wanted = node_beside(from), to;
 
-	need(from >= 0, "node of the page");
-	to = move_to_node(hva, !from);
+	need(from >= 0 && wanted >= 0, "the page's node, and another one");
+	to = move_to_node(hva, wanted);
 	/* A page that KVM still holds cannot move (-EAGAIN). */
-	expect_eq(to, !from, "node of the page at hva %p after move_pages from node %d", hva,
+	expect_eq(to, wanted, "node of the page at hva %p after move_pages from node %d", hva,
 		  from);
 }
 

@@ -13,6 +13,7 @@
 #include "linux_guest.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
+#include "thread.h"
 #include "tdx_host.h"
 #include "tracing.h"
 #include "undo.h"
@@ -120,11 +121,11 @@ void check_needs(const struct test *t, bool allow_host_wide)
 			  tc->changes);
 	if ((tc->flags & CASE_EXPECTS_SPLAT) && !kmsg_warnings_armed())
 		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
-	if (sysconf(_SC_NPROCESSORS_ONLN) < (long)tc->cpus)
-		test_skip("needs %u CPUs, %ld are online", tc->cpus,
-			  sysconf(_SC_NPROCESSORS_ONLN));
+	if (nr_cpus() < tc->cpus)
+		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
+			  nr_cpus());
 	if (nr_nodes() < tc->nodes)
-		test_skip("needs %u NUMA nodes, this host has %u (numa=fake=%u)",
+		test_skip("needs %u NUMA nodes with memory that this process may use (cpuset.mems), it has %u (numa=fake=%u)",
 			  tc->nodes, nr_nodes(), tc->nodes);
 	if (meminfo("MemAvailable") < (long)tc->memory_mib << 10)
 		test_skip("needs %u MiB of free memory, %ld are available",
@@ -162,10 +163,12 @@ void print_changes(const struct test *t)
 
 	printf("%s:", t->name);
 	if (tc->observes)
-		printf(" a tracing instance and probes ktdx_PID/*, removed afterwards;");
+		printf(" a tracing instance and probes ktdx_PID/*, removed afterwards, which other VMs pass, too;");
+	if (tc->vm_types & VM_TDX)
+		printf(" TDs, each of which holds an HKID, and makes each package write its caches back when it ends;");
 	if (tc->changes)
 		printf(" host-wide, only on --allow-host-wide: %s;", tc->changes);
-	if (!tc->observes && !tc->changes)
+	if (!tc->observes && !tc->changes && !(tc->vm_types & VM_TDX))
 		printf(" nothing outside of its own process");
 	printf("\n");
 }

@@ -7,12 +7,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "hold.h"
 #include "kernel.h"
+#include "keyids.h"
+#include "mem.h"
+#include "sept.h"
 #include "td.h"
 #include "tdx_host.h"
 #include "testcase.h"
 
-#define MAX_CHECKS	16
+#define MAX_CHECKS	32
 #define MAX_CPUID	256
 
 static struct host_check checks[MAX_CHECKS];
@@ -88,6 +92,47 @@ static void check_param(const char *module, const char *name, const char *advice
 	      *value ? strf("%s", value) : "no such parameter", advice);
 }
 
+/* A TD is what counts: the checks before it say yes where no HKID is free, for example. */
+static void check_init(void)
+{
+	struct vm vm = { .fd = ioctl(kvm_dev(), KVM_CREATE_VM, KVM_X86_TDX_VM) };
+	uint64_t hw_error = 0;
+	bool ok = vm.fd >= 0 && !__td_init(&vm, td_params(&vm), &hw_error);
+	int error = errno;
+
+	check("KVM_TDX_INIT_VM", ok,
+	      ok ? "a TD was made, and closed" :
+		   strf("%s, hw_error 0x%llx", errno_text(error), (unsigned long long)hw_error),
+	      error == ENOSPC ? "all HKIDs are in use: end other TDs" :
+	      error == EBUSY ? "the misc cgroup allows no more HKIDs: raise \"tdx\" in misc.max" :
+	      "each package needs a CPU that is online; see the kernel log for virt/tdx and kvm_intel");
+	if (vm.fd >= 0)
+		close(vm.fd);
+}
+
+static void information_keyids(void)
+{
+	struct keyids k = keyids();
+
+	information("HKIDs", k.capacity < 0 ?
+		    "not told (cgroup v2 with CONFIG_CGROUP_MISC): cases that count them skip" :
+		    strf("%ld of %ld in use", k.used, k.capacity));
+}
+
+/* What is not needed, and what it costs in cases to be without. */
+static void information_modules(void)
+{
+	information("kmod/tdx_view", sept_missing() ?
+		    "not loaded: the Secure EPT is no witness, sept_state_test and td_pfn_test skip" :
+		    "loaded");
+	information("kmod/race_window", hold_missing() ?
+		    "not loaded: race_window_test, race_progress_test and what holds threads skip" :
+		    "loaded");
+	information("hugetlb pages of 2M", hugetlb_free_pages(SZ_2M) > 0 ?
+		    strf("%ld free", hugetlb_free_pages(SZ_2M)) :
+		    "none free: cases of huge pages skip");
+}
+
 static void check_capabilities(void)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID);
@@ -104,7 +149,7 @@ static void check_capabilities(void)
 	free(caps);
 }
 
-static void make_checks(void)
+static void make_checks(bool all)
 {
 	const char *flags = cpuinfo("flags");
 	int types;
@@ -119,32 +164,43 @@ static void make_checks(void)
 	check_param("kvm", "tdp_mmu", "load kvm with tdp_mmu=1");
 	check_param("kvm", "mmio_caching", "load kvm with mmio_caching=1");
 	check_param("kvm_intel", "enable_apicv", "the CPU needs APICv with posted interrupts");
-	information_from_log("keyids", "virt/tdx: BIOS enabled");
-	information_from_log("TDX module", "virt/tdx: Module version");
+	if (all) {
+		information_from_log("keyids", "virt/tdx: BIOS enabled");
+		information_from_log("TDX module", "virt/tdx: Module version");
+		/* Why the kernel does not: hibernation, no memory below a TDMR, no SEAM loader ... */
+		information_from_log("virt/tdx, last", "virt/tdx: ");
+		information_from_log("kvm_intel, last", "kvm_intel: ");
+	}
 	check_param("kvm_intel", "tdx",
 		    "TDX with KeyIDs enabled in the firmware, a kernel with CONFIG_INTEL_TDX_HOST and CONFIG_KVM_INTEL_TDX (6.16 or newer), kvm_intel.tdx=1");
 	types = kvm_cap(KVM_CAP_VM_TYPES);
 	check("KVM_CAP_VM_TYPES", types & VM_TDX, strf("0x%x", types),
 	      "see the kernel log for virt/tdx and kvm_intel: type 5 (TDX) is missing");
 	check_capabilities();
+	if (!all)
+		return;
+	if (types & VM_TDX && kvm_dev() >= 0)
+		check_init();
+	information_keyids();
+	information_modules();
 }
 
 const struct host_check *tdx_host_checks(size_t *nr)
 {
-	if (!nr_checks)
-		make_checks();
+	nr_checks = 0;
+	make_checks(true);
 	*nr = nr_checks;
 	return checks;
 }
 
 const char *tdx_host_missing(void)
 {
-	size_t nr;
-	const struct host_check *c = tdx_host_checks(&nr);
-
-	for (size_t i = 0; i < nr; i++)
-		if (!c[i].ok)
+	/* Without reading the whole log, and without a TD: this is asked before each case. */
+	if (!nr_checks)
+		make_checks(false);
+	for (size_t i = 0; i < nr_checks; i++)
+		if (!checks[i].ok)
 			return strf("no TDX on this host: %s is \"%s\": %s (or --on bochs)",
-				    c[i].name, c[i].found, c[i].advice);
+				    checks[i].name, checks[i].found, checks[i].advice);
 	return NULL;
 }

@@ -143,8 +143,33 @@ void stay_on_one_cpu(void)
 	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
-void run_on_cpu(int cpu)
+static const cpu_set_t *allowed_cpus(void)
 {
+	static cpu_set_t allowed;	/* before anybody narrowed it */
+
+	if (!CPU_COUNT(&allowed))
+		need(!sched_getaffinity(0, sizeof(allowed), &allowed), "sched_getaffinity");
+	return &allowed;
+}
+
+unsigned int nr_cpus(void)
+{
+	return CPU_COUNT(allowed_cpus());
+}
+
+int nth_cpu(unsigned int n)
+{
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, allowed_cpus()) && !n--)
+			return cpu;
+	errno = ENODEV;
+	need(false, "another CPU of those that this process may use");
+	return -1;
+}
+
+void run_on_nth_cpu(unsigned int n)
+{
+	int cpu = nth_cpu(n);
 	cpu_set_t set;
 
 	CPU_ZERO(&set);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Threads beside a case: their result, and where they sleep. */
+#include <sched.h>
 #include <unistd.h>
 
 #include "testcase.h"
@@ -67,9 +68,32 @@ static void blocks(const struct test *t)
 	expect_true(!tid_sleeps_in(tid, "pipe_read", SHORT_S), "it sleeps no more");
 }
 
+/* A cpuset or taskset leaves out CPU 0: places are counted among the rest. */
+static void nth_of_allowed(const struct test *t)
+{
+	cpu_set_t set;
+	int last = -1;
+
+	(void)t;
+	need(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			last = cpu;
+	CPU_ZERO(&set);
+	CPU_SET(last, &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+
+	expect_eq(nr_cpus(), 1, "CPUs that this process may use");
+	expect_eq(nth_cpu(0), last, "the first of them");
+	run_on_nth_cpu(0);
+	expect_eq(sched_getcpu(), last, "the CPU that it runs on");
+}
+
 static const struct test_case cases[] = {
 	{ "result", "thread_join() gives the result and errno", result, .flags = CASE_PLAIN },
 	{ "tid", "thread_tid() is the thread's own", tid, .flags = CASE_PLAIN },
+	{ "nth_of_allowed", "CPUs are counted among those that the process may use",
+	  nth_of_allowed, .flags = CASE_PLAIN },
 	{ "blocks", "A thread that blocks is seen where it sleeps", blocks,
 	  .flags = CASE_PLAIN },
 };

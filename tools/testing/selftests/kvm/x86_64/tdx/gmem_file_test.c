@@ -237,7 +237,8 @@ static void not_migrated(const struct test *t)
 	prefault(f.vcpu, GPA, SIZE);
 	*f.mem->hva = 1;
 	pfn = pfn_of(f.mem->hva);
-	expect_true(move_to_node(f.mem->hva, !node_of(f.mem->hva)) < 0, "move_pages of guest_memfd fails");
+	expect_true(move_to_node(f.mem->hva, node_beside(node_of(f.mem->hva))) < 0,
+		    "move_pages of guest_memfd fails");
 	madvise(f.mem->hva, SZ_4K, MADV_PAGEOUT);
 	expect_eq(*f.mem->hva, 1, "byte after MADV_PAGEOUT");
 	expect_eq(pfn_of(f.mem->hva), pfn, "pfn after both");

@@ -181,7 +181,7 @@ static void make_dirty_pages(struct vm *vm, size_t nr, uint64_t *pfns)
 {
 	struct mem *old = mem_create(MEM_GMEM_MMAP, nr * SZ_4K, vm);
 
-	run_on_cpu(0);	/* pages come back to the CPU that freed them */
+	run_on_nth_cpu(0);	/* pages come back to the CPU that freed them */
 	memset(old->hva, 0xa5, old->size);
 	pfns_of(old->hva, nr, pfns);
 	munmap(old->hva, old->size);

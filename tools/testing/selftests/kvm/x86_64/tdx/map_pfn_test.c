@@ -404,11 +404,11 @@ static void no_reference(const struct test *t)
 
 	for (int i = 0; i < 100; i++) {
 		uint8_t *hva = hva_of(&f, GPA + i * SZ_4K);
-		int from = node_of(hva), to;
+		int wanted = node_beside(node_of(hva)), to;
 
 		prefault(f.vcpu, GPA + i * SZ_4K, SZ_4K);
-		to = move_to_node(hva, !from);
-		expect_eq(to, !from, "node of the page of gfn 0x%llx after move_pages",
+		to = move_to_node(hva, wanted);
+		expect_eq(to, wanted, "node of the page of gfn 0x%llx after move_pages",
 			  GFN + i);
 	}
 	measure("pages", 100);

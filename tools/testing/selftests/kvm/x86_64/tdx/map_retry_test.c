@@ -596,7 +596,7 @@ static const struct test_case cases[] = {
 	{ "migrate", "move_pages in the window: one retry", invalidate, &m_migrate, WINDOW,
 	  .nodes = 2 },
 	{ "ksm", "KSM merges a page in the window: one retry", invalidate, &m_ksm,
-	  .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .changes = "runs KSM" },
+	  .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .changes = "runs KSM for all of the host, and stops it" },
 	{ "pageout", "swap-out in the window: one retry", invalidate, &m_pageout, WINDOW },
 	{ "fork", "fork in the window: one retry", invalidate, &m_fork, WINDOW },
 	{ "punch_memfd", "a hole in the memfd in the window: one retry", invalidate, &m_punch,

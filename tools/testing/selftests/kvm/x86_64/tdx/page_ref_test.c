@@ -35,9 +35,9 @@ static void invalidate(struct fixture *f, uint64_t gpa)
 static void expect_free_to_move(struct fixture *f, uint64_t gpa, const char *after)
 {
 	void *hva = hva_of(f, gpa);
-	int node = node_of(hva);
+	int node = node_of(hva), wanted = node_beside(node);
 
-	expect_eq(move_to_node(hva, !node), !node, "node of the page of gpa 0x%llx, moved from node %d, %s",
+	expect_eq(move_to_node(hva, wanted), wanted, "node of the page of gpa 0x%llx, moved from node %d, %s",
 		  (unsigned long long)gpa, node, after);
 }
 
@@ -214,7 +214,7 @@ static int walker(void *arg)
 {
 	struct walk *w = arg;
 
-	run_on_cpu(1);		/* held with mmu_lock it spins: nobody else gets this CPU */
+	run_on_nth_cpu(1);		/* held with mmu_lock it spins: nobody else gets this CPU */
 	return w->take(w);
 }
 
@@ -239,7 +239,7 @@ static void flush_before_yield(const struct test *t)
 	struct hold *step, *yields, *comes;
 	uint64_t before;
 
-	run_on_cpu(0);
+	run_on_nth_cpu(0);
 	w.elsewhere = mem_populated(MEM_ANON, SZ_4K, NULL);
 	slot_add(w.f.vm, GPA + SZ_1G, w.elsewhere);
 	prefault(w.f.vcpu, GPA, SZ_2M);

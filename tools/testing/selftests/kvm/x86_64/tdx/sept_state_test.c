@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "case_run.h"
+#include "known_issues.h"
 #include "td_fixture.h"
 #include "testcase.h"
 
@@ -405,6 +407,13 @@ static void slot_changes(const struct test *t)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		struct slot changed = *s.td.slot;
 		int ret;
+
+		/* Where it is taken, the TD can never be torn down: it costs the host an HKID. */
+		if (changes[i].flags & KVM_MEM_GUEST_MEMFD && !in_testbed() &&
+		    known_issue_here(known_issue("S1"))) {
+			diag("not tried, for S1: %s", changes[i].what);
+			continue;
+		}
 
 		changed.gpa -= changes[i].down;
 		changed.size += changes[i].grow;

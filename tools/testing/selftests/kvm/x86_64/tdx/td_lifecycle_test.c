@@ -282,19 +282,21 @@ static void too_many_vcpus(const struct test *t)
 static void same_vcpu_id(const struct test *t)
 {
 	struct vcpu *first;
+	const char *online;
 	struct vm *vm;
 
 	(void)t;
 	known_issue_kills("E5");
 	vm = td_create();
-	run_on_cpu(1);
+	run_on_nth_cpu(1);
 	first = td_vcpu_create(vm);
 	expect_true(!__vcpu_create(vm, first->id) && errno == EEXIST,
 		    "KVM_CREATE_VCPU with an id that is taken: EEXIST");
 	td_vcpu_create(vm);
-	run_on_cpu(0);
-	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "0"), "CPU 1 offline");
-	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "1"), "CPU 1 online");
+	run_on_nth_cpu(0);
+	online = strf("/sys/devices/system/cpu/cpu%d/online", nth_cpu(1));
+	need(!set_and_undo(online, "0"), "writing 0 to %s", online);
+	need(!set_and_undo(online, "1"), "writing 1 to %s", online);
 }
 
 static void init_vcpu_flags(const struct test *t)
@@ -677,7 +679,7 @@ static const struct test_case cases[] = {
 	  vcpu_without_split_irqchip, TD },
 	{ "too_many_vcpus", "one vCPU more than CPUs: EINVAL", too_many_vcpus, TD },
 	{ "same_vcpu_id", "an id that is taken: EEXIST, and the vCPU leaves its CPU", same_vcpu_id,
-	  .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, .changes = "takes CPU 1 offline" },
+	  .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, .changes = "takes a CPU offline: interrupts and cpusets of others leave it for good" },
 	{ "init_vcpu_flags", "a flag: EINVAL", init_vcpu_flags, TD },
 	{ "init_vcpu_twice", "a second time: EINVAL", init_vcpu_twice, TD },
 	{ "init_vcpu_without_cpuid", "a vCPU without x2APIC: EINVAL", init_vcpu_without_cpuid, TD },

@@ -337,17 +337,21 @@ static void interrupts(const struct test *t)
 	struct payload p = payload_one(t, counts_interrupts, INTERRUPTS, 0);
 	struct runner r = { p.vcpu[0], 0 };
 	struct thread *thread;
+	uint64_t sent = 0;
 
 	payload_value(p.vcpu[0]);
 	thread = thread_start(run_to_value, &r);
-	for (int i = 0; i < INTERRUPTS; i++) {
+	for (; sent < INTERRUPTS; sent++) {
 		payload_interrupt(&p, 0, PAYLOAD_VECTOR);
 		usleep(1000);
 	}
-	while (!thread_ended(thread, 0.01))	/* two that came at once are one */
+	for (; !thread_ended(thread, 0.01); sent++)	/* two that came at once are one */
 		payload_interrupt(&p, 0, PAYLOAD_VECTOR);
 	thread_join(thread, "the guest");
-	expect_eq(r.value, INTERRUPTS, "interrupts that the guest counted");
+	/* One more may come between its last look and its CLI. */
+	expect_true(r.value >= INTERRUPTS && r.value <= sent,
+		    "the guest counted %llu interrupts, at least %d and at most the %llu that were sent",
+		    (unsigned long long)r.value, INTERRUPTS, (unsigned long long)sent);
 }
 
 /* It waits for the vCPU's next entry. */
@@ -532,7 +536,7 @@ static void changes_cpu(const struct test *t)
 	struct payload p = payload_one(t, counts, 20, 0);
 
 	for (int i = 0; i < 20; i++) {
-		run_on_cpu(i / 2 % 2);
+		run_on_nth_cpu(i / 2 % 2);
 		expect_eq(payload_value(p.vcpu[0]), i, "what the guest counts on CPU %d", i / 2 % 2);
 	}
 	payload_end(p.vcpu[0]);
@@ -540,15 +544,16 @@ static void changes_cpu(const struct test *t)
 
 static void cpu_goes_offline(const struct test *t)
 {
+	const char *online = strf("/sys/devices/system/cpu/cpu%d/online", nth_cpu(1));
 	struct payload p = payload_one(t, counts, 3, 0);
 
-	run_on_cpu(1);
+	run_on_nth_cpu(1);
 	expect_eq(payload_value(p.vcpu[0]), 0, "what the guest counts on CPU 1");
-	run_on_cpu(0);
-	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "0"), "CPU 1 offline");
+	run_on_nth_cpu(0);
+	need(!set_and_undo(online, "0"), "writing 0 to %s", online);
 	expect_eq(payload_value(p.vcpu[0]), 1, "what it counts with CPU 1 offline");
-	need(!set_and_undo("/sys/devices/system/cpu/cpu1/online", "1"), "CPU 1 online");
-	run_on_cpu(1);
+	need(!set_and_undo(online, "1"), "writing 1 to %s", online);
+	run_on_nth_cpu(1);
 	expect_eq(payload_value(p.vcpu[0]), 2, "what it counts on CPU 1 again");
 	payload_end(p.vcpu[0]);
 }
@@ -560,7 +565,7 @@ static void beside_default_vm(const struct test *t)
 
 	other_type.vm_type = KVM_X86_DEFAULT_VM;
 	other = payload_one(&other_type, counts, 20, 0);
-	run_on_cpu(0);
+	run_on_nth_cpu(0);
 	for (int i = 0; i < 20; i++) {
 		expect_eq(payload_value(p.vcpu[0]), i, "what the TD counts");
 		expect_eq(payload_value(other.vcpu[0]), i, "what the other VM counts");
@@ -572,7 +577,7 @@ static void beside_td(const struct test *t)
 	struct payload p = payload_one(t, counts, 20, 0);
 	struct payload other = payload_one(t, counts, 20, 0);
 
-	run_on_cpu(0);
+	run_on_nth_cpu(0);
 	for (int i = 0; i < 20; i++) {
 		expect_eq(payload_value(p.vcpu[0]), i, "what the TD counts");
 		expect_eq(payload_value(other.vcpu[0]), i, "what the other TD counts");
@@ -669,7 +674,7 @@ static const struct test_case cases[] = {
 	RUN_CASE(two_vcpus, "two vCPUs run at once", .cpus = 2),
 	RUN_CASE(changes_cpu, "a vCPU goes from CPU to CPU", .cpus = 2),
 	RUN_CASE(cpu_goes_offline, "the CPU of a vCPU goes offline and comes back", .cpus = 2,
-		 .changes = "takes CPU 1 offline"),
+		 .changes = "takes a CPU offline: interrupts and cpusets of others leave it for good"),
 	RUN_CASE(beside_default_vm, "a TD and a default VM take turns on a CPU"),
 	RUN_CASE(beside_td, "two TDs take turns on a CPU"),
 	RUN_CASE(extended_state, "XMM registers of the guest and of the host"),
