@@ -26,11 +26,11 @@ static struct kept {
 	int nr;				/* how many there were: a part of the name */
 } *kept;
 
-/* The inode of the PID namespace: "pid:[4026531836]". */
+/* The inode of the PID namespace: "pid:[4026531836]"; a kernel without any has the first. */
 static unsigned long pid_namespace(void)
 {
 	char name[64] = "";
-	unsigned long inode = 0;
+	unsigned long inode = PROC_PID_INIT_INO;
 
 	if (readlink("/proc/self/ns/pid", name, sizeof(name) - 1) > 0)
 		sscanf(name, "pid:[%lu]", &inode);
