@@ -5,6 +5,7 @@
  * the errno is the one that arch/x86/kvm/vmx/tdx.c returns, for the reason in
  * the table (the documentation names few).
  */
+#include <cpuid.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -182,6 +183,13 @@ static void spoil_leaf(struct kvm_tdx_init_vm *p)
 	p->cpuid.entries[p->cpuid.nent++] = (struct kvm_cpuid_entry2){ .function = 0x40000000 };
 }
 static void spoil_cpuid_bit(struct kvm_tdx_init_vm *p) { find_leaf(p, 1)->edx = 1 << 10; }
+static void spoil_stepping(struct kvm_tdx_init_vm *p)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	__cpuid(1, eax, ebx, ecx, edx);
+	find_leaf(p, 1)->eax = eax ^ 1;
+}
 
 struct spoiled {
 	void (*spoil)(struct kvm_tdx_init_vm *params);
@@ -198,7 +206,8 @@ static const struct spoiled
 	no_cpuid = { spoil_no_cpuid, EINVAL, false },
 	bad_gpaw = { spoil_gpaw, EINVAL, false },
 	bad_leaf = { spoil_leaf, EINVAL, false },
-	bad_cpuid_bit = { spoil_cpuid_bit, EINVAL, true };
+	bad_cpuid_bit = { spoil_cpuid_bit, EINVAL, true },
+	bad_stepping = { spoil_stepping, EINVAL, true };
 
 /* Refused, and the VM is as before: with good parameters it works. */
 static void init_vm_refused(const struct test *t)
@@ -354,6 +363,46 @@ static void get_cpuid(const struct test *t)
 	expect_true(cpuid->nent > 1, "the TD has CPUID leaves (%u)", cpuid->nent);
 	expect_eq(cpuid->entries[0].function, 0, "first leaf");
 	measure("cpuid_leaves", cpuid->nent);
+}
+
+#define XFAM_X87_SSE	3u
+#define LEAF_1_AVX	(1u << 28 | 1u << 12 | 1u << 29)	/* AVX, FMA, F16C: in ECX */
+#define LEAF_1_FMS	0x0FFF3FFFu
+
+static struct kvm_cpuid_entry2 leaf_1(struct vm *vm)
+{
+	struct vcpu *vcpu = td_vcpu(vm);
+	struct kvm_cpuid2 *cpuid = cpuid_room(MANY_CPUID);
+
+	expect_ok(__td_cmd(vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL),
+		  "KVM_TDX_GET_CPUID");
+	for (uint32_t i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1)
+			return cpuid->entries[i];
+	expect_true(!"found", "CPUID leaf 1 among the %u entries of the TD", cpuid->nent);
+	return (struct kvm_cpuid_entry2){ 0 };
+}
+
+/* Nobody configures these bits: the module composes them. */
+static void get_cpuid_composed(const struct test *t)
+{
+	struct vm *with = td_vm(), *without = td_vm();
+	struct kvm_tdx_init_vm *params = td_params(with);
+	struct kvm_cpuid_entry2 seen;
+	uint32_t eax, ebx, ecx, edx;
+
+	(void)t;
+	__cpuid(1, eax, ebx, ecx, edx);
+	expect_ok(__td_init(with, params, NULL), "KVM_TDX_INIT_VM");
+	seen = leaf_1(with);
+	expect_eq(seen.eax & LEAF_1_FMS, eax & LEAF_1_FMS, "family, model and stepping");
+	if (params->xfam & 4)
+		expect_eq(seen.ecx & LEAF_1_AVX, ecx & LEAF_1_AVX, "AVX, FMA and F16C");
+
+	params = td_params(without);
+	params->xfam = XFAM_X87_SSE;
+	expect_ok(__td_init(without, params, NULL), "KVM_TDX_INIT_VM with x87 and SSE only");
+	expect_eq(leaf_1(without).ecx & LEAF_1_AVX, 0, "AVX, FMA and F16C without AVX state");
 }
 
 static void get_cpuid_no_room(const struct test *t)
@@ -670,6 +719,8 @@ static const struct test_case cases[] = {
 	  TD },
 	{ "init_vm_bad_cpuid_bit", "a CPUID bit that is not: EINVAL and hw_error", init_vm_refused,
 	  &bad_cpuid_bit, TD },
+	{ "init_vm_bad_stepping", "another stepping than the host's: EINVAL and hw_error",
+	  init_vm_refused, &bad_stepping, TD },
 	{ "init_vm_flags", "a flag: EINVAL", init_vm_flags, TD },
 	{ "init_vm_bad_pointer", "no parameters: EFAULT", init_vm_bad_pointer, TD },
 	{ "init_vm_twice", "a second time: EINVAL", init_vm_twice, TD },
@@ -686,6 +737,8 @@ static const struct test_case cases[] = {
 	{ "init_vcpu_after_finalize", "after finalize: EINVAL", init_vcpu_after_finalize, TD,
 	  .cpus = 2 },
 	{ "get_cpuid", "the CPUID of the TD", get_cpuid, TD },
+	{ "get_cpuid_composed", "family, model, stepping and AVX: the host's, and as XFAM has it",
+	  get_cpuid_composed, TD },
 	{ "get_cpuid_no_room", "too little room: E2BIG, and how much is needed", get_cpuid_no_room,
 	  TD },
 
