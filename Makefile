@@ -63,7 +63,7 @@ unit: $(UNITS)
 # Before the first object: what is missing is told in a sentence.
 needs:
 	@{ echo '#include <stdlib.h>' | $(CC) -E - && pkg-config --exists libtracefs libcrypto; } \
-		>/dev/null 2>&1 || NO_INSTALL=1 $(PYTHON) -m testbed.packages tests
+		>/dev/null 2>&1 || NO_INSTALL=1 $(PYTHON) -m testbed.make.packages tests
 
 $(O)/%.o: %.c | needs
 	@mkdir -p $(@D)

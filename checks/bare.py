@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import apt
-from testbed.cache import Cache
 from testbed.errors import BenchError
+from testbed.make import apt
+from testbed.make.cache import Cache
 from testbed.progress import Progress
 
 CONTAINER = Path(__file__).parent / "container"

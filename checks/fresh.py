@@ -28,8 +28,9 @@ from pathlib import Path
 
 from checks import bare
 from checks.bare import UID, USER, Root, Unable
-from testbed import ending, packages
-from testbed.cache import Cache
+from testbed import exit_status
+from testbed.make import packages
+from testbed.make.cache import Cache
 from testbed.progress import duration, say
 from testbed.steps import CommandFailed, lines_of
 
@@ -213,4 +214,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(ending.status("fresh", main))
+    sys.exit(exit_status.of("fresh", main))

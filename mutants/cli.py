@@ -13,11 +13,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from testbed import ending, packages, source
-from testbed.cache import Cache
+from testbed import exit_status
 from testbed.errors import EXIT_BENCH, UsageError
+from testbed.make import packages, source
+from testbed.make.cache import Cache
+from testbed.make.source import Source
 from testbed.progress import duration, say
-from testbed.source import Source
 
 from mutants import mutant as catalogue
 from mutants import report
@@ -166,7 +167,7 @@ def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],
 
 
 def main() -> int:
-    return ending.status("mutants/run", lambda: execute(parser().parse_args()))
+    return exit_status.of("mutants/run", lambda: execute(parser().parse_args()))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed import accel, bochs_build, plan, programs, upstream
-from testbed.cache import Cache
-from testbed.emulated import EmulatedHost
-from testbed.kernel import Kernel, compiler, digest
+from testbed import plan, upstream
+from testbed.machine import accel
+from testbed.machine.emulated import EmulatedHost
+from testbed.make import bochs_build, programs
+from testbed.make.cache import Cache
+from testbed.make.kernel import Kernel, compiler, digest
+from testbed.make.source import Source
 from testbed.options import Options
 from testbed.plan import Case, Pattern
-from testbed.source import Source
 from testbed.upstream import FINE, Program, last_words
 
 from mutants import trial
@@ -49,7 +51,7 @@ class Lab:
         self._plain_key = digest(origin.identity, base.config_hash, compiler())
         self._upstream = upstream.provide(cache, origin)
         programs.build(cache)
-        self._cases = programs.cases(nightly=False)
+        self._cases = plan.parse_list(programs.listing(nightly=False))
         self._programs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
                           for path in sorted(programs.FOLDER.glob("*_test"))}
         self._store = Store(cache.folder / "mutants" / "verdicts")

@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from testbed import kernel
-from testbed.cache import Cache
 from testbed.errors import KernelError
-from testbed.kernel import Kernel
-from testbed.source import Source
+from testbed.make import kernel
+from testbed.make.cache import Cache
+from testbed.make.kernel import Kernel
+from testbed.make.source import Source
 
 from mutants.mutant import Mutant
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from reports import ktap
 from reports.model import Status
-from testbed.guest import Begin, End, Event, Output
+from testbed.machine.stream import Begin, End, Event, Output
+from testbed.machine.watchdog import Outcome
 from testbed.plan import Case, PlannedBoot, boots
 from testbed.variants import VARIANTS
-from testbed.watchdog import Outcome
 
 from mutants.mutant import Mutant
 

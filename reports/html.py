@@ -8,7 +8,7 @@ import shlex
 from . import template
 from .model import Case, Number, Run, Status, Test, as_text
 from .summary import alike, skip_reasons
-from .windows import counts, matrices
+from .race_matrix import counts, matrices
 
 _COLUMNS = ("attempts", "faults", "retries", "pages", "seconds")  # in docs/results.md
 

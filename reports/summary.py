@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TextIO
 
 from .model import Case, Exit, Run, Status, Test
-from .windows import counts
+from .race_matrix import counts
 
 _WORDS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip",
           Status.XFAIL: "xfail", Status.BROKEN: "BROKEN"}

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import ending, host, matrix, packages, plan, profiles, programs, runner, versions
-from testbed.cache import Cache
-from testbed.emulated import EmulatedHost
+from testbed import exit_status, kernels, plan, profiles, runner
 from testbed.errors import UsageError
-from testbed.native import ThisHost
+from testbed.machine import host
+from testbed.machine.emulated import EmulatedHost
+from testbed.machine.native import ThisHost
+from testbed.make import packages, programs, versions
+from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.plan import Case, Pattern
 from testbed.profiles import Profile
@@ -175,7 +177,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if chosen.on == "native":
         tell_native(arguments.on)
     if profile.kernels and chosen.kernel is None and chosen.on != "native":
-        return matrix.run(
+        return kernels.run(
             profile.kernels, lambda kernel: run_once(replace(chosen, kernel=kernel), cache, cases),
             chosen.out)
     return run(chosen, cache, cases, arguments.repeat, profile.minutes)
@@ -227,4 +229,4 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
 
 
 def main() -> int:
-    return ending.status("run_tests.sh", lambda: execute(parser().parse_args()))
+    return exit_status.of("run_tests.sh", lambda: execute(parser().parse_args()))

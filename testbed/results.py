@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from reports import ktap, load, summary
 from reports.model import Boot, Planned, Status
-from testbed.guest import Begin, Booted, Done, End, Event, File, Output
+from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
 from testbed.progress import say
 
 

@@ -13,13 +13,15 @@ from threading import Thread
 from typing import Any, Protocol
 
 from reports import model, summary, write
-from testbed import host, plan, programs
-from testbed.cache import Cache
+from testbed import plan
+from testbed.machine import host
+from testbed.machine.watchdog import Outcome
+from testbed.make import programs
+from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 from testbed.results import Recorder, Results, new_folder
-from testbed.watchdog import Outcome
 
 
 class Machine(Protocol):
@@ -44,7 +46,7 @@ def prepare_tests(options: Options, cache: Cache) -> list[Case]:
     elif (commit := host.suite_commit()) != (built := programs.built_from()):
         say(f"the tests in {programs.FOLDER} are of {built}, this checkout is {commit}: they "
             f"run as they are, since this host lacks what builds them")
-    return plan.select(programs.cases(options.nightly), options.patterns)
+    return plan.select(plan.parse_list(programs.listing(options.nightly)), options.patterns)
 
 
 def show_list(cases: Sequence[Case]) -> None:
@@ -59,7 +61,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
     results = Results(new_folder(options.out), {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
-        "binaries": programs.hashes(cases), **host.describe(), **machine.environment(),
+        "binaries": programs.hashes(plan.by_test(cases)), **host.describe(), **machine.environment(),
         **({"shard": "{}/{}".format(*options.shard)} if options.shard else {}),
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")

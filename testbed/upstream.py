@@ -18,15 +18,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import accel, ending, initramfs, kernel, packages, source
-from testbed.cache import Cache
-from testbed.emulator import Boot, Emulator, run_boot
+from testbed import exit_status
 from testbed.errors import BenchError
-from testbed.guest import Begin, Booted, End, Event, File, Output
+from testbed.machine import accel, initramfs
+from testbed.machine.emulator import Boot, Emulator, run_boot
+from testbed.machine.stream import Begin, Booted, End, Event, File, Output
+from testbed.machine.watchdog import Limits, Outcome, Watchdog
+from testbed.make import kernel, packages, source
+from testbed.make.cache import Cache
+from testbed.make.source import Source
 from testbed.progress import say
-from testbed.source import Source
 from testbed.variants import COMMON, VARIANTS
-from testbed.watchdog import Limits, Outcome, Watchdog
 
 SELFTESTS = "tools/testing/selftests/kvm"
 SKIPPED = 4          # kselftest's exit code
@@ -233,4 +235,4 @@ def execute() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(ending.status("upstream", execute))
+    sys.exit(exit_status.of("upstream", execute))

@@ -32,9 +32,10 @@ def modules() -> list[str]:
     """Those that can be started by python3 -m."""
     found = []
     for package in ("checks", "mutants", "reports", "testbed"):
-        for path in sorted((ROOT / package).glob("*.py")):
-            if 'if __name__ == "__main__"' in path.read_text() and path.stem != "__main__":
-                found.append(f"{package}.{path.stem}")
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if ('if __name__ == "__main__"' in path.read_text() and path.stem != "__main__"
+                    and path.parent.name != "tests"):
+                found.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
     return ["reports", "testbed", *found]
 
 
@@ -90,7 +91,7 @@ class EntryPointTest(unittest.TestCase):
     def test_help(self) -> None:
         for name in modules():
             with self.subTest(name):
-                if name == "testbed.packages":      # takes names of purposes, no options
+                if name == "testbed.make.packages":      # takes names of purposes, no options
                     continue
                 code, text = self.module(name, "--help")
                 self.assertEqual(code, 0, text)
@@ -107,7 +108,7 @@ class EntryPointTest(unittest.TestCase):
 
     def test_run_tests(self) -> None:
         for options in (["--on", "auto"], ["--list"], ["--dry-run"], ["--on", "bochs"],
-                        ["--profile", "matrix"]):
+                        ["--profile", "kernels"]):
             with self.subTest(options):
                 self.complains(self.start([ROOT / "run_tests.sh", *options]))
 
@@ -118,7 +119,7 @@ class EntryPointTest(unittest.TestCase):
     def test_packages(self) -> None:
         for purpose in ("tests", "check", "certify", "fresh"):
             with self.subTest(purpose):
-                self.complains(self.module("testbed.packages", purpose))
+                self.complains(self.module("testbed.make.packages", purpose))
 
     def test_mutants(self) -> None:
         self.assertEqual(self.start([ROOT / "mutants/run", "--list"])[0], 0)
@@ -141,7 +142,7 @@ class EntryPointTest(unittest.TestCase):
         results, page = self.folder / "results", self.folder / "page.html"
         starts: dict[str, list[str | Path]] = {
             "history": [self.folder / "x.sqlite", "--add", results, "--html", page],
-            "matrix": [results, "--html", page],
+            "kernels": [results, "--html", page],
             "certify": [results, "--out", self.folder / "certificate"],
         }
         for name, arguments in starts.items():

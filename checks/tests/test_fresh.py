@@ -12,7 +12,7 @@ from unittest import mock
 
 from checks import bare, fresh
 from checks.bare import Unable
-from testbed import initramfs
+from testbed.machine import initramfs
 from testbed.tests.support import FolderTest
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n'

@@ -7,8 +7,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from testbed import source
-from testbed.cache import Cache
+from testbed.make import source
+from testbed.make.cache import Cache
 
 from mutants import mutant
 from mutants.mutant import BadMutant, DoesNotApply, Edit

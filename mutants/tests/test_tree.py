@@ -9,10 +9,10 @@ from unittest import mock
 from mutants import tree
 from mutants.mutant import DoesNotApply, Edit, Mutant
 from mutants.tree import BrokenBuild, Tree
-from testbed.cache import Cache
 from testbed.errors import KernelError
-from testbed.kernel import Kernel
-from testbed.source import Source
+from testbed.make.cache import Cache
+from testbed.make.kernel import Kernel
+from testbed.make.source import Source
 from testbed.tests.support import FolderTest
 
 FILES = (Path("a/b/one.c"), Path("two.c"))

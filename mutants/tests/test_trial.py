@@ -11,9 +11,9 @@ from typing import Any
 from mutants import trial
 from mutants.mutant import Edit, Mutant
 from mutants.trial import Kill, Result
-from testbed.guest import Begin, Done, End, Event, Output
+from testbed.machine.stream import Begin, Done, End, Event, Output
+from testbed.machine.watchdog import Outcome
 from testbed.plan import Case, PlannedBoot
-from testbed.watchdog import Outcome
 
 FOLDER = Path("/nonexistent")
 

@@ -30,7 +30,7 @@ extern "C" {
 }
 
 /* KeyIDs: 0 is for everyone, 1 is left to MKTME, these are TDX's. */
-#define KEYID_BITS	6	/* of a physical address; as testbed/bochs_edits/tme.py has it */
+#define KEYID_BITS	6	/* of a physical address; as testbed/make/bochs_edits/tme.py has it */
 #define FIRST_KEYID	2
 #define NR_KEYIDS	32
 

@@ -8,11 +8,12 @@ import struct
 from pathlib import Path
 from unittest import mock
 
-from testbed import bochs, bochs_build
-from testbed.bochs_edits import Edit
-from testbed.cache import Cache
-from testbed.emulator import Boot
 from testbed.errors import BenchError
+from testbed.machine import bochs
+from testbed.machine.emulator import Boot
+from testbed.make import bochs_build
+from testbed.make.bochs_edits import Edit
+from testbed.make.cache import Cache
 from testbed.tests.support import FolderTest
 
 SETUP_BLOCKS = 4

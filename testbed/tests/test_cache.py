@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from testbed.cache import Cache, default_folder
+from testbed.make.cache import Cache, default_folder
 from testbed.tests.support import FolderTest
 
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from testbed import cli, programs
+from testbed import cli
+from testbed.make import programs
 from testbed.tests.support import FolderTest
 
 TEST = """
@@ -96,6 +97,6 @@ class CliTest(FolderTest):
         self.assertEqual(caught.exception.code, 2)
 
     def test_native_installs_nothing(self) -> None:
-        with mock.patch("testbed.packages.install") as install:
+        with mock.patch("testbed.make.packages.install") as install:
             self.native()
         install.assert_not_called()

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from testbed.emulator import Boot, run_boot
-from testbed.guest import Begin, Booted, Done, Event, Output
-from testbed.programs import ROOT
+from testbed.machine.emulator import Boot, run_boot
+from testbed.machine.stream import Begin, Booted, Done, Event, Output
+from testbed.machine.watchdog import Limits, Outcome, Watchdog
+from testbed.make.programs import ROOT
 from testbed.tests.support import FolderTest
-from testbed.watchdog import Limits, Outcome, Watchdog
 
 LIMITS = Limits(boot=0.6, step=0.6, case_factor=1, case_grace=0.5, dying=0.3, power_off=0.3)
 BOOT = Boot(Path("bzImage"), Path("initramfs"), 1, "")

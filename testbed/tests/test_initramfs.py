@@ -6,8 +6,8 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import initramfs
 from testbed.errors import BenchError
+from testbed.machine import initramfs
 from testbed.tests.support import FolderTest
 
 

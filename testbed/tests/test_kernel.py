@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from testbed import kernel, source
-from testbed.cache import Cache
 from testbed.errors import BenchError, UsageError
-from testbed.source import Source
+from testbed.make import kernel, source
+from testbed.make.cache import Cache
+from testbed.make.source import Source
 from testbed.tests.support import FolderTest
 
 # Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage;
@@ -84,7 +84,7 @@ class BuildTest(FolderTest):
 
     def test_key_depends_on_the_compiler(self) -> None:
         key = self.build().key
-        with mock.patch("testbed.kernel.compiler", return_value="gcc 99"):
+        with mock.patch("testbed.make.kernel.compiler", return_value="gcc 99"):
             self.assertNotEqual(self.build().key, key)
 
     def test_fixed_source_is_built_once(self) -> None:

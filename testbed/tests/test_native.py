@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import time
 
-from testbed.guest import Begin, End, Event, Output
-from testbed.host import lines_since
-from testbed.native import run_test, run_tests
+from testbed.machine.host import lines_since
+from testbed.machine.native import run_test, run_tests
+from testbed.machine.stream import Begin, End, Event, Output
+from testbed.machine.watchdog import Limits, Outcome, Watchdog
 from testbed.tests.support import FolderTest
-from testbed.watchdog import Limits, Outcome, Watchdog
 
 OK = Outcome("ok")
 HANG = Outcome("hang", "stuck")

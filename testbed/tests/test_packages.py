@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from unittest import mock
 
-from testbed import packages
 from testbed.errors import BenchError
+from testbed.make import packages
 from testbed.tests.support import FolderTest
 
 DPKG_QUERY = "printf 'ii  gcc\\nrc  make\\niU  flex\\nii  pkg-config\\nii  libc6\\n'"

@@ -7,7 +7,7 @@ import unittest
 
 from reports.model import Exit, Run
 from reports.tests.runs import run
-from testbed import cli, matrix, plan, profiles
+from testbed import cli, kernels, plan, profiles
 from testbed.errors import KernelError, UsageError
 from testbed.plan import Case
 from testbed.tests.support import FolderTest
@@ -15,7 +15,7 @@ from testbed.tests.support import FolderTest
 
 class ProfilesTest(unittest.TestCase):
     def test_those_that_there_are(self) -> None:
-        self.assertEqual(profiles.names(), ["certify", "full", "matrix", "nightly", "quick"])
+        self.assertEqual(profiles.names(), ["certify", "full", "kernels", "nightly", "quick"])
         for name in profiles.names():
             self.assertTrue(profiles.load(name).summary)
         self.assertTrue(profiles.load("nightly").nightly)
@@ -58,8 +58,8 @@ class MatrixTest(FolderTest):
             one.environment = {"kernel": f"{kernel}.9"}
             return one
 
-        code = matrix.run(["6.16", "6.17", "6.18"], run_one, self.folder)
-        page = (self.folder / "matrix.html").read_text()
+        code = kernels.run(["6.16", "6.17", "6.18"], run_one, self.folder)
+        page = (self.folder / "kernels.html").read_text()
         self.assertIs(code, Exit.FAILED)
         self.assertIn("6.18.9", page)
         self.assertIn("not run: does not build", page)

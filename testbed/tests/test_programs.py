@@ -5,8 +5,10 @@ import contextlib
 import io
 from unittest import mock
 
-from testbed import host, programs, runner
-from testbed.cache import Cache
+from testbed import runner
+from testbed.machine import host
+from testbed.make import programs
+from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.tests.support import FolderTest
 
@@ -22,7 +24,7 @@ class ProgramsTest(FolderTest):
         with (mock.patch.object(programs, "FOLDER", self.folder),
               mock.patch.object(programs, "can_build", return_value=can_build),
               mock.patch.object(programs, "build") as build,
-              mock.patch.object(programs, "cases", return_value=[]),
+              mock.patch.object(programs, "listing", return_value=""),
               mock.patch.object(host, "suite_commit", return_value="new"),
               contextlib.redirect_stdout(out)):
             runner.prepare_tests(options, mock.create_autospec(Cache))

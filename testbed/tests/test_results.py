@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 
 from reports import model
-from testbed.guest import Begin, Booted, End, Event, File, Output
+from testbed.machine.stream import Begin, Booted, End, Event, File, Output
 from testbed.results import Recorder, Results, new_folder
 from testbed.tests.support import FolderTest
 

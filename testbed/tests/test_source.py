@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import unittest
 
-from testbed.apt import APT_CONF, Package, mirror
-from testbed.cache import Cache
 from testbed.errors import BenchError
-from testbed.source import offered
+from testbed.make.apt import APT_CONF, Package, mirror
+from testbed.make.cache import Cache
+from testbed.make.source import offered
 from testbed.tests.support import FolderTest
 
 TARGETS = """\

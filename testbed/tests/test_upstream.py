@@ -8,10 +8,10 @@ from unittest import mock
 
 from testbed import upstream
 from testbed.errors import BenchError
-from testbed.guest import Begin, Booted, Done, End, Event, File, Output
+from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
+from testbed.machine.watchdog import Outcome
 from testbed.tests.support import FolderTest
 from testbed.upstream import Observer, Program
-from testbed.watchdog import Outcome
 
 PROGRAMS = (Program("one_test"), Program("x86/two_test"), Program("three_test"))
 

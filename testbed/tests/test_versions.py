@@ -5,13 +5,13 @@ import unittest
 import urllib.error
 from unittest import mock
 
-from testbed import versions
-from testbed.apt import Package
-from testbed.cache import Cache
 from testbed.errors import UsageError
-from testbed.source import offered
+from testbed.make import versions
+from testbed.make.apt import Package
+from testbed.make.cache import Cache
+from testbed.make.source import offered
+from testbed.make.versions import Offer, choose, is_there, is_version, number
 from testbed.tests.support import FolderTest
-from testbed.versions import Offer, choose, is_there, is_version, number
 
 SHOW = """\
 Package: linux-source-7.2

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import unittest
 
-from testbed.guest import Begin, Booted, Done, End, Output
+from testbed.machine.stream import Begin, Booted, Done, End, Output
+from testbed.machine.watchdog import Limits, Outcome, Watchdog, judge
 from testbed.plan import Case
-from testbed.watchdog import Limits, Outcome, Watchdog, judge
 
 LIMITS = Limits(boot=10, step=20, case_factor=2, case_grace=5, dying=1, power_off=3)
 

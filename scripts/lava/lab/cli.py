@@ -13,10 +13,11 @@ from pathlib import Path
 
 from lab import inside, root, services, suite
 from lab.scenarios import SCENARIOS
-from testbed import bochs_build, ending, packages, source
-from testbed.cache import Cache
+from testbed import exit_status
 from testbed.errors import BenchError
-from testbed.programs import ROOT
+from testbed.make import bochs_build, packages, source
+from testbed.make.cache import Cache
+from testbed.make.programs import ROOT
 from testbed.progress import say
 
 DESCRIPTION = """\
@@ -74,4 +75,4 @@ def execute(words: Sequence[str]) -> int:
 
 
 def main() -> int:
-    return ending.status("scripts/lava/local", lambda: execute(sys.argv[1:]))
+    return exit_status.of("scripts/lava/local", lambda: execute(sys.argv[1:]))

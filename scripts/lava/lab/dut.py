@@ -15,9 +15,10 @@ from pathlib import Path
 from mutants import mutant
 from mutants.mutant import Edit, Mutant
 from mutants.tree import Tree
-from testbed import initramfs, kernel, kselftest, source
-from testbed.cache import Cache
-from testbed.kernel import Kernel
+from testbed.machine import initramfs
+from testbed.make import kernel, kselftest, source
+from testbed.make.cache import Cache
+from testbed.make.kernel import Kernel
 from testbed.variants import COMMON, VARIANTS
 
 KSELFTEST = "/opt/kselftest"

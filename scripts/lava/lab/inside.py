@@ -11,7 +11,7 @@ from lab.dut import Duts
 from lab.lavacli import Lava
 from lab.scenarios import SCENARIOS, Lab
 from lab.setup import step
-from testbed.cache import Cache
+from testbed.make.cache import Cache
 from testbed.progress import say
 
 OUT = Path("/out")

@@ -13,10 +13,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed import apt, packages
-from testbed.cache import Cache
 from testbed.errors import BenchError
-from testbed.kernel import digest
+from testbed.make import apt, packages
+from testbed.make.cache import Cache
+from testbed.make.kernel import digest
 from testbed.progress import Progress
 
 SUITE = "bookworm"

@@ -18,9 +18,9 @@ from lab.lavacli import Lava
 from reports import lava as to_lava
 from reports.load import load
 from reports.model import Case, Status
-from testbed import kselftest
 from testbed.errors import BenchError
-from testbed.programs import ROOT
+from testbed.make import kselftest
+from testbed.make.programs import ROOT
 from testbed.progress import duration, say
 
 SEED = "--seed 1"

@@ -29,7 +29,7 @@ SSH_DEVICE = """\
 """
 # Each job builds the suite in a folder of its own, from the same sources.
 FAST_BUILDS = "export PATH=/usr/lib/ccache:$PATH CCACHE_NOHASHDIR=1\n"
-# As testbed/qemu.py: there it says why.
+# As testbed/machine/qemu.py: there it says why.
 QEMU_DEVICE = """\
 {% extends 'qemu.jinja2' %}
 {% set no_kvm = True %}

@@ -15,15 +15,16 @@ from lab.lavacli import Lava
 from reports import merge, summary, write
 from reports.model import Exit
 from reports.repeated import worst
-from testbed import ending, packages
+from testbed import exit_status
 from testbed.errors import EXIT_USAGE, BenchError
-from testbed.programs import ROOT
+from testbed.make import packages
+from testbed.make.programs import ROOT
 from testbed.progress import say
 
 
 def print_job(words: Sequence[str], usage: str | None) -> int:
     if words == ["--list"]:
-        return ending.status("scripts/lava/job", show_templates)
+        return exit_status.of("scripts/lava/job", show_templates)
     if not words or words[0].startswith("-"):
         print((usage or "").strip())
         return 0 if list(words) in (["-h"], ["--help"]) else EXIT_USAGE
@@ -32,7 +33,7 @@ def print_job(words: Sequence[str], usage: str | None) -> int:
         print(template.fill(words[0], template.parse(words[1:])), end="")
         return 0
 
-    return ending.status("scripts/lava/job", fill)
+    return exit_status.of("scripts/lava/job", fill)
 
 
 def show_templates() -> int:
@@ -90,4 +91,4 @@ def judge(jobs: Sequence[Job], out: Path) -> int:
 
 
 def nightly() -> int:
-    return ending.status("scripts/lava/nightly", lambda: execute(parser().parse_args()))
+    return exit_status.of("scripts/lava/nightly", lambda: execute(parser().parse_args()))

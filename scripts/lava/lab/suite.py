@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from lab.services import run
-from testbed.programs import ROOT
+from testbed.make.programs import ROOT
 
 BRANCH = "main"
 GIT = ("git", "-c", "user.name=lab", "-c", "user.email=lab@localhost")

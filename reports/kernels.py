@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests x kernels: real history, one column a kernel.
+
+    python3 -m reports.kernels RUN... --html FILE
+
+makes of runs on several kernels the page that `--profile kernels` writes, and the
+text it prints. Exit: the worst of the runs' own, 2 wrong usage, 3 also results
+that cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import template
+from .model import Case, Exit, Run, Status
+from .read import ResultsError, read_all
+from .repeated import worst
+from .template import NoJinja
+
+LETTERS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip", Status.XFAIL: "known",
+           Status.BROKEN: "BROKEN"}
+BAD = (Status.FAIL, Status.BROKEN)
+
+
+@dataclass(frozen=True)
+class Column:
+    kernel: str             # as it was asked for
+    run: Run | None         # None: it could not be had, or not be built
+    why: str = ""
+    report: str = ""        # where its own report is, seen from the page
+
+    @property
+    def title(self) -> str:
+        return str(self.run.environment.get("kernel", self.kernel)) if self.run else self.kernel
+
+
+def exit_code(columns: Sequence[Column]) -> Exit:
+    runs = [column.run for column in columns if column.run]
+    return worst(runs) if runs else Exit.BROKEN
+
+
+def verdict(columns: Sequence[Column]) -> str:
+    """The outcome in one sentence."""
+    ran = [column for column in columns if column.run]
+    words = {Exit.PASSED: "PASSED", Exit.FAILED: "FAILED", Exit.SKIPPED: "SKIPPED"}
+    bad = [column.title for column in ran if column.run and column.run.exit_code
+           not in (Exit.PASSED, Exit.SKIPPED)]
+    sentence = words.get(exit_code(columns), "BENCH BROKEN")
+    sentence += f": {len(ran)} of {len(columns)} kernels ran"
+    return sentence + (f", not all well on {', '.join(bad)}." if bad else ".")
+
+
+def tests(columns: Sequence[Column]) -> list[str]:
+    return sorted({test.name for column in columns if column.run for test in column.run.tests})
+
+
+def cell(column: Column, test: str) -> dict[Status, int]:
+    """How many cases of a test ended how."""
+    found = next((one for one in column.run.tests if one.name == test), None) if column.run else None
+    return {status: found.count(status) for status in Status if found.count(status)} if found else {}
+
+
+def cell_text(column: Column, test: str) -> str:
+    return ", ".join(f"{count} {LETTERS[status]}" for status, count in cell(column, test).items()) or "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case, and how it ended on each kernel."""
+
+    test: str
+    case: str
+    ends: list[Case | None]     # a column each
+
+    def on(self, columns: Sequence[Column], what: Callable[[Case], bool]) -> Iterator[tuple[Column, Case]]:
+        return ((column, end) for column, end in zip(columns, self.ends) if end and what(end))
+
+
+def rows(columns: Sequence[Column]) -> list[Row]:
+    found: dict[tuple[str, str], list[Case | None]] = {}
+    for index, column in enumerate(columns):
+        for test, case in column.run.cases() if column.run else ():
+            found.setdefault((test.name, case.label), [None] * len(columns))[index] = case
+    return [Row(test, case, ends) for (test, case), ends in sorted(found.items())]
+
+
+def is_bad(end: Case) -> bool:
+    return end.status in BAD
+
+
+def failures(columns: Sequence[Column]) -> list[Row]:
+    return [row for row in rows(columns) if any(row.on(columns, is_bad))]
+
+
+def known_issues(columns: Sequence[Column]) -> dict[str, list[Row]]:
+    """Each known issue that was seen, in its own words, and the cases that saw it."""
+    found: dict[str, list[Row]] = {}
+    for row in rows(columns):
+        for reason in {end.reason for end in row.ends if end and end.status is Status.XFAIL}:
+            found.setdefault(reason, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def render(columns: Sequence[Column]) -> str:
+    table = [["test", *(column.title for column in columns)]]
+    table += [[test, *(cell_text(column, test) for column in columns)] for test in tests(columns)]
+    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
+    lines = ["  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip()
+             for line in table]
+    lines += [f"{column.kernel}: not run: {column.why}" for column in columns if not column.run]
+    for reason, seen in known_issues(columns).items():
+        lines += ["", reason]
+        for row in seen:
+            kernels = [column.title for column, _ in row.on(columns, lambda end: end.reason == reason)]
+            lines.append(f"  {row.test}: {row.case}: {', '.join(kernels)}")
+    for row in failures(columns):
+        lines += ["", f"{row.test}: {row.case}"]
+        lines += [f"  {column.title:<10} {LETTERS[end.status]}: {end.why}"
+                  for column, end in row.on(columns, is_bad)]
+    return "\n".join([*lines, "", verdict(columns)]) + "\n"
+
+
+def page(columns: Sequence[Column]) -> str:
+    return template.page("kernels.html.j2", {
+        "columns": columns, "tests": tests(columns), "cell": cell, "failures": failures(columns),
+        "is_bad": is_bad, "known_issues": known_issues(columns), "words": LETTERS,
+        "verdict": verdict(columns), "colour": exit_code(columns).name.lower()})
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    assert __doc__
+    parser = argparse.ArgumentParser(prog="reports.kernels", description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="results/<UTC time>")
+    parser.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parse(arguments)
+    try:
+        runs = read_all(given.runs)
+        columns = [Column(run.name, run, report=os.path.relpath(path / "report.html",
+                                                                given.html.parent)
+                          if (path / "report.html").is_file() else "")
+                   for path, run in zip(given.runs, runs)]
+        given.html.write_text(page(columns), encoding="utf-8")
+    except (NoJinja, ResultsError) as error:
+        print(f"kernels: {error}", file=sys.stderr)
+        return 3
+    print(render(columns), end="")
+    return exit_code(columns)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How programs of the command line end: with a status, and with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from testbed.errors import (
+    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_KERNEL, EXIT_USAGE, BenchError,
+    KernelError, UsageError,
+)
+from testbed.progress import say
+
+
+def of(program: str, execute: Callable[[], int]) -> int:
+    """What `execute` returns, or the status of what ended it, which is said."""
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    try:
+        return execute()
+    except UsageError as error:
+        say(f"{program}: {error}")
+        return EXIT_USAGE
+    except BenchError as error:
+        say(f"{program}: {error}")
+        return EXIT_KERNEL if isinstance(error, KernelError) else EXIT_BENCH
+    except FileNotFoundError as error:
+        if "/" in str(error.filename):
+            raise
+        say(f"{program}: {error.filename} is not installed")    # a program, looked for in PATH
+        return EXIT_BENCH
+    except BrokenPipeError:    # as in `run_tests.sh --list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt:
+        say("interrupted")
+        return EXIT_INTERRUPTED
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    """As an exception, so that emulators and temporary files go away."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated host: one kernel image, a boot for each variant that is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+from testbed import plan
+from testbed.machine import accel, initramfs
+from testbed.machine.bochs import Bochs
+from testbed.machine.emulator import Boot, run_boot
+from testbed.machine.qemu import Qemu
+from testbed.machine.stream import Event
+from testbed.machine.watchdog import Limits, Outcome, Watchdog
+from testbed.make import bochs_build, kernel, programs
+from testbed.make.cache import Cache
+from testbed.options import Options
+from testbed.plan import Case, PlannedBoot
+from testbed.progress import say
+from testbed.variants import COMMON, VARIANTS
+
+# A debug kernel is several times slower.  The kernel hands a setting that it
+# does not know to the first process, from where the tests have it.
+DEBUG_SETTING = "KTS_TIME_SCALE=4"
+DEBUG_LIMITS = Limits(boot=180, step=180)
+
+
+class Witness(Protocol):
+    """What sees the events of a boot; a results.Recorder is one."""
+
+    begun: set[str]
+
+    def console_log(self) -> Path: ...
+
+    def __call__(self, event: Event) -> None: ...
+
+
+def wants_guest(cases: Iterable[Case]) -> bool:
+    """Whether one of them boots a kernel in a TD."""
+    return any(case.flags == "guest-kernel" for case in cases)
+
+
+class EmulatedHost:
+    def __init__(self, options: Options, cache: Cache, work: Path, cases: Sequence[Case],
+                 built: kernel.Kernel | None = None) -> None:
+        self._options = options
+        self._cache = cache
+        self._work = work
+        self._kernel = built or kernel.provide(
+            cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
+        )
+        self._guest = (kernel.provide_guest(cache, options.kernel, work)
+                       if not built and wants_guest(cases) else None)
+        self._emulators = {
+            name: self._provide(name)
+            for name in dict.fromkeys(self._name(case.variant) for case in cases)
+        }
+
+    def _name(self, variant: str) -> str:
+        """Which emulator a variant boots in."""
+        if self._options.on != "emulated":
+            return self._options.on
+        return "bochs" if VARIANTS[variant].tdx else "qemu"
+
+    def _provide(self, name: str) -> Qemu | Bochs:
+        if name == "bochs":
+            return Bochs(bochs_build.provide(self._cache, self._options.bochs), self._work,
+                         control=not self._options.rehearsal)
+        return accel.choose(self._cache, self._kernel.image, self._work)
+
+    def emulator(self, variant: str) -> Qemu | Bochs:
+        return self._emulators[self._name(variant)]
+
+    def environment(self) -> dict[str, Any]:
+        emulators = self._emulators.values()
+        return {
+            "emulator": ", ".join(emulator.version() for emulator in emulators),
+            "accelerator": ", ".join(emulator.accelerator for emulator in emulators),
+            "kernel_source": self._kernel.origin, "debug_kernel": self._options.debug_kernel,
+            "config_hash": self._kernel.config_hash,
+            "config_dropped": list(self._kernel.dropped),
+        }
+
+    def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
+        return plan.boots(cases)
+
+    def name(self, variant: str) -> str:
+        return self.emulator(variant).name
+
+    def describe(self, variant: str) -> str:
+        emulator = self.emulator(variant)
+        host = f"{emulator.name} ({emulator.accelerator})"
+        return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs"
+
+    def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
+        outcome = self._boot(boot, recorder)
+        if outcome.kind == "hang" and not recorder.begun:
+            say(f"  boot {boot.name} hung before its first test, once more: {outcome.detail}")
+            log = recorder.console_log()
+            log.rename(log.with_suffix(".hung.log"))
+            outcome = self._boot(boot, recorder)
+        return outcome
+
+    def _boot(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
+        limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
+        emulator = self.emulator(boot.variant)
+        limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
+        watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
+        variant = VARIANTS[boot.variant]
+        machine = Boot(self._kernel.image, self._initramfs(boot), variant.cpus,
+                       self._cmdline(boot.variant), variant.ept_levels, self._options.seed)
+        return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
+
+    def _initramfs(self, boot: PlannedBoot) -> Path:
+        lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])
+                 for test in boot.tests]
+        archive = self._work / f"{boot.name}.cpio"
+        modules = [path for path in self._kernel.modules
+                   if VARIANTS[boot.variant].tdx or path.name != "tdx_view.ko"]
+        archive.write_bytes(initramfs.build(
+            [programs.FOLDER / test for test in boot.tests], "\n".join(lines) + "\n",
+            modules, self._guest if wants_guest(chain(*boot.tests.values())) else None,
+        ))
+        return archive
+
+    def _cmdline(self, variant: str) -> str:
+        chosen = VARIANTS[variant]
+        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(variant).cmdline,
+                 f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline]
+        if self._options.debug_kernel:
+            parts.append(DEBUG_SETTING)
+        return " ".join(part for part in parts if part)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots a machine under an emulator and watches it until it ends.
+
+What an emulator is (QEMU today) is behind `Emulator`; this module only knows
+that it is a process whose standard output is the guest's console and which
+writes the guest's second serial port to a file that it is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from testbed.machine.stream import Done, Event, GuestStream
+from testbed.machine.watchdog import Outcome, Watchdog, find_panic, judge
+
+# Enough of the console's end to find a panic in, whatever follows it.
+CONSOLE_TAIL = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot of the machine under test."""
+
+    kernel: Path
+    initramfs: Path
+    cpus: int
+    cmdline: str
+    ept_levels: int = 5     # of an Intel CPU
+    seed: int = 0       # of what chance decides in the machine, where the emulator lets it
+
+
+class Emulator(Protocol):
+    name: str
+
+    def version(self) -> str: ...
+
+    def command(self, boot: Boot, results: str) -> Sequence[str]:
+        """The command that boots; `results` is the file for the second serial port."""
+
+    # What to type on the console, one after the other, so that a kernel that
+    # hangs shows where.
+    where_keys: Sequence[bytes]
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The emulator, which does not outlive this process, whatever ends it."""
+    with subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", "--", *command],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+        pass_fds=(results_fd,), start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def patience(pid: int) -> float:
+    """Seconds on the watchdog's clock for the emulator @pid: it stands still while the
+    emulator is ready to run and others have the CPUs, which tells nothing of its guest."""
+    waited = 0.0
+    for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):      # of a thread that has just ended
+            waited = max(waited, int(stat.read_text().split()[1]) / 1e9)
+    return time.monotonic() - waited
+
+
+class Run:
+    """The life of one boot: both channels are read until the emulator ends."""
+
+    def __init__(
+        self, pid: int, watchdog: Watchdog, on_event: Callable[[Event], None], log: Path
+    ) -> None:
+        self._pid = pid
+        self._watchdog = watchdog
+        self._on_event = on_event
+        self._log = log.open("wb", buffering=0)
+        self._stream = GuestStream()
+        self._tail = b""
+        self._done = False
+
+    def _console(self, data: bytes) -> None:
+        self._log.write(data)
+        known = find_panic(self._text())
+        self._tail = (self._tail + data)[-CONSOLE_TAIL:]
+        if not known and find_panic(self._text()):
+            self._watchdog.dying(patience(self._pid))
+
+    def _text(self) -> str:
+        return self._tail.decode(errors="replace").replace("\r", "")
+
+    def _results(self, events: Iterator[Event]) -> None:
+        now = patience(self._pid)
+        for event in events:
+            self._done = self._done or isinstance(event, Done)
+            self._watchdog.see(event, now)
+            self._on_event(event)
+
+    def follow(
+        self, process: subprocess.Popen[bytes], results_fd: int, where: Sequence[bytes]
+    ) -> Outcome:
+        assert process.stdout is not None
+        selector = selectors.DefaultSelector()
+        selector.register(process.stdout.fileno(), selectors.EVENT_READ, self._console)
+        selector.register(
+            results_fd, selectors.EVENT_READ, lambda data: self._results(self._stream.feed(data))
+        )
+        complaint = None
+        while selector.get_map() and complaint is None:
+            self._pump(selector, self._watchdog.left(patience(self._pid)))
+            complaint = self._watchdog.complaint(patience(self._pid))
+        console = self._text()
+        if complaint and not self._done and not find_panic(console):
+            self._ask_where(process, selector, where)
+        if complaint:
+            process.kill()
+        while selector.get_map():    # what is still in the pipes
+            self._pump(selector, 1)
+        self._results(self._stream.finish())
+        self._log.close()
+        return judge(self._done, complaint, process.wait(), console)
+
+    def _pump(self, selector: selectors.BaseSelector, timeout: float) -> None:
+        for key, _ in selector.select(timeout):
+            if data := os.read(key.fd, 1 << 16):
+                key.data(data)
+            else:
+                selector.unregister(key.fd)
+
+    def _ask_where(
+        self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector,
+        where: Sequence[bytes],
+    ) -> None:
+        """A kernel that hangs may still tell on the console what its CPUs do."""
+        assert process.stdin is not None
+        for keys in where:
+            try:
+                process.stdin.write(keys)
+            except OSError:
+                return
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until and selector.get_map():
+                self._pump(selector, 0.1)
+
+
+def run_boot(
+    emulator: Emulator, boot: Boot, watchdog: Watchdog,
+    on_event: Callable[[Event], None], console_log: Path,
+) -> Outcome:
+    reader, writer = os.pipe()
+    try:
+        command = emulator.command(boot, f"/dev/fd/{writer}")
+        with running(command, writer) as process:
+            os.close(writer)
+            run = Run(process.pid, watchdog, on_event, console_log)
+            return run.follow(process, reader, emulator.where_keys)
+    finally:
+        os.close(reader)

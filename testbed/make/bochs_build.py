@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bochs, built from Debian's source package with a few edits and softtdx, and kept.
+
+Two entries of the cache: all of Bochs but the program, and the program, which softtdx
+(softtdx/bochs, softtdx/model) is linked into.  An edit of softtdx makes the second anew,
+in seconds.
+
+Debian's own binary has 40 physical address bits (the shared bit of TDX is bit
+47), a display that listens on TCP, and is slower.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.errors import BenchError
+from testbed.make.apt import PrivateApt
+from testbed.make.bochs_edits import EDITS, Edit
+from testbed.make.cache import Cache
+from testbed.make.kernel import digest
+from testbed.progress import Progress, say
+
+SUITES = ("stable", "testing")    # the first from which the source is to be had
+BIOS_PACKAGE = "bochsbios"
+BIOS_FILE = "./usr/share/bochs/BIOS-bochs-latest"
+SUITE = Path(__file__).parents[2]
+SOFTTDX = SUITE / "softtdx"
+CONTROL = SUITE / "include/softtdx_control.h"
+OBJECTS = 470    # what a build compiles, roughly: for the progress only
+
+FLAGS = "-O2 -pipe"
+CONFIGURE = (
+    "--with-nogui", "--disable-plugins", "--disable-docbook", "--enable-all-optimizations",
+    "--enable-smp", "--enable-cpu-level=6", "--enable-x86-64", "--enable-long-phy-address",
+    "--enable-vmx=2", "--enable-avx", "--enable-evex", "--enable-cet", "--enable-protection-keys",
+    "--enable-monitor-mwait", "--enable-pci", f"CFLAGS={FLAGS}", f"CXXFLAGS={FLAGS}",
+)
+
+
+@dataclass(frozen=True)
+class Bochs:
+    program: Path
+    bios: Path
+    version: str
+
+
+def provide(cache: Cache, own: Path | None = None) -> Bochs:
+    """Bochs from the cache, fetched and built if need be, or the user's own."""
+    source = cache.entry("sources", "bochs", "fetching Bochs", fetch)
+    if own is not None:
+        return Bochs(own.resolve(), source / "bios", f"at {own}")
+    version = (source / "version").read_text()
+    edits = [edit for edit in EDITS if is_needed(edit, version)]
+    key = digest(version, repr(edits), " ".join(CONFIGURE), compiler())
+    parts = cache.entry("bochs-parts", key, "building Bochs",
+                        lambda folder: build(source, version, edits, folder))
+    program = cache.entry("bochs", digest(key, content_of_softtdx()), "linking Bochs",
+                          lambda folder: link(parts, folder))
+    return Bochs(program / "bochs", source / "bios", version)
+
+
+def content_of_softtdx() -> str:
+    """Identifies what softtdx puts into Bochs."""
+    paths = sorted([*SOFTTDX.glob("bochs/*"), *SOFTTDX.glob("model/*.[ch]"), CONTROL])
+    return digest(*(f"{path.name}\n{path.read_text()}" for path in paths if path.is_file()))
+
+
+def fetch(folder: Path) -> None:
+    """The source's tarball, the BIOS and the version; deleting them asks Debian again."""
+    complaints = []
+    for suite in SUITES:
+        try:
+            fetch_from(suite, folder)
+            return
+        except BenchError as error:
+            say(f"no Bochs from Debian {suite}")
+            complaints.append(f"{suite}: {error}")
+    raise BenchError("Bochs cannot be fetched:\n" + "\n".join(complaints))
+
+
+def fetch_from(suite: str, folder: Path) -> None:
+    with (
+        PrivateApt(suite, kinds=("deb", "deb-src")) as apt,
+        tempfile.TemporaryDirectory(dir=folder.parent) as name,
+    ):
+        scratch = Path(name)
+        tarball = apt.download_source("bochs", scratch)
+        package = apt.download(apt.describe(BIOS_PACKAGE), scratch)
+        shutil.copy(tarball, folder / "source.tar")
+        (folder / "bios").write_bytes(file_of(package, BIOS_FILE))
+        (folder / "version").write_text(tarball.name.removeprefix("bochs_").split(".orig")[0])
+
+
+def file_of(package: Path, name: str) -> bytes:
+    unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", package],
+                              stdout=subprocess.PIPE, check=True)
+    return subprocess.run(["tar", "-xO", name], input=unpacked.stdout,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def is_needed(edit: Edit, version: str) -> bool:
+    number = re.match(r"(\d+)\.(\d+)", version)
+    if number is None:
+        raise BenchError(f"Bochs {version}: a version that is no number")
+    return edit.fixed_in is None or (int(number[1]), int(number[2])) < edit.fixed_in
+
+
+def apply(edits: Sequence[Edit], tree: Path) -> None:
+    for edit in edits:
+        path = tree / edit.file
+        text = path.read_text(encoding="latin-1") if path.exists() else ""
+        anchor = r"\s+".join(re.escape(part) for part in edit.anchor.split())
+        text, found = re.subn(anchor, edit.replacement.replace("\\", r"\\"), text)
+        if found != edit.count:
+            raise BenchError(
+                f"this Bochs is not the one that the edit \"{edit.why}\" was made for: {edit.file} "
+                f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/make/bochs_edits"
+            )
+        path.write_text(text, encoding="latin-1")
+
+
+def compiler() -> str:
+    output = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+    return output.stdout.splitlines()[0]
+
+
+def build(source: Path, version: str, edits: Sequence[Edit], tree: Path) -> None:
+    """All of Bochs but the program, in `tree`."""
+    subprocess.run(["tar", "-xf", source / "source.tar", "--strip-components=1", "-C", tree],
+                   check=True)
+    apply(edits, tree)
+    progress = Progress(f"building Bochs {version}")
+    for _ in output_of(["./configure", *CONFIGURE], tree):
+        progress.update("configuring")
+    count = 0
+    for line in output_of(["make", f"-j{len(os.sched_getaffinity(0))}", "parts"], tree):
+        count += " -c " in line
+        progress.update(f"{count} of about {max(count, OBJECTS)} objects")
+    progress.done(f"{count} objects")
+
+
+def link(parts: Path, folder: Path) -> None:
+    """The program, of Bochs' parts and of softtdx."""
+    with tempfile.TemporaryDirectory(prefix="kts-softtdx-") as name:
+        objects, program = Path(name), Path(name) / "bochs"
+        for command, where in (
+            (["make", f"-j{len(os.sched_getaffinity(0))}", f"BOCHS={parts}", f"OUT={objects}"],
+             SOFTTDX / "bochs"),
+            (["make", f"PROGRAM={program}", f"SOFTTDX={objects / 'softtdx.o'}", str(program)],
+             parts),
+        ):
+            for _ in output_of(command, where):
+                pass
+        subprocess.run(["strip", "-o", folder / "bochs", program], check=True)
+
+
+def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:
+    """Line after line what the command prints; its end is the complaint if it fails."""
+    lines = []
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            yield line
+    if process.returncode:
+        raise BenchError(f"Bochs does not build; {' '.join(command)} ended with\n"
+                         + "".join(f"  {line}" for line in lines[-20:]))

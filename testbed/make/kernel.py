@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel image under test: built out of tree, once, or taken as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.errors import KernelError, UsageError
+from testbed.make import source
+from testbed.make.cache import Cache
+from testbed.make.source import Source
+from testbed.progress import Progress, say
+from testbed.steps import is_object, telling
+
+FOLDER = Path(__file__).parent / "config"
+BASE = FOLDER / "base.config"
+DEBUG = FOLDER / "debug.config"
+GUEST = FOLDER / "guest.config"
+
+SUITE = Path(__file__).parents[2]
+KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/race_window.h",
+                SUITE / "include/tdx_view.h")
+MODULES = ("race_window.ko", "tdx_view.ko")
+
+IMAGE = "arch/x86/boot/bzImage"
+OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
+ONE_OF = re.compile(r"^# one of: (.+)$", re.MULTILINE)
+OPTION = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    image: Path
+    origin: str
+    config_hash: str = ""
+    dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
+    # Of kmod/, where KVM has TDX and the tree is known; in the order of loading.
+    modules: tuple[Path, ...] = ()
+
+
+def provide(
+    cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path
+) -> Kernel:
+    """The kernel of --kernel, a text being a version; `work` is the run's own folder."""
+    if isinstance(wanted, Path) and wanted.is_file():
+        return ready_made(wanted)
+    tree = sources(cache, wanted, refresh)
+    build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
+    return build.once() if tree.fixed else build.again(work)
+
+
+def sources(cache: Cache, wanted: Path | str | None, refresh: bool) -> Source:
+    if isinstance(wanted, Path):
+        return source.user_tree(wanted)
+    return source.distribution_tree(cache, refresh, wanted)
+
+
+def provide_guest(cache: Cache, wanted: Path | str | None, work: Path) -> Path | None:
+    """The image of a kernel for TDs, from the sources of --kernel; none if that is an image."""
+    if isinstance(wanted, Path) and wanted.is_file():
+        return None
+    tree = sources(cache, wanted, refresh=False)
+    build = Build(cache, tree, [GUEST])
+    if tree.fixed:
+        return build.once().image
+    (work / "guest").mkdir()
+    return build.again(work / "guest").image
+
+
+def ready_made(image: Path) -> Kernel:
+    with image.open("rb") as file:
+        if file.read(0x206)[0x202:] != b"HdrS":
+            raise UsageError(f"--kernel: {image} is neither a source tree nor a bzImage")
+    return Kernel(image.resolve(), f"image {image.resolve()}")
+
+
+def options(text: str) -> dict[str, str]:
+    """Option -> value in a .config or a fragment; "n" for one that is not set."""
+    return {match[1] or match[3]: match[2] or "n" for match in OPTION.finditer(text)}
+
+
+def dropped(fragment: str, config: str) -> tuple[str, ...]:
+    """What the fragment wants and the final configuration does not have."""
+    final = options(config)
+    groups = [match[1].split() for match in ONE_OF.finditer(fragment)]
+
+    def replaced(name: str) -> bool:
+        return any(name in group and any(final.get(other, "n") != "n" for other in group if other != name)
+                   for group in groups)
+
+    return tuple(f"{name}={value}" for name, value in options(fragment).items()
+                 if final.get(name, "n") != value and not replaced(name))
+
+
+def compiler() -> str:
+    """Identifies what compiles and links."""
+    versions = [
+        subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
+        for tool in ("gcc", "ld")
+    ]
+    return "\n".join(version.splitlines()[0] for version in versions)
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Unless it is there already: then its time stays, by which make goes."""
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
+
+
+class Build:
+    """A source, a configuration and a compiler, and the folder in the cache where they build.
+
+    The build tree is kept, also for other configurations of the same source:
+    the next build is an incremental one, and modules out of tree need it.
+    """
+
+    def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path]) -> None:
+        self._cache = cache
+        self._source = tree
+        self._fragment = "".join(path.read_text() for path in fragments)
+        self.key = digest(tree.identity, self._fragment, compiler(),
+                          *(path.read_text() for path in KMOD_SOURCES))
+        self._tree_key = digest(tree.identity, compiler(), *(path.name for path in fragments))
+        self._folder = cache.folder / "builds" / self._tree_key
+        self._tree = self._folder / "tree"
+        self._log = self._folder / "build.log"
+
+    def once(self) -> Kernel:
+        """The image of a source that never changes: from the cache, or built."""
+        folder = self._cache.entry("kernels", self.key, "building the kernel", self._publish)
+        self._cache.used(self._folder)
+        return self._kernel(folder)
+
+    def again(self, work: Path) -> Kernel:
+        """The image of a source that may have changed: whatever is out of date is built."""
+        self._publish(work)
+        return self._kernel(work)
+
+    def update(self, modules: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+        """Modules of a kernel that `again` built, brought up to date and copied to `folder`."""
+        with self._cache.lock(f"builds-{self._tree_key}", "building the modules"):
+            self._make(f"-j{len(os.sched_getaffinity(0))}", *map(str, modules))
+            return tuple(Path(shutil.copy(self._tree / path, folder)) for path in modules)
+
+    def _publish(self, folder: Path) -> None:
+        with self._cache.lock(f"builds-{self._tree_key}", "building the kernel"):
+            self._make_image()
+            shutil.copy(self._tree / IMAGE, folder / "bzImage")
+            shutil.copy(self._tree / ".config", folder / "config")
+            if options((folder / "config").read_text()).get("CONFIG_KVM") in ("y", "m"):
+                self._make_our_modules(folder)
+
+    def _kernel(self, folder: Path) -> Kernel:
+        config = (folder / "config").read_text()
+        modules = tuple(folder / name for name in MODULES if (folder / name).exists())
+        return Kernel(folder / "bzImage", self._source.identity, digest(config),
+                      dropped(self._fragment, config), modules)
+
+    def _make_image(self) -> None:
+        self._tree.mkdir(parents=True, exist_ok=True)
+        self._cache.used(self._folder)
+        fragment = self._folder / "fragment.config"
+        fragment.write_text(self._fragment)
+        self._log.write_bytes(b"")
+        self._make("-s", f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+        config = (self._tree / ".config").read_text()
+        for option in dropped(self._fragment, config):
+            say(f"this kernel does not take the option {option}")
+        fresh = not (self._tree / "vmlinux").exists()
+        progress = Progress(f"building the kernel of {self._source.identity}")
+        modules = ["modules"] if options(config).get("CONFIG_MODULES") == "y" else []
+        count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", *modules,
+                           progress=progress, expected=OBJECTS if fresh else None)
+        progress.done(f"{count} objects")
+
+    def _make_our_modules(self, folder: Path) -> None:
+        """Those of kmod/ that this kernel can have.
+
+        From a copy: kbuild before 6.13 leaves its output beside the sources.
+        """
+        copy = self._folder / "modules"
+        for path in KMOD_SOURCES:
+            (copy / path.parent.name).mkdir(parents=True, exist_ok=True)
+            write(copy / path.parent.name / path.name, path.read_bytes())
+        self._make(f"M={copy / 'kmod'}", "modules")
+        for line in (copy / "kmod/modules.order").read_text().splitlines():
+            shutil.copy(copy / "kmod" / f"{Path(line).stem}.ko", folder)
+
+    def _make(
+        self, *arguments: str, progress: Progress | None = None, expected: int | None = None
+    ) -> int:
+        """Runs kbuild, its output in the log; the number of objects compiled."""
+        command = ["make", "-C", str(self._source.path), f"O={self._tree}", *arguments]
+        count = 0
+        with self._log.open("a") as log, subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", env=os.environ | {"LC_ALL": "C"},
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                count += is_object(line)
+                if progress:
+                    of = f" of about {max(expected, count)}" if expected else ""
+                    progress.update(f"{count}{of} objects")
+        if process.returncode:
+            raise KernelError(f"the kernel does not build; the end of {self._log}:\n{self._tail()}")
+        return count
+
+    def _tail(self) -> str:
+        """The last lines that say more than what is being compiled."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in telling(lines)[-20:])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The test programs: built by the Makefile, asked what they contain."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from testbed.errors import BenchError
+from testbed.make.cache import Cache
+from testbed.make.kernel import digest
+from testbed.progress import Progress
+from testbed.steps import CommandFailed, is_object, lines_of, telling
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "tests"
+
+
+def build(cache: Cache) -> None:
+    with cache.lock(f"tests-{digest(str(ROOT))}", "building the tests"):
+        progress: Progress | None = None
+        count = 0
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
+        try:
+            for line in lines_of(["make", "-C", str(ROOT), jobs, "V=0", "tests"]):
+                if is_object(line):     # nothing is said where nothing is to be done
+                    progress = progress or Progress("building the tests")
+                    count += 1
+                    progress.update(f"{count} objects")
+        except CommandFailed as error:
+            raise BenchError("\n".join(["the tests do not build:",
+                                        *telling(error.lines)])) from error
+    if progress:
+        progress.done(f"{count} objects")
+
+
+def can_build() -> bool:
+    """Whether this host has what the Makefile needs."""
+    if not (shutil.which("make") and shutil.which("gcc") and shutil.which("pkg-config")):
+        return False
+    return subprocess.run(["pkg-config", "--exists", "libtracefs", "libcrypto"],
+                          check=False).returncode == 0
+
+
+def built_from() -> str:
+    """The commit that the programs were built from: not that of the checkout, if they are old."""
+    try:
+        return (FOLDER / "suite").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def present() -> bool:
+    return any(FOLDER.glob("*_test"))
+
+
+def listing(nightly: bool) -> str:
+    """What every test prints for --list: a line a case."""
+    found = ""
+    for program in sorted(FOLDER.glob("*_test")):
+        command = [str(program), "--list", *(["--nightly"] if nightly else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchError(f"{program.name} --list failed: {done.stderr.strip()}")
+        found += done.stdout
+    if not found:
+        raise BenchError(f"{FOLDER} has no tests")
+    return found
+
+
+def hashes(tests: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of these programs."""
+    return {test: hashlib.sha256((FOLDER / test).read_bytes()).hexdigest() for test in tests}

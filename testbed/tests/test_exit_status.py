@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import subprocess
+
+from testbed import exit_status
+from testbed.errors import EXIT_BENCH
+from testbed.tests.support import FolderTest
+
+
+class EndingTest(FolderTest):
+    def test_a_program_is_missing(self) -> None:
+        def start() -> int:
+            return subprocess.run(["no-such-compiler", "--version"], check=False).returncode
+
+        self.assertEqual(exit_status.of("x", start), EXIT_BENCH)
+        self.assertEqual(self.said.getvalue(), "x: no-such-compiler is not installed\n")
+
+    def test_a_file_is_missing(self) -> None:
+        """Our own mistake: with a traceback."""
+        with self.assertRaises(FileNotFoundError):
+            exit_status.of("x", lambda: len(open("/no/such/file", encoding="utf-8").read()))
