@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Once a program, before cases run: read /proc/kallsyms. */
-void kernel_read_symbols(void);
+/* Once a program, before cases run: read the functions' names, of "/proc/kallsyms". */
+void kernel_read_symbols(const char *path);
 
 /*
  * Does the kernel have a function of this name, not inlined everywhere?  E.g.
@@ -17,8 +17,15 @@ void kernel_read_symbols(void);
  * to 6.18); kvm_tdp_mmu_map_private_pfn: it does not (6.19 and later).
  */
 bool kernel_has_function(const char *name);
-/* The function that some kernels call @name, by this one's name; NULL if it has none. */
+/*
+ * The function that some kernels call @name, by this one's name, whose each call a probe
+ * sees; NULL if it has none: kernel_function_missing() says why.  clang's ThinLTO appends
+ * ".llvm.NUMBER".  The copies that gcc makes do not count: ".isra" and ".constprop" take other
+ * arguments, and with a ".part" callers have the rest of the function inlined.
+ */
 const char *kernel_function(const char *name);
+/* Why kernel_function(@name) is NULL, for a user: the copy, if there is one. */
+const char *kernel_function_missing(const char *name);
 
 /* "7.2.12-foo": of the running kernel. */
 const char *kernel_release(void);

@@ -43,8 +43,7 @@ struct hold *hold_arm_(struct hold_args args)
 
 	h->function = kernel_function(args.function);
 	if (!h->function)
-		test_skip("this kernel has no function %s to hold a thread at (inlined or renamed)",
-			  args.function);
+		test_skip("%s", kernel_function_missing(args.function));
 	h->at = args.at;
 	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	need(h->fd >= 0, "open " DEVICE);

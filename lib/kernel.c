@@ -11,9 +11,9 @@
 /* "\nname\nname\n...": one search of text is all that is ever done to it. */
 static char *functions;
 
-void kernel_read_symbols(void)
+void kernel_read_symbols(const char *path)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = fopen(path, "re");
 	size_t size;
 	FILE *out = open_memstream(&functions, &size);
 	char line[512];
@@ -41,20 +41,72 @@ bool kernel_has_function(const char *name)
 	return found;
 }
 
+/* Copies of a function: @name, a dot, and what the compiler calls them. */
+struct copies {
+	char *usable;		/* one that has all of its calls and arguments, if not @name itself */
+	char *other;		/* one that takes calls from it */
+};
+
+static struct copies copies_of(const char *name)
+{
+	char *prefix = strf("\n%s.", name);
+	struct copies found = { 0 };
+
+	for (const char *at = functions; at && (at = strstr(at, prefix)); at++) {
+		char *copy = strndup(at + 1, strcspn(at + 1, "\n"));
+		const char *suffix = copy + strlen(name) + 1;
+
+		/* What is seldom executed, moved out of the way: nobody calls it. */
+		if (strstr(copy, ".cold"))
+			continue;
+		if (!strncmp(suffix, "llvm.", 5) && !found.usable && !strchr(suffix + 5, '.'))
+			found.usable = copy;
+		else
+			found.other = copy;
+	}
+	free(prefix);
+	return found;
+}
+
+/* @name, or its one copy by LTO; NULL if calls of it go elsewhere, too. */
+static const char *whole_function(const char *name)
+{
+	struct copies copies = copies_of(name);
+	bool itself = kernel_has_function(name);
+
+	if (copies.other || (itself && copies.usable))
+		return NULL;
+	return itself ? name : copies.usable;
+}
+
+/* Names of one function in different kernels. */
+static const struct { const char *name, *other; } renamed[] = {
+	{ "__handle_changed_spte", "handle_changed_spte" },
+	{ "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" },	/* until 6.12 */
+	{ "__kvm_faultin_pfn", "hva_to_pfn" },		/* until 6.12 */
+};
+
 const char *kernel_function(const char *name)
 {
-	static const struct { const char *name, *other; } renamed[] = {
-		{ "__handle_changed_spte", "handle_changed_spte" },
-		{ "kvm_mmu_faultin_pfn", "kvm_faultin_pfn" },	/* until 6.12 */
-		{ "__kvm_faultin_pfn", "hva_to_pfn" },		/* until 6.12 */
-	};
+	const char *found = whole_function(name);
 
-	if (kernel_has_function(name))
-		return name;
-	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
-		if (!strcmp(renamed[i].name, name) && kernel_has_function(renamed[i].other))
-			return renamed[i].other;
-	return NULL;
+	for (size_t i = 0; !found && i < ARRAY_SIZE(renamed); i++)
+		if (!strcmp(renamed[i].name, name) && !kernel_has_function(name))
+			found = whole_function(renamed[i].other);
+	return found;
+}
+
+const char *kernel_function_missing(const char *name)
+{
+	const char *copy = copies_of(name).other;
+
+	for (size_t i = 0; !copy && i < ARRAY_SIZE(renamed); i++)
+		if (!strcmp(renamed[i].name, name))
+			copy = copies_of(renamed[i].other).other;
+	if (copy)
+		return strf("this kernel's compiler made a copy of %s that takes some of its calls: %s",
+			    name, copy);
+	return strf("this kernel has no function %s to probe (inlined or renamed)", name);
 }
 
 bool kernel_confidential(const char *path)

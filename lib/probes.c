@@ -118,8 +118,7 @@ const char *observe_missing(unsigned int mask)
 		const struct probe_def *def = &probe_defs[i];
 
 		if ((mask & OBSERVE(def->type)) && !kernel_function(def->function))
-			return strf("this kernel has no function %s to probe (inlined or renamed)",
-				    def->function);
+			return kernel_function_missing(def->function);
 	}
 	return NULL;
 }

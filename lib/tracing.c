@@ -98,7 +98,7 @@ static void sweep(void)
 
 void tracing_prepare(void)
 {
-	kernel_read_symbols();
+	kernel_read_symbols("/proc/kallsyms");
 	sweep();
 	kept = mmap(NULL, sizeof(*kept), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

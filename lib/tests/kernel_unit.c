@@ -2,20 +2,30 @@
 /* What the library reads of the running kernel. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kernel.h"
 #include "testcase.h"
 
-static bool confidential(const char *text)
+/* A file of this text; to be unlinked. */
+static const char *file_of(const char *text)
 {
-	char path[] = "/tmp/kernel_unit.XXXXXX";
-	int fd = mkstemp(path);
-	bool result;
+	static char path[32];
+	int fd;
 
+	strcpy(path, "/tmp/kernel_unit.XXXXXX");
+	fd = mkstemp(path);
 	need(fd >= 0 && dprintf(fd, "%s", text) >= 0, "a file");
 	close(fd);
-	result = kernel_confidential(path);
+	return path;
+}
+
+static bool confidential(const char *text)
+{
+	const char *path = file_of(text);
+	bool result = kernel_confidential(path);
+
 	unlink(path);
 	return result;
 }
@@ -30,7 +40,61 @@ static void lockdown(const struct test *t)
 	expect_true(!kernel_confidential("/nonexistent"), "a kernel without lockdown");
 }
 
+static void expect_function(const char *symbols, const char *expected)
+{
+	const char *path = file_of(symbols), *found;
+
+	kernel_read_symbols(path);
+	unlink(path);
+	found = kernel_function("map");
+	expect_true(found == expected || (found && expected && !strcmp(found, expected)),
+		    "the function to probe for \"map\" is %s, expected %s", found ?: "none",
+		    expected ?: "none");
+}
+
+/* Where a probe sees each call with its arguments, and where it would not. */
+static void copies(const struct test *t)
+{
+	(void)t;
+	expect_function("0 t map\n", "map");
+	expect_function("0 t map\t[kvm]\n0 t map_more\n", "map");
+	expect_function("0 d map\n", NULL);
+	expect_function("0 t map\n0 t map.cold\n", "map");
+	expect_function("0 t map.llvm.123456\t[kvm]\n", "map.llvm.123456");
+	expect_function("0 t map.llvm.1\n0 t map.llvm.1.cold\n", "map.llvm.1");
+	expect_function("0 t map.llvm.1\n0 t map.llvm.2\n", NULL);
+	expect_function("0 t map.isra.0\n", NULL);
+	expect_function("0 t map\n0 t map.constprop.0\n", NULL);
+	expect_function("0 t map\n0 t map.part.0\n", NULL);
+}
+
+static void copy_is_named(const struct test *t)
+{
+	(void)t;
+	expect_function("0 t map.isra.0\n", NULL);
+	expect_true(strstr(kernel_function_missing("map"), "map.isra.0"), "the copy is named: %s",
+		    kernel_function_missing("map"));
+	expect_function("", NULL);
+	expect_true(strstr(kernel_function_missing("map"), "inlined or renamed"),
+		    "no copy is blamed: %s", kernel_function_missing("map"));
+}
+
+static void renamed(const struct test *t)
+{
+	const char *path = file_of("0 t hva_to_pfn\n");
+
+	(void)t;
+	kernel_read_symbols(path);
+	unlink(path);
+	expect_true(kernel_function("__kvm_faultin_pfn") &&
+		    !strcmp(kernel_function("__kvm_faultin_pfn"), "hva_to_pfn"), "the older name");
+}
+
 static const struct test_case cases[] = {
+	{ "copies", "A function is probed where a probe sees each call", copies,
+	  .flags = CASE_PLAIN },
+	{ "copy_is_named", "Why a function is not probed", copy_is_named, .flags = CASE_PLAIN },
+	{ "renamed", "A function of another name in older kernels", renamed, .flags = CASE_PLAIN },
 	{ "lockdown", "the level of lockdown in force", lockdown, .flags = CASE_PLAIN },
 };
 
