@@ -213,6 +213,11 @@ char *strf(const char *fmt, ...) PRINTF(1, 2);
 
 /* "EFAULT (14)", "success" */
 const char *errno_text(int error);
+/*
+ * The same for a reason to skip: what root is denied (EACCES, EPERM) is so by a security
+ * module, a container or lockdown, which no package and no mount mends.
+ */
+const char *denial_text(int error);
 
 /* Monotonic time, in seconds. */
 double now(void);

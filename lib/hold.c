@@ -23,9 +23,10 @@ struct hold {
 
 const char *hold_missing(void)
 {
-	if (access(DEVICE, R_OK | W_OK))
-		return "needs " DEVICE ": the module kmod/race_window.c, which the emulated hosts load";
-	return NULL;
+	if (!access(DEVICE, R_OK | W_OK))
+		return NULL;
+	return errno != ENOENT ? strf("needs " DEVICE ": %s", denial_text(errno)) :
+		"needs " DEVICE ": the module kmod/race_window.c, which the emulated hosts load";
 }
 
 struct hold *hold_arm_(struct hold_args args)

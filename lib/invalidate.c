@@ -165,7 +165,8 @@ static void numa_balance(const struct victim *v)
 	struct hold *told;
 
 	if (access(balancing, W_OK) || access(SCAN "size_mb", W_OK))
-		test_skip("needs NUMA balancing (CONFIG_NUMA_BALANCING), and its knobs in debugfs");
+		test_skip("needs NUMA balancing (CONFIG_NUMA_BALANCING), and its knobs in debugfs: %s",
+			  denial_text(errno));
 	need(!set_and_undo(SCAN "delay_ms", "1") && !set_and_undo(SCAN "period_min_ms", "1") &&
 	     !set_and_undo(SCAN "size_mb", "64"), SCAN "*");
 	told = hold_arm(.function = "kvm_unmap_gfn_range", .at = HOLD_COUNT);

@@ -12,6 +12,7 @@
 #define TAINT_WARN	(1L << 9)
 
 static int kmsg_fd = -1;
+static int kmsg_error;			/* why it cannot be opened */
 static bool armed;			/* WARN_ONCE sites, for the case that runs */
 static long complaints_before;
 
@@ -52,8 +53,8 @@ const char *kmsg_missing(void)
 {
 	if (kmsg_fd >= 0)
 		return NULL;
-	return strf("cannot read /dev/kmsg (%s), and so would not see what the kernel complains of: run as root with CAP_SYSLOG, in a container with that device",
-		    strerror(errno));
+	return strf("cannot read /dev/kmsg: %s, and so would not see what the kernel complains of: run as root with CAP_SYSLOG, in a container with that device",
+		    denial_text(kmsg_error));
 }
 
 void kmsg_begin(bool rearm)
@@ -61,7 +62,9 @@ void kmsg_begin(bool rearm)
 	armed = rearm && arm_warnings();
 	if (kmsg_fd < 0)
 		kmsg_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg_fd >= 0)
+	if (kmsg_fd < 0)
+		kmsg_error = errno;
+	else
 		lseek(kmsg_fd, 0, SEEK_END);
 	complaints_before = complaints();
 }

@@ -24,8 +24,8 @@ static void need_kvm(const struct test *t)
 	int types = kvm_cap(KVM_CAP_VM_TYPES);
 
 	if (kvm_dev() < 0)
-		test_skip("needs /dev/kvm (%s): load kvm_intel or kvm_amd, run as root",
-			  strerror(errno));
+		test_skip("needs /dev/kvm: %s; load kvm_intel or kvm_amd, run as root",
+			  denial_text(errno));
 	if (kvm_tdp() == TDP_NONE && !(t->tc->boot == BOOT_NPT_OFF && in_testbed()))
 		test_skip("this host's KVM has no two-dimensional paging (EPT or NPT); run with --on qemu");
 	if (t->tc->cap && !kvm_cap(t->tc->cap))
@@ -89,8 +89,8 @@ static void need_uffd(void)
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
 	if (fd < 0)
-		test_skip("needs userfaultfd(2) (%s): CONFIG_USERFAULTFD, root",
-			  strerror(errno));
+		test_skip("needs userfaultfd(2): %s; CONFIG_USERFAULTFD, root",
+			  denial_text(errno));
 	close(fd);
 }
 

@@ -8,9 +8,12 @@
  * kvm_tdp_mmu_clear_dirty_pt_masked(kvm, ...), in the same task before its
  * tracepoint fires.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <tracefs/tracefs.h>
+#include <unistd.h>
 
 #include "kernel.h"
 #include "probes.h"
@@ -93,6 +96,18 @@ static unsigned int with_helpers(unsigned int mask)
 	return mask;
 }
 
+/* The errno of who may not make probes, 0 for who may.  Without O_TRUNC it changes nothing. */
+static int probes_refused(void)
+{
+	char *path = tracefs_get_tracing_file("kprobe_events");
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC), error = fd < 0 ? errno : 0;
+
+	tracefs_put_tracing_file(path);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 const char *observe_missing(unsigned int mask)
 {
 	if (!mask)
@@ -106,6 +121,9 @@ const char *observe_missing(unsigned int mask)
 		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";
 	if (!tracefs_file_exists(NULL, "kprobe_events"))
 		return "needs probes on kernel functions (CONFIG_KPROBE_EVENTS)";
+	if (probes_refused())
+		return strf("cannot write to kprobe_events of tracefs: %s",
+			    denial_text(probes_refused()));
 	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++) {
 		const struct tracepoint_def *def = &tracepoint_defs[i];
 

@@ -42,6 +42,14 @@ const char *errno_text(int error)
 	return error ? strf("%s (%d)", name ? name : "?", error) : "success";
 }
 
+const char *denial_text(int error)
+{
+	if (geteuid() || (error != EACCES && error != EPERM))
+		return errno_text(error);
+	return strf("%s, denied to root: by SELinux or AppArmor (ausearch -m avc; the kernel log), a container's rules, or lockdown",
+		    errno_text(error));
+}
+
 static char *vstrf(const char *fmt, va_list ap)
 {
 	char *text;

@@ -26,9 +26,10 @@ const char *sept_state_name(enum sept_state state)
 
 const char *sept_missing(void)
 {
-	return access(SEPT_DEVICE, R_OK | W_OK) ?
-		"needs " SEPT_DEVICE ": on a host, make kmod KDIR=/lib/modules/$(uname -r)/build and insmod build/kmod/tdx_view.ko (docs/kmod.md); in the testbed, a kernel that it built" :
-		NULL;
+	if (!access(SEPT_DEVICE, R_OK | W_OK))
+		return NULL;
+	return errno != ENOENT ? strf("needs " SEPT_DEVICE ": %s", denial_text(errno)) :
+		"needs " SEPT_DEVICE ": on a host, make kmod KDIR=/lib/modules/$(uname -r)/build and insmod build/kmod/tdx_view.ko (docs/kmod.md); in the testbed, a kernel that it built";
 }
 
 /*
