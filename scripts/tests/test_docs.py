@@ -84,6 +84,14 @@ class DocumentsTest(unittest.TestCase):
                 with self.subTest(f"{path.name}: {link}"):
                     self.assertTrue((path.parent / link).exists())
 
+    def test_modules_of_the_testbed(self) -> None:
+        """docs/testbed.md tells of each."""
+        text = (ROOT / "docs/testbed.md").read_text()
+        for path in (ROOT / "testbed").rglob("*.py"):
+            if not path.stem.startswith("_") and path.parent.name not in ("tests", "bochs_edits"):
+                with self.subTest(str(path.relative_to(ROOT))):
+                    self.assertIn(f"`{path.name}`", text)
+
 
 if __name__ == "__main__":
     unittest.main()
