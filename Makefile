@@ -29,7 +29,7 @@ UNITSRC	:= $(wildcard lib/tests/*.c)
 
 # override: CFLAGS of the command line, as of a distribution's package, comes on top.
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(if $(WERROR),-Werror)
-# Functions of guests (payload.h) have no read-only data, and no thread for a canary.
+# Functions of guests (guest_vm.h) have no read-only data, and no thread for a canary.
 override CFLAGS += -fno-jump-tables -fno-stack-protector
 override CFLAGS += -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
 LDFLAGS	+= -Wl,--as-needed

@@ -27,7 +27,7 @@ LONGER = frozenset((
     "lib/case_main.c", "lib/mapping_model.c",
     *(f"tools/testing/selftests/kvm/x86_64/tdx/{name}_test.c" for name in (
         "init_mem_region", "map_level", "map_pfn", "map_retry", "mapping_model", "race_stress",
-        "race_window", "sept_state", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
+        "kvm_hold", "sept_state", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
         "td_run")),
 ))
 

@@ -2,7 +2,7 @@
 /*
  * KVM_SET_MEMORY_ATTRIBUTES, met in the middle: a thread of the case is held, with mmu_lock, when
  * it has announced the change to KVM's MMU, before it stores the first attribute (on return of
- * kvm_arch_pre_set_memory_attributes(), virt/kvm/kvm_main.c).  Cases that use it declare CASE_HOLD
+ * kvm_arch_pre_set_memory_attributes(), virt/kvm/kvm_main.c).  Cases that use it declare .needs_hold
  * and two CPUs.
  *
  *	struct attr_change *c = attr_change_begin(vm, gpa, size);

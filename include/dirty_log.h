@@ -6,7 +6,7 @@
 #ifndef DIRTY_LOG_H
 #define DIRTY_LOG_H
 
-#include "guest.h"
+#include "guest_access.h"
 #include "mem.h"
 #include "testcase.h"
 #include "vm.h"

@@ -13,7 +13,7 @@
 #ifndef FLOOD_H
 #define FLOOD_H
 
-#include "payload.h"
+#include "guest_vm.h"
 
 #define FLOOD_SIZE	(2 * SZ_2M)	/* of the slot at GPA */
 #define FLOOD_PAGES	32		/* its first ones are used */
@@ -30,8 +30,8 @@ struct flooder {
 };
 
 struct flood {
-	struct payload p;
-	struct flooder f[PAYLOAD_VCPUS];
+	struct guest_vm p;
+	struct flooder f[GUEST_VM_VCPUS];
 };
 
 /* A VM of the type of @t; guests of a TD accept what they touch (#VE). */

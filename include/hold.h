@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Race windows where user space cannot stop KVM: a thread of the case is held
- * at a function of the kernel until told (kmod/race_window.c).  Cases that do
- * so declare CASE_HOLD.
+ * at a function of the kernel until told (kmod/kvm_hold.c).  Cases that do
+ * so declare .needs_hold.
  *
  *	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
  *	struct thread *vcpu = thread_start(map, ...);

@@ -14,7 +14,7 @@
 struct vm;
 
 /* The page that an invalidation is of. */
-struct victim {
+struct inv_target {
 	struct vm *vm;
 	uint64_t gpa;
 	uint8_t *hva;			/* NULL: the process has it nowhere */
@@ -25,14 +25,14 @@ struct victim {
 };
 
 struct invalidation {
-	void (*act)(const struct victim *v);	/* done when it returns */
+	void (*act)(const struct inv_target *v);	/* done when it returns */
 	/*
 	 * The calling process calls this function on its way to mmu_lock, before it takes it;
 	 * NULL: a kernel thread takes it.
 	 */
-	const char *comes_by;
+	const char *reaches;
 	/* What must be so before the window is opened; NULL: nothing. */
-	void (*prepare)(const struct victim *v);
+	void (*prepare)(const struct inv_target *v);
 };
 
 /* Of memory that the process has mapped. */
@@ -42,16 +42,16 @@ extern const struct invalidation
 	inv_mremap,		/* to another address */
 	inv_mprotect,		/* read-only */
 	inv_migrate,		/* move_pages(2) to the other one of two nodes */
-	inv_numa_balance,	/* unmapped, to see who uses it; two nodes, CASE_HOLD, .changes */
+	inv_numa_balance,	/* unmapped, to see who uses it; two nodes, .needs_hold, .side_effects */
 	inv_pageout,		/* swapped out */
 	inv_fork,		/* write-protected, all of the process */
 	inv_fork_cow,		/* and then written to: a new page */
 	inv_collapse,		/* the 2M that begin at the page become a huge page */
 	inv_punch_memfd,	/* a hole in the memfd */
-	inv_soft_offline,	/* another page takes its place; .changes */
-	inv_poison,		/* memory failure; .changes */
-	inv_ksm_merge,		/* with one of the same content; .changes */
-	inv_ksm_unmerge;	/* what was merged gets a page of its own again; .changes */
+	inv_soft_offline,	/* another page takes its place; .side_effects */
+	inv_poison,		/* memory failure; .side_effects */
+	inv_ksm_merge,		/* with one of the same content; .side_effects */
+	inv_ksm_unmerge;	/* what was merged gets a page of its own again; .side_effects */
 
 /* Of what KVM has: attributes of the gfn, and guest_memfd. */
 extern const struct invalidation

@@ -16,7 +16,7 @@ struct linux_guest;
 
 /* Why there is no guest kernel on this host, in words a user can act on; NULL: there is one. */
 const char *linux_guest_missing(void);
-/* A TD with the kernel in its memory, ready to run. (CASE_GUEST_KERNEL) */
+/* A TD with the kernel in its memory, ready to run. (.needs_guest_kernel) */
 struct linux_guest *linux_guest(void);
 /*
  * Runs until the guest restarts, by a triple fault (as a crash might: look at what it said);

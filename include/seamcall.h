@@ -61,7 +61,7 @@ unsigned long count_seamcalls(const struct seamcall *calls, size_t nr, unsigned 
 
 /*
  * The expectations below look where the host shows SEAMCALLs: a case that is nothing
- * without them declares CASE_SEPT, others CASE_SEPT_TOO.
+ * without them declares .needs_sept, others .uses_sept.
  */
 #define expect_seamcalls_of(o, leaf, nr, ...)					\
 	do {									\

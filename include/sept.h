@@ -2,7 +2,7 @@
 /*
  * The Secure EPT of a TD and the metadata of its pages, as the TDX module tells
  * them (TDH.MEM.SEPT.RD, TDH.PHYMEM.PAGE.RDMD), by way of kmod/.  Cases that look
- * declare CASE_SEPT, or CASE_SEPT_TOO when they have other witnesses.  Look only while no vCPU runs and no ioctl builds the TD (it
+ * declare .needs_sept, or .uses_sept when they have other witnesses.  Look only while no vCPU runs and no ioctl builds the TD (it
  * may sleep): the read could make one of their calls busy.
  */
 #ifndef SEPT_H
@@ -64,7 +64,7 @@ struct pamt pamt_of(struct vm *vm, uint64_t pfn);
 
 /*
  * The leaf of @gpa is this one. @pfn may be PFN_ANY.  Like the expectations below, looked
- * at where the host lets: a case that is nothing without it declares CASE_SEPT.
+ * at where the host lets: a case that is nothing without it declares .needs_sept.
  */
 #define expect_sept(vm, gpa, level, state, pfn) \
 	expect_sept_(__FILE__, __LINE__, vm, gpa, level, state, pfn)

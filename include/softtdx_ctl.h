@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the software TDX module tells of itself and can be told
- * (docs/softtdx.md).  Only for cases with CASE_SOFTTDX: hardware has no such
+ * (docs/softtdx.md).  Only for cases with .needs_softtdx: hardware has no such
  * window.
  */
 #ifndef SOFTTDX_CTL_H

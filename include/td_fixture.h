@@ -8,7 +8,7 @@
 #include "softtdx_ctl.h"
 #include "td.h"
 
-struct td {
+struct fixture {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	struct slot *slot;	/* at GPA, all gfns private; NULL: none */
@@ -16,9 +16,9 @@ struct td {
 };
 
 /* Not finalized, nothing added. @size: bytes of private memory at GPA, or 0. */
-struct td td_fixture(const struct test *t, uint64_t size);
+struct fixture td_fixture(const struct test *t, uint64_t size);
 /* The same, finalized: nothing measured. */
-struct td td_fixture_final(const struct test *t, uint64_t size);
+struct fixture td_fixture_final(const struct test *t, uint64_t size);
 
 /* Page-aligned source memory whose content tells page and seed apart. */
 uint8_t *td_source(uint64_t nr_pages, uint64_t seed);
@@ -32,12 +32,12 @@ uint64_t gmem_pfn(struct observer *o, uint64_t gfn);
  */
 #define expect_td_mapped(td, gpa, nr_pages, state) \
 	expect_td_mapped_(__FILE__, __LINE__, td, gpa, nr_pages, state)
-void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+void expect_td_mapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
 		       uint64_t nr_pages, enum sept_state state);
 /* Each of them is in neither. */
 #define expect_td_unmapped(td, gpa, nr_pages) \
 	expect_td_unmapped_(__FILE__, __LINE__, td, gpa, nr_pages)
-void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+void expect_td_unmapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
 			 uint64_t nr_pages);
 
 /*
@@ -52,7 +52,7 @@ unsigned long tables_linked(struct observer *o);
 		if (softtdx_present() && !sept_missing())			\
 			expect_content(sept_walk(vm, gpa).pfn, data, __VA_ARGS__); \
 	} while (0)
-/* The 4096 bytes of page @pfn are those of @data, NULL: all zero. (CASE_SOFTTDX) */
+/* The 4096 bytes of page @pfn are those of @data, NULL: all zero. (.needs_softtdx) */
 #define expect_content(pfn, data, ...) \
 	expect_content_(__FILE__, __LINE__, pfn, data, strf(__VA_ARGS__))
 void expect_content_(const char *file, int line, uint64_t pfn, const uint8_t *data,

@@ -7,7 +7,7 @@
  * early, and they are never mixed up:
  *
  *   expect_*()   the thing under test did wrong        -> "not ok"
- *   need*()      the harness could not do its part     -> "not ok # ERROR"
+ *   must()      the harness could not do its part     -> "not ok # ERROR"
  *   test_skip()  a prerequisite is missing             -> "ok # SKIP"
  *
  * All of them may be called by any thread of the case.  None of them returns.
@@ -34,8 +34,8 @@
 #define VM_DEFAULT	VM_TYPE(KVM_X86_DEFAULT_VM)
 #define VM_SW_PROTECTED	VM_TYPE(KVM_X86_SW_PROTECTED_VM)
 
-/* How the emulated host must have been booted. Names: variant_name[]. */
-enum variant {
+/* How the emulated host must have been booted. Names: boot_name[]. */
+enum boot {
 	BOOT_DEFAULT,		/* 2 CPUs, 2 NUMA nodes, TDP MMU */
 	BOOT_CPUS1,
 	BOOT_CPUS4,
@@ -82,22 +82,22 @@ struct test_case {
 	void (*body)(const struct test *t);
 	const void *arg;		/* for bodies shared by several cases */
 	/* The kernel's fix whose loss it would notice: "subject (version)". */
-	const char *guards;
+	const char *fixes;
 	/* Known issue that makes it fail, or hang, on kernels that have it (known_issues.h). */
-	const char *fails_with;
+	const char *xfail;
 	/* Known issue that makes the kernel print a WARNING meanwhile, and nothing worse. */
-	const char *warns_with;
+	const char *xwarn;
 
 	unsigned int vm_types;		/* VM_*, 0: the case makes no VM */
 	unsigned int flags;		/* enum case_flags */
 	unsigned int observes;		/* OBSERVE(): probes the case attaches */
-	enum variant boot;
+	enum boot boot;
 	/*
 	 * What the case changes that other users of the machine see (a sysctl,
 	 * a module parameter, a pool), in words.  Such a case runs in the
 	 * testbed, natively only on --allow-host-wide.
 	 */
-	const char *changes;
+	const char *side_effects;
 	int cap;			/* KVM_CAP_* that must be non-zero, or 0 */
 	const char *cap_name;		/* its name, for the skip reason */
 	unsigned int memory_mib;	/* free memory */
@@ -152,7 +152,7 @@ void verbose(const char *fmt, ...) PRINTF(1, 2);
 void measure(const char *key, double value);
 
 void test_skip(const char *fmt, ...) PRINTF(1, 2) __attribute__((noreturn));
-void test_broken(const char *file, int line, const char *fmt, ...)
+void harness_error(const char *file, int line, const char *fmt, ...)
 	PRINTF(3, 4) __attribute__((noreturn));
 void test_failed(const char *file, int line, const char *what,
 		 const char *expected, const char *seen) __attribute__((noreturn));
@@ -161,12 +161,12 @@ void test_failed(const char *file, int line, const char *what,
  * A known defect of the unmodified kernel showed itself exactly as recorded
  * in lib/known_issues.c: XFAIL if this kernel is in its range, else "not ok".
  */
-void known_issue_seen(const char *id, const char *fmt, ...)
+void xfail(const char *id, const char *fmt, ...)
 	PRINTF(2, 3) __attribute__((noreturn));
 /* The case met the conditions of a known issue, and it did not show. */
-void known_issue_absent(const char *id);
+void xpass(const char *id);
 /* Skip on kernels with this issue, which the machine would not survive. */
-void known_issue_kills(const char *id);
+void skip_if_issue(const char *id);
 
 /* printf into a buffer that lives until the process ends. */
 char *strf(const char *fmt, ...) PRINTF(1, 2);
@@ -176,10 +176,10 @@ char *strf(const char *fmt, ...) PRINTF(1, 2);
  * what KVM, or memory management on KVM's pages, answers to a request that it
  * has to grant: that is expect_ok().
  */
-#define need(cond, ...)							\
+#define must(cond, ...)							\
 	do {								\
 		if (!(cond))						\
-			test_broken(__FILE__, __LINE__, __VA_ARGS__);	\
+			harness_error(__FILE__, __LINE__, __VA_ARGS__);	\
 	} while (0)
 
 /* Two integers; both are printed, in decimal and hexadecimal. */

@@ -25,7 +25,7 @@
 #define MAX_PATTERNS		64
 #define KSFT_SKIP		4	/* kselftest's exit code */
 
-const char *const variant_name[BOOT_NR] = {
+const char *const boot_name[BOOT_NR] = {
 	[BOOT_DEFAULT]		= "default",
 	[BOOT_CPUS1]		= "cpus1",
 	[BOOT_CPUS4]		= "cpus4",
@@ -156,14 +156,14 @@ static const char *boot_of(const struct test *t)
 {
 	bool is_td = t->vm_type == KVM_X86_TDX_VM && t->tc->boot == BOOT_DEFAULT;
 
-	return variant_name[is_td ? BOOT_TDX : t->tc->boot];
+	return boot_name[is_td ? BOOT_TDX : t->tc->boot];
 }
 
 static bool selected(const struct options *opt, const struct test *t)
 {
 	if (opt->variant && strcmp(opt->variant, boot_of(t)))
 		return false;
-	if ((t->tc->flags & CASE_NIGHTLY) && !opt->nightly)
+	if ((t->tc->nightly) && !opt->nightly)
 		return false;
 	for (int i = 0; i < opt->nr_patterns; i++)
 		if (t->tc->flags & CASE_ON_REQUEST ?
@@ -210,7 +210,7 @@ static unsigned int time_limit(const struct test_case *tc)
 
 static const char *listed_flags(const struct test_case *tc)
 {
-	if (tc->changes)
+	if (tc->side_effects)
 		return "host-wide";
 	return tc->flags & CASE_GUEST_KERNEL ? "guest-kernel" : "-";
 }
@@ -321,8 +321,8 @@ static void judge_splats(const struct test *t)
 {
 	bool seen = kmsg_end(t);
 
-	if (t->tc->warns_with && outcome->status == CASE_PASS) {
-		judge_known_warning(known_issue(t->tc->warns_with), seen);
+	if (t->tc->xwarn && outcome->status == CASE_PASS) {
+		judge_known_warning(known_issue(t->tc->xwarn), seen);
 		return;
 	}
 	if (seen == outcome->wants_splat)
@@ -376,10 +376,10 @@ static void judge_known_issue(const struct test *t)
 {
 	const struct known_issue *issue;
 
-	if (!t->tc->fails_with ||
+	if (!t->tc->xfail ||
 	    (outcome->status != CASE_FAIL && outcome->status != CASE_TIMEOUT))
 		return;
-	issue = known_issue(t->tc->fails_with);
+	issue = known_issue(t->tc->xfail);
 	if (!known_issue_here(issue))
 		return;
 	outcome->status = CASE_XFAIL;
@@ -404,7 +404,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	pid = fork();
 	if (pid < 0) {
 		diag("fork: %s", strerror(errno));
-		outcome->status = CASE_BROKEN;
+		outcome->status = CASE_ERROR;
 		return;
 	}
 	if (!pid)
@@ -444,7 +444,7 @@ static void print_result(size_t number, const struct test *t)
 	case CASE_XFAIL:
 		printf("ok %zu %s # XFAIL %s\n", number, name, reason);
 		break;
-	case CASE_BROKEN:
+	case CASE_ERROR:
 		printf("not ok %zu %s # ERROR %s\n", number, name, reason);
 		break;
 	case CASE_TIMEOUT:

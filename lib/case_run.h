@@ -6,7 +6,7 @@
 #include "testcase.h"
 
 enum case_status { CASE_DIED, CASE_TIMEOUT, CASE_PASS, CASE_SKIP, CASE_XFAIL,
-		   CASE_FAIL, CASE_BROKEN };
+		   CASE_FAIL, CASE_ERROR };
 
 /* How a case ended: written by its process, read by the program. */
 struct outcome {
@@ -19,7 +19,7 @@ struct outcome {
 /* Make the calling process report to @o. */
 void report_to(struct outcome *o, bool verbose_lines);
 
-extern const char *const variant_name[BOOT_NR];
+extern const char *const boot_name[BOOT_NR];
 /* "default", "sw_protected", "tdx" */
 const char *vm_type_name(unsigned int type);
 

@@ -46,7 +46,7 @@ static void print_needs(const struct test_case *tc)
 
 	printf("[");
 	if (tc->boot != BOOT_DEFAULT)
-		print_item(&first, strf("host %s", variant_name[tc->boot]));
+		print_item(&first, strf("host %s", boot_name[tc->boot]));
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (tc->flags & flags[i].flag)
 			print_item(&first, flags[i].need);
@@ -65,8 +65,8 @@ static void print_needs(const struct test_case *tc)
 		print_item(&first, strf("%u CPUs", tc->cpus));
 	if (tc->nodes)
 		print_item(&first, strf("%u NUMA nodes", tc->nodes));
-	if (tc->changes)
-		print_item(&first, strf("host-wide: %s", tc->changes));
+	if (tc->side_effects)
+		print_item(&first, strf("host-wide: %s", tc->side_effects));
 	if (tc->flags & CASE_NIGHTLY)
 		print_item(&first, "--nightly");
 	printf("]");
@@ -90,7 +90,7 @@ void describe(const char *program, const char *summary, const struct test_case *
 		printf(", \"summary\": ");
 		print_string(cases[i].summary);
 		printf(", \"guards\": ");
-		print_string(cases[i].guards ?: "");
+		print_string(cases[i].fixes ?: "");
 		printf(", \"vm_types\": ");
 		print_vm_types(&cases[i]);
 		printf(", \"needs\": ");

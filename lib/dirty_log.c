@@ -17,7 +17,7 @@ struct logged logged(const struct test *t, struct logged_wish wish)
 		vm_enable_cap(l.vm, KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
 			      wish.ring * sizeof(struct kvm_dirty_gfn));
 	l.vcpu = vcpu_create(l.vm);
-	guest_create(l.vcpu);
+	guest_access_create(l.vcpu);
 	l.mem = mem_populated(wish.kind,
 			      ((first + wish.pages) * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1), NULL);
 	l.slot = slot_add_part(l.vm, LOGGED_GPA + first * SZ_4K, l.mem, first * SZ_4K,

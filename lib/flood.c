@@ -14,7 +14,7 @@ static GUEST void floods(uint64_t seed)
 {
 	uint64_t accesses = 0, wrong = 0;
 
-	while (!READ_GUEST(payload_shared(FLOOD_STOP_GPA))) {
+	while (!READ_GUEST(guest_shared(FLOOD_STOP_GPA))) {
 		uint64_t page, seen;
 
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -25,8 +25,8 @@ static GUEST void floods(uint64_t seed)
 		wrong += seen && seen != PATTERN(page);
 		accesses++;
 	}
-	say(accesses);
-	say(wrong);
+	guest_report(accesses);
+	guest_report(wrong);
 }
 
 /* Run to the next value; what the host made shared is made private again. */
@@ -35,7 +35,7 @@ static uint64_t next_value(struct flooder *f)
 	struct kvm_run *run = f->vcpu->run;
 
 	for (;;) {
-		int ret = __payload_run(f->vcpu);
+		int ret = __guest_run(f->vcpu);
 
 		if (ret && errno == EINTR)
 			continue;
@@ -46,7 +46,7 @@ static uint64_t next_value(struct flooder *f)
 			vm_set_private(f->vcpu->vm, fault.gpa, fault.size);
 			continue;
 		}
-		return payload_value_of(f->vcpu, ret);
+		return guest_value_of(f->vcpu, ret);
 	}
 }
 
@@ -61,15 +61,15 @@ static int run(void *arg)
 
 void flood_create(struct flood *f, const struct test *t)
 {
-	guest_on_ve = accepts_at_ve;
-	*f = (struct flood){ .p = payload(t, (struct payload_wish){
+	guest_on_ve = accept_on_ve;
+	*f = (struct flood){ .p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { floods, floods }, .arg = { t->seed, t->seed + 1 }, .size = FLOOD_SIZE,
 		.ve = t->vm_type == KVM_X86_TDX_VM }) };
 }
 
 void flood_start(struct flood *f)
 {
-	for (int i = 0; i < PAYLOAD_VCPUS; i++) {
+	for (int i = 0; i < GUEST_VM_VCPUS; i++) {
 		f->f[i].vcpu = f->p.vcpu[i];
 		f->f[i].thread = thread_start(run, &f->f[i]);
 	}
@@ -80,7 +80,7 @@ void flood_stop(struct flood *f)
 	uint64_t accesses = 0;
 
 	*(volatile uint64_t *)(f->p.slot->mem->hva + (FLOOD_STOP_GPA - GPA)) = 1;
-	for (int i = 0; i < PAYLOAD_VCPUS; i++) {
+	for (int i = 0; i < GUEST_VM_VCPUS; i++) {
 		thread_join(f->f[i].thread, "a guest that was told to stop");
 		expect_true(f->f[i].accesses > 100, "vCPU %d makes progress (%llu accesses)", i,
 			    (unsigned long long)f->f[i].accesses);

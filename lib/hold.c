@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Holding threads at functions of the kernel, by /dev/race_window. */
+/* Holding threads at functions of the kernel, by /dev/kvm_hold. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -7,12 +7,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "race_window.h"
+#include "kvm_hold.h"
 #include "hold.h"
 #include "kernel.h"
 #include "testcase.h"
 
-#define DEVICE		"/dev/race_window"
+#define DEVICE		"/dev/kvm_hold"
 #define LIMIT_MS	5000
 
 struct hold {
@@ -26,16 +26,16 @@ const char *hold_missing(void)
 	if (!access(DEVICE, R_OK | W_OK))
 		return NULL;
 	return errno != ENOENT ? strf("needs " DEVICE ": %s", denial_text(errno)) :
-		"needs " DEVICE ": the module kmod/race_window.c, which the emulated hosts load";
+		"needs " DEVICE ": the module kmod/kvm_hold.c, which the emulated hosts load";
 }
 
 struct hold *hold_arm_(struct hold_args args)
 {
 	static const unsigned int where[] = {
-		[HOLD_COUNT] = RACE_WINDOW_COUNT, [HOLD_ENTRY] = RACE_WINDOW_ENTRY,
-		[HOLD_RETURN] = RACE_WINDOW_RETURN,
+		[HOLD_COUNT] = KVM_HOLD_COUNT, [HOLD_ENTRY] = KVM_HOLD_ENTRY,
+		[HOLD_RETURN] = KVM_HOLD_RETURN,
 	};
-	struct race_window_arm arm = {
+	struct kvm_hold_arm arm = {
 		.where = where[args.at], .tid = args.tid, .times = args.times ?: 1,
 		.limit_ms = LIMIT_MS, .grace_us = HOLD_GRACE_MS * 1000,
 		.until = args.until ? args.until->fd : -1,
@@ -47,17 +47,17 @@ struct hold *hold_arm_(struct hold_args args)
 		test_skip("%s", kernel_function_missing(args.function));
 	h->at = args.at;
 	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	need(h->fd >= 0, "open " DEVICE);
+	must(h->fd >= 0, "open " DEVICE);
 	strncpy(arm.function, h->function, sizeof(arm.function) - 1);
-	need(!ioctl(h->fd, RACE_WINDOW_ARM, &arm), "holding threads at %s", h->function);
+	must(!ioctl(h->fd, KVM_HOLD_ARM, &arm), "holding threads at %s", h->function);
 	return h;
 }
 
-static struct race_window_state state(struct hold *h)
+static struct kvm_hold_state state(struct hold *h)
 {
-	struct race_window_state s;
+	struct kvm_hold_state s;
 
-	need(!ioctl(h->fd, RACE_WINDOW_STATE, &s), "the state of " DEVICE);
+	must(!ioctl(h->fd, KVM_HOLD_STATE, &s), "the state of " DEVICE);
 	return s;
 }
 
@@ -71,7 +71,7 @@ void hold_await(struct hold *h)
 
 void hold_release(struct hold *h)
 {
-	need(!ioctl(h->fd, RACE_WINDOW_RELEASE), "the thread at %s was let go too early",
+	must(!ioctl(h->fd, KVM_HOLD_RELEASE), "the thread at %s was let go too early",
 	     h->function);
 }
 
@@ -95,12 +95,12 @@ double hold_released(struct hold *h)
 
 void hold_end(struct hold *h)
 {
-	struct race_window_state s = state(h);
+	struct kvm_hold_state s = state(h);
 
 	expect_true(h->at == HOLD_COUNT || s.held, "KVM came by %s, where a thread was to be held",
 		    h->function);
 	errno = ETIME;
-	need(!s.expired, "%llu threads were held at %s for %d ms", s.expired, h->function,
+	must(!s.expired, "%llu threads were held at %s for %d ms", s.expired, h->function,
 	     LIMIT_MS);
 	close(h->fd);
 	free(h);

@@ -21,27 +21,27 @@
 
 /* --- by system calls of the process -------------------------------------------- */
 
-static void dontneed(const struct victim *v)
+static void dontneed(const struct inv_target *v)
 {
-	need(!madvise(v->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(v->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
-static void unmap(const struct victim *v)
+static void unmap(const struct inv_target *v)
 {
-	need(!munmap(v->hva, SZ_4K), "munmap");
+	must(!munmap(v->hva, SZ_4K), "munmap");
 }
 
-static void move(const struct victim *v)
+static void move(const struct inv_target *v)
 {
 	move_away(v->hva);
 }
 
-static void protect(const struct victim *v)
+static void protect(const struct inv_target *v)
 {
-	need(!mprotect(v->hva, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(v->hva, SZ_4K, PROT_READ), "mprotect");
 }
 
-static void change_node(const struct victim *v)
+static void change_node(const struct inv_target *v)
 {
 	if (v->held)
 		move_to_node(v->hva, node_beside(node_of(v->hva)));
@@ -49,54 +49,54 @@ static void change_node(const struct victim *v)
 		migrate(v->hva);
 }
 
-static void swap_out(const struct victim *v)
+static void swap_out(const struct inv_target *v)
 {
 	page_out(v->hva);
 }
 
-static void fork_once(const struct victim *v)
+static void fork_once(const struct inv_target *v)
 {
 	pid_t child = fork();
 
 	(void)v;
 	if (!child)
 		_exit(0);
-	need(child > 0 && waitpid(child, NULL, 0) == child, "fork");
+	must(child > 0 && waitpid(child, NULL, 0) == child, "fork");
 }
 
 /* The child lives until the parent has written: each then has a page of its own. */
-static void fork_and_write(const struct victim *v)
+static void fork_and_write(const struct inv_target *v)
 {
 	int done[2];
 	pid_t child;
 	char byte;
 
-	need(!pipe(done), "pipe");
+	must(!pipe(done), "pipe");
 	child = fork();
 	if (!child) {
 		close(done[1]);
 		_exit(read(done[0], &byte, 1));
 	}
-	need(child > 0, "fork");
+	must(child > 0, "fork");
 	*(volatile uint64_t *)v->hva = 0xc0;
 	close(done[1]);
-	need(waitpid(child, NULL, 0) == child, "waitpid");
+	must(waitpid(child, NULL, 0) == child, "waitpid");
 	close(done[0]);
 }
 
-static void collapse(const struct victim *v)
+static void collapse(const struct inv_target *v)
 {
-	need(!madvise(v->hva, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	must(!madvise(v->hva, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
 	/* It fails if somebody still holds one of the pages. */
 	expect_ok(madvise(v->hva, SZ_2M, MADV_COLLAPSE), "MADV_COLLAPSE of hva %p", v->hva);
 }
 
-static void punch(const struct victim *v)
+static void punch(const struct inv_target *v)
 {
 	mem_punch_hole(v->mem, v->offset, SZ_4K);
 }
 
-static void soft_offline(const struct victim *v)
+static void soft_offline(const struct inv_target *v)
 {
 	uint64_t pfn = pfn_of(v->hva);
 	int ret = madvise(v->hva, SZ_4K, MADV_SOFT_OFFLINE);
@@ -108,24 +108,24 @@ static void soft_offline(const struct victim *v)
 		    (unsigned long long)pfn, v->hva);
 }
 
-static void poison(const struct victim *v)
+static void poison(const struct inv_target *v)
 {
-	need(!madvise(v->hva, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
+	must(!madvise(v->hva, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
 }
 
-static void make_private(const struct victim *v)
+static void make_private(const struct inv_target *v)
 {
 	vm_set_private(v->vm, v->gpa, SZ_4K);
 }
 
-static void make_shared(const struct victim *v)
+static void make_shared(const struct inv_target *v)
 {
 	vm_set_shared(v->vm, v->gpa, SZ_4K);
 }
 
-static void close_file(const struct victim *v)
+static void close_file(const struct inv_target *v)
 {
-	need(!close(v->mem->fd), "close");
+	must(!close(v->mem->fd), "close");
 }
 
 /* --- NUMA balancing --------------------------------------------------------------- */
@@ -146,11 +146,11 @@ static int run_until_called(void *hold)
 
 static void set_policy(void *hva, int mode, unsigned long nodes)
 {
-	need(!syscall(SYS_mbind, hva, SZ_4K, mode, &nodes, 8 * sizeof(nodes), 0), "mbind");
+	must(!syscall(SYS_mbind, hva, SZ_4K, mode, &nodes, 8 * sizeof(nodes), 0), "mbind");
 }
 
 /* The page is one that is unmapped now and then, and stays on its node for all that. */
-static void ask_for_balance(const struct victim *v)
+static void ask_for_balance(const struct inv_target *v)
 {
 	set_policy(v->hva, MPOL_BIND | MPOL_F_NUMA_BALANCING, 1UL << node_of(v->hva));
 }
@@ -159,7 +159,7 @@ static void ask_for_balance(const struct victim *v)
  * A thread that runs has to unmap such pages: it runs until KVM was told of one.  At
  * once 64M, so each 25 ms of its time.  Nobody unmaps the page again after that.
  */
-static void numa_balance(const struct victim *v)
+static void numa_balance(const struct inv_target *v)
 {
 	const char *balancing = "/proc/sys/kernel/numa_balancing";
 	struct hold *told;
@@ -167,13 +167,13 @@ static void numa_balance(const struct victim *v)
 	if (access(balancing, W_OK) || access(SCAN "size_mb", W_OK))
 		test_skip("needs NUMA balancing (CONFIG_NUMA_BALANCING), and its knobs in debugfs: %s",
 			  denial_text(errno));
-	need(!set_and_undo(SCAN "delay_ms", "1") && !set_and_undo(SCAN "period_min_ms", "1") &&
+	must(!set_and_undo(SCAN "delay_ms", "1") && !set_and_undo(SCAN "period_min_ms", "1") &&
 	     !set_and_undo(SCAN "size_mb", "64"), SCAN "*");
 	told = hold_arm(.function = "kvm_unmap_gfn_range", .at = HOLD_COUNT);
-	need(!set_and_undo(balancing, "1"), "kernel.numa_balancing=1");
-	need(!thread_join(thread_start(run_until_called, told), "a thread that runs"),
+	must(!set_and_undo(balancing, "1"), "kernel.numa_balancing=1");
+	must(!thread_join(thread_start(run_until_called, told), "a thread that runs"),
 	     "NUMA balancing to unmap the memory of a slot");
-	need(!set_and_undo(balancing, "0"), "kernel.numa_balancing=0");
+	must(!set_and_undo(balancing, "0"), "kernel.numa_balancing=0");
 	set_policy(v->hva, MPOL_DEFAULT, 0);
 	hold_end(told);
 }
@@ -199,7 +199,7 @@ static unsigned long ksm_scans(void)
 	FILE *f = fopen(KSM "full_scans", "re");
 	unsigned long scans;
 
-	need(f && fscanf(f, "%lu", &scans) == 1, KSM "full_scans");
+	must(f && fscanf(f, "%lu", &scans) == 1, KSM "full_scans");
 	fclose(f);
 	return scans;
 }
@@ -208,7 +208,7 @@ static unsigned long ksm_scans(void)
  * The first scan notes the content of pages, the second one finds those that are
  * alike, and unmaps them; then it merges them, unless somebody holds one.
  */
-static void ksm_merge(const struct victim *v)
+static void ksm_merge(const struct inv_target *v)
 {
 	uint8_t *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
 	unsigned long scans = ksm_scans();
@@ -217,24 +217,24 @@ static void ksm_merge(const struct victim *v)
 	if (ksm_runs())
 		test_skip("KSM works for others on this host, and would come by too late: echo 0 >" KSM "run");
 	memcpy(twin, v->hva, SZ_4K);
-	need(!madvise(twin, SZ_4K, MADV_MERGEABLE) && !madvise(v->hva, SZ_4K, MADV_MERGEABLE),
+	must(!madvise(twin, SZ_4K, MADV_MERGEABLE) && !madvise(v->hva, SZ_4K, MADV_MERGEABLE),
 	     "MADV_MERGEABLE");
-	need(!set_and_undo(KSM "sleep_millisecs", "1") && !set_and_undo(KSM "run", "1"),
+	must(!set_and_undo(KSM "sleep_millisecs", "1") && !set_and_undo(KSM "run", "1"),
 	     "running KSM");
 	/* It does not merge a page that somebody still holds. */
 	while (v->held ? ksm_scans() < scans + 3 : pfn_of(v->hva) != pfn_of(twin))
 		expect_true(now() < deadline, "KSM merges two pages within 15 s (scans: %lu)",
 			    ksm_scans() - scans);
 	/* Waits for the end of the scan. */
-	need(!set_and_undo(KSM "run", "0"), "stopping KSM");
+	must(!set_and_undo(KSM "run", "0"), "stopping KSM");
 }
 
-static void ksm_unmerge(const struct victim *v)
+static void ksm_unmerge(const struct inv_target *v)
 {
 	uint64_t pfn = pfn_of(v->hva);
 
-	need(!madvise(v->hva, SZ_4K, MADV_UNMERGEABLE), "MADV_UNMERGEABLE");
-	need(pfn_of(v->hva) != pfn, "a page of its own again");
+	must(!madvise(v->hva, SZ_4K, MADV_UNMERGEABLE), "MADV_UNMERGEABLE");
+	must(pfn_of(v->hva) != pfn, "a page of its own again");
 }
 
 /*

@@ -18,7 +18,7 @@ void kernel_read_symbols(const char *path)
 	FILE *out = open_memstream(&functions, &size);
 	char line[512];
 
-	need(out, "memory for the kernel's symbols");
+	must(out, "memory for the kernel's symbols");
 	fputc('\n', out);
 	while (f && fgets(line, sizeof(line), f)) {
 		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */

@@ -12,7 +12,7 @@
 #include "linux_acpi.h"
 #include "linux_guest.h"
 #include "linux_image.h"
-#include "payload.h"
+#include "guest_vm.h"
 #include "testcase.h"
 #include "uart.h"
 
@@ -55,13 +55,13 @@ static struct file read_image(void)
 	struct file f = { 0 };
 	struct stat st;
 
-	need(fd >= 0 && !fstat(fd, &st), "open %s", getenv(IMAGE_VARIABLE));
+	must(fd >= 0 && !fstat(fd, &st), "open %s", getenv(IMAGE_VARIABLE));
 	f.size = st.st_size;
 	f.data = malloc(f.size);
 	for (size_t done = 0; done < f.size; ) {
 		ssize_t n = read(fd, f.data + done, f.size - done);
 
-		need(n > 0, "read %s", getenv(IMAGE_VARIABLE));
+		must(n > 0, "read %s", getenv(IMAGE_VARIABLE));
 		done += n;
 	}
 	close(fd);
@@ -72,7 +72,7 @@ static const struct setup_header *header_of(const struct file *f)
 {
 	const struct setup_header *h = (void *)(f->data + offsetof(struct boot_params, hdr));
 
-	need(f->size > SZ_4K && !memcmp(&h->header, "HdrS", 4) && h->version >= 0x20c &&
+	must(f->size > SZ_4K && !memcmp(&h->header, "HdrS", 4) && h->version >= 0x20c &&
 	     h->xloadflags & XLF_KERNEL_64,
 	     "%s is a 64-bit bzImage", getenv(IMAGE_VARIABLE));
 	return h;
@@ -134,7 +134,7 @@ static struct layout lay_out(const struct setup_header *h, const struct file *in
 
 	l.initramfs = round_up(l.kernel + h->init_size);
 	l.end = round_up(l.initramfs + initramfs->size + MARGIN);
-	need(l.end <= SZ_1G, "the kernel and its memory fit into the first GiB");
+	must(l.end <= SZ_1G, "the kernel and its memory fit into the first GiB");
 	return l;
 }
 
@@ -303,7 +303,7 @@ static void handle_exit(struct linux_guest *g)
 void linux_guest_run(struct linux_guest *g)
 {
 	for (;;) {
-		int ret = __payload_run(g->vcpu);
+		int ret = __guest_run(g->vcpu);
 
 		if (ret && errno == EINTR)
 			continue;

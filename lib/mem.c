@@ -48,7 +48,7 @@ static void *reserve(size_t size, size_t align)
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint8_t *start;
 
-	need(raw != MAP_FAILED, "mmap of %zu bytes", size + align);
+	must(raw != MAP_FAILED, "mmap of %zu bytes", size + align);
 	start = (uint8_t *)(((uintptr_t)raw + align - 1) & ~(align - 1));
 	if (start > raw)
 		munmap(raw, start - raw);
@@ -98,7 +98,7 @@ static void map(struct mem *mem, int flags)
 
 	mem->hva = mmap(at, mem->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
 			mem->fd, 0);
-	need(mem->hva != MAP_FAILED, "mmap of %zu bytes of %s memory", mem->size,
+	must(mem->hva != MAP_FAILED, "mmap of %zu bytes of %s memory", mem->size,
 	     mem_kind_name(mem->kind));
 }
 
@@ -127,7 +127,7 @@ struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 	case MEM_THP:
 		mem->page_size = SZ_2M;
 		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-		need(!madvise(mem->hva, size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+		must(!madvise(mem->hva, size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
 		break;
 	case MEM_HUGETLB_2M:
 		mem->page_size = SZ_2M;
@@ -139,7 +139,7 @@ struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 		break;
 	case MEM_MEMFD:
 		mem->fd = make_memfd();
-		need(mem->fd >= 0 && !ftruncate(mem->fd, size), "memfd of %zu bytes", size);
+		must(mem->fd >= 0 && !ftruncate(mem->fd, size), "memfd of %zu bytes", size);
 		map(mem, MAP_SHARED);
 		break;
 	case MEM_FILE:
@@ -175,7 +175,7 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
 		mem_touch(mem->hva + off, SZ_4K);
 	if (kind == MEM_THP) {
 		for (size_t off = 0; off < size; off += SZ_2M)
-			need(is_thp(mem->hva + off),
+			must(is_thp(mem->hva + off),
 			     "a THP at %p: the host gave none (memory fragmented, or THP disabled)",
 			     mem->hva + off);
 	}
@@ -196,7 +196,7 @@ static uint64_t read_u64_at(const char *path, uint64_t index)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint64_t entry;
 
-	need(fd >= 0 && pread(fd, &entry, 8, index * 8) == 8, "read of %s", path);
+	must(fd >= 0 && pread(fd, &entry, 8, index * 8) == 8, "read of %s", path);
 	close(fd);
 	return entry;
 }
@@ -208,7 +208,7 @@ uint64_t pfn_of(const void *hva)
 	if (!(entry & PAGEMAP_PRESENT))
 		return PFN_NONE;
 	errno = EPERM;
-	need(PAGEMAP_PFN(entry), "pfns in /proc/self/pagemap (CAP_SYS_ADMIN)");
+	must(PAGEMAP_PFN(entry), "pfns in /proc/self/pagemap (CAP_SYS_ADMIN)");
 	return PAGEMAP_PFN(entry);
 }
 
@@ -225,7 +225,7 @@ void pfns_of(const void *hva, size_t nr, uint64_t *pfns)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
-	need(fd >= 0 && pread(fd, pfns, nr * 8, ((uintptr_t)hva >> 12) * 8) == (ssize_t)(nr * 8),
+	must(fd >= 0 && pread(fd, pfns, nr * 8, ((uintptr_t)hva >> 12) * 8) == (ssize_t)(nr * 8),
 	     "read of /proc/self/pagemap");
 	close(fd);
 	for (size_t i = 0; i < nr; i++)
@@ -356,7 +356,7 @@ void move_away(void *hva)
 {
 	void *elsewhere = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	need(mremap(hva, SZ_4K, SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere,
+	must(mremap(hva, SZ_4K, SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere,
 	     "mremap");
 }
 
@@ -364,7 +364,7 @@ void migrate(void *hva)
 {
 	int from = node_of(hva), wanted = node_beside(from), to;
 
-	need(from >= 0 && wanted >= 0, "the page's node, and another one");
+	must(from >= 0 && wanted >= 0, "the page's node, and another one");
 	to = move_to_node(hva, wanted);
 	/* A page that KVM still holds cannot move (-EAGAIN). */
 	expect_eq(to, wanted, "node of the page at hva %p after move_pages from node %d", hva,

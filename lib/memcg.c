@@ -37,7 +37,7 @@ static void write_limit(struct memcg *cg, uint64_t bytes, int flags)
 	char *text = strf("%llu", (unsigned long long)bytes);
 	int fd = open_file(cg, "memory.max", O_WRONLY | flags);
 
-	need(fd >= 0 && write(fd, text, strlen(text)) > 0, "memory.max=%s of %s", text, cg->path);
+	must(fd >= 0 && write(fd, text, strlen(text)) > 0, "memory.max=%s of %s", text, cg->path);
 	close(fd);
 }
 
@@ -46,7 +46,7 @@ static void forbid_oom_kills(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-	need(fd >= 0 && write(fd, "-1000", 5) == 5, "oom_score_adj");
+	must(fd >= 0 && write(fd, "-1000", 5) == 5, "oom_score_adj");
 	close(fd);
 }
 
@@ -59,7 +59,7 @@ struct memcg *memcg_create(void)
 	if (mkdir(cg->path, 0755) || access(strf("%s/memory.max", cg->path), W_OK))
 		test_skip("needs cgroup v2 at " CGROUPS " with +memory in its cgroup.subtree_control");
 	cg->procs = open_file(cg, "cgroup.procs", O_WRONLY);
-	need(cg->procs >= 0, "cgroup.procs of %s", cg->path);
+	must(cg->procs >= 0, "cgroup.procs of %s", cg->path);
 	/* Touched now: page tables for it would be charged to the helper. */
 	cg->stack = malloc(STACK_SIZE);
 	memset(cg->stack, 1, STACK_SIZE);
@@ -92,7 +92,7 @@ int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg)
 	cg->fn = fn;
 	cg->arg = arg;
 	pid = clone(enter_and_call, cg->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, cg);
-	need(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "a helper in %s (%d)",
+	must(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "a helper in %s (%d)",
 	     cg->path, status);
 	errno = cg->err;
 	return cg->ret;
@@ -108,7 +108,7 @@ uint64_t memcg_pages_left(struct memcg *cg)
 		int fd = open_file(cg, "memory.current", O_RDONLY);
 
 		write_limit(cg, 0, 0);		/* gives back what CPUs keep in stock */
-		need(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "memory.current");
+		must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "memory.current");
 		close(fd);
 		pages = strtoull(text, NULL, 10) / SZ_4K;
 		if (pages <= 1)

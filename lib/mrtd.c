@@ -21,13 +21,13 @@ struct mrtd *mrtd_new(void)
 	struct mrtd *m = calloc(1, sizeof(*m));
 
 	m->sha = EVP_MD_CTX_new();
-	need(m->sha && EVP_DigestInit_ex(m->sha, EVP_sha384(), NULL), "SHA-384 of libcrypto");
+	must(m->sha && EVP_DigestInit_ex(m->sha, EVP_sha384(), NULL), "SHA-384 of libcrypto");
 	return m;
 }
 
 static void feed(struct mrtd *m, const void *data, size_t size)
 {
-	need(EVP_DigestUpdate(m->sha, data, size), "SHA-384 of libcrypto");
+	must(EVP_DigestUpdate(m->sha, data, size), "SHA-384 of libcrypto");
 }
 
 /* A 128-byte block: the name at 0, the gpa (little endian) at 16, else zero. */
@@ -61,7 +61,7 @@ char *mrtd_finish(struct mrtd *m)
 	char *hex = calloc(1, 2 * SHA384 + 1);
 	uint8_t digest[SHA384];
 
-	need(EVP_DigestFinal_ex(m->sha, digest, NULL), "SHA-384 of libcrypto");
+	must(EVP_DigestFinal_ex(m->sha, digest, NULL), "SHA-384 of libcrypto");
 	for (int i = 0; i < SHA384; i++)
 		sprintf(hex + 2 * i, "%02x", digest[i]);
 	EVP_MD_CTX_free(m->sha);

@@ -36,7 +36,7 @@ static void need_kvm(const struct test *t)
 			  types);
 }
 
-static void need_boot(enum variant boot)
+static void need_boot(enum boot boot)
 {
 	switch (boot) {
 	case BOOT_CPUS1:
@@ -74,7 +74,7 @@ static void need_hugepages(size_t page_size, unsigned int wanted)
 		char total[32] = "";
 		int fd = open(pool, O_RDONLY | O_CLOEXEC);
 
-		need(fd >= 0 && read(fd, total, sizeof(total) - 1) > 0, "read %s", pool);
+		must(fd >= 0 && read(fd, total, sizeof(total) - 1) > 0, "read %s", pool);
 		close(fd);
 		set_and_undo(pool, strf("%ld", atol(total) + wanted - have));
 		have = hugetlb_free_pages(page_size);
@@ -116,9 +116,9 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		test_skip("%s", missing);
 	need_kvm(t);
 	need_boot(tc->boot);
-	if (tc->changes && !in_testbed() && !allow_host_wide)
+	if (tc->side_effects && !in_testbed() && !allow_host_wide)
 		test_skip("host-wide: %s; run with --on qemu, or allow it with --allow-host-wide",
-			  tc->changes);
+			  tc->side_effects);
 	if ((tc->flags & CASE_EXPECTS_SPLAT) && !kmsg_warnings_armed())
 		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
 	if (nr_cpus() < tc->cpus)
@@ -166,9 +166,9 @@ void print_changes(const struct test *t)
 		printf(" a tracing instance and probes ktdx_PID/*, removed afterwards, which other VMs pass, too;");
 	if (tc->vm_types & VM_TDX)
 		printf(" TDs, each of which holds an HKID, and makes each package write its caches back when it ends;");
-	if (tc->changes)
-		printf(" host-wide, only on --allow-host-wide: %s;", tc->changes);
-	if (!tc->observes && !tc->changes && !(tc->vm_types & VM_TDX))
+	if (tc->side_effects)
+		printf(" host-wide, only on --allow-host-wide: %s;", tc->side_effects);
+	if (!tc->observes && !tc->side_effects && !(tc->vm_types & VM_TDX))
 		printf(" nothing outside of its own process");
 	printf("\n");
 }

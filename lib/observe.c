@@ -49,7 +49,7 @@ static char *read_tracefs(const char *file, int *size)
 {
 	char *text = tracefs_instance_file_read(NULL, file, size);
 
-	need(text, "reading %s of tracefs", file);
+	must(text, "reading %s of tracefs", file);
 	return text;
 }
 
@@ -60,7 +60,7 @@ static struct tep_handle *new_parser(void)
 	int size;
 	char *header = read_tracefs("events/header_page", &size);
 
-	need(tep && !tep_parse_header_page(tep, header, size, sizeof(long)),
+	must(tep && !tep_parse_header_page(tep, header, size, sizeof(long)),
 	     "the format of trace pages");
 	free(header);
 	return tep;
@@ -75,7 +75,7 @@ static struct tep_event *parse_event(struct tep_handle *tep, const struct source
 	tep_parse_event(tep, format, size, s->system);
 	free(format);
 	event = tep_find_event_by_name(tep, s->system, s->name);
-	need(event, "the format of %s:%s", s->system, s->name);
+	must(event, "the format of %s:%s", s->system, s->name);
 	return event;
 }
 
@@ -105,12 +105,12 @@ static void source_parse(struct observer *o, struct source *s)
  */
 static void learn_struct_kvm(struct observer *o, struct vm *vm)
 {
-	need(getrandom(&o->question, sizeof(o->question), 0) == sizeof(o->question),
+	must(getrandom(&o->question, sizeof(o->question), 0) == sizeof(o->question),
 	     "getrandom");
 	ioctl(vm->fd, KVM_CHECK_EXTENSION, o->question);
 	observer_sync(o);
 	errno = ENODATA;
-	need(o->kvm, "the address of struct kvm");
+	must(o->kvm, "the address of struct kvm");
 }
 
 static struct observer *observer_new(unsigned int mask)
@@ -262,11 +262,11 @@ void observer_sync(struct observer *o)
 	counts = tracing_buffer(o->tracing);
 	lost = counts.overrun + counts.dropped;
 	errno = EOVERFLOW;
-	need(!lost, "tracing lost %lu events", lost);
-	need(counts.read >= o->nr_read, "somebody else emptied the trace while the case ran");
+	must(!lost, "tracing lost %lu events", lost);
+	must(counts.read >= o->nr_read, "somebody else emptied the trace while the case ran");
 	o->nr_read = counts.read;
 	lost = tracing_missed(o->tracing);
-	need(!lost, "probes missed %lu calls", lost);
+	must(!lost, "probes missed %lu calls", lost);
 }
 
 static unsigned long count_logged(const struct observer *o, enum event_type type, int ret)
@@ -304,7 +304,7 @@ struct fault_counts observer_counts(struct observer *o)
 	unsigned long missed = tracing_missed(o->tracing);
 
 	errno = EOVERFLOW;
-	need(!missed && !buffer.dropped, "probes missed %lu calls, tracing dropped %lu events",
+	must(!missed && !buffer.dropped, "probes missed %lu calls, tracing dropped %lu events",
 	     missed, buffer.dropped);
 	return (struct fault_counts){
 		.faults = tracing_faults(o->tracing),

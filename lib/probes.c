@@ -182,7 +182,7 @@ void probes_attach(const char *group, const struct source *sources, int nr)
 
 		if (!definition)
 			continue;
-		need(tracefs_instance_file_append(NULL, "kprobe_events", definition) > 0,
+		must(tracefs_instance_file_append(NULL, "kprobe_events", definition) > 0,
 		     "probe %s: %s", definition, tracefs_error_last(NULL) ?: "");
 	}
 }

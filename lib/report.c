@@ -152,7 +152,7 @@ void test_skip(const char *fmt, ...)
 	end_case(CASE_SKIP, reason);
 }
 
-void test_broken(const char *file, int line, const char *fmt, ...)
+void harness_error(const char *file, int line, const char *fmt, ...)
 {
 	const char *why = strerror(errno);
 	va_list ap;
@@ -163,7 +163,7 @@ void test_broken(const char *file, int line, const char *fmt, ...)
 	va_end(ap);
 	claim_end();
 	diag("%s:%d: broken: %s: %s", basename(file), line, what, why);
-	end_case(CASE_BROKEN, strf("%s: %s", what, why));
+	end_case(CASE_ERROR, strf("%s: %s", what, why));
 }
 
 void test_failed(const char *file, int line, const char *what,
@@ -176,7 +176,7 @@ void test_failed(const char *file, int line, const char *what,
 	end_case(CASE_FAIL, what);
 }
 
-void known_issue_seen(const char *id, const char *fmt, ...)
+void xfail(const char *id, const char *fmt, ...)
 {
 	const struct known_issue *issue = known_issue(id);
 	va_list ap;
@@ -192,7 +192,7 @@ void known_issue_seen(const char *id, const char *fmt, ...)
 	end_case(CASE_XFAIL, strf("%s: %s", id, issue->reason));
 }
 
-void known_issue_absent(const char *id)
+void xpass(const char *id)
 {
 	const struct known_issue *issue = known_issue(id);
 
@@ -200,7 +200,7 @@ void known_issue_absent(const char *id)
 		diag("news: known issue %s did not show (%s)", id, issue->reason);
 }
 
-void known_issue_kills(const char *id)
+void skip_if_issue(const char *id)
 {
 	const struct known_issue *issue = known_issue(id);
 

@@ -63,7 +63,7 @@ static unsigned int phys_bits(void)
 		sscanf(line, "address sizes : %u bits physical", &bits);
 	if (f)
 		fclose(f);
-	need(bits, "address sizes in /proc/cpuinfo");
+	must(bits, "address sizes in /proc/cpuinfo");
 	return bits;
 }
 

@@ -50,7 +50,7 @@ static int view(unsigned long cmd, void *arg)
 
 	if (fd < 0)
 		fd = open(SEPT_DEVICE, O_RDWR | O_CLOEXEC);
-	need(fd >= 0, "open " SEPT_DEVICE);
+	must(fd >= 0, "open " SEPT_DEVICE);
 	return ioctl(fd, cmd, arg);
 }
 
@@ -58,7 +58,7 @@ uint64_t sept_tdr(struct vm *vm)
 {
 	struct tdx_view_td v = { .vm_fd = vm->fd };
 
-	need(!view(TDX_VIEW_TD, &v), "the TD of a VM");
+	must(!view(TDX_VIEW_TD, &v), "the TD of a VM");
 	return v.tdr;
 }
 
@@ -91,11 +91,11 @@ struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
 	struct sept s;
 
 	do {
-		need(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
+		must(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
 		     (unsigned long long)gpa);
 	} while (busy(v.status, &tries));
 	errno = EPROTO;
-	need(!v.status || v.status >> 32 == EPT_WALK_FAILED,
+	must(!v.status || v.status >> 32 == EPT_WALK_FAILED,
 	     "TDH.MEM.SEPT.RD of gpa 0x%llx: status 0x%llx", (unsigned long long)gpa,
 	     (unsigned long long)v.status);
 	s = (struct sept){ .level = (v.level_state & 0xff) + 1, .state = state_of(v.level_state),
@@ -121,12 +121,12 @@ struct pamt pamt_of(struct vm *vm, uint64_t pfn)
 		ret = view(TDX_VIEW_PAGE, &v);
 	} while (!ret && busy(v.status, &tries));
 	if (ret) {
-		need(errno == EACCES, "reading the metadata of pfn 0x%llx",
+		must(errno == EACCES, "reading the metadata of pfn 0x%llx",
 		     (unsigned long long)pfn);
 		return (struct pamt){ .type = PAGE_FOREIGN };
 	}
 	errno = EPROTO;
-	need(!v.status, "TDH.PHYMEM.PAGE.RDMD of pfn 0x%llx: status 0x%llx",
+	must(!v.status, "TDH.PHYMEM.PAGE.RDMD of pfn 0x%llx: status 0x%llx",
 	     (unsigned long long)pfn, (unsigned long long)v.status);
 	return (struct pamt){ .type = v.type, .owner = v.owner, .level = v.size + 1 };
 }

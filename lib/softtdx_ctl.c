@@ -40,7 +40,7 @@ static uint64_t number(const char *line, const char *key)
 	char value[64];
 
 	errno = EPROTO;
-	need(word(line, key, value, sizeof(value)), "%s= in \"%s\" of softtdx", key, line);
+	must(word(line, key, value, sizeof(value)), "%s= in \"%s\" of softtdx", key, line);
 	return strtoull(value, NULL, 0);
 }
 
@@ -57,10 +57,10 @@ static void each_line(const char *file, void (*fn)(const char *line, void *arg),
 	char *request = strf("read %s", file), *text = NULL, *next;
 
 	errno = -softtdx_request(request, &text);
-	need(text, "%s of softtdx", file);
+	must(text, "%s of softtdx", file);
 	for (char *line = text; *line; line = next) {
 		next = strchr(line, '\n');
-		need(next, "a whole line at the end of %s of softtdx", file);
+		must(next, "a whole line at the end of %s of softtdx", file);
 		*next++ = '\0';
 		fn(line, arg);
 	}
@@ -74,7 +74,7 @@ static void tell(const char *file, char *text)
 	char *request = strf("write %s %s", file, text);
 
 	errno = -softtdx_request(request, NULL);
-	need(!errno, "\"%s\" to %s of softtdx", text, file);
+	must(!errno, "\"%s\" to %s of softtdx", text, file);
 	free(request);
 	free(text);
 }
@@ -182,7 +182,7 @@ uint64_t softtdx_only_td(void)
 
 	each_line("tds", see_td, &only);
 	errno = EBUSY;
-	need(only.nr == 1, "just one TD on this host, there are %u", only.nr);
+	must(only.nr == 1, "just one TD on this host, there are %u", only.nr);
 	return only.tdr;
 }
 
@@ -206,7 +206,7 @@ const char *softtdx_mrtd(uint64_t tdr)
 	mrtd->tdr = tdr;
 	each_line("mrtd", see_mrtd, mrtd);
 	errno = ENOENT;
-	need(strlen(mrtd->hex) == 96, "the MRTD of TD 0x%llx", (unsigned long long)tdr);
+	must(strlen(mrtd->hex) == 96, "the MRTD of TD 0x%llx", (unsigned long long)tdr);
 	return mrtd->hex;
 }
 

@@ -15,11 +15,11 @@ static uint64_t read_stat(int stats_fd, const char *name)
 	char *descs;
 	size_t size;
 
-	need(pread(stats_fd, &header, sizeof(header), 0) == sizeof(header),
+	must(pread(stats_fd, &header, sizeof(header), 0) == sizeof(header),
 	     "read of the header of KVM's statistics");
 	size = sizeof(struct kvm_stats_desc) + header.name_size;
 	descs = malloc(header.num_desc * size);
-	need(pread(stats_fd, descs, header.num_desc * size, header.desc_offset) ==
+	must(pread(stats_fd, descs, header.num_desc * size, header.desc_offset) ==
 	     (ssize_t)(header.num_desc * size), "read of the list of KVM's statistics");
 
 	for (uint32_t i = 0; i < header.num_desc; i++) {
@@ -27,14 +27,14 @@ static uint64_t read_stat(int stats_fd, const char *name)
 
 		if (strcmp(desc->name, name))
 			continue;
-		need(pread(stats_fd, &value, sizeof(value),
+		must(pread(stats_fd, &value, sizeof(value),
 			   header.data_offset + desc->offset) == sizeof(value),
 		     "read of statistic %s", name);
 		free(descs);
 		return value;
 	}
 	errno = ENOENT;
-	need(false, "KVM statistic %s", name);
+	must(false, "KVM statistic %s", name);
 	return 0;
 }
 

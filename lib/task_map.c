@@ -16,7 +16,7 @@ static struct task *slots_new(uint32_t size)
 {
 	struct task *slots = calloc(size, sizeof(*slots));
 
-	need(slots, "memory for %u tasks", size);
+	must(slots, "memory for %u tasks", size);
 	return slots;
 }
 
@@ -24,7 +24,7 @@ struct task_map *task_map_new(void)
 {
 	struct task_map *map = calloc(1, sizeof(*map));
 
-	need(map, "memory for a map of tasks");
+	must(map, "memory for a map of tasks");
 	map->slots = slots_new(FIRST_SIZE);
 	map->size = FIRST_SIZE;
 	return map;

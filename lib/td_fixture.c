@@ -5,9 +5,9 @@
 #include "spte_map.h"
 #include "td_fixture.h"
 
-struct td td_fixture(const struct test *t, uint64_t size)
+struct fixture td_fixture(const struct test *t, uint64_t size)
 {
-	struct td td = { .vm = td_create() };
+	struct fixture td = { .vm = td_create() };
 
 	td.vcpu = td_vcpu(td.vm);
 	if (size)
@@ -16,9 +16,9 @@ struct td td_fixture(const struct test *t, uint64_t size)
 	return td;
 }
 
-struct td td_fixture_final(const struct test *t, uint64_t size)
+struct fixture td_fixture_final(const struct test *t, uint64_t size)
 {
-	struct td td = td_fixture(t, size);
+	struct fixture td = td_fixture(t, size);
 
 	td_finalize(td.vm);
 	return td;
@@ -28,7 +28,7 @@ uint8_t *td_source(uint64_t nr_pages, uint64_t seed)
 {
 	uint64_t *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
 
-	need(data, "%llu pages of source", (unsigned long long)nr_pages);
+	must(data, "%llu pages of source", (unsigned long long)nr_pages);
 	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
 		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
 	return (uint8_t *)data;
@@ -61,7 +61,7 @@ uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
 	return pfn;
 }
 
-void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+void expect_td_mapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
 		       uint64_t nr_pages, enum sept_state state)
 {
 	observer_sync(td->o);
@@ -73,7 +73,7 @@ void expect_td_mapped_(const char *file, int line, const struct td *td, uint64_t
 	}
 }
 
-void expect_td_unmapped_(const char *file, int line, const struct td *td, uint64_t gpa,
+void expect_td_unmapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
 			 uint64_t nr_pages)
 {
 	observer_sync(td->o);

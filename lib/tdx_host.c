@@ -125,7 +125,7 @@ static void information_modules(void)
 	information("kmod/tdx_view", sept_missing() ?
 		    "not loaded: the Secure EPT is no witness, sept_state_test and td_pfn_test skip" :
 		    "loaded");
-	information("kmod/race_window", hold_missing() ?
+	information("kmod/kvm_hold", hold_missing() ?
 		    "not loaded: race_window_test, race_progress_test and what holds threads skip" :
 		    "loaded");
 	information("hugetlb pages of 2M", hugetlb_free_pages(SZ_2M) > 0 ?

@@ -49,7 +49,7 @@ struct thread *thread_prepare(int (*fn)(void *arg), void *arg)
 	t->go = eventfd(0, EFD_CLOEXEC);
 	t->ended = eventfd(0, EFD_CLOEXEC);
 	errno = pthread_create(&t->pthread, NULL, thread_main, t);
-	need(!errno, "pthread_create");
+	must(!errno, "pthread_create");
 	eventfd_read(t->started, &one);
 	return t;
 }
@@ -140,7 +140,7 @@ void stay_on_one_cpu(void)
 
 	CPU_ZERO(&set);
 	CPU_SET(sched_getcpu(), &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
 static const cpu_set_t *allowed_cpus(void)
@@ -148,7 +148,7 @@ static const cpu_set_t *allowed_cpus(void)
 	static cpu_set_t allowed;	/* before anybody narrowed it */
 
 	if (!CPU_COUNT(&allowed))
-		need(!sched_getaffinity(0, sizeof(allowed), &allowed), "sched_getaffinity");
+		must(!sched_getaffinity(0, sizeof(allowed), &allowed), "sched_getaffinity");
 	return &allowed;
 }
 
@@ -163,7 +163,7 @@ int nth_cpu(unsigned int n)
 		if (CPU_ISSET(cpu, allowed_cpus()) && !n--)
 			return cpu;
 	errno = ENODEV;
-	need(false, "another CPU of those that this process may use");
+	must(false, "another CPU of those that this process may use");
 	return -1;
 }
 
@@ -174,5 +174,5 @@ void run_on_nth_cpu(unsigned int n)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "moving to CPU %d", cpu);
+	must(!sched_setaffinity(0, sizeof(set), &set), "moving to CPU %d", cpu);
 }

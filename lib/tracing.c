@@ -126,8 +126,8 @@ static struct tracefs_instance *new_instance(const char *name)
 
 	undo_rmdir(strf("%s/instances/%s", tracefs_tracing_dir(), name));
 	instance = tracefs_instance_create(name);
-	need(instance, "tracing instance %s", name);
-	need(tracefs_instance_file_write(instance, "trace_clock", "mono") >= 0,
+	must(instance, "tracing instance %s", name);
+	must(tracefs_instance_file_write(instance, "trace_clock", "mono") >= 0,
 	     "trace clock mono");
 	return instance;
 }
@@ -164,7 +164,7 @@ static void leave_other_vms_out(struct tracing *t)
 		}
 	}
 	closedir(proc);
-	need(!tracefs_option_enable(t->instance, TRACEFS_OPTION_EVENT_FORK) &&
+	must(!tracefs_option_enable(t->instance, TRACEFS_OPTION_EVENT_FORK) &&
 	     tracefs_instance_file_write(t->instance, "set_event_pid", pids) >= 0,
 	     "tracing our own tasks only");
 	free(pids);
@@ -181,7 +181,7 @@ static void create(struct tracing *t)
 
 	t->instance = new_instance(t->name);
 	leave_other_vms_out(t);
-	need(tracefs_instance_file_write(t->instance, "buffer_size_kb",
+	must(tracefs_instance_file_write(t->instance, "buffer_size_kb",
 					 strf("%d", BUFFER_KIB)) >= 0,
 	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
 }
@@ -196,7 +196,7 @@ void tracing_provide(unsigned int mask)
 {
 	if (kept->mask == mask)
 		return;
-	need(!tracing_drop(), "removing the probes of the cases before");
+	must(!tracing_drop(), "removing the probes of the cases before");
 	if (!mask)
 		return;
 	create(describe_tracing(kept->owner, kept->nr++, mask));
@@ -252,11 +252,11 @@ static struct tracing *take_kept(void)
 	for (int i = 0; i < t->nr_sources; i++)
 		t->sources[i].enabled = t->enabled;
 	t->instance = tracefs_instance_alloc(NULL, t->name);
-	need(t->instance, "tracing instance %s", t->name);
+	must(t->instance, "tracing instance %s", t->name);
 	if (!t->enabled)
 		return t;
-	need(tracefs_instance_file_write(t->instance, "trace", "") >= 0, "emptying the trace");
-	need(!tracefs_trace_on(t->instance), "tracing on");
+	must(tracefs_instance_file_write(t->instance, "trace", "") >= 0, "emptying the trace");
+	must(!tracefs_trace_on(t->instance), "tracing on");
 	t->misses_before = tracing_missed(t);
 	t->faults_before = tracing_faults(t);
 	return t;
@@ -281,25 +281,25 @@ void tracing_check_intact(void)
 	for (size_t i = 0; i < nr_got; i++) {
 		errno = EINTR;
 		for (int n = 0; n < got[i]->nr_sources; n++)
-			need(!got[i]->sources[n].enabled ||
+			must(!got[i]->sources[n].enabled ||
 			     still_enabled(got[i], &got[i]->sources[n]),
 			     "somebody else switched the event %s off while the case ran",
 			     got[i]->sources[n].name);
-		need(got[i]->paused || tracefs_trace_is_on(got[i]->instance) == 1,
+		must(got[i]->paused || tracefs_trace_is_on(got[i]->instance) == 1,
 		     "somebody else switched tracing off while the case ran");
 	}
 }
 
 static struct tracing *remember(struct tracing *t)
 {
-	need(nr_got < ARRAY_SIZE(got), "room for another tracing instance");
+	must(nr_got < ARRAY_SIZE(got), "room for another tracing instance");
 	got[nr_got++] = t;
 	return t;
 }
 
 void tracing_pause(struct tracing *t)
 {
-	need(!tracefs_trace_off(t->instance), "tracing off");
+	must(!tracefs_trace_off(t->instance), "tracing off");
 	t->paused = true;
 }
 
@@ -321,10 +321,10 @@ struct tracing *tracing_get(unsigned int mask)
 void tracing_enable_source(struct tracing *t, struct source *s)
 {
 	if (s->filter)
-		need(tracefs_event_file_write(t->instance, s->system, s->name, "filter",
+		must(tracefs_event_file_write(t->instance, s->system, s->name, "filter",
 					      s->filter) >= 0,
 		     "filter %s of %s", s->filter, s->name);
-	need(!tracefs_event_enable(t->instance, s->system, s->name), "enabling %s:%s",
+	must(!tracefs_event_enable(t->instance, s->system, s->name), "enabling %s:%s",
 	     s->system, s->name);
 	s->enabled = true;
 }

@@ -53,8 +53,8 @@ static void undo_record(enum undo_op op, const char *path, const char *text)
 	unsigned int nr = atomic_load(&undo_log->nr);
 	struct undo_step *step = &undo_log->steps[nr];
 
-	need(nr < ARRAY_SIZE(undo_log->steps), "the undo log is full");
-	need(strlen(path) < sizeof(step->path) && strlen(text) < sizeof(step->text),
+	must(nr < ARRAY_SIZE(undo_log->steps), "the undo log is full");
+	must(strlen(path) < sizeof(step->path) && strlen(text) < sizeof(step->text),
 	     "too long for the undo log: %s", path);
 	step->op = op;
 	strcpy(step->path, path);

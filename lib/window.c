@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "late.h"
+#include "uffd.h"
 #include "testcase.h"
 #include "window.h"
 
@@ -16,7 +16,7 @@
 /* The vCPU's thread waits on @go, prefaults, and says so on @done. */
 struct window {
 	struct vcpu *vcpu;
-	struct late late;
+	struct uffd_region late;
 	void *memory;			/* whose pages are missing, @size bytes */
 	size_t size;
 	void *hva;			/* KVM waits for the page here */
@@ -52,11 +52,11 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size)
 	w->vcpu = vcpu;
 	w->memory = hva;
 	w->size = size;
-	w->late = late_create(hva, size);
+	w->late = uffd_region_create(hva, size);
 	w->go = eventfd(0, EFD_CLOEXEC);
 	w->done = eventfd(0, EFD_CLOEXEC);
 	errno = pthread_create(&w->pthread, NULL, vcpu_thread, w);
-	need(!errno, "pthread_create");
+	must(!errno, "pthread_create");
 	eventfd_read(w->done, &one);
 	return w;
 }
@@ -76,7 +76,7 @@ static void await_fault(struct window *w)
 			    n < 1 ? strf("it neither waits nor ends for %.0f s", OPEN_LIMIT_S) :
 			    strf("it ended: %s, 0x%llx bytes left",
 				 errno_text(w->ret ? w->err : 0), w->range.size));
-	w->hva = late_asked(&w->late, 0);
+	w->hva = uffd_wait_fault(&w->late, 0);
 }
 
 void window_open(struct window *w, uint64_t gpa, uint64_t size)
@@ -103,7 +103,7 @@ pid_t window_tid(const struct window *w)
 
 void window_resolve(struct window *w)
 {
-	late_supply(&w->late, w->hva, NULL);
+	uffd_resolve(&w->late, w->hva, NULL);
 }
 
 int window_wait(struct window *w, double seconds)

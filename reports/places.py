@@ -23,7 +23,7 @@ class Place(Enum):
     VIEW = "with kmod/tdx_view"
     HOST_WIDE = "with --allow-host-wide"
     GUEST_KERNEL = "with a guest kernel"
-    HOLD = "with kmod/race_window"
+    HOLD = "with kmod/kvm_hold"
     OWN_KERNEL = "with CONFIG_KVM_SW_PROTECTED_VM"
     OTHER_BOOT = "with another boot or CPU"
     EMULATED = "emulated host only"

@@ -16,7 +16,7 @@ static const char *file_of(const char *text)
 
 	strcpy(path, "/tmp/kernel_unit.XXXXXX");
 	fd = mkstemp(path);
-	need(fd >= 0 && dprintf(fd, "%s", text) >= 0, "a file");
+	must(fd >= 0 && dprintf(fd, "%s", text) >= 0, "a file");
 	close(fd);
 	return path;
 }
@@ -92,10 +92,10 @@ static void renamed(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "copies", "A function is probed where a probe sees each call", copies,
-	  .flags = CASE_PLAIN },
-	{ "copy_is_named", "Why a function is not probed", copy_is_named, .flags = CASE_PLAIN },
-	{ "renamed", "A function of another name in older kernels", renamed, .flags = CASE_PLAIN },
-	{ "lockdown", "the level of lockdown in force", lockdown, .flags = CASE_PLAIN },
+	  .plain = true },
+	{ "copy_is_named", "Why a function is not probed", copy_is_named, .plain = true },
+	{ "renamed", "A function of another name in older kernels", renamed, .plain = true },
+	{ "lockdown", "the level of lockdown in force", lockdown, .plain = true },
 };
 
 TEST_MAIN("what the library reads of the running kernel", cases)

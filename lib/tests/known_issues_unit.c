@@ -71,18 +71,18 @@ static void unknown_id(const struct test *t)
 		known_issue("no such issue");
 		_exit(0);
 	}
-	need(child > 0 && waitpid(child, &wstatus, 0) == child, "a child process");
+	must(child > 0 && waitpid(child, &wstatus, 0) == child, "a child process");
 	expect_eq(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0, SIGABRT,
 		  "the signal that an unknown id ends with");
 }
 
 static const struct test_case cases[] = {
-	{ "open_ended", "A defect without a fix", open_ended, .flags = CASE_PLAIN },
-	{ "fixed", "A defect with a fix", fixed, .flags = CASE_PLAIN },
-	{ "no_version", "A release without numbers", no_version, .flags = CASE_PLAIN },
-	{ "by_id", "An issue is found by its id", by_id, .flags = CASE_PLAIN },
+	{ "open_ended", "A defect without a fix", open_ended, .plain = true },
+	{ "fixed", "A defect with a fix", fixed, .plain = true },
+	{ "no_version", "A release without numbers", no_version, .plain = true },
+	{ "by_id", "An issue is found by its id", by_id, .plain = true },
 	{ "unknown_id", "An id that is not listed is a bug of the suite", unknown_id,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("version ranges of known issues", cases)

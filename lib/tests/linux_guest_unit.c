@@ -71,10 +71,10 @@ static void acpi_tables(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "uart_sends", "what is written to the serial port", uart_sends, .flags = CASE_PLAIN },
-	{ "uart_is_a_16550a", "what a driver finds", uart_is_a_16550a, .flags = CASE_PLAIN },
+	{ "uart_sends", "what is written to the serial port", uart_sends, .plain = true },
+	{ "uart_is_a_16550a", "what a driver finds", uart_is_a_16550a, .plain = true },
 	{ "acpi_tables", "the tables that matter, and their sums", acpi_tables,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("the machine that a Linux guest sees", cases)

@@ -266,17 +266,17 @@ static void random_ops(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "prefault_progress", "progress and errors of a prefault", prefault_progress,
-	  .flags = CASE_PLAIN },
-	{ "written", "writes, the zero page, MADV_DONTNEED", written, .flags = CASE_PLAIN },
-	{ "slots", "slots: overlaps, moves, guest_memfd's ranges", slots, .flags = CASE_PLAIN },
-	{ "known_issues", "what KVM does not refuse is not tried", known_issues, .flags = CASE_PLAIN },
-	{ "deletion", "what goes with a slot", deletion, .flags = CASE_PLAIN },
-	{ "huge", "2M mappings, and what splits them", huge, .flags = CASE_PLAIN },
+	  .plain = true },
+	{ "written", "writes, the zero page, MADV_DONTNEED", written, .plain = true },
+	{ "slots", "slots: overlaps, moves, guest_memfd's ranges", slots, .plain = true },
+	{ "known_issues", "what KVM does not refuse is not tried", known_issues, .plain = true },
+	{ "deletion", "what goes with a slot", deletion, .plain = true },
+	{ "huge", "2M mappings, and what splits them", huge, .plain = true },
 	{ "trust_domain", "before and after finalize, two trees", trust_domain,
-	  .flags = CASE_PLAIN },
-	{ "added_twice", "a page is added again", added_twice, .flags = CASE_PLAIN },
+	  .plain = true },
+	{ "added_twice", "a page is added again", added_twice, .plain = true },
 	{ "random_ops", "random operations are possible, reproducible and useful", random_ops,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("the reference model of the mapping path", cases)

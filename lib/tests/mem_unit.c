@@ -16,7 +16,7 @@ static bool touched(const struct mem *mem)
 {
 	unsigned char resident[SIZE / SZ_4K];
 
-	need(!mincore(mem->hva, mem->size, resident), "mincore");
+	must(!mincore(mem->hva, mem->size, resident), "mincore");
 	return memchr(resident, 1, sizeof(resident));
 }
 
@@ -44,7 +44,7 @@ static void need_pfns(void)
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t entry = 0;
 
-	need(fd >= 0 && pread(fd, &entry, 8, ((uintptr_t)need_pfns >> 12) * 8) == 8,
+	must(fd >= 0 && pread(fd, &entry, 8, ((uintptr_t)need_pfns >> 12) * 8) == 8,
 	     "read of /proc/self/pagemap");
 	close(fd);
 	if (!(entry << 9))
@@ -66,10 +66,10 @@ static void pfns(const struct test *t)
 	expect_eq(is_thp(mem->hva), false, "4K page is a THP");
 
 	alias = mmap(NULL, SZ_4K, PROT_READ, MAP_SHARED | MAP_POPULATE, mem->fd, SZ_4K);
-	need(alias != MAP_FAILED, "mmap");
+	must(alias != MAP_FAILED, "mmap");
 	expect_eq(pfn_of(alias), pfn_of(mem->hva + SZ_4K), "pfn of the page mapped elsewhere");
 
-	need(!madvise(mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_eq(pfn_of(mem->hva), PFN_NONE, "pfn after MADV_DONTNEED");
 }
 
@@ -108,18 +108,18 @@ static void counters(const struct test *t)
 
 #define CREATED(name, kind)							\
 	{ name, "Fresh memory: size, alignment, nothing touched", created,	\
-	  .arg = (void *)(uintptr_t)(kind), .flags = CASE_PLAIN }
+	  .arg = (void *)(uintptr_t)(kind), .plain = true }
 
 static const struct test_case cases[] = {
 	CREATED("create_anonymous", MEM_ANON),
 	CREATED("create_thp", MEM_THP),
 	CREATED("create_memfd", MEM_MEMFD),
 	CREATED("create_file", MEM_FILE),
-	{ "pfns", "pfn_of() follows the page of an address", pfns, .flags = CASE_PLAIN },
+	{ "pfns", "pfn_of() follows the page of an address", pfns, .plain = true },
 	{ "nodes", "NUMA nodes are counted, and pages found on them", nodes,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 	{ "counters", "Numbers of /proc/meminfo and of hugetlb pools", counters,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("memory that backs memslots", cases)

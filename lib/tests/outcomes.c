@@ -112,7 +112,7 @@ static void breaks(const struct test *t)
 {
 	(void)t;
 	errno = EACCES;
-	need(false, "the bench\nin two lines");
+	must(false, "the bench\nin two lines");
 }
 
 static void skips(const struct test *t)
@@ -177,13 +177,13 @@ static void fails_in_threads(const struct test *t)
 static void known_issue_shows(const struct test *t)
 {
 	(void)t;
-	known_issue_seen("L1", "retries: %d", 123);
+	xfail("L1", "retries: %d", 123);
 }
 
 static void known_issue_hides(const struct test *t)
 {
 	(void)t;
-	known_issue_absent("L1");
+	xpass("L1");
 }
 
 /* --- what is printed ---------------------------------------------------------- */
@@ -255,7 +255,7 @@ static pid_t leave_child(void)
 {
 	pid_t child = fork();
 
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child)
 		wait_for_ever();
 	return child;
@@ -266,7 +266,7 @@ static void leaves_child(const struct test *t)
 	FILE *f = fopen(in_dir("child"), "w");
 
 	(void)t;
-	need(f && fprintf(f, "%d", leave_child()) > 0 && !fclose(f), "pid of the child");
+	must(f && fprintf(f, "%d", leave_child()) > 0 && !fclose(f), "pid of the child");
 }
 
 static void child_is_gone(const struct test *t)
@@ -275,7 +275,7 @@ static void child_is_gone(const struct test *t)
 	int child;
 
 	(void)t;
-	need(f && fscanf(f, "%d", &child) == 1, "pid of the child");
+	must(f && fscanf(f, "%d", &child) == 1, "pid of the child");
 	expect_errno(kill(child, 0), ESRCH, "a signal to the child of the case before");
 }
 
@@ -285,7 +285,7 @@ static void change(void)
 	char text[16] = "";
 	int fd = open(in_dir("setting"), O_RDONLY);
 
-	need(fd >= 0 && read(fd, text, sizeof(text)) > 0, "read of the setting");
+	must(fd >= 0 && read(fd, text, sizeof(text)) > 0, "read of the setting");
 	close(fd);
 	expect_true(!strcmp(text, "before"), "the case before was undone (\"%s\")", text);
 	expect_ok(set_and_undo(in_dir("setting"), "change"), "first change");
@@ -391,10 +391,10 @@ static void cannot_be_undone_and_waits(const struct test *t)
 
 #define PLAIN(body, ...)	PLAIN_AS(#body, body, __VA_ARGS__)
 #define PLAIN_AS(name, body, summary, ...)	\
-	{ name, summary, body, .flags = CASE_PLAIN, ## __VA_ARGS__ }
+	{ name, summary, body, .plain = true, ## __VA_ARGS__ }
 /* Not for a run of all cases: waits to be ended, or changes how the run ends. */
 #define APART(body, summary)		\
-	{ #body, summary, body, .flags = CASE_PLAIN | CASE_NIGHTLY }
+	{ #body, summary, body, .plain = true, .nightly = true }
 
 static const struct test_case cases[] = {
 	PLAIN(passes, "Passes"),
@@ -415,11 +415,11 @@ static const struct test_case cases[] = {
 	PLAIN(aborts_in_thread, "abort() in a second thread"),
 	PLAIN(fails_in_threads, "Expectations fail in many threads at once"),
 	PLAIN(known_issue_shows, "A known issue shows itself"),
-	PLAIN_AS("declared_issue", fails_eq, "Declares a known issue", .fails_with = "L1"),
-	PLAIN_AS("declared_issue_hangs", hangs, "The same, without end", .fails_with = "L1",
+	PLAIN_AS("declared_issue", fails_eq, "Declares a known issue", .xfail = "L1"),
+	PLAIN_AS("declared_issue_hangs", hangs, "The same, without end", .xfail = "L1",
 		 .time_limit_s = 1),
 	PLAIN_AS("declared_old_issue", fails_eq, "Declares one that other kernels have",
-		 .fails_with = "E4"),
+		 .xfail = "E4"),
 	PLAIN(known_issue_hides, "A known issue does not show"),
 	PLAIN(measures, "Measurements"),
 	PLAIN(long_diagnostics, "Diagnostics longer than any buffer"),
@@ -438,7 +438,7 @@ static const struct test_case cases[] = {
 	PLAIN_AS("each_type", passes, "Once for each VM type",
 	      .vm_types = VM_DEFAULT | VM_SW_PROTECTED),
 	PLAIN_AS("other_boot", passes, "For hosts booted with four CPUs", .boot = BOOT_CPUS4),
-	PLAIN_AS("host_wide", passes, "Changes what others see", .changes = "the weather"),
+	PLAIN_AS("host_wide", passes, "Changes what others see", .side_effects = "the weather"),
 	{ "needs_much", "Needs what no machine has", passes, .cpus = 1 << 20 },
 	APART(keeps_what_cannot_be_undone, "A step that cannot be undone is kept"),
 	APART(changes_and_waits, "Changes, and waits to be killed"),

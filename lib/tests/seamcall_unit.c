@@ -67,10 +67,10 @@ static void busy(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "decode", "TDR, gpa, level and page", decode, .flags = CASE_PLAIN },
-	{ "keyid", "a page address with a KeyID", keyid, .flags = CASE_PLAIN },
-	{ "busy", "calls that met a locked entry", busy, .flags = CASE_PLAIN },
-	{ "others", "leaves that are of no interest", others, .flags = CASE_PLAIN },
+	{ "decode", "TDR, gpa, level and page", decode, .plain = true },
+	{ "keyid", "a page address with a KeyID", keyid, .plain = true },
+	{ "busy", "calls that met a locked entry", busy, .plain = true },
+	{ "others", "leaves that are of no interest", others, .plain = true },
 };
 
 TEST_MAIN("operands of SEAMCALLs", cases)

@@ -67,7 +67,7 @@ static void to_the_minimum(const struct test *t)
 	for (int i = 0; i < 10; i++) {
 		size_t nr = random_failure(t->seed + i, ops, ARRAY_SIZE(ops)), before = nr;
 
-		need(buggy(&s, ops, nr), "a sequence that fails, within %zu operations", nr);
+		must(buggy(&s, ops, nr), "a sequence that fails, within %zu operations", nr);
 		nr = shrink(&s, ops, nr);
 		diag("%zu operations shrunk to %zu", before, nr);
 		expect_true(buggy(&s, ops, nr), "the shrunk sequence fails");
@@ -139,10 +139,10 @@ static void snippet(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "to_the_minimum", "a known bug is shrunk to the shortest way to it", to_the_minimum,
-	  .flags = CASE_PLAIN, .time_limit_s = 120 },
-	{ "one_stays", "a sequence is never shrunk to nothing", one_stays, .flags = CASE_PLAIN },
-	{ "out_of_time", "the deadline is kept", out_of_time, .flags = CASE_PLAIN },
-	{ "snippet", "a sequence printed as C", snippet, .flags = CASE_PLAIN },
+	  .plain = true, .time_limit_s = 120 },
+	{ "one_stays", "a sequence is never shrunk to nothing", one_stays, .plain = true },
+	{ "out_of_time", "the deadline is kept", out_of_time, .plain = true },
+	{ "snippet", "a sequence printed as C", snippet, .plain = true },
 };
 
 TEST_MAIN("shrinking of failing sequences", cases)

@@ -100,7 +100,7 @@ static void endless(const struct test *t)
 	expect_eq(scan.ours, 1, "complaints about the case");
 }
 
-#define CASE(log, text)	{ #log, text, judge, &log, .flags = CASE_PLAIN }
+#define CASE(log, text)	{ #log, text, judge, &log, .plain = true }
 
 static const struct test_case cases[] = {
 	CASE(none, "messages that are no complaint"),
@@ -119,8 +119,8 @@ static const struct test_case cases[] = {
 	CASE(leaked, "a leaked HKID"),
 	CASE(two, "one of each"),
 	{ "seamcalls_optional", "failed SEAMCALLs that the case asked for", seamcalls_optional,
-	  .flags = CASE_PLAIN },
-	{ "endless", "a splat without an end is one", endless, .flags = CASE_PLAIN },
+	  .plain = true },
+	{ "endless", "a splat without an end is one", endless, .plain = true },
 };
 
 TEST_MAIN("kernel complaints, and whose they are", cases)

@@ -198,17 +198,17 @@ static void random_changes(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "empty", "Nothing is mapped in an empty map", empty, .flags = CASE_PLAIN },
+	{ "empty", "Nothing is mapped in an empty map", empty, .plain = true },
 	{ "levels", "A leaf of each level maps all of its range, and no more", levels,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 	{ "leaf_replaced", "The last SPTE of a gfn counts", leaf_replaced,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 	{ "split_and_collapse", "A page table in the place of a huge leaf, and back",
-	  split_and_collapse, .flags = CASE_PLAIN },
+	  split_and_collapse, .plain = true },
 	{ "not_present_is_no_leaf", "SPTEs that are not present map nothing",
-	  not_present_is_no_leaf, .flags = CASE_PLAIN },
+	  not_present_is_no_leaf, .plain = true },
 	{ "random_changes", "100000 random changes agree with a plain array",
-	  random_changes, .flags = CASE_PLAIN },
+	  random_changes, .plain = true },
 };
 
 TEST_MAIN("bookkeeping of SPTEs", cases)

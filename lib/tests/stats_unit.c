@@ -59,7 +59,7 @@ static void by_name(const struct test *t)
 	struct vcpu vcpu = { .fd = vm.fd };
 
 	(void)t;
-	need(write(vm.fd, &file, sizeof(file)) == sizeof(file), "write of %zu bytes",
+	must(write(vm.fd, &file, sizeof(file)) == sizeof(file), "write of %zu bytes",
 	     sizeof(file));
 	expect_eq(vm_stat(&vm, "pages_4k"), 0x100000004, "pages_4k");
 	expect_eq(vm_stat(&vm, "pages"), 3, "pages");
@@ -68,7 +68,7 @@ static void by_name(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "by_name", "A statistic is found by its name", by_name, .flags = CASE_PLAIN },
+	{ "by_name", "A statistic is found by its name", by_name, .plain = true },
 };
 
 TEST_MAIN("binary statistics of KVM", cases)

@@ -37,8 +37,8 @@ static void colliding(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "many", "more tasks than any table of fixed size holds", many, .flags = CASE_PLAIN },
-	{ "colliding", "tasks whose ids are alike", colliding, .flags = CASE_PLAIN },
+	{ "many", "more tasks than any table of fixed size holds", many, .plain = true },
+	{ "colliding", "tasks whose ids are alike", colliding, .plain = true },
 };
 
 TEST_MAIN("which VM each task works on", cases)

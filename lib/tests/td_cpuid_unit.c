@@ -109,12 +109,12 @@ static void no_paravirtual_features(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "gpaw_48", "52 bits supported, a TD with 48: 48", follows_gpaw, (void *)48,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 	{ "gpaw_52", "52 bits supported, a TD with 52: 52", follows_gpaw, (void *)52,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 	{ "no_paravirtual_features", "KVM's features are dropped, other leaves stay",
 	  no_paravirtual_features,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("CPUID of a TD's vCPU", cases)

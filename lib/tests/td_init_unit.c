@@ -71,10 +71,10 @@ static void ends(const struct test *t)
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	FILE *out;
 
-	need(length > 0, "the path of this program");
+	must(length > 0, "the path of this program");
 	program[length] = '\0';
 	out = popen(strf("exec '%s' --case %s", program, e->name), "r");
-	need(out, "running %s", program);
+	must(out, "running %s", program);
 	while (fgets(line, sizeof(line), out))
 		found |= strstr(line, e->result) != NULL;
 	pclose(out);
@@ -88,13 +88,13 @@ static void keyids_are_read(const struct test *t)
 	FILE *f;
 
 	(void)t;
-	need(mkdtemp(dir), "a folder");
+	must(mkdtemp(dir), "a folder");
 	k = keyids_of(dir);
 	expect_eq(k.capacity, -1, "capacity where nothing tells");
 	f = fopen(strf("%s/misc.capacity", dir), "w");
-	need(f && fprintf(f, "sev 10\ntdx 63\n") > 0 && !fclose(f), "misc.capacity");
+	must(f && fprintf(f, "sev 10\ntdx 63\n") > 0 && !fclose(f), "misc.capacity");
 	f = fopen(strf("%s/misc.current", dir), "w");
-	need(f && fprintf(f, "sev 1\ntdx 5\n") > 0 && !fclose(f), "misc.current");
+	must(f && fprintf(f, "sev 1\ntdx 5\n") > 0 && !fclose(f), "misc.current");
 	k = keyids_of(dir);
 	unlink(strf("%s/misc.capacity", dir));
 	unlink(strf("%s/misc.current", dir));
@@ -105,8 +105,8 @@ static void keyids_are_read(const struct test *t)
 
 static const int eagain = EAGAIN, enospc = ENOSPC, ebusy = EBUSY, einval = EINVAL;
 
-#define PLAIN	.flags = CASE_PLAIN
-#define REQUEST	.flags = CASE_PLAIN | CASE_ON_REQUEST
+#define PLAIN	.plain = true
+#define REQUEST	.plain = true, .manual = true
 
 static const struct test_case cases[] = {
 	{ "entropy_comes", "no entropy, then some", comes_back, &eagain, PLAIN },

@@ -53,7 +53,7 @@ static void blocks(const struct test *t)
 	pid_t tid;
 
 	(void)t;
-	need(!pipe(fds), "pipe");
+	must(!pipe(fds), "pipe");
 	thread = thread_start(read_byte, &fds[0]);
 	tid = thread_tid(thread);
 
@@ -62,7 +62,7 @@ static void blocks(const struct test *t)
 	expect_true(!tid_sleeps_in(tid, "handle_userfault", SHORT_S), "and nowhere else");
 	expect_true(!thread_ended(thread, SHORT_S), "it has not ended");
 
-	need(write(fds[1], "x", 1) == 1, "write to a pipe");
+	must(write(fds[1], "x", 1) == 1, "write to a pipe");
 	expect_true(thread_ended(thread, LIMIT_S), "it ends when there is a byte");
 	expect_eq(thread_join(thread, "the reader"), 'x', "its result");
 	expect_true(!tid_sleeps_in(tid, "pipe_read", SHORT_S), "it sleeps no more");
@@ -75,13 +75,13 @@ static void nth_of_allowed(const struct test *t)
 	int last = -1;
 
 	(void)t;
-	need(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
+	must(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &set))
 			last = cpu;
 	CPU_ZERO(&set);
 	CPU_SET(last, &set);
-	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 
 	expect_eq(nr_cpus(), 1, "CPUs that this process may use");
 	expect_eq(nth_cpu(0), last, "the first of them");
@@ -90,12 +90,12 @@ static void nth_of_allowed(const struct test *t)
 }
 
 static const struct test_case cases[] = {
-	{ "result", "thread_join() gives the result and errno", result, .flags = CASE_PLAIN },
-	{ "tid", "thread_tid() is the thread's own", tid, .flags = CASE_PLAIN },
+	{ "result", "thread_join() gives the result and errno", result, .plain = true },
+	{ "tid", "thread_tid() is the thread's own", tid, .plain = true },
 	{ "nth_of_allowed", "CPUs are counted among those that the process may use",
-	  nth_of_allowed, .flags = CASE_PLAIN },
+	  nth_of_allowed, .plain = true },
 	{ "blocks", "A thread that blocks is seen where it sleeps", blocks,
-	  .flags = CASE_PLAIN },
+	  .plain = true },
 };
 
 TEST_MAIN("threads beside a case", cases)

@@ -25,9 +25,9 @@ DEBUG = FOLDER / "debug.config"
 GUEST = FOLDER / "guest.config"
 
 SUITE = Path(__file__).parents[2]
-KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/race_window.h",
+KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/kvm_hold.h",
                 SUITE / "include/tdx_view.h")
-MODULES = ("race_window.ko", "tdx_view.ko")
+MODULES = ("kvm_hold.ko", "tdx_view.ko")
 
 IMAGE = "arch/x86/boot/bzImage"
 OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only

@@ -20,8 +20,8 @@ for word in "$@"; do case $word in O=*) tree=${word#O=} ;; M=*) module=${word#M=
 KCONFIG_ALLCONFIG=*)
 	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
 case "$*" in *M=*)
-	[ -e "$module/../include/race_window.h" ] || exit 2
-	names=race_window
+	[ -e "$module/../include/kvm_hold.h" ] || exit 2
+	names=kvm_hold
 	! grep -q INTEL_TDX=y "$tree/.config" || names="$names tdx_view"
 	for name in $names; do echo "$name" >"$module/$name.ko"; done
 	for name in $names; do echo "$module/$name.o"; done >"$module/modules.order" ;;
@@ -107,7 +107,7 @@ class BuildTest(FolderTest):
 
     def test_modules_that_the_kernel_can_have(self) -> None:
         self.assertEqual(self.build().once().modules, ())
-        tdx, both = "CONFIG_KVM_INTEL_TDX=y\n", ["race_window\n", "tdx_view\n"]
+        tdx, both = "CONFIG_KVM_INTEL_TDX=y\n", ["kvm_hold\n", "tdx_view\n"]
         for more, wanted in (tdx, both), ("", both[:1]):    # what was built before is no matter
             self.fragment.write_text("CONFIG_KVM=y\n" + more)
             work = Path(tempfile.mkdtemp(dir=self.folder))

@@ -33,7 +33,7 @@ static void on_request_observed(const struct test *t)
 	for (int i = 0; i < 20; i++) {
 		prefault(f.vcpu, GPA, SZ_2M);
 		expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
-		need(!observer_wait(f.o, EV_GMEM_PFN, 0.02), "no such event");
+		must(!observer_wait(f.o, EV_GMEM_PFN, 0.02), "no such event");
 	}
 }
 
@@ -53,7 +53,7 @@ static void write_instance(const char *file, const char *text)
 	const char *path = strf(TRACEFS "/instances/ktdx-%d-0/%s", getppid(), file);
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
-	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "writing to %s", path);
+	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "writing to %s", path);
 	close(fd);
 }
 
@@ -73,7 +73,7 @@ static void on_request_emptied(const struct test *t)
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_4K, PFN_ANY);
-	need(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	write_instance("trace", "\n");
 	expect_eq(observer_count(f.o, EV_FAULT, PF_RETRY), 0, "retries");
 }
@@ -82,7 +82,7 @@ static void log_line(const char *line)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	need(fd >= 0 && write(fd, line, strlen(line)) > 0, "writing to /dev/kmsg");
+	must(fd >= 0 && write(fd, line, strlen(line)) > 0, "writing to /dev/kmsg");
 	close(fd);
 }
 
@@ -112,9 +112,9 @@ static struct child run_self(const char *case_name)
 	struct child c;
 	int out[2];
 
-	need(!pipe2(out, O_CLOEXEC), "pipe");
+	must(!pipe2(out, O_CLOEXEC), "pipe");
 	c.pid = fork();
-	need(c.pid >= 0, "fork");
+	must(c.pid >= 0, "fork");
 	if (!c.pid) {
 		dup2(out[1], STDOUT_FILENO);
 		execl("/proc/self/exe", "bench_test", "--case", case_name, NULL);
@@ -136,7 +136,7 @@ static char *finish(struct child c, int *code)
 	while ((n = read(c.out, text + len, (1 << 16) - 1 - len)) > 0)
 		len += n;
 	close(c.out);
-	need(waitpid(c.pid, &status, 0) == c.pid, "waitpid");
+	must(waitpid(c.pid, &status, 0) == c.pid, "waitpid");
 	*code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	return text;
 }
@@ -168,7 +168,7 @@ static void killed_leaves_nothing(const struct test *t)
 	(void)t;
 	/* It takes pages last. */
 	while (meminfo("HugePages_Free") == free_pages)
-		need(now() < deadline, "the program's use of hugetlb pages");
+		must(now() < deadline, "the program's use of hugetlb pages");
 	expect_true(!access(instance, F_OK), "tracing instance %s is there", instance);
 	kill(c.pid, SIGKILL);
 	finish(c, &code);
@@ -276,7 +276,7 @@ static int keep_busy(void *arg)
 		 * When nobody faults: while one thread that invalidates does not get a CPU,
 		 * the faults of all others would be repeated, without end.
 		 */
-		need(!madvise(b->hva, NOISE_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+		must(!madvise(b->hva, NOISE_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	}
 	return 0;
 }
@@ -306,14 +306,14 @@ static void many_tasks(const struct test *t)
 			prefault(f.vcpu, GPA + page * SZ_4K, SZ_4K);
 		pthread_barrier_wait(&round);
 		expect_eq(observer_leaves(f.o, LEVEL_4K), NR_PAGES, "leaves in round %d", i);
-		need(!madvise(f.mem->hva, NR_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+		must(!madvise(f.mem->hva, NR_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 		expect_eq(observer_leaves(f.o, LEVEL_4K), 0, "leaves after round %d", i);
 	}
 	for (int i = 0; i < NR_TASKS; i++)
 		thread_join(threads[i], "another VM's vCPU");
 }
 
-#define REQUEST	.vm_types = VM_DEFAULT, .flags = CASE_ON_REQUEST
+#define REQUEST	.vm_types = VM_DEFAULT, .manual = true
 #define BENCH	.vm_types = VM_DEFAULT
 
 static const struct test_case cases[] = {
@@ -341,9 +341,9 @@ static const struct test_case cases[] = {
 	{ "many_tasks", "70 vCPUs of another VM map pages: each event of ours is seen",
 	  many_tasks, BENCH, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60 },
 	{ "splat", "a kernel warning fails the case", splat, BENCH,
-	  .changes = "writes a line to the kernel log" },
+	  .side_effects = "writes a line to the kernel log" },
 	{ "written_splat", "what user space writes to the kernel log fails no case",
-	  written_splat, BENCH, .changes = "writes a line to the kernel log" },
+	  written_splat, BENCH, .side_effects = "writes a line to the kernel log" },
 };
 
 TEST_MAIN("the bench itself: nothing left behind, nothing unnoticed", cases)

@@ -7,7 +7,7 @@
 #include "testcase.h"
 #include "undo.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 #define IN_2M	512U			/* pages of a 2M page */
@@ -17,7 +17,7 @@ static void set_eager(const struct test *t)
 {
 	const char *value = t->tc->arg;
 
-	need(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", value),
+	must(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", value),
 	     "eager_page_split=%s", value);
 }
 
@@ -132,12 +132,12 @@ static void clear_to_border(const struct test *t)
 	uint64_t seen = clear_and_write(t, BORDER);
 
 	if (seen == before)
-		known_issue_seen("L5", "page %u, gpa 0x%llx, was written after it was cleared, and is not in the log",
+		xfail("L5", "page %u, gpa 0x%llx, was written after it was cleared, and is not in the log",
 				 BORDER, LOGGED_GPA + (IN_2M - 32 + BORDER) * SZ_4K);
 	expect_eq(seen, before | behind, "pages %u and %u, cleared and written, in word %u of the log",
 		  BORDER - 1, BORDER, word / 64);
 	if (!eager(t))
-		known_issue_absent("L5");
+		xpass("L5");
 }
 
 /* After the end of logging nobody has to touch memory for it to be huge again. */
@@ -212,13 +212,13 @@ static void off_private(const struct test *t)
 	  .vm_types = vm, .hugepages_2m = 2, CHANGES, __VA_ARGS__ },			\
 	{ prefix "off_at_edges", "logging ends: a huge page cut by the slot's edge stays 4K",	\
 	  off_at_edges, value, .vm_types = vm, .hugepages_2m = 3, CHANGES, __VA_ARGS__ }
-#define CHANGES	.changes = "writes kvm.eager_page_split"
+#define CHANGES	.side_effects = "writes kvm.eager_page_split"
 
 static const struct test_case cases[] = {
-	BY("eager_", BOTH, "Y"),
-	BY("lazy_", BOTH, "N"),
+	BY("eager_", VM_ANY, "Y"),
+	BY("lazy_", VM_ANY, "N"),
 	{ "off_private", "logging ends on memory that was made private meanwhile", off_private,
-	  .vm_types = VM_SW_PROTECTED, .warns_with = "W4" },
+	  .vm_types = VM_SW_PROTECTED, .xwarn = "W4" },
 	/* The legacy MMU never splits eagerly. */
 	BY("legacy_", VM_DEFAULT, "N", .boot = BOOT_TDP_MMU_OFF),
 	BY("ept_eager_", VM_DEFAULT, "Y", .boot = BOOT_TDX),

@@ -13,7 +13,7 @@
 #include "dirty_log.h"
 #include "testcase.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 
@@ -266,9 +266,9 @@ static void bad_requests(const struct test *t)
 	  .vm_types = vm, __VA_ARGS__ }
 
 static const struct test_case cases[] = {
-	ON("", BOTH),
+	ON("", VM_ANY),
 	{ "bad_requests", "wrong arguments of KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG",
-	  bad_requests, .vm_types = BOTH },
+	  bad_requests, .vm_types = VM_ANY },
 	ON("legacy_", VM_DEFAULT, .boot = BOOT_TDP_MMU_OFF),
 	ON("shadow_", VM_DEFAULT, .boot = BOOT_NPT_OFF),
 	ON("ept_", VM_DEFAULT, .boot = BOOT_TDX),

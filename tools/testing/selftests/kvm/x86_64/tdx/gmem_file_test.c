@@ -19,7 +19,7 @@
 #include "kernel.h"
 #include "testcase.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define SIZE	(16 * SZ_4K)
 
 #ifndef MADV_COLLAPSE
@@ -58,12 +58,12 @@ static void no_descriptor(const struct test *t)
 	struct rlimit old, none;
 
 	mem_create(t->vm_type == KVM_X86_DEFAULT_VM ? MEM_GMEM_MMAP : MEM_GMEM, SZ_4K, vm);
-	need(!getrlimit(RLIMIT_NOFILE, &old), "getrlimit");
+	must(!getrlimit(RLIMIT_NOFILE, &old), "getrlimit");
 	none = (struct rlimit){ 3, old.rlim_max };
-	need(!setrlimit(RLIMIT_NOFILE, &none), "setrlimit");
+	must(!setrlimit(RLIMIT_NOFILE, &none), "setrlimit");
 	for (int i = 0; i < 100; i++)
 		expect_errno(create(vm, SZ_4K, 0), EMFILE, "KVM_CREATE_GUEST_MEMFD with no descriptor left");
-	need(!setrlimit(RLIMIT_NOFILE, &old), "setrlimit");
+	must(!setrlimit(RLIMIT_NOFILE, &old), "setrlimit");
 	expect_ok(create(vm, SZ_4K, 0), "KVM_CREATE_GUEST_MEMFD with descriptors");
 }
 
@@ -154,12 +154,12 @@ static void forked(const struct test *t)
 	prefault(f.vcpu, GPA, SIZE);
 	pfn = pfn_of(f.mem->hva);
 	child = fork();
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child) {
 		*f.mem->hva = 2;
 		_exit(pfn_of(f.mem->hva) != pfn);
 	}
-	need(waitpid(child, &status, 0) == child, "waitpid");
+	must(waitpid(child, &status, 0) == child, "waitpid");
 	expect_eq(status, 0, "status of a child that wrote to the same page");
 	expect_eq(*f.mem->hva, 2, "byte that the child wrote");
 	expect_eq(pfn_of(f.mem->hva), pfn, "pfn after the child's write");
@@ -250,19 +250,19 @@ static void not_migrated(const struct test *t)
 #define MMAP	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING
 
 static const struct test_case cases[] = {
-	{ "create_args", "sizes and flags of KVM_CREATE_GUEST_MEMFD", create_args, .vm_types = BOTH },
+	{ "create_args", "sizes and flags of KVM_CREATE_GUEST_MEMFD", create_args, .vm_types = VM_ANY },
 	{ "no_descriptor", "no file descriptor left: EMFILE, and nothing is left of it", no_descriptor,
-	  .vm_types = BOTH },
-	{ "size_is_fixed", "ftruncate, read and write are refused", size_is_fixed, .vm_types = BOTH,
+	  .vm_types = VM_ANY },
+	{ "size_is_fixed", "ftruncate, read and write are refused", size_is_fixed, .vm_types = VM_ANY,
 	  .observes = OBSERVE_MAPPING },
-	{ "fallocate_args", "modes and ranges of fallocate", fallocate_args, .vm_types = BOTH,
+	{ "fallocate_args", "modes and ranges of fallocate", fallocate_args, .vm_types = VM_ANY,
 	  .observes = OBSERVE_MAPPING },
 	{ "mmap_args", "it is mapped shared, or not at all", mmap_args, .vm_types = VM_DEFAULT },
 	{ "forked", "parent and child have the same page", forked, MMAP },
 	{ "policy", "mbind says on which node a page is made, by the host or by KVM", policy, MMAP,
 	  .nodes = 2 },
 	{ "not_collapsed", "no huge page is made of its pages", not_collapsed, MMAP,
-	  .flags = CASE_THP },
+	  .needs_thp = true },
 	{ "not_migrated", "its pages neither move nor are swapped out", not_migrated, MMAP,
 	  .nodes = 2 },
 };

@@ -17,7 +17,7 @@
 #include "testcase.h"
 #include "vm_thread.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define PAGES	16
 
 /* --- slots -------------------------------------------------------------------- */
@@ -47,7 +47,7 @@ static void bind_past_end(const struct test *t)
 	/* In 64 bits with a sign, the end of this one is below zero. */
 	ret = bind_slot(vm, gmem, INT64_MAX - 0xfff, 2 * SZ_4K);
 	if (!ret)
-		known_issue_seen("G1", "a slot across 2^63");
+		xfail("G1", "a slot across 2^63");
 	expect_errno(ret, EINVAL, "a slot across 2^63");
 	expect_ok(bind_slot(vm, gmem, SZ_4K, SZ_4K), "a slot of the last page");
 }
@@ -202,7 +202,7 @@ static void expect_zeroed(const struct mem *gmem, const uint64_t *dirty, size_t 
 		for (size_t j = 0; j < nr; j++)
 			used_before += pfn == dirty[j];
 	}
-	need(used_before, "pages that were in use before, to see whether they are zeroed");
+	must(used_before, "pages that were in use before, to see whether they are zeroed");
 	measure("pages", used_before);
 }
 
@@ -286,7 +286,7 @@ static void poisoned(const struct test *t)
 	signal(SIGBUS, ignore);
 	expect_ok(read_fault(f.mem->hva + SZ_4K), "a read of the host's mapping of guest_memfd");
 	/* EBUSY: guest_memfd keeps the poisoned page, which counts as not recovered. */
-	need(!madvise(f.mem->hva + SZ_4K, SZ_4K, MADV_HWPOISON) || errno == EBUSY,
+	must(!madvise(f.mem->hva + SZ_4K, SZ_4K, MADV_HWPOISON) || errno == EBUSY,
 	     "MADV_HWPOISON");
 
 	expect_not_mapped(f.o, GFN + 1);
@@ -301,20 +301,20 @@ static void poisoned(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "bind_past_end", "a slot past the end of a guest_memfd: EINVAL", bind_past_end,
-	  .vm_types = BOTH, GMEM },
-	{ "bind_twice", "two slots with a page in common: EEXIST", bind_twice, .vm_types = BOTH,
+	  .vm_types = VM_ANY, GMEM },
+	{ "bind_twice", "two slots with a page in common: EEXIST", bind_twice, .vm_types = VM_ANY,
 	  GMEM },
 	{ "bind_other_vm", "a slot with another VM's guest_memfd: EINVAL", bind_other_vm,
-	  .vm_types = BOTH, GMEM },
+	  .vm_types = VM_ANY, GMEM },
 	{ "bind_again", "a slot deleted and made again has its pages", bind_again,
-	  .vm_types = BOTH, MAPS, GMEM },
+	  .vm_types = VM_ANY, MAPS, GMEM },
 	{ "punch_beyond", "a hole beyond a slot leaves the next slot alone", punch_beyond,
-	  .vm_types = BOTH, MAPS, GMEM },
+	  .vm_types = VM_ANY, MAPS, GMEM },
 	{ "punch_holds_back", "a page that is being punched out is not mapped before it is gone",
-	  punch_holds_back, .vm_types = BOTH, .observes = OBSERVE(EV_SPTE), GMEM,
-	  .flags = CASE_HOLD, .cpus = 2 },
-	{ "allocate", "fallocate past the end: EINVAL", allocate, .vm_types = BOTH, GMEM },
-	{ "closed", "a closed guest_memfd: EFAULT, memory-fault exit", closed, .vm_types = BOTH,
+	  punch_holds_back, .vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE), GMEM,
+	  .needs_hold = true, .cpus = 2 },
+	{ "allocate", "fallocate past the end: EINVAL", allocate, .vm_types = VM_ANY, GMEM },
+	{ "closed", "a closed guest_memfd: EFAULT, memory-fault exit", closed, .vm_types = VM_ANY,
 	  MAPS, GMEM },
 	{ "zeroed_for_kvm", "a page is zeroed before KVM maps it", zeroed_for_kvm,
 	  .vm_types = VM_DEFAULT, GMEM },
@@ -325,7 +325,7 @@ static const struct test_case cases[] = {
 	{ "private_touched", "private memory is not the host's to touch: SIGBUS",
 	  private_touched, .vm_types = VM_DEFAULT, GMEM },
 	{ "poisoned", "a poisoned page is unmapped; EHWPOISON, memory-fault exit", poisoned,
-	  .vm_types = VM_DEFAULT, MAPS, GMEM, .changes = "a page of memory is poisoned" },
+	  .vm_types = VM_DEFAULT, MAPS, GMEM, .side_effects = "a page of memory is poisoned" },
 };
 
 TEST_MAIN("Which pages of guest_memfd slots have, what they contain, who touches them", cases)

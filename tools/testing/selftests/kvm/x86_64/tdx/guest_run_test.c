@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What guests of other VMs find in their memory, with the guests of the TD tests
- * (payload.h): content that the host put there or dropped, two vCPUs that fault
+ * (guest_vm.h): content that the host put there or dropped, two vCPUs that fault
  * at once, memory that goes away under them, private and shared memory of a
  * software-protected VM.
  */
@@ -13,26 +13,26 @@
 #include <unistd.h>
 
 #include "flood.h"
-#include "payload.h"
+#include "guest_vm.h"
 #include "thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
 #define PAGE(n)		(GPA + (n) * SZ_4K)
 
-static struct payload obeying(const struct test *t)
+static struct guest_vm obeying(const struct test *t)
 {
-	return payload_one(t, obeys, 0, SLOT_SIZE);
+	return guest_vm_single(t, guest_cmd_loop, 0, SLOT_SIZE);
 }
 
-static volatile uint64_t *host_word(const struct payload *p, uint64_t gpa)
+static volatile uint64_t *host_word(const struct guest_vm *p, uint64_t gpa)
 {
 	return (volatile uint64_t *)(p->slot->mem->hva + (gpa - GPA));
 }
 
 /* The host's half is what the guest uses. */
-static struct payload sharing(const struct test *t)
+static struct guest_vm sharing(const struct test *t)
 {
-	struct payload p = obeying(t);
+	struct guest_vm p = obeying(t);
 
 	if (t->vm_type != KVM_X86_DEFAULT_VM)
 		vm_set_shared(p.vm, GPA, SLOT_SIZE);
@@ -43,13 +43,13 @@ static struct payload sharing(const struct test *t)
 
 static void reads_and_writes(const struct test *t)
 {
-	struct payload p = sharing(t);
+	struct guest_vm p = sharing(t);
 
 	for (int i = 0; i < 8; i++) {
 		*host_word(&p, PAGE(i)) = 0x100 + i;
-		expect_eq(obey(p.vcpu[0], ORDER_READ, PAGE(i), 0), 0x100 + i,
+		expect_eq(guest_cmd(p.vcpu[0], CMD_READ, PAGE(i), 0), 0x100 + i,
 			  "what the guest reads in page %d", i);
-		obey(p.vcpu[0], ORDER_WRITE, PAGE(i), 0x200 + i);
+		guest_cmd(p.vcpu[0], CMD_WRITE, PAGE(i), 0x200 + i);
 		expect_eq(*host_word(&p, PAGE(i)), 0x200 + i, "what the host reads in page %d", i);
 	}
 	for (int i = 0; i < 8; i++)
@@ -58,34 +58,34 @@ static void reads_and_writes(const struct test *t)
 
 static void executes(const struct test *t)
 {
-	struct payload p = sharing(t);
+	struct guest_vm p = sharing(t);
 
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 0xc3);	/* RET */
-	obey(p.vcpu[0], ORDER_EXECUTE, GPA, 0);
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 0xc3);	/* RET */
+	guest_cmd(p.vcpu[0], CMD_EXECUTE, GPA, 0);
 }
 
 /* The guest's mapping follows the host's page. */
 static void dropped(const struct test *t)
 {
-	struct payload p = sharing(t);
+	struct guest_vm p = sharing(t);
 
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 77);
-	need(!madvise(p.slot->mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "what the guest reads");
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 77);
+	must(!madvise(p.slot->mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "what the guest reads");
 	*host_word(&p, GPA) = 88;
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 88, "what the host wrote");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 88, "what the host wrote");
 }
 
 static void no_slot(const struct test *t)
 {
-	struct payload p = obeying(t);
+	struct guest_vm p = obeying(t);
 
-	order(p.vcpu[0], ORDER_WRITE, GPA + SLOT_SIZE, 0x99);
-	expect_ok(__payload_run(p.vcpu[0]), "KVM_RUN");
+	guest_cmd_queue(p.vcpu[0], CMD_WRITE, GPA + SLOT_SIZE, 0x99);
+	expect_ok(__guest_run(p.vcpu[0]), "KVM_RUN");
 	expect_eq(p.vcpu[0]->run->exit_reason, KVM_EXIT_MMIO, "exit reason");
 	expect_eq(p.vcpu[0]->run->mmio.phys_addr, GPA + SLOT_SIZE, "gpa");
 	expect_eq(p.vcpu[0]->run->mmio.data[0], 0x99, "first byte");
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 }
 
 static GUEST void touches_nothing(uint64_t arg)
@@ -96,39 +96,39 @@ static GUEST void touches_nothing(uint64_t arg)
 /* The bench's own net: what a guest does wrong is told by its address. */
 static void reports_exceptions(const struct test *t)
 {
-	struct payload p = payload_one(t, touches_nothing, 1ULL << 45, 0);
+	struct guest_vm p = guest_vm_single(t, touches_nothing, 1ULL << 45, 0);
 
-	expect_eq(payload_exception_of(p.vcpu[0]), 14, "vector of the guest's exception");
-	expect_eq(payload_value(p.vcpu[0]) >> 12, (uintptr_t)touches_nothing >> 12, "its page");
-	expect_eq(payload_value(p.vcpu[0]), 1ULL << 45, "CR2");
+	expect_eq(guest_wait_exception(p.vcpu[0]), 14, "vector of the guest's exception");
+	expect_eq(guest_wait_value(p.vcpu[0]) >> 12, (uintptr_t)touches_nothing >> 12, "its page");
+	expect_eq(guest_wait_value(p.vcpu[0]), 1ULL << 45, "CR2");
 }
 
 /* --- private and shared halves -------------------------------------------------- */
 
 static void halves_are_apart(const struct test *t)
 {
-	struct payload p = obeying(t);
+	struct guest_vm p = obeying(t);
 
 	memset(p.slot->mem->hva, 0, SZ_4K);
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 11);
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 11);
 	expect_eq(*host_word(&p, GPA), 0, "the shared half after a private write");
 	vm_set_shared(p.vm, GPA, SZ_4K);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "the shared half");
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 22);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "the shared half");
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 22);
 	expect_eq(*host_word(&p, GPA), 22, "the shared half after a shared write");
 	vm_set_private(p.vm, GPA, SZ_4K);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 11, "the private half kept its content");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 11, "the private half kept its content");
 }
 
 static void punched(const struct test *t)
 {
-	struct payload p = obeying(t);
+	struct guest_vm p = obeying(t);
 
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 33);
-	obey(p.vcpu[0], ORDER_WRITE, PAGE(1), 44);
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 33);
+	guest_cmd(p.vcpu[0], CMD_WRITE, PAGE(1), 44);
 	mem_punch_hole(p.slot->gmem, 0, SZ_4K);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "the page of the hole");
-	expect_eq(obey(p.vcpu[0], ORDER_READ, PAGE(1), 0), 44, "the page behind");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "the page of the hole");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, PAGE(1), 0), 44, "the page behind");
 }
 
 /* --- two vCPUs ------------------------------------------------------------------ */
@@ -136,7 +136,7 @@ static void punched(const struct test *t)
 #define DROPS	200
 
 /* Each drop finds a page that a guest has touched since the last one. */
-static void drop_page(struct payload *p, int page)
+static void drop_page(struct guest_vm *p, int page)
 {
 	volatile uint64_t *word = host_word(p, PAGE(page));
 	double deadline = now() + 5;
@@ -145,7 +145,7 @@ static void drop_page(struct payload *p, int page)
 		expect_true(now() < deadline, "a guest writes page %d", page);
 		sched_yield();
 	}
-	need(!madvise((void *)word, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise((void *)word, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 static void drops_under_two_vcpus(const struct test *t)
@@ -166,7 +166,7 @@ static void drops_under_two_vcpus(const struct test *t)
 
 static GUEST void spins(uint64_t arg)
 {
-	say(0);
+	guest_report(0);
 	for (;;)
 		WRITE_GUEST(arg, READ_GUEST(arg) + 1);
 }
@@ -178,17 +178,17 @@ static void on_signal(int nr)
 
 static int run_once(void *arg)
 {
-	return __payload_run(arg);
+	return __guest_run(arg);
 }
 
 static void signal_kicks(const struct test *t)
 {
-	struct payload p = payload_one(t, spins, GPA, SLOT_SIZE);
+	struct guest_vm p = guest_vm_single(t, spins, GPA, SLOT_SIZE);
 
 	if (t->vm_type != KVM_X86_DEFAULT_VM)
 		vm_set_shared(p.vm, GPA, SLOT_SIZE);
 	signal(SIGUSR1, on_signal);
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 	for (int i = 0; i < 10; i++) {
 		uint64_t turns = *host_word(&p, GPA);
 		struct thread *thread = thread_start(run_once, p.vcpu[0]);
@@ -202,22 +202,22 @@ static void signal_kicks(const struct test *t)
 	}
 }
 
-#define BOTH	.vm_types = VM_DEFAULT | VM_SW_PROTECTED
+#define VM_ANY	.vm_types = VM_DEFAULT | VM_SW_PROTECTED
 
 static const struct test_case cases[] = {
 	{ "reads_and_writes", "the guest and the host see each other's data", reads_and_writes,
-	  BOTH, .observes = OBSERVE_MAPPING },
-	{ "executes", "a page that was written is executed", executes, BOTH },
-	{ "dropped", "MADV_DONTNEED: the guest sees the new page", dropped, BOTH },
-	{ "no_slot", "a write where no memory is: KVM_EXIT_MMIO", no_slot, BOTH },
+	  VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "executes", "a page that was written is executed", executes, VM_ANY },
+	{ "dropped", "MADV_DONTNEED: the guest sees the new page", dropped, VM_ANY },
+	{ "no_slot", "a write where no memory is: KVM_EXIT_MMIO", no_slot, VM_ANY },
 	{ "reports_exceptions", "a guest's exception is reported", reports_exceptions,
 	  .vm_types = VM_DEFAULT },
 	{ "halves_are_apart", "private and shared pages keep their own content",
 	  halves_are_apart, .vm_types = VM_SW_PROTECTED },
 	{ "punched", "a hole in private memory: zero", punched, .vm_types = VM_SW_PROTECTED },
 	{ "drops_under_two_vcpus", "200 pages dropped under two vCPUs that run",
-	  drops_under_two_vcpus, BOTH, .cpus = 2 },
-	{ "signal_kicks", "a signal ends KVM_RUN, ten times", signal_kicks, BOTH, .cpus = 2 },
+	  drops_under_two_vcpus, VM_ANY, .cpus = 2 },
+	{ "signal_kicks", "a signal ends KVM_RUN, ten times", signal_kicks, VM_ANY, .cpus = 2 },
 };
 
 TEST_MAIN("Guests of VMs that are no TDs", cases)

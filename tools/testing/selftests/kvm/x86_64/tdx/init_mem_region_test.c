@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
-#include "late.h"
+#include "uffd.h"
 #include "mrtd.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
@@ -131,7 +131,7 @@ static void expect_measured(const struct subject *s, unsigned int nr)
 /* --- what is refused, and after how many pages -------------------------------------------- */
 
 struct rule {
-	void (*spoil)(struct subject *s);
+	void (*corrupt)(struct subject *s);
 	int error;
 	int error_early;	/* where it differs, else 0 */
 	int error_or;		/* what other kernels say, else 0 */
@@ -146,7 +146,7 @@ static void refused(const struct test *t)
 	int error = early() && rule->error_early ? rule->error_early : rule->error;
 	int ret;
 
-	rule->spoil(&s);
+	rule->corrupt(&s);
 	before = s.region;
 	ret = __td_add(s.vcpu, &s.region, s.flags);
 	if (ret && rule->error_or && errno == rule->error_or)
@@ -219,7 +219,7 @@ static void shared_in_the_middle(struct subject *s) { vm_set_shared(s->vm, GPA +
 static void vcpu_not_initialised(struct subject *s) { s->vcpu = td_vcpu_create(s->vm); }
 
 #define RULE(fn, e, ...) \
-	static const struct rule rule_##fn = { .spoil = fn, .error = e, ##__VA_ARGS__ }
+	static const struct rule rule_##fn = { .corrupt = fn, .error = e, ##__VA_ARGS__ }
 RULE(unaligned_source, EINVAL);
 RULE(unaligned_gpa, EINVAL);
 RULE(no_pages, EINVAL);
@@ -260,10 +260,10 @@ static void size_beyond_64_bits(const struct test *t)
 	before = s.region;
 	expect_errno(__td_add(s.vcpu, &s.region, 0), EINVAL, "2^52 + 1 pages");
 	if (s.region.nr_pages != before.nr_pages)
-		known_issue_seen("L3", "2^52 + 1 pages: %llu were added, up to the end of the slot",
+		xfail("L3", "2^52 + 1 pages: %llu were added, up to the end of the slot",
 				 before.nr_pages - s.region.nr_pages);
 	expect_progress(&s.region, &before, 0);
-	known_issue_absent("L3");
+	xpass("L3");
 }
 
 static void after_finalize(const struct test *t)
@@ -327,7 +327,7 @@ static struct kvm_tdx_init_mem_region *page_with(const struct kvm_tdx_init_mem_r
 	struct kvm_tdx_init_mem_region *page = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE,
 						    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	need(page != MAP_FAILED, "mmap");
+	must(page != MAP_FAILED, "mmap");
 	*page = *region;
 	return page;
 }
@@ -338,7 +338,7 @@ static void structure_read_only(const struct test *t)
 	struct subject s = subject(t);
 	struct kvm_tdx_init_mem_region *page = page_with(&s.region);
 
-	need(!mprotect(page, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(page, SZ_4K, PROT_READ), "mprotect");
 	expect_errno(__td_add(s.vcpu, page, MEASURE), EFAULT, "a read-only structure");
 	expect_progress(page, &s.region, 0);
 	expect_eq(pages_added(&s), PAGES, "pages that were added");
@@ -421,7 +421,7 @@ static uint8_t *read_only(const struct test *t)
 {
 	uint8_t *hva = anon(t);
 
-	need(!mprotect(hva, SZ_2M, PROT_READ), "mprotect");
+	must(!mprotect(hva, SZ_2M, PROT_READ), "mprotect");
 	return hva;
 }
 
@@ -448,7 +448,7 @@ static uint8_t *private_file(const struct test *t)
 
 	memcpy(mem->hva, td_source(SOURCE_PAGES, t->seed), SOURCE_PAGES * SZ_4K);
 	hva = mmap(NULL, SZ_2M, PROT_READ | PROT_EXEC, MAP_PRIVATE, mem->fd, 0);
-	need(hva != MAP_FAILED, "mmap of a file");
+	must(hva != MAP_FAILED, "mmap of a file");
 	return hva;
 }
 
@@ -458,7 +458,7 @@ static uint8_t *shared_with_child(const struct test *t)
 	uint8_t *hva = anon(t);
 	pid_t child = fork();
 
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child)
 		for (;;)
 			pause();	/* it dies with the case's process group */
@@ -473,7 +473,7 @@ static uint8_t *one_page_only(const struct test *t)
 
 	memcpy(page->hva, td_source(1, t->seed), SZ_4K);
 	for (int i = 0; i < SOURCE_PAGES; i++)
-		need(mmap(hva + i * SZ_4K, SZ_4K, PROT_READ, MAP_SHARED | MAP_FIXED, page->fd, 0) !=
+		must(mmap(hva + i * SZ_4K, SZ_4K, PROT_READ, MAP_SHARED | MAP_FIXED, page->fd, 0) !=
 		     MAP_FAILED, "mmap");
 	return hva;
 }
@@ -517,7 +517,7 @@ struct waiting {
 	struct vcpu *other;		/* a second vCPU, or NULL; and a slot ELSEWHERE */
 	unsigned int page;
 	uint8_t *content;		/* of that page */
-	struct late late;
+	struct uffd_region late;
 	struct thread *thread;
 };
 
@@ -543,9 +543,9 @@ static struct waiting *wait_at(const struct test *t, unsigned int page, bool two
 	w->page = page;
 	hva = w->s.source + page * SZ_4K;
 	w->content = memcpy(aligned_alloc(SZ_4K, SZ_4K), hva, SZ_4K);
-	w->late = late_create(hva, SZ_4K);
+	w->late = uffd_region_create(hva, SZ_4K);
 	w->thread = thread_start(add_subject, &w->s);
-	expect_true(late_asked(&w->late, LIMIT_S) == hva, "KVM asks for page %u of the source, hva %p",
+	expect_true(uffd_wait_fault(&w->late, LIMIT_S) == hva, "KVM asks for page %u of the source, hva %p",
 		    page, hva);
 	return w;
 }
@@ -553,7 +553,7 @@ static struct waiting *wait_at(const struct test *t, unsigned int page, bool two
 /* Supply the page; what the call returns. */
 static int supply(struct waiting *w)
 {
-	late_supply(&w->late, w->s.source + w->page * SZ_4K, w->content);
+	uffd_resolve(&w->late, w->s.source + w->page * SZ_4K, w->content);
 	return thread_join(w->thread, "KVM_TDX_INIT_MEM_REGION");
 }
 
@@ -576,7 +576,7 @@ static void on_signal(int sig)
 
 static void send_signal(const struct thread *thread)
 {
-	need(!syscall(SYS_tgkill, getpid(), thread_tid(thread), SIGUSR1), "tgkill");
+	must(!syscall(SYS_tgkill, getpid(), thread_tid(thread), SIGUSR1), "tgkill");
 }
 
 /* A signal ends the call before the page it is at; the same structure resumes it. */
@@ -616,19 +616,19 @@ static void killed(const struct test *t)
 	pid_t child;
 	char c;
 
-	need(!pipe2(ready, O_CLOEXEC), "pipe");
+	must(!pipe2(ready, O_CLOEXEC), "pipe");
 	child = fork();
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child) {
 		wait_at(t, 5, false);
-		need(write(ready[1], "x", 1) == 1, "write");
+		must(write(ready[1], "x", 1) == 1, "write");
 		for (;;)
 			pause();
 	}
 	close(ready[1]);
-	need(read(ready[0], &c, 1) == 1, "the child");
+	must(read(ready[0], &c, 1) == 1, "the child");
 	kill(child, SIGKILL);
-	need(waitpid(child, NULL, 0) == child, "waitpid");
+	must(waitpid(child, NULL, 0) == child, "waitpid");
 	after = softtdx_settled(&before);
 	expect_eq(after.tds, before.tds, "TDs");
 	expect_eq(after.pages, before.pages, "pages that belong to TDs");
@@ -683,7 +683,7 @@ static void source_unmapped(const struct test *t)
 {
 	struct waiting *w = wait_at(t, 5, false);
 
-	need(!munmap(w->s.source + 6 * SZ_4K, SZ_4K), "munmap");
+	must(!munmap(w->s.source + 6 * SZ_4K, SZ_4K), "munmap");
 	expect_errno(supply(w), EFAULT, "the call whose source ends at page 6");
 	expect_progress(&w->s.region, &w->before, 6);
 	expect_eq(pages_added(&w->s), 6, "pages that were added");
@@ -848,7 +848,7 @@ static void close_gmem(const struct test *t)
 {
 	struct waiting *w = wait_at(t, 5, false);
 
-	need(!close(w->s.slot->gmem->fd), "close");
+	must(!close(w->s.slot->gmem->fd), "close");
 	expect_eq(pages_added(&w->s), 5, "pages that the TD has while KVM waits");
 	expect_errno(supply(w), EFAULT, "KVM_TDX_INIT_MEM_REGION");
 	expect_progress(&w->s.region, &w->before, 6);
@@ -915,9 +915,9 @@ static void same_pages(const struct test *t)
 /* --- between the add and the finalize --------------------------------------------------------------------------- */
 
 struct change {
-	void (*fn)(struct td *td);
+	void (*fn)(struct fixture *td);
 	unsigned int first, nr;		/* pages that go */
-	void (*mend)(struct td *td);	/* what it takes to add them again */
+	void (*mend)(struct fixture *td);	/* what it takes to add them again */
 	int again_early;		/* errno of that up to 6.19, else 0 */
 };
 
@@ -929,7 +929,7 @@ struct change {
 static void changed(const struct test *t)
 {
 	const struct change *change = t->tc->arg;
-	struct td td = td_fixture(t, SLOT_SIZE);
+	struct fixture td = td_fixture(t, SLOT_SIZE);
 	uint8_t *source = td_source(PAGES, t->seed), *part = source + change->first * SZ_4K;
 	uint64_t gpa = GPA + change->first * SZ_4K, end = gpa + change->nr * SZ_4K;
 	int error = early() ? change->again_early : 0;
@@ -957,13 +957,13 @@ static void changed(const struct test *t)
 	expect_mrtd(mrtd);
 }
 
-static void punch_4(struct td *td) { mem_punch_hole(td->slot->gmem, 6 * SZ_4K, 4 * SZ_4K); }
-static void share_4(struct td *td) { vm_set_shared(td->vm, GPA + 6 * SZ_4K, 4 * SZ_4K); }
-static void delete(struct td *td) { slot_delete(td->slot); }
-static void close_fd(struct td *td) { close(td->slot->gmem->fd); }
-static void nothing(struct td *td) { (void)td; }
-static void private_again(struct td *td) { vm_set_private(td->vm, GPA, SLOT_SIZE); }
-static void slot_again(struct td *td) { expect_ok(__slot_set(td->slot), "the slot again"); }
+static void punch_4(struct fixture *td) { mem_punch_hole(td->slot->gmem, 6 * SZ_4K, 4 * SZ_4K); }
+static void share_4(struct fixture *td) { vm_set_shared(td->vm, GPA + 6 * SZ_4K, 4 * SZ_4K); }
+static void delete(struct fixture *td) { slot_delete(td->slot); }
+static void close_fd(struct fixture *td) { close(td->slot->gmem->fd); }
+static void nothing(struct fixture *td) { (void)td; }
+static void private_again(struct fixture *td) { vm_set_private(td->vm, GPA, SLOT_SIZE); }
+static void slot_again(struct fixture *td) { expect_ok(__slot_set(td->slot), "the slot again"); }
 
 /* guest_memfd keeps the page in all of them but the hole, and up to 6.19 none is taken twice. */
 static const struct change
@@ -989,7 +989,7 @@ static uint64_t *free_rubbish(void)
 
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
-	need(!sched_setaffinity(0, sizeof(here), &here), "sched_setaffinity");
+	must(!sched_setaffinity(0, sizeof(here), &here), "sched_setaffinity");
 	memset(mem->hva, 0x5a, mem->size);
 	for (int i = 0; i < RUBBISH_PAGES; i++)
 		pfns[i] = pfn_of(mem->hva + i * SZ_4K);
@@ -1017,16 +1017,16 @@ static void failed_add_is_cleared(const struct test *t)
 {
 	struct subject s = subject(t), part;
 	uint64_t *rubbish = free_rubbish();
-	struct late late = late_create(s.source, FAILED_PAGES * SZ_4K);
+	struct uffd_region late = uffd_region_create(s.source, FAILED_PAGES * SZ_4K);
 	unsigned int reused = 0;
 
 	signal(SIGUSR1, on_signal);
 	for (unsigned int i = 0; i < FAILED_PAGES; i++) {
 		struct thread *thread = start_add(&part, &s, s.vcpu, i, 1);
 
-		expect_true(late_asked(&late, LIMIT_S), "KVM asks for page %u of the source", i);
+		expect_true(uffd_wait_fault(&late, LIMIT_S), "KVM asks for page %u of the source", i);
 		send_signal(thread);
-		late_supply(&late, s.source + i * SZ_4K, NULL);
+		uffd_resolve(&late, s.source + i * SZ_4K, NULL);
 		expect_errno(thread_join(thread, "KVM_TDX_INIT_MEM_REGION"), EINTR,
 			     "adding page %u with a signal pending", i);
 	}
@@ -1038,7 +1038,7 @@ static void failed_add_is_cleared(const struct test *t)
 		reused += among(rubbish, e.pfn);
 		expect_content(e.pfn, NULL, "page %u after an add that failed", i);
 	}
-	need(reused, "a page that had rubbish in it");
+	must(reused, "a page that had rubbish in it");
 	measure("pages", reused);
 }
 
@@ -1106,11 +1106,11 @@ static const struct size
 
 /* --- all of them ---------------------------------------------------------------------------------------------------- */
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
-#define SEEN	TD, .flags = CASE_SEPT_TOO
-#define MEASURED	CASE_SEPT_TOO | CASE_SOFTTDX_TOO
-#define INSIDE	TD, .flags = MEASURED
-#define LATE	TD, .flags = MEASURED | CASE_UFFD
+#define TD	.vm_types = VM_TDX
+#define SEEN	TD, .uses_sept = true
+#define MEASURED	.uses_sept = true, .uses_softtdx = true
+#define INSIDE	TD, MEASURED
+#define LATE	TD, MEASURED, .needs_uffd = true
 #define OBSERVED INSIDE, .observes = OBSERVE_MAPPING
 #define REFUSED(fn, summary) { #fn, summary, refused, &rule_##fn, TD }
 #define MEANWHILE(fn, summary) { "meanwhile_" #fn, summary, meanwhile, &op_##fn, LATE, .cpus = 2 }
@@ -1161,7 +1161,7 @@ static const struct test_case cases[] = {
 
 	{ "source_anon", "a source of 4K pages", source_kind, anon, INSIDE },
 	{ "source_thp", "a source in a THP", source_kind, thp, TD,
-	  .flags = MEASURED | CASE_THP },
+	  MEASURED, .needs_thp = true },
 	{ "source_hugetlb", "a source in hugetlb", source_kind, hugetlb, INSIDE, .hugepages_2m = 1 },
 	{ "source_memfd", "a source in a memfd", source_kind, memfd, INSIDE },
 	{ "source_file", "a source in a file", source_kind, file, INSIDE },
@@ -1176,10 +1176,10 @@ static const struct test_case cases[] = {
 	{ "source_released", "no reference to the source is kept", source_released, SEEN,
 	  .hugepages_2m = 1 },
 	{ "content", "the content of each page is the source's", content, TD,
-	  .flags = CASE_SEPT | CASE_SOFTTDX },
+	  .needs_sept = true, .needs_softtdx = true },
 	{ "failed_add_is_cleared", "a page whose add failed is zeroed before its next use",
-	  failed_add_is_cleared, TD, .flags = CASE_SEPT | CASE_SOFTTDX | CASE_UFFD,
-	  .guards = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)" },
+	  failed_add_is_cleared, TD, .needs_sept = true, .needs_softtdx = true, .needs_uffd = true,
+	  .fixes = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)" },
 
 	{ "late_first_page", "the first page of the source comes late", late_source, PAGE(0), LATE },
 	{ "late_middle_page", "a page in the middle of the source comes late", late_source, PAGE(5),
@@ -1193,10 +1193,10 @@ static const struct test_case cases[] = {
 	  PAGE(15), LATE },
 	{ "signal_ignored", "an ignored signal ends nothing", signal_ignored, LATE },
 	{ "killed", "killed while KVM waits for the source: nothing is left", killed, TD,
-	  .flags = CASE_SEPT | CASE_SOFTTDX | CASE_UFFD },
+	  .needs_sept = true, .needs_softtdx = true, .needs_uffd = true },
 	{ "source_written", "the content is that of the page's turn", source_written, LATE },
 	{ "source_migrates", "pages of the source migrate meanwhile", source_moves, soft_offline, LATE,
-	  .changes = "takes two pages of memory out of service" },
+	  .side_effects = "takes two pages of memory out of service" },
 	{ "source_swapped_meanwhile", "pages of the source are swapped out meanwhile", source_moves,
 	  swap_out, LATE },
 	{ "source_unmapped", "a page of the source is unmapped meanwhile: EFAULT there",
@@ -1215,10 +1215,10 @@ static const struct test_case cases[] = {
 	MEANWHILE(capabilities, "KVM_TDX_CAPABILITIES does not wait"),
 	{ "meanwhile_punch_added", "a hole at an added page does not wait (up to 6.19 it does)",
 	  meanwhile, &op_punch_added, LATE, .cpus = 2,
-	  .guards = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)" },
+	  .fixes = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)" },
 	{ "meanwhile_punch_wanted", "a hole at the page that is late does not wait (ditto)",
 	  meanwhile, &op_punch_wanted, LATE, .cpus = 2,
-	  .guards = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)" },
+	  .fixes = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)" },
 	{ "meanwhile_close_gmem", "close of the guest_memfd: this page still, then EFAULT, and all go",
 	  close_gmem, LATE },
 
@@ -1243,11 +1243,11 @@ static const struct test_case cases[] = {
 	{ "pages_across", "512 pages of two tables", many_pages, &pages_across, INSIDE },
 	{ "measured_64", "64 pages, measured", many_pages, &measured_64, INSIDE },
 	{ "mib_16", "16 MiB", many_pages, &mib_16, TD,
-	  .flags = MEASURED | CASE_NIGHTLY, .memory_mib = 64, .time_limit_s = 120 },
+	  MEASURED, .nightly = true, .memory_mib = 64, .time_limit_s = 120 },
 	{ "mib_64", "64 MiB", many_pages, &mib_64, TD,
-	  .flags = MEASURED | CASE_NIGHTLY, .memory_mib = 256, .time_limit_s = 300 },
+	  MEASURED, .nightly = true, .memory_mib = 256, .time_limit_s = 300 },
 	{ "measured_4_mib", "4 MiB, measured", many_pages, &measured_4_mib, TD,
-	  .flags = MEASURED | CASE_NIGHTLY, .memory_mib = 64, .time_limit_s = 300 },
+	  MEASURED, .nightly = true, .memory_mib = 64, .time_limit_s = 300 },
 };
 
 TEST_MAIN("KVM_TDX_INIT_MEM_REGION: arguments, progress, sources, and what happens meanwhile", cases)

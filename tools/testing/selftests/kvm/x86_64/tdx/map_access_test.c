@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "guest.h"
+#include "guest_access.h"
 #include "testcase.h"
 #include "undo.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* The slot: within the guest's reach. */
 #define AT	SZ_1G
@@ -24,7 +24,7 @@ static struct fixture with_guest(const struct test *t, struct mem *mem, uint32_t
 {
 	struct fixture f = fixture_part(t, AT, mem, 0, mem->size, flags);
 
-	guest_create(f.vcpu);
+	guest_access_create(f.vcpu);
 	observer_clear(f.o);
 	return f;
 }
@@ -95,7 +95,7 @@ static void exec(const struct test *t)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
-	guest_put_code(f.mem->hva, 0x99);
+	guest_access_put_code(f.mem->hva, 0x99);
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x99, "byte that the code says");
 	expect_mapped(f.o, AT_GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	expect_true(executable(&f, AT_GFN), "gfn 0x%llx is executable", AT_GFN);
@@ -128,7 +128,7 @@ static void prefaulted(const struct test *t)
 
 	prefault(f.vcpu, AT, 2 * SZ_4K);
 	observer_clear(f.o);
-	guest_put_code(f.mem->hva, 0x21);
+	guest_access_put_code(f.mem->hva, 0x21);
 	f.mem->hva[SZ_4K] = 0x43;
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x21, "byte that the code says");
 	expect_eq(guest_access(f.vcpu, AT + SZ_4K, ACCESS_READ, 0), 0x43, "byte read");
@@ -162,9 +162,9 @@ static void cow(const struct test *t)
 	pid_t child;
 
 	f.mem->hva[0] = 0x42;
-	need(!pipe(fds), "pipe");
+	must(!pipe(fds), "pipe");
 	child = fork();
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child) {
 		char c;
 
@@ -190,7 +190,7 @@ static void replaced(const struct test *t)
 
 	f.mem->hva[0] = 0x42;
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_READ, 0), 0x42, "byte that the guest reads");
-	need(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_READ, 0xff), 0, "byte after MADV_DONTNEED");
 	f.mem->hva[0] = 0x43;
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_READ, 0), 0x43, "byte of the new page");
@@ -224,7 +224,7 @@ static void readonly_hva(const struct test *t)
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
 	f.mem->hva[0] = 0x42;
-	need(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_READ, 0), 0x42, "byte that the guest reads");
 	expect_writable(&f, AT_GFN, false);
 	expect_errno(__guest_access(f.vcpu, AT, ACCESS_WRITE, 0x17), EFAULT,
@@ -251,7 +251,7 @@ static struct fixture with_private(const struct test *t)
 	f.mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	f.slot = slot_add_gmem(f.vm, AT, f.mem, mem_create(MEM_GMEM, SZ_2M, f.vm));
 	f.o = observe(f.vm, t->observes);
-	guest_create(f.vcpu);
+	guest_access_create(f.vcpu);
 	f.mem->hva[0] = 0x42;
 	return f;
 }
@@ -299,11 +299,11 @@ static struct fixture with_huge(const struct test *t, const char *nx_huge_pages)
 {
 	struct mem *mem;
 
-	need(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", nx_huge_pages),
+	must(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", nx_huge_pages),
 	     "nx_huge_pages=%s", nx_huge_pages);
 	mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
-	guest_put_code(mem->hva, 0x21);
-	guest_put_code(mem->hva + 7 * SZ_4K, 0x43);
+	guest_access_put_code(mem->hva, 0x21);
+	guest_access_put_code(mem->hva + 7 * SZ_4K, 0x43);
 	return with_guest(t, mem, 0);
 }
 
@@ -345,10 +345,10 @@ static void nx_force(const struct test *t)
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING
-#define SMALL	.vm_types = BOTH, MAPS
+#define SMALL	.vm_types = VM_ANY, MAPS
 #define PRIVATE	.vm_types = VM_SW_PROTECTED, MAPS
 #define LEGACY	.vm_types = VM_DEFAULT, MAPS, .boot = BOOT_TDP_MMU_OFF
-#define NX	.vm_types = BOTH, MAPS, .hugepages_2m = 1, .changes = "writes kvm.nx_huge_pages"
+#define NX	.vm_types = VM_ANY, MAPS, .hugepages_2m = 1, .side_effects = "writes kvm.nx_huge_pages"
 
 static const struct test_case cases[] = {
 	{ "read_untouched", "a read of untouched memory: the zero page, read-only",
@@ -372,7 +372,7 @@ static const struct test_case cases[] = {
 	{ "no_slot", "an access without a slot: an MMIO exit", no_slot, SMALL },
 
 	{ "split_by_log", "a huge page split by dirty logging: each page as before", split_by_log,
-	  .vm_types = BOTH, MAPS, .hugepages_2m = 1 },
+	  .vm_types = VM_ANY, MAPS, .hugepages_2m = 1 },
 	{ "conversion", "private and shared memory of one gpa, as the guest sees them",
 	  conversion, PRIVATE },
 	{ "private_read_without_gmem", "a private read without guest_memfd: EFAULT, exit",
@@ -394,7 +394,7 @@ static const struct test_case cases[] = {
 	{ "legacy_exec", "legacy MMU: an execution", exec, LEGACY },
 	{ "legacy_prefaulted", "legacy MMU: no fault after a prefault", prefaulted, LEGACY },
 	{ "legacy_nx_force", "legacy MMU: nx_huge_pages=force: 2M until it is executed",
-	  nx_force, (void *)1, LEGACY, .hugepages_2m = 1, .changes = "writes kvm.nx_huge_pages" },
+	  nx_force, (void *)1, LEGACY, .hugepages_2m = 1, .side_effects = "writes kvm.nx_huge_pages" },
 };
 
 TEST_MAIN("accesses of a guest, and the mappings that they make", cases)

@@ -13,7 +13,7 @@
 #include "thread.h"
 #include "undo.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* KVM's statistics agree with the SPTEs that were seen. */
 static void expect_stats(struct fixture *f, unsigned long pages_4k,
@@ -407,7 +407,7 @@ static void nx_huge_pages(const struct test *t)
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 	struct fixture f;
 
-	need(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", "force"),
+	must(!set_and_undo("/sys/module/kvm/parameters/nx_huge_pages", "force"),
 	     "nx_huge_pages=force");
 	f = fixture_part(t, GPA, mem, 0, SZ_2M, 0);
 	prefault(f.vcpu, GPA, SZ_2M);
@@ -435,18 +435,18 @@ static void no_tdp(const struct test *t)
 
 #define MAPS	.observes = OBSERVE_MAPPING
 #define HP2M(n)	.hugepages_2m = n
-#define SMALL	.vm_types = BOTH, MAPS
+#define SMALL	.vm_types = VM_ANY, MAPS
 
 #define CHANGING							\
-	.vm_types = VM_SW_PROTECTED, HP2M(4), MAPS, .flags = CASE_HOLD, .cpus = 2,	\
-	.guards = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)"
+	.vm_types = VM_SW_PROTECTED, HP2M(4), MAPS, .needs_hold = true, .cpus = 2,	\
+	.fixes = "KVM: x86/mmu: Prevent installing hugepages when mem attributes are changing (6.15)"
 
 static const struct test_case cases[] = {
 	{ "anon_4k", "anonymous 4K pages are mapped by 4K SPTEs, each its own page",
 	  page_size, &anon_4k, SMALL },
 	{ "memfd_4k", "shmem 4K pages are mapped by 4K SPTEs", page_size, &memfd_4k, SMALL },
 	{ "thp_2m", "a THP is mapped by one 2M SPTE", page_size, &thp_2m, SMALL,
-	  .flags = CASE_THP },
+	  .needs_thp = true },
 	{ "hugetlb_2m", "a 2M hugetlb page is mapped by one 2M SPTE", page_size, &hugetlb_2m,
 	  SMALL, HP2M(2) },
 	{ "hugetlb_1g", "a 1G hugetlb page is mapped by one 1G SPTE", page_size, &hugetlb_1g,
@@ -498,7 +498,7 @@ static const struct test_case cases[] = {
 	{ "progress", "the progress reported fits the request, not the huge page",
 	  progress, SMALL, HP2M(2) },
 	{ "nx_huge_pages", "nx_huge_pages=force: a prefaulted huge page is 2M and not executable",
-	  nx_huge_pages, SMALL, HP2M(1), .changes = "writes kvm.nx_huge_pages" },
+	  nx_huge_pages, SMALL, HP2M(1), .side_effects = "writes kvm.nx_huge_pages" },
 
 	{ "legacy_anon_4k", "legacy MMU: anonymous 4K pages at 4K", page_size, &anon_4k,
 	  .vm_types = VM_DEFAULT, MAPS, .boot = BOOT_TDP_MMU_OFF },

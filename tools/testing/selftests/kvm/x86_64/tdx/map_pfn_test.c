@@ -15,7 +15,7 @@
 #include "fixture.h"
 #include "testcase.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* Prefault one page and check that it is mapped onto the page behind its hva. */
 static struct mapping map_one(struct fixture *f, uint64_t gpa, int level)
@@ -144,14 +144,14 @@ static void replaced(const struct test *t)
 static void replace_dontneed(struct fixture *f, uint8_t *hva)
 {
 	(void)f;
-	need(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	*hva = 1;
 }
 
 static void replace_mmap(struct fixture *f, uint8_t *hva)
 {
 	(void)f;
-	need(mmap(hva, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	must(mmap(hva, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		  -1, 0) == hva, "mmap over the page");
 	*hva = 1;
 }
@@ -161,9 +161,9 @@ static void replace_mremap(struct fixture *f, uint8_t *hva)
 	void *elsewhere = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)f;
-	need(mremap(hva, SZ_4K, SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere,
+	must(mremap(hva, SZ_4K, SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere,
 	     "mremap of the page");
-	need(mmap(hva, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	must(mmap(hva, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		  -1, 0) == hva, "mmap at the old place");
 	*hva = 1;
 }
@@ -183,16 +183,16 @@ static void replace_punch(struct fixture *f, uint8_t *hva)
 static void replace_collapse(struct fixture *f, uint8_t *hva)
 {
 	(void)hva;
-	need(!madvise(f->mem->hva, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	must(!madvise(f->mem->hva, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
 	expect_ok(madvise(f->mem->hva, SZ_2M, MADV_COLLAPSE), "MADV_COLLAPSE");
-	need(is_thp(f->mem->hva), "a THP after MADV_COLLAPSE");
+	must(is_thp(f->mem->hva), "a THP after MADV_COLLAPSE");
 }
 
 /* Dropping another page of the THP splits it. */
 static void replace_split(struct fixture *f, uint8_t *hva)
 {
 	(void)hva;
-	need(!madvise(f->mem->hva + SZ_2M - SZ_4K, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(f->mem->hva + SZ_2M - SZ_4K, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 static void replace_pageout(struct fixture *f, uint8_t *hva)
@@ -332,7 +332,7 @@ static void readonly_hva(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
-	need(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
 	expect_writable(&f, GPA, false, "the host's mapping is read-only");
 	expect_writable(&f, GPA + SZ_4K, true, "its neighbour's is not");
 }
@@ -342,10 +342,10 @@ static void readonly_later(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
 	expect_writable(&f, GPA, true, "the host may write");
-	need(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(f.mem->hva, SZ_4K, PROT_READ), "mprotect");
 	expect_not_mapped(f.o, GFN);
 	expect_writable(&f, GPA, false, "the host's mapping is read-only now");
-	need(!mprotect(f.mem->hva, SZ_4K, PROT_READ | PROT_WRITE), "mprotect");
+	must(!mprotect(f.mem->hva, SZ_4K, PROT_READ | PROT_WRITE), "mprotect");
 	*(volatile uint8_t *)f.mem->hva = 2;
 	expect_writable(&f, GPA, true, "the host may write again, and has written");
 }
@@ -379,7 +379,7 @@ static void fork_cow(const struct test *t)
 
 	expect_writable(&f, GPA, true, "before fork");
 	child = fork();
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child)
 		for (;;)
 			pause();
@@ -438,7 +438,7 @@ static void no_page_table_leak(const struct test *t)
 	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, nr * SZ_2M, NULL));
 	double deadline;
 
-	need(before >= 0, "SecPageTables in /proc/meminfo");
+	must(before >= 0, "SecPageTables in /proc/meminfo");
 	for (long i = 0; i < nr; i++)
 		prefault(f.vcpu, GPA + i * SZ_2M, SZ_4K);
 	with = meminfo("SecPageTables");
@@ -463,7 +463,7 @@ static void tlb_flush_on_zap(const struct test *t)
 
 	prefault(f.vcpu, GPA, SZ_2M);
 	before = vm_stat(f.vm, "remote_tlb_flush_requests");
-	need(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_not_mapped(f.o, GFN);
 	expect_true(vm_stat(f.vm, "remote_tlb_flush_requests") > before,
 		    "a TLB flush is requested when gfn 0x%llx is zapped", GFN);
@@ -508,18 +508,18 @@ static void not_accessed(const struct test *t)
 
 #define MAPS	.observes = OBSERVE_MAPPING
 #define GMEM	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
-#define SMALL	.vm_types = BOTH, MAPS
+#define SMALL	.vm_types = VM_ANY, MAPS
 
 static const struct test_case cases[] = {
 	{ "anon", "the page of anonymous memory is mapped", backing, &anon, SMALL },
-	{ "thp", "the THP is mapped", backing, &thp, SMALL, .flags = CASE_THP },
+	{ "thp", "the THP is mapped", backing, &thp, SMALL, .needs_thp = true },
 	{ "hugetlb_2m", "the 2M hugetlb page is mapped", backing, &hugetlb_2m, SMALL,
 	  .hugepages_2m = 2 },
 	{ "hugetlb_1g", "the 1G hugetlb page is mapped", backing, &hugetlb_1g,
 	  .vm_types = VM_DEFAULT, MAPS, .hugepages_1g = 1 },
 	{ "memfd", "the page of a memfd is mapped", backing, &memfd, SMALL },
 	{ "file", "the page cache's page of a file is mapped", backing, &file, SMALL },
-	{ "gmem", "the page that guest_memfd hands out is mapped", gmem, .vm_types = BOTH,
+	{ "gmem", "the page that guest_memfd hands out is mapped", gmem, .vm_types = VM_ANY,
 	  GMEM },
 	{ "gmem_mmap", "guest_memfd mapped by the host: the same page on both sides",
 	  gmem_mmap, .vm_types = VM_DEFAULT, GMEM },
@@ -532,23 +532,23 @@ static const struct test_case cases[] = {
 	{ "mremap_away", "moved away with mremap", replaced, &r_mremap, SMALL },
 	{ "migrate", "migrated to the other node", replaced, &r_migrate, SMALL, .nodes = 2 },
 	{ "migrate_thp", "a THP migrated to the other node", replaced, &r_migrate_thp, SMALL,
-	  .nodes = 2, .flags = CASE_THP },
+	  .nodes = 2, .needs_thp = true },
 	{ "migrate_memfd", "a memfd's page migrated to the other node", replaced,
 	  &r_migrate_memfd, SMALL, .nodes = 2 },
 	{ "punch_memfd", "a hole punched into the memfd", replaced, &r_punch_memfd, SMALL },
 	{ "collapse", "4K pages collapsed to a THP", replaced, &r_collapse, SMALL,
-	  .flags = CASE_THP },
-	{ "split", "a THP split into 4K pages", replaced, &r_split, SMALL, .flags = CASE_THP },
+	  .needs_thp = true },
+	{ "split", "a THP split into 4K pages", replaced, &r_split, SMALL, .needs_thp = true },
 	{ "pageout", "swapped out and in again", replaced, &r_pageout, SMALL },
-	{ "gmem_punch", "a hole punched into guest_memfd", gmem_punch, .vm_types = BOTH, GMEM },
-	{ "gmem_close", "guest_memfd closed", gmem_close, .vm_types = BOTH, MAPS },
+	{ "gmem_punch", "a hole punched into guest_memfd", gmem_punch, .vm_types = VM_ANY, GMEM },
+	{ "gmem_close", "guest_memfd closed", gmem_close, .vm_types = VM_ANY, MAPS },
 	{ "conversion", "private and shared gfns have pages of their own", conversion,
 	  .vm_types = VM_SW_PROTECTED, MAPS },
 	{ "slot_rebacked", "a slot deleted and made anew with other memory", slot_rebacked,
-	  SMALL, .fails_with = "E3",
-	  .guards = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)" },
+	  SMALL, .xfail = "E3",
+	  .fixes = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)" },
 	{ "slot_moved", "a slot moved to another gpa", slot_moved, .vm_types = VM_DEFAULT,
-	  .fails_with = "E3",
+	  .xfail = "E3",
 	  MAPS },
 
 	{ "writable", "memory the host has written is mapped writable", writable, SMALL },
@@ -572,7 +572,7 @@ static const struct test_case cases[] = {
 	{ "tlb_flush_on_zap", "an unmapped page is flushed from TLBs", tlb_flush_on_zap,
 	  SMALL },
 	{ "tlb_flush_on_gmem_punch", "a page punched out of guest_memfd is flushed from TLBs",
-	  tlb_flush_on_gmem_punch, .vm_types = BOTH, MAPS },
+	  tlb_flush_on_gmem_punch, .vm_types = VM_ANY, MAPS },
 	{ "tlb_flush_on_conversion", "a page that becomes shared is flushed from TLBs",
 	  tlb_flush_on_conversion, .vm_types = VM_SW_PROTECTED, MAPS },
 	{ "not_accessed", "a prefaulted page does not count as accessed", not_accessed, SMALL },

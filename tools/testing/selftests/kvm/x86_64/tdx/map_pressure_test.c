@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "guest.h"
+#include "guest_access.h"
 #include "memcg.h"
 #include "td_fixture.h"
 #include "testcase.h"
@@ -88,7 +88,7 @@ static void prefault_gmem(const struct test *t)
 static void td_prefault(const struct test *t)
 {
 	bool shared = t->tc->arg;
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct memcg *cg = memcg_create();
 
 	if (shared) {
@@ -119,7 +119,7 @@ static int add_page(void *arg)
 
 static void td_add_page(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct memcg *cg = memcg_create();
 	struct addition a = {
 		.vcpu = td.vcpu,
@@ -149,11 +149,11 @@ static void guest_write(const struct test *t)
 	struct memcg *cg = memcg_create();
 	unsigned int failures = 0;
 
-	guest_create(f.vcpu);
+	guest_access_create(f.vcpu);
 	/* The guest's code is mapped before: leaves of more than this page may exist. */
 	for (;; failures++) {
 		memcg_limit(cg, failures * SZ_4K);
-		guest_prepare(f.vcpu, GUEST_GPA, ACCESS_WRITE, 0x17);
+		guest_access_prepare(f.vcpu, GUEST_GPA, ACCESS_WRITE, 0x17);
 		if (!memcg_call(cg, run, f.vcpu))
 			break;
 		expect_errno(-1, ENOMEM, "KVM_RUN with %u pages of memory", failures);
@@ -169,7 +169,7 @@ static void guest_write(const struct test *t)
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, MAPS, .flags = CASE_SEPT_TOO
+#define TD	.vm_types = VM_TDX, MAPS, .uses_sept = true
 
 static const struct test_case cases[] = {
 	{ "prefault", "KVM_PRE_FAULT_MEMORY: ENOMEM, and nothing mapped", prefault_anon,

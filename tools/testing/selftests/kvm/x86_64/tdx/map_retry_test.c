@@ -21,13 +21,13 @@
 #include "fixture.h"
 #include "invalidate.h"
 #include "known_issues.h"
-#include "matrix.h"
+#include "race_cell.h"
 #include "testcase.h"
 #include "undo.h"
 #include "vm_thread.h"
 #include "window.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /*
  * The slot: 2M in which windows are opened, then 2M of populated memory whose
@@ -64,15 +64,15 @@ struct meanwhile {
 
 static void invalidate_other(struct scene *s, const struct invalidation *inv)
 {
-	struct victim v = { .vm = s->f.vm, .gpa = OTHER_GPA, .hva = s->other, .mem = s->f.mem,
+	struct inv_target v = { .vm = s->f.vm, .gpa = OTHER_GPA, .hva = s->other, .mem = s->f.mem,
 			    .offset = OTHER_GPA - GPA };
 
 	inv->act(&v);
 }
 
-static struct cell cell_of(const struct test *t)
+static struct race_cell cell_of(const struct test *t)
 {
-	return (struct cell){ "in_gup", t->tc->name,
+	return (struct race_cell){ "in_gup", t->tc->name,
 			      strf("prefault_hva%s", strchr(t->name, '.')) };
 }
 
@@ -93,32 +93,32 @@ static void invalidate(const struct test *t)
 	expect_mapped(s.f.o, WINDOW_GPA >> 12, LEVEL_4K, pfn_of(hva_of(&s.f, WINDOW_GPA)));
 	measure("attempts", 1);
 	measure("retries", m->retries);
-	cell_hit(cell_of(t), m->retries, "mapped");
+	race_cell_hit(cell_of(t), m->retries, "mapped");
 }
 
-static void do_nothing(const struct victim *v)
+static void do_nothing(const struct inv_target *v)
 {
 	(void)v;
 }
 
 /* Memory of this process that no slot uses. */
-static void drop_outside_slot(const struct victim *v)
+static void drop_outside_slot(const struct inv_target *v)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
 	(void)v;
-	need(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 /* Memory of another VM of this process. */
-static void drop_of_other_vm(const struct victim *v)
+static void drop_of_other_vm(const struct inv_target *v)
 {
 	struct vm *vm = vm_create(v->vm->type);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
 	slot_add(vm, GPA, mem);
 	prefault(vcpu_create(vm), GPA, SZ_2M);
-	need(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 static const struct invalidation
@@ -177,7 +177,7 @@ static void attribute_flip(const struct test *t)
 	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
 	expect_eq(fault.flags, 0, "flags of the memory-fault exit: the access was shared");
 	measure("retries", 1);
-	cell_hit(cell_of(t), 1, "EFAULT");
+	race_cell_hit(cell_of(t), 1, "EFAULT");
 }
 
 /* --- memslot updates: they wait for whoever is inside of KVM (SRCU) --------------- */
@@ -222,7 +222,7 @@ static void delete_own_slot(const struct test *t)
 	expect_eq(observer_retries(s.f.o), 0, "RET_PF_RETRYs of gfn 0x%llx", WINDOW_GPA >> 12);
 	expect_not_mapped(s.f.o, WINDOW_GPA >> 12);
 	expect_errno(__vcpu_prefault(s.f.vcpu, &range), ENOENT, "prefault without a slot");
-	cell_waits(cell_of(t), "srcu");
+	race_cell_waits(cell_of(t), "srcu");
 }
 
 /* End a prefault that would not end, so that the case can. */
@@ -240,7 +240,7 @@ static int close_or_e1(struct scene *s)
 	ret = window_wait(s->w, 1);
 	if (ret == 1) {
 		interrupt_window(s);
-		known_issue_seen("E1", "the prefault did not end within 1 s");
+		xfail("E1", "the prefault did not end within 1 s");
 	}
 	return ret;
 }
@@ -255,7 +255,7 @@ static void catch_signal(int sig)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	need(!sigaction(sig, &sa, NULL), "sigaction");
+	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 /* A deletion and an invalidation: the second look finds the slot going: EAGAIN. */
@@ -345,7 +345,7 @@ static void signal_midway(const struct test *t)
 	unsigned long partial = 0;
 
 	catch_signal(SIGALRM);
-	need(!setitimer(ITIMER_REAL, &tick, NULL), "setitimer");
+	must(!setitimer(ITIMER_REAL, &tick, NULL), "setitimer");
 	while (range.size) {
 		uint64_t before = range.size;
 		int ret = __vcpu_prefault(f.vcpu, &range);
@@ -426,7 +426,7 @@ static void forced_10000(const struct test *t)
 		expect_eq(retries, i + 1, "RET_PF_RETRYs after %u attempts", i + 1);
 		expect_eq(faults, 2 * (i + 1), "faults after %u attempts", i + 1);
 		expect_mapped(s.f.o, gpa >> 12, LEVEL_4K, pfn_of(hva_of(&s.f, gpa)));
-		need(!madvise(s.f.mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
+		must(!madvise(s.f.mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 		observer_clear(s.f.o);
 	}
 	measure("attempts", attempts);
@@ -496,7 +496,7 @@ static void convoy_stale_pfn(const struct test *t)
 	unsigned long retries = 0;
 
 	memset(clear.bitmap, 0xff, LOG_SIZE / SZ_4K / 8);
-	need(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", "N"),
+	must(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", "N"),
 	     "eager_page_split=N");
 	vm_enable_cap(f.vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 		      KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
@@ -534,7 +534,7 @@ static void convoy_stale_pfn(const struct test *t)
 	measure("hits", hits);
 	measure("retries", retries);
 	errno = ETIME;
-	need(hits == wanted, "the window to be hit %u times in %u attempts, was %u times",
+	must(hits == wanted, "the window to be hit %u times in %u attempts, was %u times",
 	     wanted, max_attempts, hits);
 }
 
@@ -554,7 +554,7 @@ static void roots_invalidated(const struct test *t)
 
 	catch_signal(SIGUSR1);
 	window_open(s.w, WINDOW_GPA, SZ_4K);
-	need(!set_and_undo(param, other), "nx_huge_pages=%s", other);
+	must(!set_and_undo(param, other), "nx_huge_pages=%s", other);
 	before = observer_fault_calls(s.f.o);
 	observer_pause(s.f.o);
 	window_resolve(s.w);
@@ -565,19 +565,19 @@ static void roots_invalidated(const struct test *t)
 	if (ret == 1) {
 		interrupt_window(&s);
 		expect_errno(window_wait(s.w, 5), EINTR, "the endless prefault ends with a signal");
-		known_issue_seen("L1", "%lu retries in 0.5 s, and no end but by a signal", retries);
+		xfail("L1", "%lu retries in 0.5 s, and no end but by a signal", retries);
 	}
 	expect_ok(ret, "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", WINDOW_GPA);
 	expect_eq(vm_stat(s.f.vm, "pages_4k"), 1, "statistic pages_4k");
-	known_issue_absent("L1");
+	xpass("L1");
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING
-#define WINDOW	.vm_types = BOTH, MAPS, .flags = CASE_UFFD
-#define LEGACY	.vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_TDP_MMU_OFF
-#define WINDOW_SW .vm_types = VM_SW_PROTECTED, MAPS, .flags = CASE_UFFD
+#define WINDOW	.vm_types = VM_ANY, MAPS, .needs_uffd = true
+#define LEGACY	.vm_types = VM_DEFAULT, MAPS, .needs_uffd = true, .boot = BOOT_TDP_MMU_OFF
+#define WINDOW_SW .vm_types = VM_SW_PROTECTED, MAPS, .needs_uffd = true
 #define GUARDS_INVALID_SLOT \
-	.guards = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
+	.fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
 
 static const struct test_case cases[] = {
 	{ "no_invalidation", "a window without invalidation: no retry", invalidate, &m_none,
@@ -592,11 +592,11 @@ static const struct test_case cases[] = {
 	{ "mprotect", "mprotect in the window: one retry", invalidate, &m_mprotect, WINDOW },
 	{ "mremap", "mremap in the window: one retry", invalidate, &m_mremap, WINDOW },
 	{ "collapse", "MADV_COLLAPSE in the window: one retry", invalidate, &m_collapse,
-	  .vm_types = BOTH, MAPS, .flags = CASE_UFFD | CASE_THP },
+	  .vm_types = VM_ANY, MAPS, .needs_uffd = true, .needs_thp = true },
 	{ "migrate", "move_pages in the window: one retry", invalidate, &m_migrate, WINDOW,
 	  .nodes = 2 },
 	{ "ksm", "KSM merges a page in the window: one retry", invalidate, &m_ksm,
-	  .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .changes = "runs KSM for all of the host, and stops it" },
+	  .vm_types = VM_DEFAULT, MAPS, .needs_uffd = true, .side_effects = "runs KSM for all of the host, and stops it" },
 	{ "pageout", "swap-out in the window: one retry", invalidate, &m_pageout, WINDOW },
 	{ "fork", "fork in the window: one retry", invalidate, &m_fork, WINDOW },
 	{ "punch_memfd", "a hole in the memfd in the window: one retry", invalidate, &m_punch,
@@ -607,14 +607,14 @@ static const struct test_case cases[] = {
 	{ "attribute_flip", "the gfn becomes private in the window: one retry, EFAULT",
 	  attribute_flip, WINDOW_SW },
 	{ "unrelated_range", "another slot's attributes are changing: no waiting",
-	  unrelated_range, .vm_types = VM_SW_PROTECTED, .flags = CASE_HOLD, .cpus = 2,
+	  unrelated_range, .vm_types = VM_SW_PROTECTED, .needs_hold = true, .cpus = 2,
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END),
-	  .guards = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)" },
+	  .fixes = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)" },
 
 	{ "delete_other_slot", "another slot's deletion waits for the prefault: no retry",
-	  delete_other_slot, WINDOW, .fails_with = "E3" },
+	  delete_other_slot, WINDOW, .xfail = "E3" },
 	{ "delete_own_slot", "the slot's deletion waits for the prefault: no retry",
-	  delete_own_slot, WINDOW, .fails_with = "E3" },
+	  delete_own_slot, WINDOW, .xfail = "E3" },
 	{ "delete_and_dontneed", "deletion and invalidation: one retry, EAGAIN",
 	  delete_and_dontneed, WINDOW,
 	  GUARDS_INVALID_SLOT },
@@ -629,7 +629,7 @@ static const struct test_case cases[] = {
 	  signal_midway, .vm_types = VM_DEFAULT, MAPS, .memory_mib = 128 },
 
 	{ "forced_10000", "10,000 forced retries: one each", forced_10000, .vm_types = VM_DEFAULT,
-	  MAPS, .flags = CASE_UFFD, .time_limit_s = 120 },
+	  MAPS, .needs_uffd = true, .time_limit_s = 120 },
 	{ "legacy_dontneed", "legacy MMU: MADV_DONTNEED in the window: one retry", invalidate,
 	  &m_dontneed, LEGACY },
 	{ "legacy_punch_memfd", "legacy MMU: a hole in the memfd in the window: one retry",
@@ -638,16 +638,16 @@ static const struct test_case cases[] = {
 	  delete_and_dontneed, LEGACY, GUARDS_INVALID_SLOT },
 
 	{ "dontneed_one_cpu", "MADV_DONTNEED in the window, on one CPU: one retry", invalidate,
-	  &m_dontneed, .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD, .boot = BOOT_CPUS1 },
+	  &m_dontneed, .vm_types = VM_DEFAULT, MAPS, .needs_uffd = true, .boot = BOOT_CPUS1 },
 
 	{ "convoy_stale_pfn", "the page goes between the last lockless check and mmu_lock",
 	  convoy_stale_pfn, .vm_types = VM_DEFAULT, .cpus = 4, .boot = BOOT_CPUS4,
-	  .changes = "writes kvm.eager_page_split", .time_limit_s = 60,
+	  .side_effects = "writes kvm.eager_page_split", .time_limit_s = 60,
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_FAULTIN) | OBSERVE(EV_UNMAP_HVA) |
 		      OBSERVE(EV_CLEAR_LOG) },
 	{ "roots_invalidated", "all roots are invalidated in the window", roots_invalidated,
-	  .vm_types = VM_DEFAULT, MAPS, .flags = CASE_UFFD,
-	  .changes = "writes kvm.nx_huge_pages" },
+	  .vm_types = VM_DEFAULT, MAPS, .needs_uffd = true,
+	  .side_effects = "writes kvm.nx_huge_pages" },
 };
 
 TEST_MAIN("invalidations while KVM maps a page", cases)

@@ -240,7 +240,7 @@ static struct model_result world_do(struct world *w, const struct model_op *op)
 		mem_touch(mem->hva + op->page * SZ_4K, op->nr * SZ_4K);
 		break;
 	case OP_DONTNEED:
-		need(!madvise(mem->hva + op->page * SZ_4K, op->nr * SZ_4K, MADV_DONTNEED),
+		must(!madvise(mem->hva + op->page * SZ_4K, op->nr * SZ_4K, MADV_DONTNEED),
 		     "MADV_DONTNEED");
 		break;
 	case OP_CLOSE:
@@ -529,7 +529,7 @@ static void reap(pid_t pid, struct report *report)
 	struct pollfd pfd = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
 	int status;
 
-	need(pfd.fd >= 0, "pidfd_open");
+	must(pfd.fd >= 0, "pidfd_open");
 	if (poll(&pfd, 1, CHILD_LIMIT_S * 1000) != 1) {
 		kill(pid, SIGKILL);
 		report->mismatch.seen = report->done = true;
@@ -539,7 +539,7 @@ static void reap(pid_t pid, struct report *report)
 			 "no end within %.0f s, signal or not", CHILD_LIMIT_S);
 	}
 	close(pfd.fd);
-	need(waitpid(pid, &status, 0) == pid, "waitpid");
+	must(waitpid(pid, &status, 0) == pid, "waitpid");
 	if (WIFSIGNALED(status) && !report->done)
 		test_failed(__FILE__, __LINE__, "process of a sequence", "exit",
 			    strf("killed by signal %d", WTERMSIG(status)));
@@ -556,7 +556,7 @@ static bool fails(const struct run *run, const struct model_op *ops, size_t nr)
 	memset(&run->report->mismatch, 0, sizeof(run->report->mismatch));
 	run->report->done = false;
 	pid = fork();
-	need(pid >= 0, "fork");
+	must(pid >= 0, "fork");
 	if (!pid)
 		child(run, ops, nr);
 	reap(pid, run->report);
@@ -701,7 +701,7 @@ static void random_sequences(const struct test *t)
 
 	run.report = mmap(NULL, sizeof(*run.report), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	need(run.report != MAP_FAILED, "mmap");
+	must(run.report != MAP_FAILED, "mmap");
 	vm_close(vm);
 
 	for (unsigned int i = 0; i < profile->sequences; i++) {
@@ -729,11 +729,11 @@ static void offset_overflow(const struct test *t)
 	int ret = bind_gmem(vm, gmem, 0, INT64_MAX & ~(SZ_4K - 1));
 
 	if (!ret)
-		known_issue_seen("G1", "a slot begins at offset 0x%llx of 2M guest_memfd",
+		xfail("G1", "a slot begins at offset 0x%llx of 2M guest_memfd",
 				 LL(INT64_MAX & ~(SZ_4K - 1)));
 	expect_errno(ret, EINVAL, "a slot at offset 0x%llx of 2M guest_memfd",
 		     LL(INT64_MAX & ~(SZ_4K - 1)));
-	known_issue_absent("G1");
+	xpass("G1");
 }
 
 static const struct profile
@@ -743,20 +743,20 @@ static const struct profile
 #define HVA	.vm_types = VM_DEFAULT | VM_SW_PROTECTED, .observes = OBSERVE(EV_SPTE), \
 		.hugepages_2m = 2, .cap = KVM_CAP_PRE_FAULT_MEMORY, \
 		.cap_name = "KVM_CAP_PRE_FAULT_MEMORY"
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .observes = OBSERVE(EV_SPTE)
+#define TD	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE)
 
 static const struct test_case cases[] = {
 	{ "sequences", "random operations agree with the model", random_sequences, &quick, HVA,
-	  .fails_with = "E3", .time_limit_s = 120 },
+	  .xfail = "E3", .time_limit_s = 120 },
 	{ "sequences_td", "random operations on a TD agree with the model", random_sequences,
-	  &quick_td, TD, .flags = CASE_SEPT_TOO, .time_limit_s = 120 },
+	  &quick_td, TD, .uses_sept = true, .time_limit_s = 120 },
 	{ "offset_overflow", "a slot at an offset of guest_memfd near 2^63: EINVAL",
 	  offset_overflow, .vm_types = VM_SW_PROTECTED,
-	  .guards = "KVM: guest_memfd: Fix possible signed integer overflow (7.2)" },
+	  .fixes = "KVM: guest_memfd: Fix possible signed integer overflow (7.2)" },
 	{ "many_sequences", "many random operations agree with the model", random_sequences,
-	  &nightly, HVA, .flags = CASE_NIGHTLY, .time_limit_s = 1800 },
+	  &nightly, HVA, .nightly = true, .time_limit_s = 1800 },
 	{ "many_sequences_td", "many random operations on a TD agree with the model",
-	  random_sequences, &nightly_td, TD, .flags = CASE_SEPT_TOO | CASE_NIGHTLY,
+	  random_sequences, &nightly_td, TD, .uses_sept = true, .nightly = true,
 	  .time_limit_s = 1800 },
 };
 

@@ -11,8 +11,8 @@
 #include "td.h"
 #include "testcase.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
-#define ALL	(BOTH | VM_TDX)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
+#define ALL	(VM_ANY | VM_TDX)
 #define SIZE	(16 * SZ_4K)
 
 static struct vm *a_vm(const struct test *t)
@@ -200,11 +200,11 @@ static void td_dirty_log(const struct test *t)
 static const struct test_case cases[] = {
 	{ "flags", "each combination of flags: accepted, or EINVAL", flags, .vm_types = ALL },
 	{ "addresses", "sizes, addresses and numbers at their limits", addresses, .vm_types = ALL },
-	{ "move_refused", "a move that is refused late is undone", move_refused, .vm_types = BOTH,
+	{ "move_refused", "a move that is refused late is undone", move_refused, .vm_types = VM_ANY,
 	  .observes = OBSERVE_MAPPING },
 	{ "create_refused", "a slot that is refused late lets go of its guest_memfd", create_refused,
 	  .vm_types = ALL },
-	{ "first_version", "KVM_SET_USER_MEMORY_REGION does the same", first_version, .vm_types = BOTH,
+	{ "first_version", "KVM_SET_USER_MEMORY_REGION does the same", first_version, .vm_types = VM_ANY,
 	  .observes = OBSERVE_MAPPING },
 	{ "td_dirty_log", "dirty logging of a TD's shared slot, on and off", td_dirty_log,
 	  .vm_types = VM_TDX },

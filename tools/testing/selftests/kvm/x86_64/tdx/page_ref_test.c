@@ -17,7 +17,7 @@
 #include "testcase.h"
 #include "vm_thread.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define ROUNDS	8
 
 /* --- references to pages ---------------------------------------------------------- */
@@ -27,7 +27,7 @@ static void invalidate(struct fixture *f, uint64_t gpa)
 {
 	void *hva = hva_of(f, gpa);
 
-	need(!mprotect(hva, SZ_4K, PROT_READ) && !mprotect(hva, SZ_4K, PROT_READ | PROT_WRITE),
+	must(!mprotect(hva, SZ_4K, PROT_READ) && !mprotect(hva, SZ_4K, PROT_READ | PROT_WRITE),
 	     "mprotect");
 }
 
@@ -91,7 +91,7 @@ static void interrupted(const struct test *t)
 	struct prefault *map;
 	struct hold *h;
 
-	need(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
+	must(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
 	prefault(f.vcpu, GPA, SZ_4K);
 	h = hold_arm(.function = function, .at = HOLD_RETURN);
 	map = prefault_start(f.vcpu, gpa, SZ_4K);
@@ -144,7 +144,7 @@ static void retried_hugetlb(const struct test *t)
 	map = prefault_start(f.vcpu, GPA, SZ_4K);
 	for (int i = 0; i < ROUNDS; i++) {
 		hold_await(h);
-		need(!mprotect(f.mem->hva, SZ_2M, PROT_READ) &&
+		must(!mprotect(f.mem->hva, SZ_2M, PROT_READ) &&
 		     !mprotect(f.mem->hva, SZ_2M, PROT_READ | PROT_WRITE), "mprotect");
 		hold_release(h);
 	}
@@ -274,7 +274,7 @@ static void flush_before_yield(const struct test *t)
 
 #define EARLY	"__kvm_faultin_pfn"	/* it has its page, and looks once more without the lock */
 #define LATE	"kvm_mmu_faultin_pfn"	/* and then under the lock */
-#define HELD(n)	.vm_types = BOTH, .observes = OBSERVE_MAPPING, .flags = CASE_HOLD, .cpus = 2, .nodes = n
+#define HELD(n)	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2, .nodes = n
 
 static const struct test_case cases[] = {
 	{ "retried_early", "retries before mmu_lock is taken: the page is free to move", retried, EARLY,
@@ -290,11 +290,11 @@ static const struct test_case cases[] = {
 	{ "hugetlb_late", "retries on a huge page, under mmu_lock", retried_hugetlb, LATE, HELD(1),
 	  .hugepages_2m = 2 },
 	{ "sept_busy", "tables of a TD that could not be linked are freed", sept_busy,
-	  .vm_types = VM_TDX, .flags = CASE_SOFTTDX },
+	  .vm_types = VM_TDX, .needs_softtdx = true },
 	{ "flush_dontneed", "MADV_DONTNEED yields mmu_lock: what it has zapped is flushed before",
 	  flush_before_yield, take_dontneed, HELD(1) },
 	{ "flush_private", "attributes that change yield mmu_lock: flushed before", flush_before_yield,
-	  take_private, .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .flags = CASE_HOLD,
+	  take_private, .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .needs_hold = true,
 	  .cpus = 2 },
 };
 

@@ -13,7 +13,7 @@
 #include "fixture.h"
 #include "testcase.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define SLOT	(4 * SZ_4K)		/* bytes in the slot */
 
 /* A request that fails as a whole: its errno, and the range left as it was. */
@@ -93,7 +93,7 @@ static void hva_unmapped(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
-	need(!munmap(f.mem->hva, SZ_4K), "munmap");
+	must(!munmap(f.mem->hva, SZ_4K), "munmap");
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
 	expect_not_mapped(f.o, GFN);
 }
@@ -102,7 +102,7 @@ static void hva_prot_none(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
-	need(!mprotect(f.mem->hva, SZ_4K, PROT_NONE), "mprotect");
+	must(!mprotect(f.mem->hva, SZ_4K, PROT_NONE), "mprotect");
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
 	expect_not_mapped(f.o, GFN);
 }
@@ -123,8 +123,8 @@ static void hva_poisoned(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct sigaction action = { .sa_sigaction = note_hva, .sa_flags = SA_SIGINFO };
 
-	need(!sigaction(SIGBUS, &action, NULL), "a handler for SIGBUS");
-	need(!madvise(f.mem->hva + SZ_4K, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
+	must(!sigaction(SIGBUS, &action, NULL), "a handler for SIGBUS");
+	must(!madvise(f.mem->hva + SZ_4K, SZ_4K, MADV_HWPOISON), "MADV_HWPOISON");
 	failed_hva = NULL;
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA + SZ_4K, .size = SZ_4K },
 		       EINTR);
@@ -170,9 +170,9 @@ static void readonly_argument(const struct test *t)
 	struct kvm_pre_fault_memory *range;
 
 	range = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	need(range != MAP_FAILED, "mmap");
+	must(range != MAP_FAILED, "mmap");
 	*range = (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SLOT };
-	need(!mprotect(range, SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(range, SZ_4K, PROT_READ), "mprotect");
 	expect_errno(__vcpu_prefault(f.vcpu, range), EFAULT, "prefault with a read-only argument");
 	expect_range_mapped(&f, GPA, SLOT, LEVEL_4K);
 }
@@ -232,7 +232,7 @@ static void other_process(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	pid_t child = fork();
 
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child) {
 		struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
 
@@ -255,7 +255,7 @@ static void capability(const struct test *t)
 
 #define PREFAULT .cap = KVM_CAP_PRE_FAULT_MEMORY, .cap_name = "KVM_CAP_PRE_FAULT_MEMORY", \
 		 .observes = OBSERVE_MAPPING
-#define ALL	.vm_types = BOTH, PREFAULT
+#define ALL	.vm_types = VM_ANY, PREFAULT
 #define LEGACY	.vm_types = VM_DEFAULT, PREFAULT, .boot = BOOT_TDP_MMU_OFF
 
 static const struct test_case cases[] = {
@@ -278,7 +278,7 @@ static const struct test_case cases[] = {
 	{ "hva_unmapped", "no mapping at the hva: EFAULT", hva_unmapped, ALL },
 	{ "hva_prot_none", "no right at the hva: EFAULT", hva_prot_none, ALL },
 	{ "hva_poisoned", "a poisoned page at the hva: SIGBUS, EINTR", hva_poisoned, ALL,
-	  .changes = "a page of memory is poisoned" },
+	  .side_effects = "a page of memory is poisoned" },
 
 	{ "past_the_end", "past the end of the slot: progress, then ENOENT", past_the_end,
 	  ALL },
@@ -288,9 +288,9 @@ static const struct test_case cases[] = {
 	{ "no_argument", "no argument: EFAULT", no_argument, ALL },
 
 	{ "no_vcpu_entry", "no vCPU enters, no fault is counted", no_vcpu_entry, ALL },
-	{ "again", "what is mapped stays as it is", again, ALL, .fails_with = "E4" },
+	{ "again", "what is mapped stays as it is", again, ALL, .xfail = "E4" },
 	{ "other_vcpu", "another vCPU finds it mapped", other_vcpu, ALL,
-	  .fails_with = "E4" },
+	  .xfail = "E4" },
 	{ "other_process", "another process: EIO", other_process, ALL },
 	{ "legacy_past_the_end", "legacy MMU: past the end of the slot: progress, then ENOENT",
 	  past_the_end, LEGACY },

@@ -13,16 +13,16 @@
 
 #include "fixture.h"
 #include "hold.h"
-#include "matrix.h"
+#include "race_cell.h"
 #include "testcase.h"
 #include "undo.h"
 #include "vm_thread.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 static void drop(void *hva)
 {
-	need(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
 static void on_signal(int sig)
@@ -35,7 +35,7 @@ static void catch_signal(int sig)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	need(!sigaction(sig, &sa, NULL), "sigaction");
+	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 /* --- k invalidations, k retries ----------------------------------------------------------- */
@@ -149,7 +149,7 @@ static void begin_drop(struct dropping *d)
 static void end_drop(struct dropping *d)
 {
 	hold_release(d->hold);
-	need(!thread_join(d->thread, "MADV_DONTNEED"), "MADV_DONTNEED");
+	must(!thread_join(d->thread, "MADV_DONTNEED"), "MADV_DONTNEED");
 	hold_end(d->hold);
 }
 
@@ -184,7 +184,7 @@ static void in_progress(const struct test *t)
 	hold_end(faults);
 	hold_end(lookups);
 	measure("retries", observer_retries(f.o));
-	cell_hit((struct cell){ "in_progress", "dontneed",
+	race_cell_hit((struct race_cell){ "in_progress", "dontneed",
 				strf("prefault_hva%s", strchr(t->name, '.')) },
 		 observer_retries(f.o), "new_page");
 }
@@ -212,7 +212,7 @@ static void in_progress_elsewhere(const struct test *t)
 	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
 		expect_mapped(f.o, GFN + beside[i], LEVEL_4K,
 			      pfn_of(hva_of(&f, GPA + beside[i] * SZ_4K)));
-	cell_hit((struct cell){ "in_progress", "dontneed_other",
+	race_cell_hit((struct race_cell){ "in_progress", "dontneed_other",
 				strf("prefault_hva%s", strchr(t->name, '.')) }, 0, "mapped");
 }
 
@@ -330,7 +330,7 @@ static void invalid_root(const struct test *t)
 	hold_release(h);
 	expect_ok(thread_join(deleter, "the deletion"), "the deletion of another slot");
 	hold_end(h);
-	cell_hit((struct cell){ "invalid_root", "dontneed", "zap_all.default" }, 0, "zapped");
+	race_cell_hit((struct race_cell){ "invalid_root", "dontneed", "zap_all.default" }, 0, "zapped");
 }
 
 /* --- two walkers, one entry -------------------------------------------------------------------------- */
@@ -367,7 +367,7 @@ static void split_under_log(const struct test *t)
 	unsigned int steps;
 	struct hold *h;
 
-	need(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", "N"),
+	must(!set_and_undo("/sys/module/kvm/parameters/eager_page_split", "N"),
 	     "eager_page_split=N");
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_2M, pfn_of(f.mem->hva));
@@ -388,35 +388,35 @@ static void split_under_log(const struct test *t)
 	hold_end(h);
 	expect_eq(vm_stat(f.vm, "pages_2m"), 1, "statistic pages_2m, of the other slot");
 	expect_eq(vm_stat(f.vm, "pages_4k"), 512, "statistic pages_4k");
-	cell_hit((struct cell){ "walk_read_entry", "split", "log_on.default" }, 0, "split");
+	race_cell_hit((struct race_cell){ "walk_read_entry", "split", "log_on.default" }, 0, "split");
 }
 
-#define MAPS	.observes = OBSERVE_MAPPING, .flags = CASE_HOLD, .cpus = 2
+#define MAPS	.observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2
 #define K(k)	(const void *)(uintptr_t)(k)
 
 static const struct test_case cases[] = {
-	{ "retries_1", "one invalidation: one retry", k_retries, K(1), .vm_types = BOTH, MAPS },
-	{ "retries_2", "two invalidations: two retries", k_retries, K(2), .vm_types = BOTH, MAPS },
+	{ "retries_1", "one invalidation: one retry", k_retries, K(1), .vm_types = VM_ANY, MAPS },
+	{ "retries_2", "two invalidations: two retries", k_retries, K(2), .vm_types = VM_ANY, MAPS },
 	{ "retries_1000", "1,000 invalidations: 1,000 retries", k_retries, K(1000),
-	  .vm_types = BOTH, MAPS },
+	  .vm_types = VM_ANY, MAPS },
 	{ "retries_10000", "10,000 invalidations: 10,000 retries", k_retries, K(10000),
-	  .vm_types = BOTH, .observes = OBSERVE_MAPPING, .flags = CASE_HOLD | CASE_NIGHTLY,
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .nightly = true,
 	  .cpus = 2, .time_limit_s = 120 },
 	{ "signal_ends", "ten invalidations and a signal: ten retries, EINTR", signal_ends,
-	  .vm_types = BOTH, MAPS },
+	  .vm_types = VM_ANY, MAPS },
 	{ "in_progress", "while its page is invalidated, a fault waits, and looks up nothing",
-	  in_progress, .vm_types = BOTH, MAPS },
+	  in_progress, .vm_types = VM_ANY, MAPS },
 	{ "in_progress_elsewhere", "an invalidation beside the gfn keeps nobody",
-	  in_progress_elsewhere, .vm_types = BOTH, MAPS },
+	  in_progress_elsewhere, .vm_types = VM_ANY, MAPS },
 	{ "in_progress_two", "two invalidations at once protect the gfns of both",
-	  in_progress_two, .vm_types = BOTH, MAPS },
+	  in_progress_two, .vm_types = VM_ANY, MAPS },
 	{ "no_livelock", "two vCPUs map what a third thread takes away", no_livelock,
-	  .vm_types = BOTH, MAPS },
+	  .vm_types = VM_ANY, MAPS },
 	{ "invalid_root", "a page goes from a root that is invalid, and not zapped yet",
 	  invalid_root, .vm_types = VM_DEFAULT, MAPS },
 	{ "split_under_log", "a huge page is split while it is write-protected",
 	  split_under_log, .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
-	  .flags = CASE_HOLD | CASE_THP, .cpus = 2, .changes = "writes kvm.eager_page_split" },
+	  .needs_hold = true, .needs_thp = true, .cpus = 2, .side_effects = "writes kvm.eager_page_split" },
 };
 
 TEST_MAIN("progress against invalidations", cases)

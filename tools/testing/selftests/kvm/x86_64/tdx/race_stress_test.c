@@ -151,7 +151,7 @@ static void drop(struct worker *w)
 	struct range r = random_range(w, 0, w->s->gfns);
 	unsigned long begin = tick(w);
 
-	need(!madvise(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K, MADV_DONTNEED),
+	must(!madvise(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K, MADV_DONTNEED),
 	     "MADV_DONTNEED");
 	/* Other pages in their place: a stale mapping of the zero page would not show. */
 	mem_touch(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K);
@@ -403,7 +403,7 @@ static void expect_ends(struct stress *s, struct thread **threads, int i)
 	pid_t deleter = thread_tid(threads[s->profile->vcpus]);
 
 	if (!ended && tid_sleeps_in(deleter, "synchronize_srcu", 0))
-		known_issue_seen("E1", "vCPU %d prefaults, the deletion of a slot waits", i);
+		xfail("E1", "vCPU %d prefaults, the deletion of a slot waits", i);
 	expect_true(ended, "%s %d ends its last call", i < s->profile->vcpus ? "vCPU" : "invalidator",
 		    i);
 }
@@ -482,21 +482,21 @@ static const struct profile
 #define HVA	.vm_types = VM_DEFAULT | VM_SW_PROTECTED, \
 		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT) | OBSERVE(EV_GMEM_PFN), \
 		.cap = KVM_CAP_PRE_FAULT_MEMORY, .cap_name = "KVM_CAP_PRE_FAULT_MEMORY", .cpus = 2
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, \
+#define TD	.vm_types = VM_TDX, .cpus = 2, \
 		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT) | OBSERVE(EV_GMEM_PFN)
 
 static const struct test_case cases[] = {
 	{ "stress", "3 vCPUs map, 2 threads take away, for 2 s", stress, &quick, HVA },
 	{ "stress_td", "2 vCPUs of a TD map, 2 threads take away, for 1 s", stress, &quick_td, TD },
 	{ "slot_made_in_window", "a slot is made, and mapped, under a prefault that found none",
-	  slot_made_in_window, .fails_with = "E4",
+	  slot_made_in_window, .xfail = "E4",
 	  .vm_types = VM_DEFAULT | VM_SW_PROTECTED, .cpus = 2,
-	  .observes = OBSERVE(EV_SPTE), .flags = CASE_HOLD | CASE_EXPECTS_SPLAT,
-	  .changes = "makes the kernel print a WARNING" },
+	  .observes = OBSERVE(EV_SPTE), .needs_hold = true, .expects_splat = true,
+	  .side_effects = "makes the kernel print a WARNING" },
 	{ "long_stress", "3 vCPUs map, 3 threads take away, for 3 minutes", stress, &nightly, HVA,
-	  .flags = CASE_NIGHTLY, .time_limit_s = 300 },
+	  .nightly = true, .time_limit_s = 300 },
 	{ "long_stress_td", "2 vCPUs of a TD map, 2 threads take away, for a minute", stress,
-	  &nightly_td, TD, .flags = CASE_NIGHTLY, .time_limit_s = 300 },
+	  &nightly_td, TD, .nightly = true, .time_limit_s = 300 },
 };
 
 TEST_MAIN("vCPUs that map against threads that take away", cases)

@@ -17,7 +17,7 @@
 
 #include "hold.h"
 #include "kernel.h"
-#include "matrix.h"
+#include "race_cell.h"
 #include "mrtd.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
@@ -68,7 +68,7 @@ static bool mmu_locked(int window)
 #define SLOT_SIZE		(16 * SZ_4K)
 
 struct scene {
-	struct td td;
+	struct fixture td;
 	struct mrtd *mrtd;		/* our own account of the measurement */
 	const struct test *t;
 
@@ -111,14 +111,14 @@ static void await_end(struct scene *s)
 	s->err = errno;
 }
 
-static struct cell cell_of(const struct scene *s)
+static struct race_cell cell_of(const struct scene *s)
 {
 	const char *window = windows[s->window].name;
 
 	/* Where the leaf is not frozen, but there since the fault. */
 	if (s->window == BEFORE_ADD && by_fault())
 		window = "before_add";
-	return (struct cell){ window, strndup(s->t->tc->name, strcspn(s->t->tc->name, "-")),
+	return (struct race_cell){ window, strndup(s->t->tc->name, strcspn(s->t->tc->name, "-")),
 			      "init_mem_region.tdx" };
 }
 
@@ -128,7 +128,7 @@ struct invalidation {
 	int (*act)(struct scene *s);
 	const char *lock;	/* for which it waits, asleep; NULL: for none */
 	/* It takes mmu_lock: called on its way to it. */
-	const char *comes_by;
+	const char *reaches;
 	bool retries;		/* seen by a fault as an invalidation */
 	bool removes;		/* the page, in the end */
 	bool signal;		/* ends the loop around the mapping: EINTR */
@@ -234,7 +234,7 @@ static void goes_on(struct scene *s, int window)
 	hold_release(s->hold);
 	await_end(s);
 	hold_end(s->hold);
-	cell_hit(cell_of(s), retried, expect_outcome(s, retried) ? "EINTR" : "added");
+	race_cell_hit(cell_of(s), retried, expect_outcome(s, retried) ? "EINTR" : "added");
 }
 
 /* It sleeps until KVM_TDX_INIT_MEM_REGION is done. */
@@ -253,14 +253,14 @@ static void sleeps(struct scene *s, int window)
 	expect_ok(thread_join(actor, "the invalidation"), "the invalidation");
 	hold_end(s->hold);
 	expect_outcome(s, false);
-	cell_waits(cell_of(s), inv->lock);
+	race_cell_waits(cell_of(s), inv->lock);
 }
 
 /* mmu_lock is held: it outlasts the hold. */
 static void spins(struct scene *s, int window)
 {
 	const struct invalidation *inv = s->t->tc->arg;
-	struct hold *on_its_way = hold_arm(.function = inv->comes_by, .at = HOLD_COUNT);
+	struct hold *on_its_way = hold_arm(.function = inv->reaches, .at = HOLD_COUNT);
 	struct act_args args = { .s = s };
 	/* To make a thread calls the notifiers, too: done before the window. */
 	struct thread *actor = thread_prepare(act_thread, &args);
@@ -275,7 +275,7 @@ static void spins(struct scene *s, int window)
 	hold_end(s->hold);
 	hold_end(on_its_way);
 	expect_outcome(s, false);
-	cell_waits(cell_of(s), "mmu_lock");
+	race_cell_waits(cell_of(s), "mmu_lock");
 }
 
 static void on_signal(int sig)
@@ -288,7 +288,7 @@ static void catch_signal(int sig)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	need(!sigaction(sig, &sa, NULL), "sigaction");
+	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 static void add_windows(const struct test *t)
@@ -303,7 +303,7 @@ static void add_windows(const struct test *t)
 			continue;
 		if (inv->lock)
 			sleeps(&s, window);
-		else if (inv->comes_by && mmu_locked(window))
+		else if (inv->reaches && mmu_locked(window))
 			spins(&s, window);
 		else
 			goes_on(&s, window);
@@ -330,7 +330,7 @@ struct frozen {
 static void frozen(const struct test *t)
 {
 	const struct frozen *f = t->tc->arg;
-	struct td td = td_fixture(t, 2 * SZ_2M);
+	struct fixture td = td_fixture(t, 2 * SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
 	unsigned long calls, retries = 0;
 	struct prefault *first, *loser;
@@ -369,7 +369,7 @@ static void frozen(const struct test *t)
 	expect_true(retries >= 4, "the other one looks again while the SPTE is frozen");
 	expect_td_mapped(&td, GPA + SZ_4K, f->same_gfn ? 1 : 2, SEPT_PENDING);
 	measure("retries", retries);
-	cell_hit((struct cell){ f->window, t->tc->name, "prefault_private.tdx" }, retries,
+	race_cell_hit((struct race_cell){ f->window, t->tc->name, "prefault_private.tdx" }, retries,
 		 "one_seamcall");
 }
 
@@ -380,7 +380,7 @@ static const struct frozen
 /* The table is in, the leaf is not: nobody has to wait for that. */
 static void sept_added(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
 	struct prefault *first;
 	unsigned long tables;
@@ -399,7 +399,7 @@ static void sept_added(const struct test *t)
 	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
 	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - tables, 3, "tables of the first 2M of a TD");
 	expect_td_mapped(&td, GPA + SZ_4K, 2, SEPT_PENDING);
-	cell_hit((struct cell){ "sept_added", "other_vcpu", "prefault_private.tdx" }, 0, "set_once");
+	race_cell_hit((struct race_cell){ "sept_added", "other_vcpu", "prefault_private.tdx" }, 0, "set_once");
 }
 
 static int punch_first_page(void *slot)
@@ -412,7 +412,7 @@ static int punch_first_page(void *slot)
 static void zap_waits(const struct test *t)
 {
 	const struct frozen *f = t->tc->arg;
-	struct td td = td_fixture_final(t, 2 * SZ_2M);
+	struct fixture td = td_fixture_final(t, 2 * SZ_2M);
 	const uint64_t gpa = f->same_gfn ? GPA + SZ_4K : GPA + SZ_2M;
 	struct hold *hold, *on_its_way;
 	struct prefault *map;
@@ -432,11 +432,11 @@ static void zap_waits(const struct test *t)
 	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
 	expect_td_unmapped(&td, GPA, 1);
 	expect_td_mapped(&td, gpa, 1, SEPT_PENDING);
-	cell_waits((struct cell){ f->window, "punch_other", "prefault_private.tdx" }, "mmu_lock");
+	race_cell_waits((struct race_cell){ f->window, "punch_other", "prefault_private.tdx" }, "mmu_lock");
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, \
-		.flags = CASE_SOFTTDX | CASE_SEPT | CASE_HOLD, .observes = OBSERVE_MAPPING
+#define TD	.vm_types = VM_TDX, .cpus = 2, \
+		.needs_softtdx = true, .needs_sept = true, .needs_hold = true, .observes = OBSERVE_MAPPING
 
 static const struct test_case cases[] = {
 	{ "dontneed_shared-add", "MADV_DONTNEED of the shared half while a page is added",

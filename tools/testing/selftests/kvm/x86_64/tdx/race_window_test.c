@@ -24,12 +24,12 @@
 #include "hold.h"
 #include "invalidate.h"
 #include "kernel.h"
-#include "matrix.h"
+#include "race_cell.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "vm_thread.h"
 
-#define BOTH	(VM_DEFAULT | VM_SW_PROTECTED)
+#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* --- the windows ------------------------------------------------------------------ */
 
@@ -101,10 +101,10 @@ struct race {
 	int retries_from;
 };
 
-static struct victim victim_of(const struct scene *s)
+static struct inv_target victim_of(const struct scene *s)
 {
 	struct slot *slot = s->f.slot;
-	struct victim v = {
+	struct inv_target v = {
 		.vm = s->f.vm, .gpa = s->gpa, .mem = slot->gmem ?: s->f.mem,
 		.held = s->window >= AFTER_GUP,
 	};
@@ -125,7 +125,7 @@ static struct victim victim_of(const struct scene *s)
 		v.held = false;
 		break;
 	case OTHER_GMEM:
-		return (struct victim){ .vm = s->f.vm, .gpa = GMEM2_GPA + s->window * SZ_4K,
+		return (struct inv_target){ .vm = s->f.vm, .gpa = GMEM2_GPA + s->window * SZ_4K,
 					.mem = s->gmem2, .offset = s->window * SZ_4K };
 	}
 	v.offset = v.gpa - slot->gpa;
@@ -134,7 +134,7 @@ static struct victim victim_of(const struct scene *s)
 }
 
 /* Does it leave the gfn mapped when it comes after the fault? */
-static bool spares_gfn(const struct race *race)
+static bool keeps_mapping(const struct race *race)
 {
 	return race->of > NEXT_PAGE;
 }
@@ -151,7 +151,7 @@ static bool reachable(const struct scene *s, int window)
 static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hold *until)
 {
 	const struct window_def *w = &windows[window];
-	struct victim v;
+	struct inv_target v;
 
 	s->window = window;
 	s->gpa = gpa;
@@ -203,11 +203,11 @@ static void expect_result(const struct scene *s, int error)
 }
 
 /* The case is called INVALIDATION-MEMORY. */
-static struct cell cell_of(const struct test *t, const struct scene *s)
+static struct race_cell cell_of(const struct test *t, const struct scene *s)
 {
 	size_t length = strcspn(t->tc->name, "-");
 
-	return (struct cell){
+	return (struct race_cell){
 		.window = windows[s->window].name,
 		.invalidation = strndup(t->tc->name, length),
 		.entry = strf("prefault_%s%s", t->tc->name + length + 1, strchr(t->name, '.')),
@@ -267,7 +267,7 @@ static void catch_signal(int sig)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	need(!sigaction(sig, &sa, NULL), "sigaction");
+	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 /* Another vCPU maps the same gfn. */
@@ -379,7 +379,7 @@ static void make_vm(struct scene *s, const struct test *t, enum mem_kind kind)
 
 static void make_td(struct scene *s, const struct test *t, enum mem_kind kind)
 {
-	struct td td = td_fixture(t, s->gmem ? SLOT_SIZE : 0);
+	struct fixture td = td_fixture(t, s->gmem ? SLOT_SIZE : 0);
 
 	s->f = (struct fixture){ .vm = td.vm, .vcpu = td.vcpu, .slot = td.slot, .o = td.o };
 	if (!s->gmem)
@@ -409,7 +409,7 @@ static struct scene scene(const struct test *t, const struct race *race)
 
 static void act(struct scene *s)
 {
-	struct victim v = victim_of(s);
+	struct inv_target v = victim_of(s);
 
 	if (s->race->signal)
 		syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
@@ -430,7 +430,7 @@ static void invalidate_in(const struct test *t, struct scene *s, int window)
 	expect_eq(observer_retries(s->f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
 		  (unsigned long long)s->gpa >> 12, windows[window].name);
 	(s->race->expect ?: expect_page)(s);
-	cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : s->race->outcome);
+	race_cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : s->race->outcome);
 }
 
 struct actor {
@@ -459,7 +459,7 @@ static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 
 	/* To make a thread calls the notifiers, too: done before it counts. */
 	a.thread = thread_prepare(act_thread, &a);
-	on_its_way = hold_arm(.function = s->race->inv->comes_by, .at = HOLD_COUNT);
+	on_its_way = hold_arm(.function = s->race->inv->reaches, .at = HOLD_COUNT);
 	open_window(s, UNDER_LOCK, on_its_way);
 	thread_go(a.thread);
 	await_end(s);
@@ -473,9 +473,9 @@ static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 		  (unsigned long long)s->gpa >> 12);
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
 		  (unsigned long long)s->gpa >> 12);
-	if (!spares_gfn(s->race))
+	if (!keeps_mapping(s->race))
 		expect_gone(s);
-	cell_waits(cell_of(t, s), "mmu_lock");
+	race_cell_waits(cell_of(t, s), "mmu_lock");
 }
 
 static void invalidate(const struct test *t)
@@ -487,7 +487,7 @@ static void invalidate(const struct test *t)
 	for (int window = 0; window < UNDER_LOCK; window++)
 		if (reachable(&s, window))
 			invalidate_in(t, &s, window);
-	if (race->inv && race->inv->comes_by)
+	if (race->inv && race->inv->reaches)
 		waits_for_mmu_lock(t, &s);
 	else if (!race->inv)
 		invalidate_in(t, &s, UNDER_LOCK);
@@ -512,7 +512,7 @@ static void poison(const struct test *t)
 			  (unsigned long long)s.gpa >> 12, windows[window].name);
 		expect_result(&s, EINTR);
 		expect_gone(&s);
-		cell_hit(cell_of(t, &s), retries, s.race->outcome);
+		race_cell_hit(cell_of(t, &s), retries, s.race->outcome);
 	}
 	waits_for_mmu_lock(t, &s);
 }
@@ -537,7 +537,7 @@ static void close_while_used(const struct test *t, struct scene *s)
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
 		  (unsigned long long)s->gpa >> 12);
 	expect_gone(s);
-	cell_waits(cell_of(t, s), "file_reference");
+	race_cell_waits(cell_of(t, s), "file_reference");
 }
 
 static void close_gmem(const struct test *t)
@@ -571,7 +571,7 @@ static void lost_race(const struct test *t)
 	expect_page(&s);
 	expect_eq(times_set(&s, s.apart ? LEVEL_2M : LEVEL_4K), 1,
 		  "times that the SPTE was set that both vCPUs need");
-	cell_hit(cell_of(t, &s), 1, "set_once");
+	race_cell_hit(cell_of(t, &s), 1, "set_once");
 }
 
 /* --- memslots: their changes wait for who is inside (SRCU) ------------------------------- */
@@ -652,7 +652,7 @@ static void slot_changes(const struct test *t)
 		expect_eq(observer_retries(s.f.o), 0, "RET_PF_RETRYs of gfn 0x%llx, window %s",
 			  (unsigned long long)s.gpa >> 12, windows[window].name);
 		c->expect(&s);
-		cell_waits(cell_of(t, &s), "srcu");
+		race_cell_waits(cell_of(t, &s), "srcu");
 	}
 }
 
@@ -673,7 +673,7 @@ static void process_dies(const struct test *t)
 
 		if (!reachable(&at, window))
 			continue;
-		need(!pipe(ready) && !pipe(go), "pipe");
+		must(!pipe(ready) && !pipe(go), "pipe");
 		child = fork();
 		if (!child) {
 			struct scene s = scene(t, &memory);
@@ -682,92 +682,92 @@ static void process_dies(const struct test *t)
 				prefault(s.f.vcpu, PAGE_GPA(window), SZ_4K);
 			_exit(0);
 		}
-		need(child > 0 && read(ready[0], &byte, 1) == 1, "a process with a VM");
+		must(child > 0 && read(ready[0], &byte, 1) == 1, "a process with a VM");
 		hold = hold_arm(.function = at.gmem ? w->gmem : w->hva, .at = w->at);
-		need(write(go[1], &byte, 1) == 1, "pipe");
+		must(write(go[1], &byte, 1) == 1, "pipe");
 		hold_await(hold);
-		need(!kill(child, SIGKILL), "kill");
+		must(!kill(child, SIGKILL), "kill");
 		expect_eq(waitpid(child, NULL, WNOHANG), 0, "process that ended in window %s",
 			  w->name);
 		hold_release(hold);
-		need(waitpid(child, NULL, 0) == child, "waitpid");
+		must(waitpid(child, NULL, 0) == child, "waitpid");
 		hold_end(hold);
 		at.window = window;
-		cell_waits(cell_of(t, &at), "mm_users");
+		race_cell_waits(cell_of(t, &at), "mm_users");
 	}
 }
 
-#define HVA	.flags = CASE_HOLD, .cpus = 2, .observes = OBSERVE_MAPPING
-#define GMEM	.flags = CASE_HOLD, .cpus = 2, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
+#define HVA	.needs_hold = true, .cpus = 2, .observes = OBSERVE_MAPPING
+#define GMEM	.needs_hold = true, .cpus = 2, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 
-#define TD	.flags = CASE_HOLD | CASE_SEPT, .cpus = 2, .vm_types = VM_TDX, .boot = BOOT_TDX, \
+#define TD	.needs_hold = true, .needs_sept = true, .cpus = 2, .vm_types = VM_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 
 static const struct test_case cases[] = {
 	{ "dontneed-hva", "MADV_DONTNEED of the page", invalidate, &r_dontneed,
-	  .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
 	{ "dontneed_other-hva", "MADV_DONTNEED of another page", invalidate, &r_dontneed_other,
-	  .vm_types = BOTH, HVA },
-	{ "munmap-hva", "munmap of the page", invalidate, &r_munmap, .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
+	{ "munmap-hva", "munmap of the page", invalidate, &r_munmap, .vm_types = VM_ANY, HVA },
 	{ "mremap-hva", "the page moves in the address space", invalidate, &r_mremap,
-	  .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
 	{ "mprotect-hva", "the page becomes read-only", invalidate, &r_mprotect,
-	  .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
 	{ "migrate-hva", "the page moves to another node", invalidate, &r_migrate,
-	  .vm_types = BOTH, .nodes = 2, HVA },
+	  .vm_types = VM_ANY, .nodes = 2, HVA },
 	{ "numa_balance-hva", "NUMA balancing unmaps the page", invalidate, &r_numa_balance,
-	  .vm_types = BOTH, .nodes = 2, .changes = "runs NUMA balancing", HVA },
-	{ "pageout-hva", "the page is swapped out", invalidate, &r_pageout, .vm_types = BOTH,
+	  .vm_types = VM_ANY, .nodes = 2, .side_effects = "runs NUMA balancing", HVA },
+	{ "pageout-hva", "the page is swapped out", invalidate, &r_pageout, .vm_types = VM_ANY,
 	  HVA },
-	{ "fork-hva", "fork", invalidate, &r_fork, .vm_types = BOTH, HVA },
+	{ "fork-hva", "fork", invalidate, &r_fork, .vm_types = VM_ANY, HVA },
 	{ "fork_cow-hva", "fork, and the page is written to", invalidate, &r_fork_cow,
-	  .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
 	{ "collapse-hva", "another part of the slot becomes a huge page", invalidate,
-	  &r_collapse, .vm_types = BOTH, .observes = OBSERVE_MAPPING,
-	  .flags = CASE_HOLD | CASE_THP, .cpus = 2 },
-	{ "punch_memfd-hva", "a hole in the memfd", invalidate, &r_punch_memfd, .vm_types = BOTH, HVA },
+	  &r_collapse, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+	  .needs_hold = true, .needs_thp = true, .cpus = 2 },
+	{ "punch_memfd-hva", "a hole in the memfd", invalidate, &r_punch_memfd, .vm_types = VM_ANY, HVA },
 	{ "attribute-hva", "the gfn becomes private", invalidate, &r_private,
 	  .vm_types = VM_SW_PROTECTED, HVA },
 	{ "attribute_other-hva", "another gfn becomes private", invalidate, &r_private_other,
 	  .vm_types = VM_SW_PROTECTED, HVA },
 
-	{ "split-hva", "a huge page is split", invalidate, &r_split, .vm_types = BOTH,
-	  .observes = OBSERVE_MAPPING, .flags = CASE_HOLD | CASE_THP, .cpus = 2 },
+	{ "split-hva", "a huge page is split", invalidate, &r_split, .vm_types = VM_ANY,
+	  .observes = OBSERVE_MAPPING, .needs_hold = true, .needs_thp = true, .cpus = 2 },
 	{ "soft_offline-hva", "the page is taken offline", invalidate, &r_soft_offline,
-	  .vm_types = VM_DEFAULT, .changes = "takes two pages offline", HVA },
+	  .vm_types = VM_DEFAULT, .side_effects = "takes two pages offline", HVA },
 	{ "poison-hva", "the page fails in hardware", poison, &r_poison, .vm_types = VM_DEFAULT,
-	  .changes = "takes five pages offline", HVA },
+	  .side_effects = "takes five pages offline", HVA },
 	{ "ksm-hva", "the page is merged with another", invalidate, &r_ksm, .vm_types = VM_DEFAULT,
-	  .changes = "runs KSM", HVA },
+	  .side_effects = "runs KSM", HVA },
 	{ "ksm_unmerge-hva", "the page was merged, and gets a copy of its own", invalidate,
-	  &r_ksm_unmerge, .vm_types = VM_DEFAULT, .changes = "runs KSM", HVA },
+	  &r_ksm_unmerge, .vm_types = VM_DEFAULT, .side_effects = "runs KSM", HVA },
 	{ "other_vcpu-hva", "another vCPU maps the gfn", invalidate, &r_other_vcpu,
-	  .fails_with = "E4", .vm_types = BOTH, HVA },
+	  .xfail = "E4", .vm_types = VM_ANY, HVA },
 	{ "other_vcpu-gmem", "another vCPU maps the gfn", invalidate, &r_other_vcpu_gmem,
-	  .fails_with = "E4", .vm_types = BOTH, GMEM },
+	  .xfail = "E4", .vm_types = VM_ANY, GMEM },
 	{ "same_leaf-hva", "another vCPU maps the gfn, both saw it unmapped", lost_race,
-	  (void *)BEFORE_SET, .fails_with = "E4", .vm_types = BOTH, HVA },
+	  (void *)BEFORE_SET, .xfail = "E4", .vm_types = VM_ANY, HVA },
 	{ "same_table-hva", "another vCPU puts in the table that both need", lost_race,
-	  (void *)BEFORE_LINK, .vm_types = BOTH, HVA },
+	  (void *)BEFORE_LINK, .vm_types = VM_ANY, HVA },
 	{ "destroy_vcpu-hva", "another vCPU goes away", invalidate, &r_destroy_vcpu,
-	  .vm_types = BOTH, HVA },
-	{ "signal-hva", "a signal", invalidate, &r_signal, .vm_types = BOTH, HVA },
+	  .vm_types = VM_ANY, HVA },
+	{ "signal-hva", "a signal", invalidate, &r_signal, .vm_types = VM_ANY, HVA },
 	{ "signal_dontneed-hva", "a signal, and MADV_DONTNEED of the page", invalidate,
-	  &r_signal_dontneed, .vm_types = BOTH, HVA },
+	  &r_signal_dontneed, .vm_types = VM_ANY, HVA },
 	{ "delete_slot-hva", "the slot is deleted", slot_changes, &c_delete,
-	  .fails_with = "E3", .vm_types = BOTH, HVA },
-	{ "move_slot-hva", "the slot moves", slot_changes, &c_move, .fails_with = "E3",
+	  .xfail = "E3", .vm_types = VM_ANY, HVA },
+	{ "move_slot-hva", "the slot moves", slot_changes, &c_move, .xfail = "E3",
 	  .vm_types = VM_DEFAULT, HVA },
 	{ "log_on-hva", "dirty logging begins", slot_changes, &c_log_on,
 	  .vm_types = VM_DEFAULT, HVA },
 	{ "log_off-hva", "dirty logging ends", slot_changes, &c_log_off,
 	  .vm_types = VM_DEFAULT, HVA },
-	{ "exit-hva", "the process is killed", process_dies, .vm_types = BOTH, HVA },
+	{ "exit-hva", "the process is killed", process_dies, .vm_types = VM_ANY, HVA },
 
-	{ "punch-gmem", "a hole in the guest_memfd", invalidate, &r_punch, .vm_types = BOTH,
+	{ "punch-gmem", "a hole in the guest_memfd", invalidate, &r_punch, .vm_types = VM_ANY,
 	  GMEM },
 	{ "punch_other-gmem", "a hole in another guest_memfd", invalidate, &r_punch_other,
-	  .vm_types = BOTH, GMEM },
+	  .vm_types = VM_ANY, GMEM },
 	{ "close-gmem", "the guest_memfd is closed", close_gmem, &r_close,
 	  .vm_types = VM_SW_PROTECTED, GMEM },
 	{ "attribute-gmem", "the gfn becomes shared", invalidate, &r_shared,

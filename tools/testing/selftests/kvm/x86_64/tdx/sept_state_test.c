@@ -32,7 +32,7 @@ struct calls {
 
 static void expect_call(struct calls *c, struct seamcall call)
 {
-	need(c->nr < MAX_CALLS, "room for %d SEAMCALLs", MAX_CALLS);
+	must(c->nr < MAX_CALLS, "room for %d SEAMCALLs", MAX_CALLS);
 	c->list[c->nr++] = call;
 }
 #define EXPECT(c, ...)	expect_call(c, (struct seamcall)__VA_ARGS__)
@@ -52,7 +52,7 @@ static void expect_zap(struct calls *c, uint64_t gpa, uint64_t pfn, bool may_run
 /* The first page: a table at each level, then the page. */
 static void first_add(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	uint64_t pfn;
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
@@ -64,7 +64,7 @@ static void first_add(const struct test *t)
 
 static void first_fault(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	observer_clear(td.o);
 	prefault(td.vcpu, GPA, SZ_4K);
@@ -76,7 +76,7 @@ static void first_fault(const struct test *t)
 /* Measured: 16 chunks of 256 bytes, after the page. */
 static void measured(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct calls calls = { .nr = 0 };
 	uint8_t *source = td_source(2, t->seed);
 
@@ -94,7 +94,7 @@ static void measured(const struct test *t)
 /* KVM_TDX_FINALIZE_VM is one SEAMCALL, and changes no entry. */
 static void finalized(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct sept before;
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
@@ -109,7 +109,7 @@ static void finalized(const struct test *t)
 /* A page that is there, accepted or not, is not touched by a prefault. */
 static void mapped_again(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
 	td_finalize(td.vm);
@@ -136,7 +136,7 @@ static void expect_free_at(struct vm *vm, uint64_t gpa, int level)
 /* Before anything is mapped the root is all there is. */
 static void never_mapped(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	expect_free_at(td.vm, 0, 4);
 	expect_free_at(td.vm, GPA, 4);
@@ -147,7 +147,7 @@ static void never_mapped(const struct test *t)
 /* Next to a page: free, at the level that the tables of the page reach. */
 static void next_to_a_page(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA, SZ_4K);
 	expect_free_at(td.vm, GPA + SZ_4K, LEVEL_4K);
@@ -161,7 +161,7 @@ static void next_to_a_page(const struct test *t)
 /* The entries that lead to a page are tables, the TDX module's own pages. */
 static void tables(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct seamcall *calls;
 	size_t nr;
 
@@ -190,7 +190,7 @@ enum how { PUNCH, CONVERT, DELETE, CLOSE };
 
 /* Pages on both sides of the border of two slots, which have a guest_memfd each. */
 struct subject {
-	struct td td;
+	struct fixture td;
 	struct slot *above;
 	bool may_run;
 	enum sept_state state;
@@ -421,7 +421,7 @@ static void slot_changes(const struct test *t)
 		ret = __slot_set(&changed);
 		if (!ret && changes[i].flags & KVM_MEM_GUEST_MEMFD) {
 			expect_splat();		/* what is left of the slot meets it */
-			known_issue_seen("S1", "a slot was taken %s", changes[i].what);
+			xfail("S1", "a slot was taken %s", changes[i].what);
 		}
 		expect_errno(ret, EINVAL,
 			     "KVM_SET_USER_MEMORY_REGION2 of a slot with guest_memfd, %s",
@@ -442,7 +442,7 @@ static void shared_memory(const struct test *t)
 	expect_mapped(s.td.o, FIRST >> 12, LEVEL_4K, pfn_of(hva + FIRST - GPA));
 	observer_clear(s.td.o);
 
-	need(!madvise(hva, SLOT_SIZE, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(hva, SLOT_SIZE, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_not_mapped(s.td.o, FIRST >> 12);
 	expect_no_seamcalls(s.td.o);
 	expect_td_mapped(&s.td, FIRST + SZ_4K, 2 * PAGES - 1, SEPT_PENDING);
@@ -452,7 +452,7 @@ static void shared_memory(const struct test *t)
 static void other_td(const struct test *t)
 {
 	struct subject s = subject(t, FAULTED);
-	struct td other = { .vm = td_create() };
+	struct fixture other = { .vm = td_create() };
 
 	other.vcpu = td_vcpu(other.vm);
 	other.slot = td_slot_add(other.vm, GPA, SLOT_SIZE);
@@ -515,11 +515,11 @@ static void destroyed(const struct test *t)
 			    i, (unsigned long long)s.tables[i]);
 }
 
-#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \
+#define OURS	.vm_types = VM_TDX, .needs_sept = true, \
 		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL)
-#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \
+#define GMEM	.vm_types = VM_TDX, .needs_sept = true, \
 		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
-#define CALLS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT, \
+#define CALLS	.vm_types = VM_TDX, .needs_sept = true, \
 		.observes = OBSERVE(EV_SEAMCALL)
 
 static const struct test_case cases[] = {

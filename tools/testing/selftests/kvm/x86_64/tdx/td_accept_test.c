@@ -11,17 +11,17 @@
  */
 #include <string.h>
 
-#include "payload.h"
+#include "guest_vm.h"
 #include "spte_map.h"
 #include "thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
 #define PAGE(n)		(GPA + (n) * SZ_4K)
 
-static struct payload obeying(const struct test *t, bool ve)
+static struct guest_vm obeying(const struct test *t, bool ve)
 {
-	guest_on_ve = ve ? accepts_at_ve : NULL;
-	return payload(t, (struct payload_wish){ .fn = { obeys }, .size = SLOT_SIZE, .ve = ve });
+	guest_on_ve = ve ? accept_on_ve : NULL;
+	return guest_vm_create(t, (struct guest_vm_config){ .fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
 }
 
 #define expect_state(p, gpa, state) \
@@ -29,7 +29,7 @@ static struct payload obeying(const struct test *t, bool ve)
 
 #define expect_accepts(p, gpa)							\
 	do {									\
-		expect_eq(obey((p)->vcpu[0], ORDER_ACCEPT, gpa, 0), 0,		\
+		expect_eq(guest_cmd((p)->vcpu[0], CMD_ACCEPT, gpa, 0), 0,		\
 			  "status of accepting gpa 0x%llx", (unsigned long long)(gpa));	\
 		expect_state(p, gpa, SEPT_MAPPED);				\
 	} while (0)
@@ -46,8 +46,8 @@ static void expect_undisturbed(struct observer *o)
 
 static void untouched(const struct test *t)
 {
-	struct payload p = obeying(t, false);
-	struct td td = payload_td(&p);
+	struct guest_vm p = obeying(t, false);
+	struct fixture td = guest_vm_fixture(&p);
 
 	expect_td_unmapped(&td, GPA, 1);
 	expect_accepts(&p, GPA);
@@ -59,7 +59,7 @@ static void untouched(const struct test *t)
 
 static void prefaulted(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	prefault(p.vcpu[0], GPA, SZ_4K);
 	expect_state(&p, GPA, SEPT_PENDING);
@@ -70,54 +70,54 @@ static void prefaulted(const struct test *t)
 
 static void content_is_zero(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	expect_accepts(&p, GPA);
-	expect_eq(obey(p.vcpu[0], ORDER_SUM, GPA, 0), 0, "sum of the page's words");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_SUM, GPA, 0), 0, "sum of the page's words");
 }
 
 static void is_usable(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	expect_accepts(&p, PAGE(3));
-	obey(p.vcpu[0], ORDER_WRITE, PAGE(3), 0x12345678);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, PAGE(3), 0), 0x12345678, "what was written");
-	obey(p.vcpu[0], ORDER_WRITE, PAGE(3), 0xc3);	/* RET */
-	obey(p.vcpu[0], ORDER_EXECUTE, PAGE(3), 0);
+	guest_cmd(p.vcpu[0], CMD_WRITE, PAGE(3), 0x12345678);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, PAGE(3), 0), 0x12345678, "what was written");
+	guest_cmd(p.vcpu[0], CMD_WRITE, PAGE(3), 0xc3);	/* RET */
+	guest_cmd(p.vcpu[0], CMD_EXECUTE, PAGE(3), 0);
 }
 
 static void twice(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	expect_accepts(&p, GPA);
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 77);
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 77);
 	observer_clear(p.o);
-	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
 		  "status of the second accept");
 	expect_undisturbed(p.o);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 77, "what was written in between");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 77, "what was written in between");
 }
 
 /* Pages of the beginning are accepted already. */
 static void added_page(const struct test *t)
 {
 	uint64_t *source = (uint64_t *)td_source(1, t->seed);
-	struct payload p = payload(t, (struct payload_wish){
-		.fn = { obeys }, .size = SLOT_SIZE, .added = source, .nr_added = 1 });
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
+		.fn = { guest_cmd_loop }, .size = SLOT_SIZE, .added = source, .nr_added = 1 });
 
-	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
 		  "status");
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), source[0], "its content");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), source[0], "its content");
 }
 
 static void large_of_nothing(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	/* KVM has only small pages: it adds one, and the sizes differ. */
-	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
 		  "status");
 	expect_state(&p, GPA, SEPT_PENDING);
 	expect_accepts(&p, GPA);
@@ -125,11 +125,11 @@ static void large_of_nothing(const struct test *t)
 
 static void large_over_small(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	expect_accepts(&p, PAGE(5));
 	observer_clear(p.o);
-	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], ORDER_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
 		  "status");
 	expect_undisturbed(p.o);
 	expect_state(&p, PAGE(5), SEPT_MAPPED);
@@ -138,19 +138,19 @@ static void large_over_small(const struct test *t)
 /* --- operands that the module refuses --------------------------------------------- */
 
 struct refused {
-	enum order order;
+	enum guest_cmd order;
 	uint64_t gpa;
 };
-static const struct refused large_unaligned = { ORDER_ACCEPT_2M, PAGE(1) };
-static const struct refused level_2 = { ORDER_ACCEPT_LEVEL_2, GPA };
-static const struct refused shared_gpa = { ORDER_ACCEPT_SHARED, GPA };
+static const struct refused large_unaligned = { CMD_ACCEPT_2M, PAGE(1) };
+static const struct refused level_2 = { CMD_ACCEPT_LEVEL_2, GPA };
+static const struct refused shared_gpa = { CMD_ACCEPT_SHARED, GPA };
 
 static void refused(const struct test *t)
 {
 	const struct refused *r = t->tc->arg;
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
-	expect_eq(TDCALL_STATUS(obey(p.vcpu[0], r->order, r->gpa, 0)), TDX_OPERAND_INVALID,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], r->order, r->gpa, 0)), TDX_OPERAND_INVALID,
 		  "status");
 	expect_sept_free(p.vm, GPA);
 }
@@ -160,42 +160,42 @@ static void refused(const struct test *t)
 /* SEPT_VE_DISABLE: nobody can help the guest. */
 static void access_kills(const struct test *t)
 {
-	const enum order *what = t->tc->arg;
-	struct payload p = obeying(t, false);
+	const enum guest_cmd *what = t->tc->arg;
+	struct guest_vm p = obeying(t, false);
 
-	order(p.vcpu[0], *what, GPA, 0);
-	expect_errno(__payload_run(p.vcpu[0]), EIO, "KVM_RUN");
-	expect_errno(__payload_run(p.vcpu[0]), EIO, "KVM_RUN of the dead TD");
+	guest_cmd_queue(p.vcpu[0], *what, GPA, 0);
+	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN");
+	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN of the dead TD");
 }
 
 /* The guest is told where, accepts, and goes on. */
 static void access_tells(const struct test *t)
 {
-	const enum order *what = t->tc->arg;
-	struct payload p = obeying(t, true);
-	uint64_t seen = obey(p.vcpu[0], *what, PAGE(2), 0);
+	const enum guest_cmd *what = t->tc->arg;
+	struct guest_vm p = obeying(t, true);
+	uint64_t seen = guest_cmd(p.vcpu[0], *what, PAGE(2), 0);
 
-	expect_eq(obey(p.vcpu[0], ORDER_VE_COUNT, GPA, 0), 1, "#VEs");
-	expect_eq(obey(p.vcpu[0], ORDER_VE_GPA, GPA, 0), PAGE(2), "gpa of the #VE");
-	expect_eq(obey(p.vcpu[0], ORDER_VE_QUALIFICATION, GPA, 0) & 7,
-		  *what == ORDER_WRITE ? 2 : 1, "kind of access (EPT violation's bits 2:0)");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_GPA, GPA, 0), PAGE(2), "gpa of the #VE");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_QUALIFICATION, GPA, 0) & 7,
+		  *what == CMD_WRITE ? 2 : 1, "kind of access (EPT violation's bits 2:0)");
 	expect_eq(seen, 0, "what the guest reads");
 	expect_state(&p, PAGE(2), SEPT_MAPPED);
 }
 
-static const enum order read = ORDER_READ, write = ORDER_WRITE;
+static const enum guest_cmd read = CMD_READ, write = CMD_WRITE;
 
 /* A hole loses the content: the page comes back pending, and zero. */
 static void punched(const struct test *t)
 {
-	struct payload p = obeying(t, true);
+	struct guest_vm p = obeying(t, true);
 
 	expect_accepts(&p, GPA);
-	obey(p.vcpu[0], ORDER_WRITE, GPA, 99);
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 99);
 	mem_punch_hole(p.slot->gmem, 0, SZ_4K);
 	expect_sept_free(p.vm, GPA);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "what the guest reads");
-	expect_eq(obey(p.vcpu[0], ORDER_VE_COUNT, GPA, 0), 1, "#VEs");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "what the guest reads");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
 	expect_state(&p, GPA, SEPT_MAPPED);
 }
 
@@ -203,23 +203,23 @@ static void punched(const struct test *t)
 
 static void no_slot(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
-	order(p.vcpu[0], ORDER_ACCEPT, GPA + SLOT_SIZE, 0);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]),
+	guest_cmd_queue(p.vcpu[0], CMD_ACCEPT, GPA + SLOT_SIZE, 0);
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]),
 			    GPA + SLOT_SIZE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 static void shared_page(const struct test *t)
 {
-	struct payload p = obeying(t, false);
+	struct guest_vm p = obeying(t, false);
 
 	vm_set_shared(p.vm, GPA, SZ_4K);
-	order(p.vcpu[0], ORDER_ACCEPT, GPA, 0);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]), GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	guest_cmd_queue(p.vcpu[0], CMD_ACCEPT, GPA, 0);
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]), GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	/* Made private, it is accepted by the same instruction. */
 	vm_set_private(p.vm, GPA, SZ_4K);
-	expect_eq(payload_value(p.vcpu[0]), 0, "status");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0, "status");
 	expect_state(&p, GPA, SEPT_MAPPED);
 }
 
@@ -247,9 +247,9 @@ static GUEST void accepts_all(uint64_t pages)
 		mine += !status;
 		others += TDCALL_STATUS(status) == TDX_PAGE_ALREADY_ACCEPTED;
 	}
-	say(mine);
-	say(others);
-	say(busy);
+	guest_report(mine);
+	guest_report(others);
+	guest_report(busy);
 }
 
 struct result {
@@ -261,15 +261,15 @@ static int collect(void *arg)
 {
 	struct result *r = arg;
 
-	r->mine = payload_value(r->vcpu);
-	r->others = payload_value(r->vcpu);
-	r->busy = payload_value(r->vcpu);
+	r->mine = guest_wait_value(r->vcpu);
+	r->others = guest_wait_value(r->vcpu);
+	r->busy = guest_wait_value(r->vcpu);
 	return 0;
 }
 
 static void race(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_all, accepts_all }, .arg = { RACE_PAGES, RACE_PAGES },
 		.size = SLOT_SIZE });
 	struct result r[2] = { { .vcpu = p.vcpu[0] }, { .vcpu = p.vcpu[1] } };
@@ -296,7 +296,7 @@ static GUEST void accepts_again(uint64_t arg)
 {
 	uint64_t accepted = 0;
 
-	while (!READ_GUEST(payload_shared(arg))) {
+	while (!READ_GUEST(guest_shared(arg))) {
 		uint64_t status = accept_page(GPA, 0);
 
 		accepted += !status;
@@ -304,8 +304,8 @@ static GUEST void accepts_again(uint64_t arg)
 		    TDCALL_STATUS(status) != TDX_OPERAND_BUSY)
 			break;
 	}
-	say(accepted);
-	say(TDCALL_STATUS(accept_page(GPA, 0)));
+	guest_report(accepted);
+	guest_report(TDCALL_STATUS(accept_page(GPA, 0)));
 }
 
 struct last_words {
@@ -317,8 +317,8 @@ static int hear(void *arg)
 {
 	struct last_words *w = arg;
 
-	w->accepted = payload_value(w->vcpu);
-	w->status = payload_value(w->vcpu);
+	w->accepted = guest_wait_value(w->vcpu);
+	w->status = guest_wait_value(w->vcpu);
 	return 0;
 }
 
@@ -339,7 +339,7 @@ static unsigned long leaves_made(struct observer *o, uint64_t gfn)
 }
 
 /* KVM has mapped the page at GPA as many times since the case began. */
-static void await_pages(struct payload *p, unsigned long pages)
+static void await_pages(struct guest_vm *p, unsigned long pages)
 {
 	double deadline = now() + 5;
 
@@ -349,7 +349,7 @@ static void await_pages(struct payload *p, unsigned long pages)
 
 static void while_punched(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_again }, .arg = { PAGE(1) }, .size = SLOT_SIZE });
 	struct last_words words = { .vcpu = p.vcpu[0] };
 	struct thread *thread;
@@ -372,9 +372,9 @@ static void while_punched(const struct test *t)
 }
 
 #define ACCEPT_CASE(fn, text, ...)						\
-	{ #fn, text, fn, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO, ##__VA_ARGS__ }
+	{ #fn, text, fn, .vm_types = VM_TDX, .uses_sept = true, ##__VA_ARGS__ }
 #define WITH_ARG(name, text, fn, arg)						\
-	{ name, text, fn, arg, .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO }
+	{ name, text, fn, arg, .vm_types = VM_TDX, .uses_sept = true }
 #define CALLS	.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 
 static const struct test_case cases[] = {

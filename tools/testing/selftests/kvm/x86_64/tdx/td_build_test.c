@@ -17,7 +17,7 @@
 
 /* A TD without a slot yet, observed and measured. */
 struct build {
-	struct td td;
+	struct fixture td;
 	struct mrtd *mrtd;
 };
 
@@ -234,11 +234,11 @@ static void no_entropy_at_all(const struct test *t)
 	expect_eq(softtdx_injected(), 10, "calls without entropy");
 }
 
-#define SEEN	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO | CASE_SOFTTDX_TOO, \
+#define SEEN	.vm_types = VM_TDX, .uses_sept = true, .uses_softtdx = true, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
-#define MRTD	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX, \
+#define MRTD	.vm_types = VM_TDX, .needs_softtdx = true, \
 		.observes = OBSERVE_MAPPING
-#define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SOFTTDX | CASE_SEPT, \
+#define OURS	.vm_types = VM_TDX, .needs_softtdx = true, .needs_sept = true, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
 #define LEAF(l)	(void *)(uintptr_t)(l)
 
@@ -268,7 +268,7 @@ static const struct test_case cases[] = {
 	{ "busy_sept_add", "TDH.MEM.SEPT.ADD busy: retried inside the ioctl", busy_add,
 	  LEAF(TDH_MEM_SEPT_ADD), OURS },
 	{ "busy_page_aug", "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each", busy_aug, OURS,
-	  .guards = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)" },
+	  .fixes = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)" },
 	{ "busy_range_block", "TDH.MEM.RANGE.BLOCK busy once: repeated", busy_remove,
 	  LEAF(TDH_MEM_RANGE_BLOCK), OURS },
 	{ "busy_track", "TDH.MEM.TRACK busy once: repeated", busy_remove, LEAF(TDH_MEM_TRACK),

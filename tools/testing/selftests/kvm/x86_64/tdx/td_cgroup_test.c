@@ -48,10 +48,10 @@ static const char *enter_cgroup(void)
 			test_skip("needs the misc controller of cgroup v2 (CONFIG_CGROUP_MISC)");
 	}
 	undo_rmdir(path);
-	need(!mkdir(path, 0755), "mkdir %s", path);
+	must(!mkdir(path, 0755), "mkdir %s", path);
 	if (write_to(strf("%s/misc.max", path), "tdx 1"))
 		test_skip("this kernel does not count TDs in the misc cgroup (6.16 or newer)");
-	need(!write_to(strf("%s/cgroup.procs", path), "0"), "cgroup.procs of %s", path);
+	must(!write_to(strf("%s/cgroup.procs", path), "0"), "cgroup.procs of %s", path);
 	return path;
 }
 
@@ -62,7 +62,7 @@ static long charged(const char *path)
 	char line[64];
 	long tds = -1;
 
-	need(f, "misc.current of %s", path);
+	must(f, "misc.current of %s", path);
 	while (fgets(line, sizeof(line), f))
 		sscanf(line, "tdx %ld", &tds);
 	fclose(f);
@@ -77,7 +77,7 @@ static void refused(const struct test *t)
 
 	(void)t;
 	if (!getenv("KTS_TESTBED"))
-		known_issue_kills("C1");
+		skip_if_issue("C1");
 	cgroup = enter_cgroup();
 	expect_eq(charged(cgroup), 0, "TDs charged to a new cgroup");
 	first = td_create();
@@ -91,7 +91,7 @@ static void refused(const struct test *t)
 		/* Below zero when the one that was charged goes: the kernel warns. */
 		expect_splat();
 		vm_close(first);
-		known_issue_seen("C1", "a TD is refused, and %ld TDs are charged, where one lives", seen);
+		xfail("C1", "a TD is refused, and %ld TDs are charged, where one lives", seen);
 	}
 	expect_eq(seen, 1, "TDs charged, after a second one was refused");
 	second = td_vm();
@@ -100,13 +100,13 @@ static void refused(const struct test *t)
 	expect_eq(charged(cgroup), 0, "TDs charged, when the only one has gone");
 	expect_ok(__td_init(second, td_params(second), NULL), "KVM_TDX_INIT_VM, with room for a TD");
 	expect_eq(charged(cgroup), 1, "TDs charged at the end");
-	known_issue_absent("C1");
+	xpass("C1");
 }
 
 static const struct test_case cases[] = {
 	{ "refused", "a TD over the limit of a misc cgroup is refused, and nobody is uncharged",
 	  refused, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
-	  .changes = "on kernels with C1 no TD can be made afterwards; enables the misc controller" },
+	  .side_effects = "on kernels with C1 no TD can be made afterwards; enables the misc controller" },
 };
 
 TEST_MAIN("TDs in the misc cgroup", cases)

@@ -9,24 +9,24 @@
 #include <string.h>
 
 #include "kernel.h"
-#include "payload.h"
+#include "guest_vm.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
 #define TO_HOST		0x11111111
 #define TO_GUEST	0x22222222
 #define SECRET		0x33333333
 
-static struct payload converting(const struct test *t, bool ve)
+static struct guest_vm converting(const struct test *t, bool ve)
 {
-	struct payload p;
+	struct guest_vm p;
 
-	guest_on_ve = ve ? accepts_at_ve : NULL;
-	p = payload(t, (struct payload_wish){ .fn = { obeys }, .size = SLOT_SIZE, .ve = ve });
+	guest_on_ve = ve ? accept_on_ve : NULL;
+	p = guest_vm_create(t, (struct guest_vm_config){ .fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
 	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	return p;
 }
 
-static volatile uint64_t *shared_word(const struct payload *p, uint64_t gpa)
+static volatile uint64_t *shared_word(const struct guest_vm *p, uint64_t gpa)
 {
 	return (volatile uint64_t *)(p->slot->mem->hva + (gpa - GPA));
 }
@@ -36,7 +36,7 @@ static void expect_request(struct vcpu *vcpu, uint64_t gpa, uint64_t pages, bool
 {
 	struct kvm_run *run = vcpu->run;
 
-	expect_ok(__payload_run(vcpu), "KVM_RUN");
+	expect_ok(__guest_run(vcpu), "KVM_RUN");
 	expect_eq(run->exit_reason, KVM_EXIT_HYPERCALL, "exit reason");
 	expect_eq(run->hypercall.nr, KVM_HC_MAP_GPA_RANGE, "hypercall");
 	expect_eq(run->hypercall.args[0], gpa, "gpa, without the shared bit");
@@ -44,42 +44,42 @@ static void expect_request(struct vcpu *vcpu, uint64_t gpa, uint64_t pages, bool
 	expect_eq(run->hypercall.args[2], private ? KVM_MAP_GPA_RANGE_ENCRYPTED : 0, "attributes");
 }
 
-static void convert(struct payload *p, uint64_t gpa, uint64_t pages, bool private)
+static void convert(struct guest_vm *p, uint64_t gpa, uint64_t pages, bool private)
 {
-	order(p->vcpu[0], private ? ORDER_MAP_PRIVATE : ORDER_MAP_SHARED, gpa, pages);
+	guest_cmd_queue(p->vcpu[0], private ? CMD_MAP_PRIVATE : CMD_MAP_SHARED, gpa, pages);
 	expect_request(p->vcpu[0], gpa, pages, private);
 	if (private)
 		vm_set_private(p->vm, gpa, pages * SZ_4K);
 	else
 		vm_set_shared(p->vm, gpa, pages * SZ_4K);
 	p->vcpu[0]->run->hypercall.ret = 0;
-	expect_eq(payload_value(p->vcpu[0]), VMCALL_SUCCESS, "R10 of MapGPA");
+	expect_eq(guest_wait_value(p->vcpu[0]), VMCALL_SUCCESS, "R10 of MapGPA");
 }
 
 static void to_shared(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	expect_eq(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0), 0, "accept");
-	obey(p.vcpu[0], ORDER_WRITE, GPA, SECRET);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, SECRET);
 	*shared_word(&p, GPA) = TO_GUEST;
 	convert(&p, GPA, 1, false);
 	expect_sept_free(p.vm, GPA);
-	expect_eq(obey(p.vcpu[0], ORDER_READ_SHARED, GPA, 0), TO_GUEST, "what the guest reads");
-	obey(p.vcpu[0], ORDER_WRITE_SHARED, GPA, TO_HOST);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ_SHARED, GPA, 0), TO_GUEST, "what the guest reads");
+	guest_cmd(p.vcpu[0], CMD_WRITE_SHARED, GPA, TO_HOST);
 	expect_eq(*shared_word(&p, GPA), TO_HOST, "what the host reads");
 }
 
 static void to_private(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
 	vm_set_shared(p.vm, GPA, SZ_4K);
-	obey(p.vcpu[0], ORDER_WRITE_SHARED, GPA, TO_HOST);
+	guest_cmd(p.vcpu[0], CMD_WRITE_SHARED, GPA, TO_HOST);
 	convert(&p, GPA, 1, true);
-	expect_eq(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0), 0, "accept");
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "what the guest reads");
-	obey(p.vcpu[0], ORDER_WRITE, GPA, SECRET);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "what the guest reads");
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, SECRET);
 	expect_eq(*shared_word(&p, GPA), TO_HOST, "what the host reads");
 	expect_sept(p.vm, GPA, LEVEL_4K, SEPT_MAPPED, PFN_ANY);
 }
@@ -87,53 +87,53 @@ static void to_private(const struct test *t)
 /* What was accepted before the page was shared does not count afterwards. */
 static void back_is_not_accepted(const struct test *t)
 {
-	struct payload p = converting(t, true);
+	struct guest_vm p = converting(t, true);
 
-	expect_eq(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0), 0, "accept");
-	obey(p.vcpu[0], ORDER_WRITE, GPA, SECRET);
+	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
+	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, SECRET);
 	convert(&p, GPA, 1, false);
 	convert(&p, GPA, 1, true);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), 0, "what the guest reads");
-	expect_eq(obey(p.vcpu[0], ORDER_VE_COUNT, GPA, 0), 1, "#VEs");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 0, "what the guest reads");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
 }
 
 static void back_kills(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	expect_eq(obey(p.vcpu[0], ORDER_ACCEPT, GPA, 0), 0, "accept");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
 	convert(&p, GPA, 1, false);
 	convert(&p, GPA, 1, true);
-	order(p.vcpu[0], ORDER_READ, GPA, 0);
-	expect_errno(__payload_run(p.vcpu[0]), EIO, "KVM_RUN of an access before accept");
+	guest_cmd_queue(p.vcpu[0], CMD_READ, GPA, 0);
+	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN of an access before accept");
 }
 
 static void neighbours_stay(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
 	for (int i = 0; i < 4; i++) {
-		expect_eq(obey(p.vcpu[0], ORDER_ACCEPT, GPA + i * SZ_4K, 0), 0, "accept");
-		obey(p.vcpu[0], ORDER_WRITE, GPA + i * SZ_4K, SECRET + i);
+		expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA + i * SZ_4K, 0), 0, "accept");
+		guest_cmd(p.vcpu[0], CMD_WRITE, GPA + i * SZ_4K, SECRET + i);
 	}
 	convert(&p, GPA + SZ_4K, 2, false);
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA, 0), SECRET, "the page before");
-	expect_eq(obey(p.vcpu[0], ORDER_READ, GPA + 3 * SZ_4K, 0), SECRET + 3, "the page behind");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), SECRET, "the page before");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA + 3 * SZ_4K, 0), SECRET + 3, "the page behind");
 }
 
 /* 4M and a page: pieces of 2M, one exit each. */
 static void in_pieces(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	order(p.vcpu[0], ORDER_MAP_SHARED, GPA, 1024 + 1);
+	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1024 + 1);
 	expect_request(p.vcpu[0], GPA, 512, false);
 	p.vcpu[0]->run->hypercall.ret = 0;
 	expect_request(p.vcpu[0], GPA + SZ_2M, 512, false);
 	p.vcpu[0]->run->hypercall.ret = 0;
 	expect_request(p.vcpu[0], GPA + 2 * SZ_2M, 1, false);
 	p.vcpu[0]->run->hypercall.ret = 0;
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 }
 
 /* User space's verdict on the second piece: the guest learns it, and how far it came. */
@@ -152,30 +152,30 @@ static bool one_error_for_all(void)
 static void second_piece_fails(const struct test *t)
 {
 	const struct verdict *v = t->tc->arg;
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	order(p.vcpu[0], ORDER_MAP_SHARED, GPA, 1024);
+	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1024);
 	expect_request(p.vcpu[0], GPA, 512, false);
 	p.vcpu[0]->run->hypercall.ret = 0;
 	expect_request(p.vcpu[0], GPA + SZ_2M, 512, false);
 	p.vcpu[0]->run->hypercall.ret = v->ret;
-	expect_eq(payload_value(p.vcpu[0]), one_error_for_all() ? VMCALL_INVALID_OPERAND : v->r10,
+	expect_eq(guest_wait_value(p.vcpu[0]), one_error_for_all() ? VMCALL_INVALID_OPERAND : v->r10,
 		  "R10");
-	expect_eq(obey(p.vcpu[0], ORDER_R11, GPA, 0), (GPA + SZ_2M) | TD_SHARED_BIT,
+	expect_eq(guest_cmd(p.vcpu[0], CMD_R11, GPA, 0), (GPA + SZ_2M) | TD_SHARED_BIT,
 		  "R11: where it stopped");
 }
 
 static void nonsense_from_user_space(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	order(p.vcpu[0], ORDER_MAP_SHARED, GPA, 1);
+	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1);
 	expect_request(p.vcpu[0], GPA, 1, false);
 	p.vcpu[0]->run->hypercall.ret = 12345;
 	if (one_error_for_all())
-		expect_eq(payload_value(p.vcpu[0]), VMCALL_INVALID_OPERAND, "R10");
+		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_INVALID_OPERAND, "R10");
 	else
-		expect_errno(__payload_run(p.vcpu[0]), EINVAL, "KVM_RUN");
+		expect_errno(__guest_run(p.vcpu[0]), EINVAL, "KVM_RUN");
 }
 
 /* --- what KVM refuses by itself ------------------------------------------------------ */
@@ -185,7 +185,7 @@ static GUEST_DATA struct { uint64_t gpa, size; } range = { 1, 1 };
 static GUEST void asks_for_range(uint64_t arg)
 {
 	(void)arg;
-	say(vmcall4(VMCALL_MAP_GPA, range.gpa, range.size, 0, 0));
+	guest_report(vmcall4(VMCALL_MAP_GPA, range.gpa, range.size, 0, 0));
 }
 
 struct bad_range {
@@ -201,13 +201,13 @@ static const struct bad_range
 static void refused_range(const struct test *t)
 {
 	const struct bad_range *r = t->tc->arg;
-	struct payload p;
+	struct guest_vm p;
 
 	range.gpa = r->gpa;
 	range.size = r->size;
-	p = payload_one(t, asks_for_range, 0, 0);
+	p = guest_vm_single(t, asks_for_range, 0, 0);
 	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
-	expect_eq(payload_value(p.vcpu[0]), r->r10, "R10 of MapGPA(0x%llx, 0x%llx)",
+	expect_eq(guest_wait_value(p.vcpu[0]), r->r10, "R10 of MapGPA(0x%llx, 0x%llx)",
 		  (unsigned long long)r->gpa, (unsigned long long)r->size);
 }
 
@@ -216,33 +216,33 @@ static void refused_range(const struct test *t)
 /* It comes again until the attribute changes; then the same instruction succeeds. */
 static void shared_access_to_private(const struct test *t)
 {
-	struct payload p = converting(t, false);
+	struct guest_vm p = converting(t, false);
 
-	order(p.vcpu[0], ORDER_WRITE_SHARED, GPA + SZ_4K, TO_HOST);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]), GPA + SZ_4K, 0);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]), GPA + SZ_4K, 0);
+	guest_cmd_queue(p.vcpu[0], CMD_WRITE_SHARED, GPA + SZ_4K, TO_HOST);
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]), GPA + SZ_4K, 0);
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]), GPA + SZ_4K, 0);
 	vm_set_shared(p.vm, GPA + SZ_4K, SZ_4K);
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 	expect_eq(*shared_word(&p, GPA + SZ_4K), TO_HOST, "what the host reads");
 }
 
 static void private_access_to_shared(const struct test *t)
 {
-	struct payload p = converting(t, true);
+	struct guest_vm p = converting(t, true);
 
 	vm_set_shared(p.vm, GPA + SZ_4K, SZ_4K);
 	*shared_word(&p, GPA + SZ_4K) = TO_GUEST;
-	order(p.vcpu[0], ORDER_READ, GPA + SZ_4K, 0);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]),
+	guest_cmd_queue(p.vcpu[0], CMD_READ, GPA + SZ_4K, 0);
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]),
 			    GPA + SZ_4K, KVM_MEMORY_EXIT_FLAG_PRIVATE);
-	expect_memory_fault(p.vcpu[0], __payload_run(p.vcpu[0]),
+	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]),
 			    GPA + SZ_4K, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	vm_set_private(p.vm, GPA + SZ_4K, SZ_4K);
-	expect_eq(payload_value(p.vcpu[0]), 0, "what the guest reads");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0, "what the guest reads");
 }
 
-#define TD		.vm_types = VM_TDX, .boot = BOOT_TDX
-#define CONVERSION(fn, text)	{ #fn, text, fn, TD, .flags = CASE_SEPT_TOO }
+#define TD		.vm_types = VM_TDX
+#define CONVERSION(fn, text)	{ #fn, text, fn, TD, .uses_sept = true }
 #define RANGE(name, text)	{ #name, text, refused_range, &name, TD }
 
 static const struct test_case cases[] = {

@@ -26,13 +26,13 @@
 #define SLOT_END	(GPA + SLOT_SIZE)
 #define ELSEWHERE	(GPA + 2 * SZ_1G)	/* no slot there */
 
-static uint8_t *shared_hva(const struct td *td, uint64_t gpa)
+static uint8_t *shared_hva(const struct fixture *td, uint64_t gpa)
 {
 	return td->slot->mem->hva + (gpa - td->slot->gpa);
 }
 
 /* Prefaulted, the page is where its attribute says. */
-static void expect_shared(struct td *td, uint64_t gpa)
+static void expect_shared(struct fixture *td, uint64_t gpa)
 {
 	mem_touch(shared_hva(td, gpa), SZ_4K);
 	prefault(td->vcpu, gpa, SZ_4K);
@@ -40,7 +40,7 @@ static void expect_shared(struct td *td, uint64_t gpa)
 	expect_sept_free(td->vm, gpa);
 }
 
-static void expect_private(struct td *td, uint64_t gpa)
+static void expect_private(struct fixture *td, uint64_t gpa)
 {
 	prefault(td->vcpu, gpa, SZ_4K);
 	expect_td_mapped(td, gpa, 1, SEPT_PENDING);
@@ -80,7 +80,7 @@ static bool inside(const struct range *r, uint64_t gpa)
 }
 
 /* After a change of the range, nothing in it is mapped, and beside it all is as before. */
-static void expect_only_inside_unmapped(struct td *td, const struct range *r,
+static void expect_only_inside_unmapped(struct fixture *td, const struct range *r,
 					const uint64_t *probe, const uint64_t *pfn, int nr)
 {
 	for (int i = 0; i < nr; i++) {
@@ -96,7 +96,7 @@ static void expect_only_inside_unmapped(struct td *td, const struct range *r,
 static void there_and_back(const struct test *t)
 {
 	const struct range *r = t->tc->arg;
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	uint64_t probe[MAX_PROBES], pfn[MAX_PROBES];
 	int nr = probes_of(r, probe);
 
@@ -143,7 +143,7 @@ static const struct range
 /* What is private already keeps its page, and its content, in the Secure EPT. */
 static void keeps_private(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	uint64_t pfn;
 
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
@@ -160,7 +160,7 @@ static void keeps_private(const struct test *t)
 
 static void keeps_shared(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
 	expect_shared(&td, GPA + SZ_4K);
@@ -175,7 +175,7 @@ static void keeps_shared(const struct test *t)
 /* A change to what is so already does nothing at all. */
 static void no_change(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	expect_private(&td, GPA);
 	observer_clear(td.o);
@@ -189,7 +189,7 @@ static void no_change(const struct test *t)
 /* Gfns without a slot, and gfns with the shared bit, are other gfns. */
 static void elsewhere(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	expect_private(&td, GPA);
 	observer_clear(td.o);
@@ -204,7 +204,7 @@ static void elsewhere(const struct test *t)
 /* Attributes are of the VM, not of a slot: set before it, and there after it. */
 static void outlive_slots(const struct test *t)
 {
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 
 	vm_set_private(td.vm, GPA, SZ_4K);
 	td.slot = slot_add_gmem(td.vm, GPA, mem_create(MEM_ANON, SZ_2M, NULL),
@@ -231,7 +231,7 @@ static void refused(const struct test *t)
 		{ .address = GPA, .size = SZ_4K, .attributes = 1 << 1 },
 		{ .address = GPA, .size = SZ_4K, .flags = 1 },
 	};
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	expect_private(&td, GPA);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -250,7 +250,7 @@ static void refused(const struct test *t)
 /* Each third page of many is shared, one by one: all in their trees, at 4K. */
 static void each_third(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	unsigned int pages = 96;
 
 	prefault(td.vcpu, GPA, pages * SZ_4K);
@@ -279,7 +279,7 @@ static void one_private_in_2m(const struct test *t)
 {
 	uint64_t page = GPA + (uintptr_t)t->tc->arg * SZ_4K;
 	uint64_t other = page == GPA ? GPA + SZ_4K : GPA;
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 
 	td.slot = slot_add_gmem(td.vm, GPA, mem, mem_create(MEM_GMEM, SZ_2M, td.vm));
@@ -304,7 +304,7 @@ static void one_private_in_2m(const struct test *t)
 /* What a private page had does not come back, and the host's page never gets in. */
 static void content_is_fresh(const struct test *t)
 {
-	struct td td = td_fixture(t, SLOT_SIZE);
+	struct fixture td = td_fixture(t, SLOT_SIZE);
 	uint8_t *source = td_source(2, t->seed);
 
 	td_add(td.vcpu, source, GPA, 2, 0);
@@ -322,7 +322,7 @@ static void content_is_fresh(const struct test *t)
 /* ... and with the page punched out meanwhile, as user space does to save memory. */
 static void punched_meanwhile(const struct test *t)
 {
-	struct td td = td_fixture(t, SLOT_SIZE);
+	struct fixture td = td_fixture(t, SLOT_SIZE);
 
 	td_add(td.vcpu, td_source(2, t->seed), GPA, 2, 0);
 	td_finalize(td.vm);
@@ -339,7 +339,7 @@ static void punched_meanwhile(const struct test *t)
 /* A hole in guest_memfd under shared memory is nobody's business. */
 static void hole_under_shared(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	vm_set_shared(td.vm, GPA, SZ_4K);
 	expect_shared(&td, GPA);
@@ -352,12 +352,12 @@ static void hole_under_shared(const struct test *t)
 /* ... and the shared page may go while the gfn is private. */
 static void shared_page_dropped(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	mem_touch(shared_hva(&td, GPA), SZ_4K);
 	expect_private(&td, GPA);
 	observer_clear(td.o);
-	need(!madvise(shared_hva(&td, GPA), SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(shared_hva(&td, GPA), SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_eq(observer_count(td.o, EV_SPTE, RET_ANY), 0, "SPTEs that changed");
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 }
@@ -367,7 +367,7 @@ static void shared_page_dropped(const struct test *t)
 /* Each page that becomes shared is blocked and removed once; one that becomes private, not. */
 static void one_removal_each(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
 	prefault(td.vcpu, GPA, 8 * SZ_4K);
 	observer_clear(td.o);
@@ -387,7 +387,7 @@ static void one_removal_each(const struct test *t)
 /* Another page becomes private while KVM gets a shared one: it looks again, once. */
 static void window_other_page(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct window *w;
 
 	vm_set_shared(td.vm, GPA, SLOT_SIZE);
@@ -403,7 +403,7 @@ static void window_other_page(const struct test *t)
 /* There and back while KVM gets the page: it is shared again, and mapped so. */
 static void window_there_and_back(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct window *w;
 
 	vm_set_shared(td.vm, GPA, SLOT_SIZE);
@@ -420,7 +420,7 @@ static void window_there_and_back(const struct test *t)
 #define LONG_CHANGE	(SZ_4K << 16)	/* takes a while */
 
 /* Is GFN mapped before the attributes have changed? */
-static bool mapped_inside(struct td *td)
+static bool mapped_inside(struct fixture *td)
 {
 	const struct event *ev;
 	size_t nr;
@@ -435,7 +435,7 @@ static bool mapped_inside(struct td *td)
 /* A private page of the range is not mapped before the change is over. */
 static void prefault_in_change(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct attr_change *change;
 
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
@@ -452,7 +452,7 @@ static void prefault_in_change(const struct test *t)
 /* A page of another slot is not held up. */
 static void prefault_beside_change(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct attr_change *change;
 
 	td_slot_add(td.vm, ELSEWHERE, SZ_2M);
@@ -466,7 +466,7 @@ static void prefault_beside_change(const struct test *t)
 }
 
 struct flips {
-	struct td *td;
+	struct fixture *td;
 	unsigned int nr;
 };
 
@@ -488,7 +488,7 @@ static int flip(void *arg)
  */
 static void many_flips(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct flips flips = { &td, 60 };
 	unsigned int attempts = 0, refused = 0;
 	struct thread *thread;
@@ -523,31 +523,31 @@ static void on_signal(int sig)
 /* A long change, with a signal pending before the first gfn of 2^16. */
 static void interrupted(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SLOT_SIZE);
+	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct attr_change *change;
 	double start;
 	int ret;
 
 	signal(SIGUSR1, on_signal);
 	change = attr_change_begin(td.vm, GPA, LONG_CHANGE);
-	need(!syscall(SYS_tgkill, getpid(), attr_change_tid(change), SIGUSR1), "tgkill");
+	must(!syscall(SYS_tgkill, getpid(), attr_change_tid(change), SIGUSR1), "tgkill");
 	start = now();
 	ret = attr_change_end(change);
 	measure("seconds_after_signal", now() - start);
 	if (!ret)
-		known_issue_seen("L4", "the change of 2^16 gfns went on for %.0f ms after a signal",
+		xfail("L4", "the change of 2^16 gfns went on for %.0f ms after a signal",
 				 (now() - start) * 1e3);
 	expect_errno(ret, EINTR, "KVM_SET_MEMORY_ATTRIBUTES after a signal");
-	known_issue_absent("L4");
+	xpass("L4");
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
-#define SEEN	TD, .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING
-#define LONG	TD, .flags = CASE_SEPT_TOO | CASE_NIGHTLY, .observes = OBSERVE_MAPPING, \
+#define TD	.vm_types = VM_TDX
+#define SEEN	TD, .uses_sept = true, .observes = OBSERVE_MAPPING
+#define LONG	TD, .uses_sept = true, .nightly = true, .observes = OBSERVE_MAPPING, \
 		.time_limit_s = 60
-#define INSIDE	TD, .flags = CASE_SEPT_TOO | CASE_SOFTTDX_TOO, .observes = OBSERVE_MAPPING
-#define WINDOW	TD, .flags = CASE_SEPT_TOO | CASE_UFFD, .observes = OBSERVE_MAPPING
-#define CHANGE	TD, .flags = CASE_SEPT_TOO | CASE_HOLD, .cpus = 2, \
+#define INSIDE	TD, .uses_sept = true, .uses_softtdx = true, .observes = OBSERVE_MAPPING
+#define WINDOW	TD, .uses_sept = true, .needs_uffd = true, .observes = OBSERVE_MAPPING
+#define CHANGE	TD, .uses_sept = true, .needs_hold = true, .cpus = 2, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END)
 #define RANGE(r, summary) { #r, summary ", to shared and back", there_and_back, &r, SEEN }
 
@@ -574,7 +574,7 @@ static const struct test_case cases[] = {
 	{ "keeps_private", "private pages of a range that becomes private stay", keeps_private, SEEN },
 	{ "keeps_shared", "shared pages of a range that becomes shared stay", keeps_shared, SEEN },
 	{ "no_change", "a change to what is so already does nothing", no_change, TD,
-	  .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) },
+	  .uses_sept = true, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START) },
 	{ "other_gfns", "gfns without slot, or with the shared bit, are other gfns", elsewhere, SEEN },
 	{ "outlive_slots", "attributes are there before the slot, and after it", outlive_slots, SEEN },
 	{ "refused", "size, alignment, wrap, attribute, flag: EINVAL, nothing changes", refused, SEEN },
@@ -594,7 +594,7 @@ static const struct test_case cases[] = {
 	{ "shared_page_dropped", "the shared page may go while the gfn is private",
 	  shared_page_dropped, SEEN },
 	{ "one_removal_each", "one block and one removal for each page that becomes shared", one_removal_each,
-	  TD, .flags = CASE_SEPT_TOO, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL) },
+	  TD, .uses_sept = true, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL) },
 	{ "window_other_page", "another page is converted while KVM gets a shared one: one retry",
 	  window_other_page, WINDOW },
 	{ "window_there_and_back", "the page is converted there and back meanwhile: one retry",

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
-#include "payload.h"
+#include "guest_vm.h"
 #include "seamcall.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
@@ -86,7 +86,7 @@ struct fault {
 /* --- the operations ----------------------------------------------------------- */
 
 struct subject {
-	struct td td;
+	struct fixture td;
 	struct kvm_tdx_init_mem_region region;	/* what is still to be added */
 	uint8_t *source;
 	bool final;
@@ -142,7 +142,7 @@ static int add_pages(struct subject *s, uint32_t flags, unsigned int *done)
 	return ret;
 }
 
-static void close_td(struct td *td)
+static void close_td(struct fixture *td)
 {
 	if (td->vcpu)
 		vcpu_close(td->vcpu);
@@ -318,12 +318,12 @@ static void expect_left(const struct softtdx_state *before, const struct fault *
 static void look_for_issue(const struct fault *f, int error)
 {
 	if (!error)
-		known_issue_absent(f->known);
+		xpass(f->known);
 	if (!error || softtdx_injected() != 1)
 		return;
 	if (error == EIO && !(f->op == ADD && kernel_has_function(MAP_FIRST)))
 		expect_splat();
-	known_issue_seen(f->known, "no entropy, once: %s", errno_text(error));
+	xfail(f->known, "no entropy, once: %s", errno_text(error));
 }
 
 /* What the kernel logs from now on. */
@@ -331,7 +331,7 @@ static int kernel_log(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 
-	need(fd >= 0 && lseek(fd, 0, SEEK_END) >= 0, "/dev/kmsg");
+	must(fd >= 0 && lseek(fd, 0, SEEK_END) >= 0, "/dev/kmsg");
 	return fd;
 }
 
@@ -427,24 +427,24 @@ static void cache_wb_interrupted(const struct test *t)
 /* A vCPU whose fault is tried again and again inside of the kernel: the VM's death ends it. */
 static int run_vcpu(void *vcpu)
 {
-	return __payload_run(vcpu);
+	return __guest_run(vcpu);
 }
 
 static void death_ends_retries(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){
-		.fn = { obeys, obeys }, .size = SLOT_SIZE });
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
+		.fn = { guest_cmd_loop, guest_cmd_loop }, .size = SLOT_SIZE });
 	double deadline = now() + 5;
 	struct thread *thread;
 
 	softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_MEM_PAGE_AUG, .status = BUSY,
 						     .times = UINT_MAX, .gpa = GPA });
-	order(p.vcpu[0], ORDER_READ, GPA, 0);
+	guest_cmd_queue(p.vcpu[0], CMD_READ, GPA, 0);
 	thread = thread_start(run_vcpu, p.vcpu[0]);
 	while (softtdx_injected() < 3)
 		expect_true(now() < deadline, "the fault is tried again");
-	order(p.vcpu[1], ORDER_READ, SPARE, 0);
-	expect_errno(__payload_run(p.vcpu[1]), EIO, "KVM_RUN of an access before accept");
+	guest_cmd_queue(p.vcpu[1], CMD_READ, SPARE, 0);
+	expect_errno(__guest_run(p.vcpu[1]), EIO, "KVM_RUN of an access before accept");
 	expect_errno(thread_join(thread, "the vCPU that tried again"), EIO, "KVM_RUN of the dead TD");
 }
 
@@ -458,7 +458,7 @@ static void death_ends_retries(const struct test *t)
 static GUEST void talks(uint64_t arg)
 {
 	for (;;)
-		say(arg);
+		guest_report(arg);
 }
 
 struct talk {
@@ -473,7 +473,7 @@ static int listen_to(void *arg)
 	struct talk *talk = arg;
 
 	while (!__atomic_load_n(&talk->stop, __ATOMIC_RELAXED) && talk->nr < MAX_EXITS) {
-		expect_ok(__payload_run(talk->vcpu), "KVM_RUN");
+		expect_ok(__guest_run(talk->vcpu), "KVM_RUN");
 		talk->exits[talk->nr] = now();
 		__atomic_store_n(&talk->nr, talk->nr + 1, __ATOMIC_RELEASE);
 	}
@@ -503,7 +503,7 @@ static void two_calls(struct observer *o, unsigned int leaf, double ends[2])
 static void guests_stay_out(const struct test *t)
 {
 	unsigned int leaf = *(const unsigned int *)t->tc->arg, inside = 0;
-	struct payload p = payload_one(t, talks, 0, SLOT_SIZE);
+	struct guest_vm p = guest_vm_single(t, talks, 0, SLOT_SIZE);
 	struct talk *talk = calloc(1, sizeof(*talk));
 	struct thread *thread;
 	double ends[2], middle;
@@ -534,8 +534,8 @@ static void guests_stay_out(const struct test *t)
 /* --- the cases -------------------------------------------------------------------------- */
 
 #define OURS	.vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,			\
-		.flags = CASE_SOFTTDX | CASE_SEPT, .observes = OBSERVE(EV_SPTE), \
-		.changes = "makes the kernel print a WARNING, and the TDX module lose pages"
+		.needs_softtdx = true, .needs_sept = true, .observes = OBSERVE(EV_SPTE), \
+		.side_effects = "makes the kernel print a WARNING, and the TDX module lose pages"
 #define FAULT(name, summary, ...)						\
 	{ name, summary, fault, &(const struct fault){ __VA_ARGS__ }, OURS }
 #define AT_EACH_PAGE(name, summary, ...)					\
@@ -547,7 +547,7 @@ static void guests_stay_out(const struct test *t)
 	{ name, call " busy: no vCPU gets in until its repetition is over",	\
 	  guests_stay_out, &(const unsigned int){ leaf },			\
 	  .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS, .cpus = 2,		\
-	  .flags = CASE_SOFTTDX | CASE_SEPT, .observes = OBSERVE(EV_SEAMCALL) }
+	  .needs_softtdx = true, .needs_sept = true, .observes = OBSERVE(EV_SEAMCALL) }
 
 /* The ends that KVM has for it. */
 #define REFUSED(errno)	.end = { .error = errno }
@@ -650,7 +650,7 @@ static const struct test_case cases[] = {
 
 	{ "death_ends_retries", "TDH.MEM.PAGE.AUG busy until the VM dies: KVM_RUN ends",
 	  death_ends_retries, .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,
-	  .flags = CASE_SOFTTDX | CASE_SEPT, .cpus = 2 },
+	  .needs_softtdx = true, .needs_sept = true, .cpus = 2 },
 
 	/* A hole in guest_memfd: it cannot fail, so the page that fails is lost. */
 	FAULT("range_block_busy", "TDH.MEM.RANGE.BLOCK of three pages busy once: repeated",

@@ -3,7 +3,7 @@
  * What KVM_RUN says when TDH.VP.ENTER ends in a way that no guest asked for: the
  * TDX module refuses, or the vCPU or its TD cannot go on.
  */
-#include "payload.h"
+#include "guest_vm.h"
 #include "softtdx_ctl.h"
 #include "testcase.h"
 
@@ -11,8 +11,8 @@
 
 static GUEST void says_twice(uint64_t arg)
 {
-	say(arg);
-	say(arg + 1);
+	guest_report(arg);
+	guest_report(arg + 1);
 }
 
 /* What TDH.VP.ENTER answers, once, and what user space is told. */
@@ -25,7 +25,7 @@ static void enter(struct vcpu *vcpu, const struct ending *e)
 {
 	softtdx_inject(TDH_VP_ENTER, strf("0x%llx", (unsigned long long)e->status), 1);
 	vcpu->run->exit_reason = ~0U;
-	expect_ok(__payload_run(vcpu), "KVM_RUN, where TDH.VP.ENTER answers 0x%llx",
+	expect_ok(__guest_run(vcpu), "KVM_RUN, where TDH.VP.ENTER answers 0x%llx",
 		  (unsigned long long)e->status);
 	expect_eq(softtdx_injected(), 1, "calls of TDH.VP.ENTER that failed");
 	expect_eq(vcpu->run->exit_reason, e->exit, "exit reason");
@@ -35,10 +35,10 @@ static void enter(struct vcpu *vcpu, const struct ending *e)
 static void ends(const struct test *t)
 {
 	const struct ending *e = t->tc->arg;
-	struct payload p = payload_one(t, says_twice, 7, 0);
+	struct guest_vm p = guest_vm_single(t, says_twice, 7, 0);
 	struct kvm_run *run = p.vcpu[0]->run;
 
-	expect_eq(payload_value(p.vcpu[0]), 7, "the first value");
+	expect_eq(guest_wait_value(p.vcpu[0]), 7, "the first value");
 	enter(p.vcpu[0], e);
 	if (e->exit == KVM_EXIT_INTERNAL_ERROR) {
 		expect_eq(run->internal.suberror, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, "suberror");
@@ -48,20 +48,20 @@ static void ends(const struct test *t)
 		expect_eq(run->fail_entry.hardware_entry_failure_reason, (uint32_t)e->status,
 			  "the reason that it tells");
 	}
-	expect_eq(payload_value(p.vcpu[0]), 8, "the second value");
+	expect_eq(guest_wait_value(p.vcpu[0]), 8, "the second value");
 }
 
 #define ENDS(name, summary, value, reason, ...)						\
 	{ name, summary, ends, &(const struct ending){ value, reason }, .vm_types = VM_TDX,	\
-	  .flags = CASE_SOFTTDX, .boot = BOOT_TDX_ERRORS, __VA_ARGS__ }
+	  .needs_softtdx = true, .boot = BOOT_TDX_ERRORS, __VA_ARGS__ }
 
 static const struct test_case cases[] = {
 	ENDS("vcpu_lost", "TDX_NON_RECOVERABLE_VCPU: KVM_EXIT_INTERNAL_ERROR", 0x4000000100000000,
-	     KVM_EXIT_INTERNAL_ERROR, .warns_with = "W5"),
+	     KVM_EXIT_INTERNAL_ERROR, .xwarn = "W5"),
 	ENDS("td_lost", "TDX_NON_RECOVERABLE_TD: KVM_EXIT_INTERNAL_ERROR", 0x4000000200000000,
-	     KVM_EXIT_INTERNAL_ERROR, .warns_with = "W5"),
+	     KVM_EXIT_INTERNAL_ERROR, .xwarn = "W5"),
 	ENDS("operand_invalid", "TDX_OPERAND_INVALID: KVM_EXIT_INTERNAL_ERROR", 0xc000010000000001,
-	     KVM_EXIT_INTERNAL_ERROR, .warns_with = "W5"),
+	     KVM_EXIT_INTERNAL_ERROR, .xwarn = "W5"),
 	ENDS("failed_entry", "a VM entry that fails: KVM_EXIT_FAIL_ENTRY", 0x4000000180000021,
 	     KVM_EXIT_FAIL_ENTRY),
 };

@@ -16,7 +16,7 @@
 
 #include "flood.h"
 #include "hold.h"
-#include "payload.h"
+#include "guest_vm.h"
 #include "rng.h"
 #include "softtdx_ctl.h"
 #include "spte_map.h"
@@ -29,7 +29,7 @@
 /* --- invalidations in the window ------------------------------------------------- */
 
 struct scene {
-	struct payload p;
+	struct guest_vm p;
 	struct hold *hold;
 	struct thread *runner;
 	int ret, err;		/* of KVM_RUN */
@@ -44,7 +44,7 @@ static uint64_t exits_of(struct vcpu *vcpu)
 
 static int run_vcpu(void *arg)
 {
-	return __payload_run(arg);
+	return __guest_run(arg);
 }
 
 static void on_signal(int nr)
@@ -56,10 +56,10 @@ static void on_signal(int nr)
 static struct scene open_window(const struct test *t, const char *function, enum hold_at at,
 				unsigned int times)
 {
-	struct scene s = { .p = payload_one(t, obeys, 0, SLOT_SIZE) };
+	struct scene s = { .p = guest_vm_single(t, guest_cmd_loop, 0, SLOT_SIZE) };
 
 	signal(SIGUSR1, on_signal);
-	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	guest_cmd_queue(s.p.vcpu[0], CMD_ACCEPT, GPA, 0);
 	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	s.hold = hold_arm(.function = function, .at = at, .times = times);
@@ -91,15 +91,15 @@ static void expect_retried(struct scene *s, unsigned long retries)
 /* The message that KVM_RUN ended with, and those after it: the accept succeeded. */
 static void expect_accepted(struct scene *s)
 {
-	struct td td = payload_td(&s->p);
+	struct fixture td = guest_vm_fixture(&s->p);
 
 	errno = s->err;
 	expect_ok(s->ret, "KVM_RUN (%s)", exit_text(s->p.vcpu[0]));
 	expect_eq(s->p.vcpu[0]->run->exit_reason, KVM_EXIT_IO, "exit reason");
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
 	/* It goes on. */
-	obey(s->p.vcpu[0], ORDER_WRITE, GPA, 5);
-	expect_eq(obey(s->p.vcpu[0], ORDER_READ, GPA, 0), 5, "what the guest wrote and reads");
+	guest_cmd(s->p.vcpu[0], CMD_WRITE, GPA, 5);
+	expect_eq(guest_cmd(s->p.vcpu[0], CMD_READ, GPA, 0), 5, "what the guest wrote and reads");
 }
 
 /* One for the fault, however often KVM tried, and one for the message. */
@@ -116,32 +116,32 @@ static void expect_fault_exit(struct scene *s)
 
 /* What happens in the window, and how often KVM then looks again. */
 struct invalidation {
-	void (*act)(struct payload *p);
+	void (*act)(struct guest_vm *p);
 	unsigned long retries;
 };
 
-static void punch(struct payload *p)
+static void punch(struct guest_vm *p)
 {
 	mem_punch_hole(p->slot->gmem, 0, SZ_4K);
 }
 
-static void punch_other(struct payload *p)
+static void punch_other(struct guest_vm *p)
 {
 	mem_punch_hole(p->slot->gmem, SZ_2M, SZ_4K);
 }
 
-static void drop_shared(struct payload *p)
+static void drop_shared(struct guest_vm *p)
 {
-	need(!madvise(p->slot->mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(p->slot->mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
-static void flip_attributes(struct payload *p)
+static void flip_attributes(struct guest_vm *p)
 {
 	vm_set_shared(p->vm, GPA, SZ_4K);
 	vm_set_private(p->vm, GPA, SZ_4K);
 }
 
-static void nothing(struct payload *p)
+static void nothing(struct guest_vm *p)
 {
 	(void)p;
 }
@@ -200,7 +200,7 @@ static void becomes_shared(const struct test *t)
 	expect_retried(&s, 1);
 	expect_fault_exit(&s);
 	vm_set_private(s.p.vm, GPA, SZ_4K);
-	s.ret = __payload_run(s.p.vcpu[0]);
+	s.ret = __guest_run(s.p.vcpu[0]);
 	expect_accepted(&s);
 }
 
@@ -216,7 +216,7 @@ static void signal_and_invalidation(const struct test *t)
 	expect_errno(s.ret, EINTR, "KVM_RUN");
 	expect_retried(&s, 1);
 	expect_eq(seamcalls_of(s.p.o, TDH_MEM_PAGE_AUG), 0, "pages that KVM added");
-	s.ret = __payload_run(s.p.vcpu[0]);
+	s.ret = __guest_run(s.p.vcpu[0]);
 	expect_accepted(&s);
 }
 
@@ -231,7 +231,7 @@ static void signal_only(const struct test *t)
 	expect_errno(s.ret, EINTR, "KVM_RUN");
 	expect_retried(&s, 0);
 	expect_eq(seamcalls_of(s.p.o, TDH_MEM_PAGE_AUG), 1, "pages that KVM added");
-	s.ret = __payload_run(s.p.vcpu[0]);
+	s.ret = __guest_run(s.p.vcpu[0]);
 	expect_accepted(&s);
 }
 
@@ -248,7 +248,7 @@ static void slot_goes(const struct test *t)
 		    "the deletion waits for the vCPU");
 	hold_release(s.hold);
 	if (!thread_ended(s.runner, 2) && tid_sleeps_in(thread_tid(deleter), "srcu", 0))
-		known_issue_seen("E2", "KVM_RUN did not end within 2 s, and the deletion waits");
+		xfail("E2", "KVM_RUN did not end within 2 s, and the deletion waits");
 	await_exit(&s);
 	expect_ok(thread_join(deleter, "the deletion"), "the deletion");
 	expect_true(observer_retries(s.p.o) > 0, "the fault saw the slot that goes");
@@ -258,10 +258,10 @@ static void slot_goes(const struct test *t)
 /* Another vCPU is faster: nothing is left to do, and nothing is added twice. */
 static void other_vcpu_maps(const struct test *t)
 {
-	struct scene s = { .p = payload(t, (struct payload_wish){ .fn = { obeys, obeys },
+	struct scene s = { .p = guest_vm_create(t, (struct guest_vm_config){ .fn = { guest_cmd_loop, guest_cmd_loop },
 								  .size = SLOT_SIZE }) };
 
-	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	guest_cmd_queue(s.p.vcpu[0], CMD_ACCEPT, GPA, 0);
 	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	s.hold = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
@@ -291,13 +291,13 @@ static const struct busy
 static void busy(const struct test *t)
 {
 	const struct busy *b = t->tc->arg;
-	struct scene s = { .p = payload_one(t, obeys, 0, SLOT_SIZE) };
+	struct scene s = { .p = guest_vm_single(t, guest_cmd_loop, 0, SLOT_SIZE) };
 
-	order(s.p.vcpu[0], ORDER_ACCEPT, GPA, 0);
+	guest_cmd_queue(s.p.vcpu[0], CMD_ACCEPT, GPA, 0);
 	s.exits = exits_of(s.p.vcpu[0]);
 	observer_clear(s.p.o);
 	softtdx_inject(b->leaf, b->status, b->times);
-	s.ret = __payload_run(s.p.vcpu[0]);
+	s.ret = __guest_run(s.p.vcpu[0]);
 	s.err = errno;
 	expect_eq(softtdx_injected(), b->times, "calls that were busy");
 	expect_retried(&s, b->retries);
@@ -354,7 +354,7 @@ static void holes(const struct test *t)
 	measure("pages", added);
 }
 
-static void invalidate_at_random(struct payload *p, uint64_t *state)
+static void invalidate_at_random(struct guest_vm *p, uint64_t *state)
 {
 	uint64_t page = random_below(state, FLOOD_PAGES);
 	uint64_t pages = 1 + random_below(state, 4);
@@ -386,15 +386,15 @@ static void flood_for(const struct test *t)
 }
 static const double short_flood = 10, long_flood = 600;
 
-#define TD		.vm_types = VM_TDX, .boot = BOOT_TDX
+#define TD		.vm_types = VM_TDX
 #define WINDOW(fn, text, ...)							\
-	{ #fn, text, fn, TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2,		\
+	{ #fn, text, fn, TD, .needs_sept = true, .needs_hold = true, .cpus = 2,		\
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL), ##__VA_ARGS__ }
 #define INVALIDATED(name, text, inv)						\
-	{ name, text, invalidated, &inv, TD, .flags = CASE_SEPT | CASE_HOLD, .cpus = 2, \
+	{ name, text, invalidated, &inv, TD, .needs_sept = true, .needs_hold = true, .cpus = 2, \
 	  .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL) }
 #define BUSY(name, text, arg)							\
-	{ name, text, busy, &arg, TD, .flags = CASE_SEPT | CASE_SOFTTDX,		\
+	{ name, text, busy, &arg, TD, .needs_sept = true, .needs_softtdx = true,		\
 	  .observes = OBSERVE_MAPPING }
 
 static const struct test_case cases[] = {
@@ -419,7 +419,7 @@ static const struct test_case cases[] = {
 	{ "flood", "10 s of faults and invalidations", flood_for, &short_flood, TD, .cpus = 2,
 	  .time_limit_s = 40 },
 	{ "flood_long", "10 minutes of faults and invalidations", flood_for, &long_flood, TD,
-	  .cpus = 2, .flags = CASE_NIGHTLY, .time_limit_s = 800 },
+	  .cpus = 2, .nightly = true, .time_limit_s = 800 },
 };
 
 TEST_MAIN("Faults of a TD's guest and invalidations", cases)

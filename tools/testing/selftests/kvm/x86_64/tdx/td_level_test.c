@@ -69,7 +69,7 @@ static void expect_step_calls(struct observer *o, const struct step *step, bool 
 	expect_seamcall_list(o, calls, nr);
 }
 
-static void map_step(struct td *td, const struct step *step, const uint8_t *source)
+static void map_step(struct fixture *td, const struct step *step, const uint8_t *source)
 {
 	/* Tables that are missing: the walk ends as many levels above the 4K entries. */
 	expect_free_at(td->vm, step->gpa, LEVEL_4K + step->tables);
@@ -87,7 +87,7 @@ static void map_step(struct td *td, const struct step *step, const uint8_t *sour
 static void tables(const struct test *t)
 {
 	const struct steps *s = t->tc->arg;
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 	uint8_t *source = s->add ? td_source(1, t->seed) : NULL;
 	uint64_t other;
 
@@ -132,7 +132,7 @@ static const struct steps
 /* Pages that are added before the finalize and after it share their tables. */
 static void added_then_faulted(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
 	td_finalize(td.vm);
@@ -152,7 +152,7 @@ static void added_then_faulted(const struct test *t)
 static void whole_2m(const struct test *t)
 {
 	bool add = t->tc->arg;
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	if (add)
 		td_add(td.vcpu, td_source(512, t->seed), GPA, 512, 0);
@@ -186,7 +186,7 @@ static void whole_2m(const struct test *t)
 /* Of two neighbours, one is private: each has its tree, and its own tables. */
 static void side_by_side(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
 
 	mem_touch(hva, SZ_2M);
@@ -199,7 +199,7 @@ static void side_by_side(const struct test *t)
 	expect_seamcalls_of(td.o, TDH_MEM_SEPT_ADD, 3, "tables of the SEPT");
 	expect_eq(tables_linked(td.o), 3 + 3, "tables of the mirror and of the shared tree");
 
-	need(!madvise(hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 	expect_not_mapped(td.o, GFN + 1);
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
@@ -211,7 +211,7 @@ static void side_by_side(const struct test *t)
 /* What is shared may be huge, whatever the private neighbour is. */
 static void shared_2m(const struct test *t)
 {
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
 
 	slot_add_gmem(td.vm, GPA, mem, mem_create(MEM_GMEM, 2 * SZ_2M, td.vm));
@@ -231,18 +231,18 @@ static void shared_2m(const struct test *t)
 
 /* --- tables stay ---------------------------------------------------------------------------- */
 
-static void end_by_punch(struct td *td)
+static void end_by_punch(struct fixture *td)
 {
 	mem_punch_hole(td->slot->gmem, 0, SZ_2M);
 }
 
-static void end_by_conversion(struct td *td)
+static void end_by_conversion(struct fixture *td)
 {
 	vm_set_shared(td->vm, GPA, SZ_2M);
 	vm_set_private(td->vm, GPA, SZ_2M);
 }
 
-static void end_by_slot(struct td *td)
+static void end_by_slot(struct fixture *td)
 {
 	slot_delete(td->slot);
 	expect_ok(__slot_set(td->slot), "the slot again");
@@ -251,8 +251,8 @@ static void end_by_slot(struct td *td)
 /* The last leaf below a table goes; the table waits for the next. */
 static void tables_stay(const struct test *t)
 {
-	void (*end)(struct td *td) = t->tc->arg;
-	struct td td = td_fixture_final(t, SZ_2M);
+	void (*end)(struct fixture *td) = t->tc->arg;
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA, 2 * SZ_4K);
 	end(&td);
@@ -279,7 +279,7 @@ struct race {
 static void race_for_tables(const struct test *t)
 {
 	const struct race *r = t->tc->arg;
-	struct td td = td_fixture(t, 2 * SZ_2M);
+	struct fixture td = td_fixture(t, 2 * SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
 	struct hold *frozen = hold_arm(.function = "tdh_mem_sept_add", .at = HOLD_ENTRY);
 	struct hold *looks = hold_arm(.function = "kvm_tdp_mmu_map", .at = HOLD_COUNT);
@@ -327,7 +327,7 @@ static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 /* A TD with 52 guest-physical bits has a table more, and the shared bit at 51. */
 static void gpaw_52(const struct test *t)
 {
-	struct td td = { .vm = td_vm() };
+	struct fixture td = { .vm = td_vm() };
 	uint64_t gpa = 1ULL << 49;
 	int ret;
 
@@ -355,12 +355,12 @@ static void gpaw_52_refused(const struct test *t)
 	expect_errno(__td_init(vm, params_52(vm), NULL), EINVAL, "KVM_TDX_INIT_VM with GPAW 52");
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
+#define TD	.vm_types = VM_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-#define LOOKS	TD, .flags = CASE_SEPT_TOO
+#define LOOKS	TD, .uses_sept = true
 #define EPT4	.vm_types = VM_TDX, .boot = BOOT_TDX_EPT4, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-#define RACE	TD, .flags = CASE_SEPT_TOO | CASE_HOLD, .cpus = 2
+#define RACE	TD, .uses_sept = true, .needs_hold = true, .cpus = 2
 
 static const struct test_case cases[] = {
 	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
@@ -412,7 +412,7 @@ static const struct test_case cases[] = {
 	{ "gpaw_52_refused", "52 guest-physical bits, an EPT with four levels: EINVAL",
 	  gpaw_52_refused, EPT4 },
 	{ "far_apart_ept4", "far_apart, on a CPU whose EPT has four levels", tables, &far_apart,
-	  EPT4, .flags = CASE_SEPT_TOO },
+	  EPT4, .uses_sept = true },
 };
 
 TEST_MAIN("levels of the mappings and tables of a TD", cases)

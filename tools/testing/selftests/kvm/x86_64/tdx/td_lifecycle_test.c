@@ -38,15 +38,15 @@ static const char *const stage_name[NR_STAGES] = {
 	"after KVM_TDX_FINALIZE_VM", "after KVM_PRE_FAULT_MEMORY",
 };
 
-struct td {
+struct fixture {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	struct slot *slot;
 };
 
-static struct td td_at(enum stage stage)
+static struct fixture td_at(enum stage stage)
 {
-	struct td td = { .vm = stage == VM_CREATED ? td_vm() : td_create() };
+	struct fixture td = { .vm = stage == VM_CREATED ? td_vm() : td_create() };
 	static uint8_t source[2 * SZ_4K] __attribute__((aligned(4096)));
 
 	if (stage >= VCPU_CREATED)
@@ -112,7 +112,7 @@ static void capabilities_bad_pointer(const struct test *t)
 
 static void hw_error_not_zero(const struct test *t)
 {
-	struct td td = td_at(VCPU_CREATED);
+	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
 	for (uint32_t id = KVM_TDX_CAPABILITIES; id <= KVM_TDX_GET_CPUID; id++) {
@@ -127,7 +127,7 @@ static void hw_error_not_zero(const struct test *t)
 
 static void unknown_command(const struct test *t)
 {
-	struct td td = td_at(VCPU_CREATED);
+	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
 	expect_errno(__td_cmd(td.vm->fd, 99, 0, 0, NULL), EINVAL, "command 99 of a VM");
@@ -137,7 +137,7 @@ static void unknown_command(const struct test *t)
 /* Commands of a vCPU on a VM's fd, and the other way round. */
 static void wrong_fd(const struct test *t)
 {
-	struct td td = td_at(VCPU_CREATED);
+	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
 	expect_errno(__td_cmd(td.vm->fd, KVM_TDX_INIT_VCPU, 0, 0, NULL), EINVAL,
@@ -164,7 +164,7 @@ static struct kvm_cpuid_entry2 *find_leaf(struct kvm_tdx_init_vm *params, uint32
 		if (params->cpuid.entries[i].function == leaf)
 			return &params->cpuid.entries[i];
 	errno = ENOENT;
-	need(false, "CPUID leaf 0x%x among the configurable ones", leaf);
+	must(false, "CPUID leaf 0x%x among the configurable ones", leaf);
 	return NULL;
 }
 
@@ -192,7 +192,7 @@ static void spoil_stepping(struct kvm_tdx_init_vm *p)
 }
 
 struct spoiled {
-	void (*spoil)(struct kvm_tdx_init_vm *params);
+	void (*corrupt)(struct kvm_tdx_init_vm *params);
 	int error;
 	bool by_module;		/* refused by the TDX module: hw_error tells */
 };
@@ -217,7 +217,7 @@ static void init_vm_refused(const struct test *t)
 	struct kvm_tdx_init_vm *params = td_params(vm);
 	uint64_t hw_error;
 
-	s->spoil(params);
+	s->corrupt(params);
 	expect_errno(__td_init(vm, params, &hw_error), s->error, "KVM_TDX_INIT_VM");
 	expect_eq(hw_error != 0, s->by_module, "hw_error (0x%llx) is set",
 		  (unsigned long long)hw_error);
@@ -295,7 +295,7 @@ static void same_vcpu_id(const struct test *t)
 	struct vm *vm;
 
 	(void)t;
-	known_issue_kills("E5");
+	skip_if_issue("E5");
 	vm = td_create();
 	run_on_nth_cpu(1);
 	first = td_vcpu_create(vm);
@@ -304,13 +304,13 @@ static void same_vcpu_id(const struct test *t)
 	td_vcpu_create(vm);
 	run_on_nth_cpu(0);
 	online = strf("/sys/devices/system/cpu/cpu%d/online", nth_cpu(1));
-	need(!set_and_undo(online, "0"), "writing 0 to %s", online);
-	need(!set_and_undo(online, "1"), "writing 1 to %s", online);
+	must(!set_and_undo(online, "0"), "writing 0 to %s", online);
+	must(!set_and_undo(online, "1"), "writing 1 to %s", online);
 }
 
 static void init_vcpu_flags(const struct test *t)
 {
-	struct td td = td_at(VCPU_CREATED);
+	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
 	expect_errno(__td_cmd(td.vcpu->fd, KVM_TDX_INIT_VCPU, 1, 0, NULL), EINVAL, "a flag");
@@ -336,7 +336,7 @@ static void init_vcpu_without_cpuid(const struct test *t)
 
 static void init_vcpu_after_finalize(const struct test *t)
 {
-	struct td td = td_at(VCPU_INIT);
+	struct fixture td = td_at(VCPU_INIT);
 	struct vcpu *second = td_vcpu_create(td.vm);
 
 	(void)t;
@@ -354,7 +354,7 @@ static struct kvm_cpuid2 *cpuid_room(uint32_t nr)
 
 static void get_cpuid(const struct test *t)
 {
-	struct td td = td_at(VCPU_INIT);
+	struct fixture td = td_at(VCPU_INIT);
 	struct kvm_cpuid2 *cpuid = cpuid_room(MANY_CPUID);
 
 	(void)t;
@@ -407,7 +407,7 @@ static void get_cpuid_composed(const struct test *t)
 
 static void get_cpuid_no_room(const struct test *t)
 {
-	struct td td = td_at(VCPU_INIT);
+	struct fixture td = td_at(VCPU_INIT);
 	struct kvm_cpuid2 *cpuid = cpuid_room(1);
 
 	(void)t;
@@ -431,7 +431,7 @@ static void expect_add(struct vcpu *vcpu, uint32_t flags, int error, const char 
 
 static void add_before_init_vcpu(const struct test *t)
 {
-	struct td td = td_at(VCPU_CREATED);
+	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
 	td_slot_add(td.vm, GPA, TD_SIZE);
@@ -448,7 +448,7 @@ static void add_after_finalize(const struct test *t)
 
 static void add_unknown_flag(const struct test *t)
 {
-	struct td td = td_at(VCPU_INIT);
+	struct fixture td = td_at(VCPU_INIT);
 
 	(void)t;
 	td_slot_add(td.vm, GPA, TD_SIZE);
@@ -463,7 +463,7 @@ static void finalize_before_init_vm(const struct test *t)
 
 static void finalize_twice(const struct test *t)
 {
-	struct td td = td_at(FINALIZED);
+	struct fixture td = td_at(FINALIZED);
 	uint64_t hw_error;
 
 	(void)t;
@@ -495,24 +495,24 @@ static void finalize_without_vcpu(const struct test *t)
 
 struct end {
 	enum stage stage;
-	void (*end)(struct td *td);
+	void (*end)(struct fixture *td);
 };
 
-static void close_vcpu(struct td *td)
+static void close_vcpu(struct fixture *td)
 {
 	if (td->vcpu)
 		vcpu_close(td->vcpu);
 }
 
-static void close_gmem(struct td *td)
+static void close_gmem(struct fixture *td)
 {
 	if (td->slot)
 		close(td->slot->gmem->fd);
 }
 
-static void end_vcpu_first(struct td *td) { close_vcpu(td); close_gmem(td); vm_close(td->vm); }
-static void end_vm_first(struct td *td) { vm_close(td->vm); close_vcpu(td); close_gmem(td); }
-static void end_gmem_first(struct td *td) { close_gmem(td); vm_close(td->vm); close_vcpu(td); }
+static void end_vcpu_first(struct fixture *td) { close_vcpu(td); close_gmem(td); vm_close(td->vm); }
+static void end_vm_first(struct fixture *td) { vm_close(td->vm); close_vcpu(td); close_gmem(td); }
+static void end_gmem_first(struct fixture *td) { close_gmem(td); vm_close(td->vm); close_vcpu(td); }
 
 /*
  * What TDs hold: HKIDs, as the misc cgroup counts them for the whole host; and where the
@@ -566,11 +566,11 @@ static void expect_no_trace(const struct held *before, const char *what)
 
 static void destroyed(const struct test *t)
 {
-	void (*end)(struct td *td) = t->tc->arg;
+	void (*end)(struct fixture *td) = t->tc->arg;
 
 	for (enum stage stage = VM_CREATED; stage < NR_STAGES; stage++) {
 		struct held before = held();
-		struct td td = td_at(stage);
+		struct fixture td = td_at(stage);
 
 		end(&td);
 		expect_no_trace(&before, stage_name[stage]);
@@ -585,12 +585,12 @@ static void destroyed_by_kill(const struct test *t)
 		struct held before = held();
 		pid_t child = fork();
 
-		need(child >= 0, "fork");
+		must(child >= 0, "fork");
 		if (!child) {
 			td_at(stage);
 			kill(getpid(), SIGKILL);
 		}
-		need(waitpid(child, NULL, 0) == child, "waitpid");
+		must(waitpid(child, NULL, 0) == child, "waitpid");
 		expect_no_trace(&before, stage_name[stage]);
 	}
 	measure("attempts", NR_STAGES);
@@ -600,11 +600,11 @@ static void destroyed_by_kill(const struct test *t)
 static void destroyed_after_fork(const struct test *t)
 {
 	struct held before = held();
-	struct td td = td_at(FINALIZED);
+	struct fixture td = td_at(FINALIZED);
 	pid_t child = fork();
 
 	(void)t;
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child)
 		for (;;)
 			pause();
@@ -616,7 +616,7 @@ static void destroyed_after_fork(const struct test *t)
 		expect_eq(softtdx_state().tds, before.module.tds + 1,
 			  "TDs while the child holds the fds");
 	kill(child, SIGKILL);
-	need(waitpid(child, NULL, 0) == child, "waitpid");
+	must(waitpid(child, NULL, 0) == child, "waitpid");
 	expect_no_trace(&before, "after the child");
 }
 
@@ -647,12 +647,12 @@ static void keyids_run_out(const struct test *t)
 
 static void many_cycles(const struct test *t)
 {
-	const unsigned int cycles = t->tc->flags & CASE_NIGHTLY ? 1000 : 200;
+	const unsigned int cycles = t->tc->nightly ? 1000 : 200;
 	struct held before = held();
 	double start = now();
 
 	for (unsigned int i = 0; i < cycles; i++) {
-		struct td td = td_at(PREFAULTED);
+		struct fixture td = td_at(PREFAULTED);
 
 		end_vcpu_first(&td);
 		munmap(td.slot->mem->hva, td.slot->mem->size);
@@ -670,7 +670,7 @@ static int run_on_host(const char *allow)
 	pid_t child = fork();
 	int status;
 
-	need(child >= 0, "fork");
+	must(child >= 0, "fork");
 	if (!child) {
 		int null = open("/dev/null", O_WRONLY);
 
@@ -680,7 +680,7 @@ static int run_on_host(const char *allow)
 		      allow, NULL);
 		_exit(127);
 	}
-	need(waitpid(child, &status, 0) == child && WIFEXITED(status), "running this program");
+	must(waitpid(child, &status, 0) == child && WIFEXITED(status), "running this program");
 	return WEXITSTATUS(status);
 }
 
@@ -693,8 +693,8 @@ static void warns_again(const struct test *t)
 	expect_eq(run_on_host(NULL), 4, "exit code where the WARNING cannot come again (4: skipped)");
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
-#define ENDS	TD, .flags = CASE_SOFTTDX_TOO
+#define TD	.vm_types = VM_TDX
+#define ENDS	TD, .uses_softtdx = true
 
 static const struct test_case cases[] = {
 	{ "capabilities", "what the TDX module supports", capabilities, TD },
@@ -730,7 +730,7 @@ static const struct test_case cases[] = {
 	  vcpu_without_split_irqchip, TD },
 	{ "too_many_vcpus", "one vCPU more than CPUs: EINVAL", too_many_vcpus, TD },
 	{ "same_vcpu_id", "an id that is taken: EEXIST, and the vCPU leaves its CPU", same_vcpu_id,
-	  .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2, .changes = "takes a CPU offline: interrupts and cpusets of others leave it for good" },
+	  .vm_types = VM_TDX, .cpus = 2, .side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good" },
 	{ "init_vcpu_flags", "a flag: EINVAL", init_vcpu_flags, TD },
 	{ "init_vcpu_twice", "a second time: EINVAL", init_vcpu_twice, TD },
 	{ "init_vcpu_without_cpuid", "a vCPU without x2APIC: EINVAL", init_vcpu_without_cpuid, TD },
@@ -750,12 +750,12 @@ static const struct test_case cases[] = {
 	{ "run_before_finalize", "KVM_RUN before finalize: EINVAL", run_before_finalize, TD },
 	{ "finalize_twice", "finalize a second time: EINVAL, the TD lives", finalize_twice, TD },
 	{ "finalize_without_vcpu", "finalize without vCPU: EIO, the VM is dead",
-	  finalize_without_vcpu, .vm_types = VM_TDX, .boot = BOOT_TDX,
-	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print a WARNING" },
+	  finalize_without_vcpu, .vm_types = VM_TDX,
+	  .expects_splat = true, .side_effects = "makes the kernel print a WARNING" },
 
 	{ "warns_again", "a wanted WARN_ONCE comes in each run of a boot", warns_again,
-	  .vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_EXPECTS_SPLAT,
-	  .changes = "makes the kernel print WARNINGs" },
+	  .vm_types = VM_TDX, .expects_splat = true,
+	  .side_effects = "makes the kernel print WARNINGs" },
 
 	{ "destroyed_vcpu_first", "closed at each stage: vCPU, guest_memfd, VM", destroyed,
 	  end_vcpu_first, ENDS },
@@ -764,14 +764,14 @@ static const struct test_case cases[] = {
 	{ "destroyed_gmem_first", "closed at each stage: guest_memfd, VM, vCPU", destroyed,
 	  end_gmem_first, ENDS },
 	{ "destroyed_by_kill", "killed by SIGKILL at each stage", destroyed_by_kill, ENDS,
-	  .guards = "KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all() (6.14)" },
+	  .fixes = "KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all() (6.14)" },
 	{ "destroyed_after_fork", "a child holds the fds", destroyed_after_fork, ENDS },
 	{ "keyids_run_out", "no HKID left: ENOSPC, and they come back", keyids_run_out, ENDS,
-	  .changes = "uses up the HKIDs", .time_limit_s = 60 },
+	  .side_effects = "uses up the HKIDs", .time_limit_s = 60 },
 	{ "cycles_200", "200 TDs made and destroyed leave nothing", many_cycles,
 	  ENDS, .time_limit_s = 120 },
 	{ "cycles_1000", "1,000 TDs made and destroyed leave nothing", many_cycles,
-	  TD, .flags = CASE_SOFTTDX_TOO | CASE_NIGHTLY,
+	  TD, .uses_softtdx = true, .nightly = true,
 	  .time_limit_s = 600 },
 };
 

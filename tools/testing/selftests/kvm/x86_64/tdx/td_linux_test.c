@@ -23,8 +23,8 @@ static void boots_to_user_space(const struct test *t)
 
 static const struct test_case cases[] = {
 	{ "boots_to_user_space", "Linux boots in a TD, its init runs and restarts",
-	  boots_to_user_space, .vm_types = VM_TDX, .boot = BOOT_TDX,
-	  .flags = CASE_GUEST_KERNEL | CASE_NIGHTLY, .time_limit_s = 60 },
+	  boots_to_user_space, .vm_types = VM_TDX,
+	  .needs_guest_kernel = true, .nightly = true, .time_limit_s = 60 },
 };
 
 TEST_MAIN("A Linux kernel as the guest of a TD", cases)

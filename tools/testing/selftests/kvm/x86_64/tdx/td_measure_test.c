@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "payload.h"
+#include "guest_vm.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
 #define REPORT_DATA	0x400	/* in the first page; the report goes to its beginning */
@@ -50,7 +50,7 @@ static GUEST void reports(uint64_t arg)
 		r.rdx = extends.rtmr[i];
 		tdcall(&r);
 		if (r.rax)
-			say(r.rax);
+			guest_report(r.rax);
 	}
 	r.rax = TDG_MR_REPORT;
 	r.rcx = GPA;
@@ -58,17 +58,17 @@ static GUEST void reports(uint64_t arg)
 	r.r8 = 0;
 	tdcall(&r);
 	for (uint64_t i = 0; i < sizeof(struct td_report); i += 8)
-		WRITE_GUEST(payload_shared(OUT_GPA) + i, READ_GUEST(GPA + i));
-	say(r.rax);
+		WRITE_GUEST(guest_shared(OUT_GPA) + i, READ_GUEST(GPA + i));
+	guest_report(r.rax);
 }
 
 struct measured {
-	struct payload p;
+	struct guest_vm p;
 	uint8_t *source;		/* of the two pages */
 	const struct td_report *report;
 };
 
-static struct measured measured(const struct test *t, struct payload_wish wish)
+static struct measured measured(const struct test *t, struct guest_vm_config wish)
 {
 	struct measured m = { .source = td_source(2, t->seed) };
 
@@ -76,9 +76,9 @@ static struct measured measured(const struct test *t, struct payload_wish wish)
 	wish.size = SLOT_SIZE;
 	wish.added = m.source;
 	wish.nr_added = 2;
-	m.p = payload(t, wish);
+	m.p = guest_vm_create(t, wish);
 	vm_set_shared(m.p.vm, OUT_GPA, SZ_4K);
-	expect_eq(payload_value(m.p.vcpu[0]), 0, "status of TDG.MR.REPORT");
+	expect_eq(guest_wait_value(m.p.vcpu[0]), 0, "status of TDG.MR.REPORT");
 	m.report = (void *)(m.p.slot->mem->hva + (OUT_GPA - GPA));
 	return m;
 }
@@ -86,7 +86,7 @@ static struct measured measured(const struct test *t, struct payload_wish wish)
 static struct measured plain_report(const struct test *t)
 {
 	extends.nr = 0;
-	return measured(t, (struct payload_wish){ 0 });
+	return measured(t, (struct guest_vm_config){ 0 });
 }
 
 static const char *hex(const uint8_t *bytes, size_t n)
@@ -127,7 +127,7 @@ static void what_the_creator_gave(const struct test *t)
 	struct measured m;
 
 	extends.nr = 0;
-	m = measured(t, (struct payload_wish){ .params = creator_gives });
+	m = measured(t, (struct guest_vm_config){ .params = creator_gives });
 	memset(expected[0], 0xc1, HASH);
 	memset(expected[1], 0xd2, HASH);
 	memset(expected[2], 0xe3, HASH);
@@ -151,7 +151,7 @@ static void attributes_with_ve(const struct test *t)
 	struct measured m;
 
 	extends.nr = 0;
-	m = measured(t, (struct payload_wish){ .ve = true });
+	m = measured(t, (struct guest_vm_config){ .ve = true });
 	expect_eq(m.report->td.attributes, 0, "ATTRIBUTES");
 }
 
@@ -160,7 +160,7 @@ static void expect_mrtd_reported(const struct measured *m, bool measured)
 	struct mrtd *mrtd = mrtd_new();
 	char *expected;
 
-	payload_measure(&m->p, mrtd);
+	guest_vm_measure(&m->p, mrtd);
 	mrtd_add_pages(mrtd, GPA, m->source, 2, measured);
 	expected = mrtd_finish(mrtd);
 	if (strcmp(expected, hex(m->report->td.mrtd, HASH)))
@@ -180,7 +180,7 @@ static void mrtd_of_content(const struct test *t)
 	struct measured m;
 
 	extends.nr = 0;
-	m = measured(t, (struct payload_wish){ .measured = true });
+	m = measured(t, (struct guest_vm_config){ .measured = true });
 	expect_mrtd_reported(&m, true);
 }
 
@@ -200,7 +200,7 @@ static void rtmrs(const struct test *t)
 
 	extends.nr = list->nr;
 	memcpy(extends.rtmr, list->rtmr, sizeof(extends.rtmr));
-	m = measured(t, (struct payload_wish){ 0 });
+	m = measured(t, (struct guest_vm_config){ 0 });
 	for (uint64_t i = 0; i < list->nr; i++) {
 		uint8_t both[2 * HASH], *rtmr = expected[list->rtmr[i]];
 
@@ -230,7 +230,7 @@ static void not_genuine(const struct test *t)
 		     sizeof(m.report->mac), "the software module's MAC");
 }
 
-#define TD		.vm_types = VM_TDX, .boot = BOOT_TDX
+#define TD		.vm_types = VM_TDX
 #define MEASURE(fn, text, ...)	{ #fn, text, fn, TD, ##__VA_ARGS__ }
 #define RTMR(name, text, list)	{ name, text, rtmrs, &list, TD }
 
@@ -246,7 +246,7 @@ static const struct test_case cases[] = {
 	RTMR("rtmrs_one_thrice", "one RTMR extended three times", one_thrice),
 	RTMR("rtmrs_mixed", "RTMRs extended in turn", mixed),
 	MEASURE(hash_of_td_info, "the report's hash of TDINFO"),
-	MEASURE(not_genuine, "softtdx marks its report", .flags = CASE_SOFTTDX),
+	MEASURE(not_genuine, "softtdx marks its report", .needs_softtdx = true),
 };
 
 TEST_MAIN("What TDs report of themselves", cases)

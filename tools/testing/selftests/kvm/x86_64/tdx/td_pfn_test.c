@@ -19,7 +19,7 @@
 #define PAGES	8
 
 /* [gpa, + nr pages): mirror = Secure EPT = a page of this TD, each of its own. */
-static void expect_own_pages(const struct td *td, uint64_t gpa, int nr, enum sept_state state)
+static void expect_own_pages(const struct fixture *td, uint64_t gpa, int nr, enum sept_state state)
 {
 	expect_td_mapped(td, gpa, nr, state);
 	for (int i = 0; i < nr; i++) {
@@ -34,7 +34,7 @@ static void expect_own_pages(const struct td *td, uint64_t gpa, int nr, enum sep
 }
 
 /* What guest_memfd handed out for these gfns, the last time it was asked. */
-static void expect_gmem_pages(const struct td *td, uint64_t gpa, int nr)
+static void expect_gmem_pages(const struct fixture *td, uint64_t gpa, int nr)
 {
 	for (uint64_t gfn = gpa >> 12; nr--; gfn++)
 		expect_eq(observer_mapping(td->o, gfn).pfn, gmem_pfn(td->o, gfn),
@@ -42,7 +42,7 @@ static void expect_gmem_pages(const struct td *td, uint64_t gpa, int nr)
 			  (unsigned long long)gfn);
 }
 
-static void mapped_pfns(const struct td *td, uint64_t gpa, int nr, uint64_t *pfns)
+static void mapped_pfns(const struct fixture *td, uint64_t gpa, int nr, uint64_t *pfns)
 {
 	observer_sync(td->o);
 	for (int i = 0; i < nr; i++)
@@ -50,7 +50,7 @@ static void mapped_pfns(const struct td *td, uint64_t gpa, int nr, uint64_t *pfn
 }
 
 /* The gfns have the pages they had, in their order. */
-static void expect_pfns(const struct td *td, uint64_t gpa, int nr, const uint64_t *pfns)
+static void expect_pfns(const struct fixture *td, uint64_t gpa, int nr, const uint64_t *pfns)
 {
 	for (int i = 0; i < nr; i++)
 		expect_mapped(td->o, (gpa >> 12) + i, LEVEL_4K, pfns[i]);
@@ -65,7 +65,7 @@ struct place {
 static void faulted(const struct test *t)
 {
 	const struct place *p = t->tc->arg;
-	struct td td = td_fixture_final(t, 2 * SZ_2M);
+	struct fixture td = td_fixture_final(t, 2 * SZ_2M);
 
 	prefault(td.vcpu, GPA + p->offset, p->nr * SZ_4K);
 	expect_own_pages(&td, GPA + p->offset, p->nr, SEPT_PENDING);
@@ -80,7 +80,7 @@ static void faulted(const struct test *t)
 static void added(const struct test *t)
 {
 	const struct place *p = t->tc->arg;
-	struct td td = td_fixture(t, 2 * SZ_2M);
+	struct fixture td = td_fixture(t, 2 * SZ_2M);
 	uint64_t gpa = GPA + p->offset, pfns[PAGES];
 
 	td_add(td.vcpu, td_source(p->nr, t->seed), gpa, p->nr, 0);
@@ -105,7 +105,7 @@ static const struct place
 /* One page at a time, from the last to the first: each still gets its own. */
 static void downwards(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	for (int i = PAGES; i--;)
 		prefault(td.vcpu, GPA + i * SZ_4K, SZ_4K);
@@ -116,7 +116,7 @@ static void downwards(const struct test *t)
 /* Slots show parts of one guest_memfd: the page follows the offset in the file. */
 static void slot_offset(const struct test *t)
 {
-	struct td td = td_fixture_final(t, 0);
+	struct fixture td = td_fixture_final(t, 0);
 	struct mem *gmem = mem_create(MEM_GMEM, 2 * PAGES * SZ_4K, td.vm);
 	struct slot slot = { .vm = td.vm, .flags = KVM_MEM_GUEST_MEMFD, .gpa = GPA,
 			     .size = 2 * PAGES * SZ_4K, .gmem = gmem,
@@ -154,7 +154,7 @@ static int fault_in(void *arg)
 
 static void two_vcpus(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct fault faults[] = { { td.vcpu, 32 }, { td_vcpu(td.vm), 32 } };
 	struct thread *thread;
 	struct seamcall *calls;
@@ -178,7 +178,7 @@ static void two_vcpus(const struct test *t)
 /* The TDX module knows root page, tables and pages of the TD for what they are. */
 static void page_types(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct seamcall *calls;
 	size_t nr, tables = 0;
 
@@ -198,7 +198,7 @@ static void page_types(const struct test *t)
 /* The shared page of a gfn is the host's, the private one the TD's: never the same. */
 static void shared_and_private(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
 	uint64_t pfn;
 
@@ -216,7 +216,7 @@ static void shared_and_private(const struct test *t)
 /* The source of an added page is copied; it stays the host's. */
 static void source_is_copied(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	uint8_t *source = td_source(PAGES, t->seed);
 
 	td_add(td.vcpu, source, GPA, PAGES, 0);
@@ -233,13 +233,13 @@ static void source_is_copied(const struct test *t)
 /* An add that fails takes no page. */
 static void failed_add(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	uint8_t *hole = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct kvm_tdx_init_mem_region region = {
 		.source_addr = (uintptr_t)hole, .gpa = GPA, .nr_pages = 1,
 	};
 
-	need(hole != MAP_FAILED, "mmap");
+	must(hole != MAP_FAILED, "mmap");
 	expect_errno(__td_add(td.vcpu, &region, 0), EFAULT, "adding from memory without access");
 	expect_td_unmapped(&td, GPA, 1);
 	expect_eq(seamcalls_of(td.o, TDH_MEM_PAGE_ADD), 0, "TDH.MEM.PAGE.ADDs");
@@ -263,7 +263,7 @@ static int holding_data(const uint64_t *pfns)
  */
 static void punched_and_refilled(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint64_t pfns[PAGES];
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
@@ -282,7 +282,7 @@ static void punched_and_refilled(const struct test *t)
 /* The TD is not charged for pages that left, and is for those that came. */
 static void page_count(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	unsigned long with_tables, empty = softtdx_state().pages;
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
@@ -297,7 +297,7 @@ static void page_count(const struct test *t)
 /* A conversion leaves the file alone: back come the same pages. */
 static void converted_and_back(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint64_t pfns[PAGES];
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
@@ -314,7 +314,7 @@ static void converted_and_back(const struct test *t)
 /* The file is closed: the slot is empty, its pages are nobody's. */
 static void closed(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
 	uint64_t pfns[PAGES];
 
@@ -329,9 +329,9 @@ static void closed(const struct test *t)
 
 /* --- more than one TD -------------------------------------------------------------------------- */
 
-static struct td another_td(uint64_t size)
+static struct fixture another_td(uint64_t size)
 {
-	struct td td = { .vm = td_create() };
+	struct fixture td = { .vm = td_create() };
 
 	td.vcpu = td_vcpu(td.vm);
 	td.slot = td_slot_add(td.vm, GPA, size);
@@ -342,7 +342,7 @@ static struct td another_td(uint64_t size)
 /* Both map the same gfns: no page is in both. */
 static void two_tds(const struct test *t)
 {
-	struct td a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
+	struct fixture a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
 
 	for (int i = 0; i < PAGES; i++) {	/* by turns */
 		prefault(a.vcpu, GPA + i * SZ_4K, SZ_4K);
@@ -364,7 +364,7 @@ static void two_tds(const struct test *t)
 /* What one TD gave back another may get: then it is the other's alone. */
 static void handed_on(const struct test *t)
 {
-	struct td a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
+	struct fixture a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
 	unsigned int handed = 0;
 	uint64_t pfns[PAGES];
 
@@ -388,7 +388,7 @@ static void handed_on(const struct test *t)
 /* A TD that is gone owns nothing: another one may ask. */
 static void dead(const struct test *t)
 {
-	struct td a = td_fixture(t, SZ_2M), b = another_td(SZ_2M);
+	struct fixture a = td_fixture(t, SZ_2M), b = another_td(SZ_2M);
 	uint64_t pfns[2 * PAGES + 1];
 
 	td_add(a.vcpu, td_source(PAGES, t->seed), GPA, PAGES, 0);
@@ -415,7 +415,7 @@ static void dead(const struct test *t)
 /* What the source holds before and after a call is not in the TD. */
 static void source_changes(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	uint8_t *source = td_source(PAGES, t->seed);
 	struct mrtd *mrtd = mrtd_new();
 
@@ -432,15 +432,15 @@ static void source_changes(const struct test *t)
 /* A source of which each page is the same page: of a file, mapped over and over. */
 static void one_source_page(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct mem *file = mem_create(MEM_MEMFD, SZ_4K, NULL);
 	uint8_t *source = mmap(NULL, PAGES * SZ_4K, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct mrtd *mrtd = mrtd_new();
 
-	need(source != MAP_FAILED, "mmap");
+	must(source != MAP_FAILED, "mmap");
 	memcpy(file->hva, td_source(1, t->seed), SZ_4K);
 	for (int i = 0; i < PAGES; i++)
-		need(mmap(source + i * SZ_4K, SZ_4K, PROT_READ, MAP_SHARED | MAP_FIXED, file->fd,
+		must(mmap(source + i * SZ_4K, SZ_4K, PROT_READ, MAP_SHARED | MAP_FIXED, file->fd,
 			  0) != MAP_FAILED, "mmap of the file");
 	td_add(td.vcpu, source, GPA, PAGES, MEASURE);
 	mrtd_add_pages(mrtd, GPA, source, PAGES, true);
@@ -449,11 +449,11 @@ static void one_source_page(const struct test *t)
 	expect_mrtd(mrtd);
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX
-#define OURS	TD, .flags = CASE_SEPT, .observes = OBSERVE(EV_SPTE)
-#define GMEM	TD, .flags = CASE_SEPT, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN)
-#define CALLS	TD, .flags = CASE_SEPT, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL)
-#define SOFTTDX	TD, .flags = CASE_SEPT | CASE_SOFTTDX, .observes = OBSERVE(EV_SPTE)
+#define TD	.vm_types = VM_TDX
+#define OURS	TD, .needs_sept = true, .observes = OBSERVE(EV_SPTE)
+#define GMEM	TD, .needs_sept = true, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN)
+#define CALLS	TD, .needs_sept = true, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL)
+#define SOFTTDX	TD, .needs_sept = true, .needs_softtdx = true, .observes = OBSERVE(EV_SPTE)
 
 static const struct test_case cases[] = {
 	{ "faulted_one", "a page faulted in: four times the same pfn", faulted, &one, GMEM },

@@ -34,7 +34,7 @@ static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
 }
 
 /* Refused as a whole: the errno, the range as it was, and no SPTE made, no page taken. */
-static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int error)
+static void expect_refused(struct fixture *td, struct kvm_pre_fault_memory range, int error)
 {
 	struct kvm_pre_fault_memory before = range;
 	unsigned long had = seamcalls_of(td->o, TDH_MEM_PAGE_AUG), leaves = observer_leaves(td->o, LEVEL_4K);
@@ -49,7 +49,7 @@ static void expect_refused(struct td *td, struct kvm_pre_fault_memory range, int
 }
 
 /* [gpa, size) in one call that must do exactly this much. */
-static void expect_progress(struct td *td, uint64_t gpa, uint64_t size, uint64_t done)
+static void expect_progress(struct fixture *td, uint64_t gpa, uint64_t size, uint64_t done)
 {
 	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = size };
 
@@ -63,7 +63,7 @@ static void expect_progress(struct td *td, uint64_t gpa, uint64_t size, uint64_t
 
 static void before_finalize(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
 	vm_set_shared(td.vm, GPA + 8 * SZ_4K, SZ_4K);
@@ -93,7 +93,7 @@ struct range {
 static void pending(const struct test *t)
 {
 	const struct range *r = t->tc->arg;
-	struct td td = td_fixture_final(t, 2 * SZ_2M);
+	struct fixture td = td_fixture_final(t, 2 * SZ_2M);
 
 	expect_progress(&td, r->gpa, r->pages * SZ_4K, r->pages * SZ_4K);
 	expect_augs(td.o, r->pages, "TDH.MEM.PAGE.AUGs");
@@ -117,7 +117,7 @@ static const struct range
 
 static void already_pending(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
 	observer_clear(td.o);
@@ -130,7 +130,7 @@ static void already_pending(const struct test *t)
 /* A page of the initial memory stays what it is: nothing to accept. */
 static void already_added(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	td_add(td.vcpu, td_source(2, t->seed), GPA, 2, 0);
 	td_finalize(td.vm);
@@ -142,7 +142,7 @@ static void already_added(const struct test *t)
 
 static void other_vcpu(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
 
 	td_finalize(td.vm);
@@ -155,7 +155,7 @@ static void other_vcpu(const struct test *t)
 /* What was punched out comes back as another pending page. */
 static void punched(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
 	mem_punch_hole(td.slot->gmem, SZ_4K, SZ_4K);
@@ -175,7 +175,7 @@ static void punched(const struct test *t)
  */
 static void shared(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
 
 	vm_set_shared(td.vm, GPA, SZ_2M);
@@ -194,7 +194,7 @@ static void shared(const struct test *t)
 /* No slot needs guest_memfd for shared memory. */
 static void shared_without_gmem(const struct test *t)
 {
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
 	slot_add(td.vm, GPA, mem);
@@ -207,7 +207,7 @@ static void shared_without_gmem(const struct test *t)
 /* Private and shared pages take turns: each in its own tree, in one call. */
 static void alternating(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint8_t *hva = td.slot->mem->hva;
 
 	mem_touch(hva, 8 * SZ_4K);
@@ -240,7 +240,7 @@ static void bad_requests(const struct test *t)
 		{ { .gpa = GPA + SZ_1G, .size = SZ_4K }, ENOENT },
 		{ { .gpa = GPA - SZ_4K, .size = 2 * SZ_4K }, ENOENT },
 	};
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		expect_refused(&td, bad[i].range, bad[i].error);
@@ -251,7 +251,7 @@ static void bad_requests(const struct test *t)
 static void alias(const struct test *t)
 {
 	bool shared = t->tc->arg;
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	if (shared)
 		vm_set_shared(td.vm, GPA, SZ_2M);
@@ -266,7 +266,7 @@ static void alias(const struct test *t)
 static void into_shared_bit(const struct test *t)
 {
 	uint64_t gpa = TD_SHARED_BIT - SZ_4K;
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 
 	td_slot_add(td.vm, TD_SHARED_BIT - SZ_2M, SZ_2M);
 	td_finalize(td.vm);
@@ -278,7 +278,7 @@ static void into_shared_bit(const struct test *t)
 
 static void past_the_end(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint64_t gpa = GPA + SZ_2M - 2 * SZ_4K;
 
 	expect_progress(&td, gpa, 4 * SZ_4K, 2 * SZ_4K);
@@ -289,7 +289,7 @@ static void past_the_end(const struct test *t)
 
 static void private_without_slot(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 	uint64_t gpa = GPA + SZ_1G;
 
 	vm_set_private(td.vm, gpa, SZ_4K);
@@ -299,7 +299,7 @@ static void private_without_slot(const struct test *t)
 
 static void private_without_gmem(const struct test *t)
 {
-	struct td td = td_fixture(t, 0);
+	struct fixture td = td_fixture(t, 0);
 
 	slot_add(td.vm, GPA, mem_populated(MEM_ANON, SZ_2M, NULL));
 	vm_set_private(td.vm, GPA, SZ_2M);
@@ -310,7 +310,7 @@ static void private_without_gmem(const struct test *t)
 
 static void gmem_closed(const struct test *t)
 {
-	struct td td = td_fixture_final(t, SZ_2M);
+	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA, SZ_4K);
 	close(td.slot->gmem->fd);
@@ -347,7 +347,7 @@ static void vcpu_not_initialised(const struct test *t)
 #define WINDOW_GPA	(GPA + PRIVATE_PAGES * SZ_4K)
 
 struct scene {
-	struct td td;
+	struct fixture td;
 	struct window *w;
 };
 
@@ -379,8 +379,8 @@ static void interrupt(const struct window *w)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	need(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
-	need(!syscall(SYS_tgkill, getpid(), window_tid(w), SIGUSR1), "tgkill");
+	must(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
+	must(!syscall(SYS_tgkill, getpid(), window_tid(w), SIGUSR1), "tgkill");
 }
 
 /* A signal, and pages were done: progress, no error. */
@@ -435,12 +435,12 @@ static void delete_in_window(const struct test *t)
 	expect_true(tid_sleeps_in(thread_tid(thread), "synchronize_srcu", 5),
 		    "the deletion waits for the prefault");
 	/* An invalidation makes the fault look again. */
-	need(!madvise(s.td.slot->mem->hva + SZ_2M / 2, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	must(!madvise(s.td.slot->mem->hva + SZ_2M / 2, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	window_resolve(s.w);
 	ret = window_wait(s.w, 1);
 	if (ret == 1) {
 		interrupt(s.w);
-		known_issue_seen("E1", "the prefault did not end within 1 s");
+		xfail("E1", "the prefault did not end within 1 s");
 	}
 	expect_ok(ret, "prefault of three pages, the slot is deleted at the third");
 	expect_eq(window_range(s.w).gpa, WINDOW_GPA, "gpa of what is left");
@@ -448,16 +448,16 @@ static void delete_in_window(const struct test *t)
 	expect_td_unmapped(&s.td, GPA, PRIVATE_PAGES);
 }
 
-#define TD	.vm_types = VM_TDX, .boot = BOOT_TDX, \
+#define TD	.vm_types = VM_TDX, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-#define LOOKS	TD, .flags = CASE_SEPT_TOO
-#define WINDOW	TD, .flags = CASE_SEPT_TOO | CASE_UFFD
-#define GMEM	.vm_types = VM_TDX, .boot = BOOT_TDX, .flags = CASE_SEPT_TOO, \
+#define LOOKS	TD, .uses_sept = true
+#define WINDOW	TD, .uses_sept = true, .needs_uffd = true
+#define GMEM	.vm_types = VM_TDX, .uses_sept = true, \
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
 #define GUARDS_TREE \
-	.guards = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)"
+	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)"
 #define GUARDS_ALIAS \
-	.guards = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)"
+	.fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)"
 
 static const struct test_case cases[] = {
 	{ "before_finalize", "before finalize: EOPNOTSUPP, nothing changes", before_finalize,
@@ -494,8 +494,8 @@ static const struct test_case cases[] = {
 	{ "gmem_closed", "guest_memfd closed: EFAULT, memory-fault exit", gmem_closed, LOOKS },
 
 	{ "vcpu_not_initialised", "a vCPU without KVM_TDX_INIT_VCPU: EIO, the VM is dead",
-	  vcpu_not_initialised, .vm_types = VM_TDX, .boot = BOOT_TDX, .cpus = 2,
-	  .flags = CASE_EXPECTS_SPLAT, .changes = "makes the kernel print WARNINGs" },
+	  vcpu_not_initialised, .vm_types = VM_TDX, .cpus = 2,
+	  .expects_splat = true, .side_effects = "makes the kernel print WARNINGs" },
 
 	{ "signal_first", "a signal at the first page: EINTR", signal_first, WINDOW },
 	{ "signal_midway", "a signal at the third page: progress of two", signal_midway, WINDOW },
@@ -503,7 +503,7 @@ static const struct test_case cases[] = {
 	  conversion_in_window, WINDOW },
 	{ "delete_in_window", "the slot is deleted while KVM gets a page of it",
 	  delete_in_window, WINDOW,
-	  .guards = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)" },
+	  .fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)" },
 };
 
 TEST_MAIN("KVM_PRE_FAULT_MEMORY on a TD", cases)

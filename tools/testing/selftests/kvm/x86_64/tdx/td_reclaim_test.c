@@ -28,8 +28,8 @@ static struct tracefs_instance *page_trace(void)
 {
 	struct tracefs_instance *trace = tracing_instance("pages");
 
-	need(!tracefs_trace_off(trace), "tracing off");
-	need(!tracefs_event_enable(trace, "kmem", "mm_page_free"), "kmem:mm_page_free");
+	must(!tracefs_trace_off(trace), "tracing off");
+	must(!tracefs_event_enable(trace, "kmem", "mm_page_free"), "kmem:mm_page_free");
 	return trace;
 }
 
@@ -39,13 +39,13 @@ static const char *recorded(struct tracefs_instance *trace)
 	unsigned long in_buffer, written;
 	const char *text, *counts;
 
-	need(!tracefs_trace_off(trace), "tracing off");
+	must(!tracefs_trace_off(trace), "tracing off");
 	text = tracefs_instance_file_read(trace, "trace", NULL);
-	need(text, "reading the trace");
+	must(text, "reading the trace");
 	counts = strstr(text, "entries-written: ");
-	need(counts && sscanf(counts, "entries-written: %lu/%lu", &in_buffer, &written) == 2,
+	must(counts && sscanf(counts, "entries-written: %lu/%lu", &in_buffer, &written) == 2,
 	     "the number of events");
-	need(in_buffer == written, "no event lost");
+	must(in_buffer == written, "no event lost");
 	return text;
 }
 
@@ -63,9 +63,9 @@ static bool was_freed(const char *text, uint64_t pfn)
 
 /* --- destruction ----------------------------------------------------------------- */
 
-static struct td populated(const struct test *t)
+static struct fixture populated(const struct test *t)
 {
-	struct td td = td_fixture(t, SZ_2M);
+	struct fixture td = td_fixture(t, SZ_2M);
 
 	td_add(td.vcpu, td_source(NR_PAGES, t->seed), GPA, NR_PAGES, 0);
 	td_finalize(td.vm);
@@ -73,7 +73,7 @@ static struct td populated(const struct test *t)
 	return td;
 }
 
-static void destroy(struct td *td)
+static void destroy(struct fixture *td)
 {
 	vcpu_close(td->vcpu);
 	close(td->slot->gmem->fd);
@@ -81,7 +81,7 @@ static void destroy(struct td *td)
 }
 
 /* The root page is what the kernel asks for last. */
-static bool root_was_asked_for(struct td *td, uint64_t root)
+static bool root_was_asked_for(struct fixture *td, uint64_t root)
 {
 	size_t nr;
 	struct seamcall *calls = seamcalls(td->o, &nr);
@@ -93,7 +93,7 @@ static bool root_was_asked_for(struct td *td, uint64_t root)
 	return asked;
 }
 
-static void destroy_and_wait(struct td *td)
+static void destroy_and_wait(struct fixture *td)
 {
 	uint64_t root = sept_tdr(td->vm) >> 12;
 	double deadline = now() + 5;
@@ -104,7 +104,7 @@ static void destroy_and_wait(struct td *td)
 }
 
 /* Destroy the TD: pages that were given back are freed, others are not. Returns these. */
-static unsigned int expect_reclaimed(struct td *td)
+static unsigned int expect_reclaimed(struct fixture *td)
 {
 	struct tracefs_instance *trace = page_trace();
 	unsigned int kept = 0, back = 0;
@@ -113,7 +113,7 @@ static unsigned int expect_reclaimed(struct td *td)
 	size_t nr;
 
 	observer_clear(td->o);
-	need(!tracefs_trace_on(trace), "tracing on");
+	must(!tracefs_trace_on(trace), "tracing on");
 	destroy_and_wait(td);
 	text = recorded(trace);
 	calls = seamcalls(td->o, &nr);
@@ -134,7 +134,7 @@ static unsigned int expect_reclaimed(struct td *td)
 
 static void all_come_back(const struct test *t)
 {
-	struct td td = populated(t);
+	struct fixture td = populated(t);
 
 	expect_eq(expect_reclaimed(&td), 0, "pages that the module keeps");
 }
@@ -149,7 +149,7 @@ static const struct failure first = { FIRST, 2 }, table = { TABLE, 2 }, root = {
 /* Which TDH.PHYMEM.PAGE.RECLAIM is that of a table: seen at another TD of the same kind. */
 static int nth_of_table(const struct test *t)
 {
-	struct td twin = populated(t);
+	struct fixture twin = populated(t);
 	uint64_t table = PFN_NONE;
 	struct seamcall *calls;
 	int nth = 0;
@@ -174,7 +174,7 @@ static void kept(const struct test *t)
 	const struct failure *f = t->tc->arg;
 	int nth = f->what == TABLE ? nth_of_table(t) : 1;
 	struct softtdx_state before = softtdx_state();
-	struct td td = populated(t);
+	struct fixture td = populated(t);
 
 	if (f->what == ROOT)	/* the last one; guest_memfd's pages are not among them */
 		nth = softtdx_state().pages - before.pages - 2 * NR_PAGES + 1;
@@ -215,9 +215,9 @@ static void failed_init_vm(const struct test *t)
 	unsigned int least = -1;
 
 	(void)t;
-	need(tracefs_event_file_write(trace, "kmem", "mm_page_alloc", "filter",
+	must(tracefs_event_file_write(trace, "kmem", "mm_page_alloc", "filter",
 				      strf("common_pid == %d", gettid())) >= 0, "filter");
-	need(!tracefs_event_enable(trace, "kmem", "mm_page_alloc"), "kmem:mm_page_alloc");
+	must(!tracefs_event_enable(trace, "kmem", "mm_page_alloc"), "kmem:mm_page_alloc");
 	for (int i = 0; i < ATTEMPTS; i++) {
 		struct vm *vm = td_vm();
 		struct kvm_tdx_init_vm *params = td_params(vm);
@@ -225,8 +225,8 @@ static void failed_init_vm(const struct test *t)
 
 		softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_MNG_ADDCX, .nth = 2,
 				    .status = "TDX_RND_NO_ENTROPY", .times = 10 });
-		need(!tracefs_instance_file_clear(trace, "trace"), "an empty trace");
-		need(!tracefs_trace_on(trace), "tracing on");
+		must(!tracefs_instance_file_clear(trace, "trace"), "an empty trace");
+		must(!tracefs_trace_on(trace), "tracing on");
 		expect_errno(__td_init(vm, params, NULL), EAGAIN, "KVM_TDX_INIT_VM without entropy");
 		vm_close(vm);
 		left = nr_left(recorded(trace));
@@ -236,11 +236,11 @@ static void failed_init_vm(const struct test *t)
 	expect_eq(least, 0, "pages that are left of a TD that did not come to be");
 }
 
-#define OURS		.vm_types = VM_TDX, .flags = CASE_SEPT | CASE_SOFTTDX,	\
+#define OURS		.vm_types = VM_TDX, .needs_sept = true, .needs_softtdx = true,	\
 			.observes = OBSERVE(EV_SEAMCALL)
 #define KEPT(name, summary, which)						\
 	{ name, summary, kept, &which, OURS, .boot = BOOT_TDX_ERRORS,		\
-	  .changes = "makes the kernel print a WARNING, and lose a page" }
+	  .side_effects = "makes the kernel print a WARNING, and lose a page" }
 
 static const struct test_case cases[] = {
 	{ "all_come_back", "each page that the module gives back is freed", all_come_back, NULL,

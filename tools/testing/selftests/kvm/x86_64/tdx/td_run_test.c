@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "payload.h"
+#include "guest_vm.h"
 #include "thread.h"
 #include "undo.h"
 
@@ -25,31 +25,31 @@
 
 static GUEST void says(uint64_t arg)
 {
-	say(arg);
-	say(arg + 0x100000001);
+	guest_report(arg);
+	guest_report(arg + 0x100000001);
 }
 
 static void enters(const struct test *t)
 {
-	struct payload p = payload_one(t, says, 0x1234, 0);
+	struct guest_vm p = guest_vm_single(t, says, 0x1234, 0);
 
-	expect_eq(payload_value(p.vcpu[0]), 0x1234, "what the guest says");
-	expect_eq(payload_value(p.vcpu[0]), 0x100001235, "what it says then");
-	payload_end(p.vcpu[0]);
+	expect_eq(guest_wait_value(p.vcpu[0]), 0x1234, "what the guest says");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0x100001235, "what it says then");
+	guest_wait_done(p.vcpu[0]);
 }
 
 static GUEST void says_answer(uint64_t arg)
 {
-	say(ask() + arg);
+	guest_report(guest_receive() + arg);
 }
 
 static void is_answered(const struct test *t)
 {
-	struct payload p = payload_one(t, says_answer, 1, 0);
+	struct guest_vm p = guest_vm_single(t, says_answer, 1, 0);
 
-	payload_answer(p.vcpu[0], 0x41424344);
-	expect_eq(payload_value(p.vcpu[0]), 0x41424345, "the answer and one");
-	payload_end(p.vcpu[0]);
+	guest_send(p.vcpu[0], 0x41424344);
+	expect_eq(guest_wait_value(p.vcpu[0]), 0x41424345, "the answer and one");
+	guest_wait_done(p.vcpu[0]);
 }
 
 static GUEST void says_info(uint64_t arg)
@@ -59,23 +59,23 @@ static GUEST void says_info(uint64_t arg)
 	(void)arg;
 	r.rax = TDG_VP_INFO;
 	tdcall(&r);
-	say(r.rax);
-	say(r.rcx & 63);
-	say(r.rdx);
-	say(r.r8 & 0xffffffff);
-	say(r.r9);
+	guest_report(r.rax);
+	guest_report(r.rcx & 63);
+	guest_report(r.rdx);
+	guest_report(r.r8 & 0xffffffff);
+	guest_report(r.r9);
 }
 
 static void info(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){ .fn = { says_info, says_info } });
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){ .fn = { says_info, says_info } });
 
 	for (unsigned int i = 0; i < 2; i++) {
-		expect_eq(payload_value(p.vcpu[i]), 0, "TDG.VP.INFO of vCPU %u", i);
-		expect_eq(payload_value(p.vcpu[i]), 48, "width of its GPAs");
-		expect_eq(payload_value(p.vcpu[i]), 1ULL << 28, "its attributes");
-		expect_eq(payload_value(p.vcpu[i]), 2, "its TD's vCPUs");
-		expect_eq(payload_value(p.vcpu[i]), i, "its number");
+		expect_eq(guest_wait_value(p.vcpu[i]), 0, "TDG.VP.INFO of vCPU %u", i);
+		expect_eq(guest_wait_value(p.vcpu[i]), 48, "width of its GPAs");
+		expect_eq(guest_wait_value(p.vcpu[i]), 1ULL << 28, "its attributes");
+		expect_eq(guest_wait_value(p.vcpu[i]), 2, "its TD's vCPUs");
+		expect_eq(guest_wait_value(p.vcpu[i]), i, "its number");
 	}
 }
 
@@ -86,20 +86,20 @@ static GUEST void asks_for_nothing(uint64_t arg)
 	r.rax = arg;
 	r.rcx = 0;
 	tdcall(&r);
-	say(TDCALL_STATUS(r.rax));
+	guest_report(TDCALL_STATUS(r.rax));
 	r.rax = TDG_VP_VMCALL;
 	r.rcx = 1 << 1;			/* RCX cannot be shared */
 	tdcall(&r);
-	say(TDCALL_STATUS(r.rax));
+	guest_report(TDCALL_STATUS(r.rax));
 }
 
 static void bad_tdcalls(const struct test *t)
 {
-	struct payload p = payload_one(t, asks_for_nothing, 0xfff, 0);
+	struct guest_vm p = guest_vm_single(t, asks_for_nothing, 0xfff, 0);
 
-	expect_eq(payload_value(p.vcpu[0]), TDX_OPERAND_INVALID, "status of leaf 0xfff");
-	expect_eq(payload_value(p.vcpu[0]), TDX_OPERAND_INVALID, "status of a bad mask");
-	payload_end(p.vcpu[0]);
+	expect_eq(guest_wait_value(p.vcpu[0]), TDX_OPERAND_INVALID, "status of leaf 0xfff");
+	expect_eq(guest_wait_value(p.vcpu[0]), TDX_OPERAND_INVALID, "status of a bad mask");
+	guest_wait_done(p.vcpu[0]);
 }
 
 /* --- what the host is asked ------------------------------------------------- */
@@ -122,18 +122,18 @@ static GUEST void asks(uint64_t arg)
 	r.r14 = asked.r14;
 	r.r15 = asked.r15;
 	vmcall(&r);
-	say(r.r10);
-	say(r.r11);
-	say(r.r12);
-	say(r.r13);
-	say(r.r14);
-	say(r.r15);
+	guest_report(r.r10);
+	guest_report(r.r11);
+	guest_report(r.r12);
+	guest_report(r.r13);
+	guest_report(r.r14);
+	guest_report(r.r15);
 }
 
-static struct payload asking(const struct test *t, struct vmcall_case what)
+static struct guest_vm asking(const struct test *t, struct vmcall_case what)
 {
 	asked = what;
-	return payload_one(t, asks, 0, 0);
+	return guest_vm_single(t, asks, 0, 0);
 }
 
 /* KVM answers without user space; the answer is R10. */
@@ -145,9 +145,9 @@ struct answered {
 static void kvm_answers(const struct test *t)
 {
 	const struct answered *a = t->tc->arg;
-	struct payload p = asking(t, a->vmcall);
+	struct guest_vm p = asking(t, a->vmcall);
 
-	expect_eq(payload_value(p.vcpu[0]), a->r10, "R10 after TDVMCALL 0x%llx",
+	expect_eq(guest_wait_value(p.vcpu[0]), a->r10, "R10 after TDVMCALL 0x%llx",
 		  (unsigned long long)a->vmcall.function);
 }
 
@@ -173,13 +173,13 @@ ANSWERED(notify_by_exception, VMCALL_INVALID_OPERAND, .function = VMCALL_SETUP_N
 
 static void vmcall_cpuid(const struct test *t)
 {
-	struct payload p = asking(t, (struct vmcall_case){ .function = VMCALL_CPUID });
+	struct guest_vm p = asking(t, (struct vmcall_case){ .function = VMCALL_CPUID });
 	uint64_t regs[4];
 
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
-	payload_value(p.vcpu[0]);
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	guest_wait_value(p.vcpu[0]);
 	for (int i = 0; i < 4; i++)
-		regs[i] = payload_value(p.vcpu[0]);
+		regs[i] = guest_wait_value(p.vcpu[0]);
 	expect_eq(regs[1], 0x756e6547, "EBX of leaf 0: Genu");
 	expect_eq(regs[3], 0x49656e69, "EDX: ineI");
 	expect_eq(regs[2], 0x6c65746e, "ECX: ntel");
@@ -187,16 +187,16 @@ static void vmcall_cpuid(const struct test *t)
 
 static void vmcall_rdmsr(const struct test *t)
 {
-	struct payload p = asking(t, (struct vmcall_case){ .function = VMCALL_RDMSR,
+	struct guest_vm p = asking(t, (struct vmcall_case){ .function = VMCALL_RDMSR,
 							   .r12 = 0x1b });
 
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
-	expect_eq(payload_value(p.vcpu[0]), 0xfee00d00, "IA32_APIC_BASE: x2APIC, enabled, BSP");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0xfee00d00, "IA32_APIC_BASE: x2APIC, enabled, BSP");
 }
 
 static void expect_exit(struct vcpu *vcpu, uint32_t reason)
 {
-	expect_ok(__payload_run(vcpu), "KVM_RUN");
+	expect_ok(__guest_run(vcpu), "KVM_RUN");
 	if (vcpu->run->exit_reason != reason)
 		test_failed(__FILE__, __LINE__, "exit of vCPU 0", strf("exit %u", reason),
 			    exit_text(vcpu));
@@ -207,7 +207,7 @@ static void vmcall_io(const struct test *t)
 	static const uint64_t sizes[] = { 1, 2, 4 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct payload p = asking(t, (struct vmcall_case){
+		struct guest_vm p = asking(t, (struct vmcall_case){
 			.function = VMCALL_IO, .r12 = sizes[i], .r14 = 0x80 });
 		struct kvm_run *run = p.vcpu[0]->run;
 
@@ -216,14 +216,14 @@ static void vmcall_io(const struct test *t)
 		expect_eq(run->io.size, sizes[i], "bytes");
 		expect_eq(run->io.direction, KVM_EXIT_IO_IN, "direction");
 		memset((uint8_t *)run + run->io.data_offset, 0x5a, sizes[i]);
-		expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
-		expect_eq(payload_value(p.vcpu[0]), 0x5a5a5a5aU >> (32 - 8 * sizes[i]), "R11");
+		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+		expect_eq(guest_wait_value(p.vcpu[0]), 0x5a5a5a5aU >> (32 - 8 * sizes[i]), "R11");
 	}
 }
 
 static void vmcall_mmio_write(const struct test *t)
 {
-	struct payload p = asking(t, (struct vmcall_case){
+	struct guest_vm p = asking(t, (struct vmcall_case){
 		.function = VMCALL_MMIO, .r12 = 8, .r13 = 1, .r14 = MMIO_GPA | TD_SHARED_BIT,
 		.r15 = 0x1122334455667788 });
 	struct kvm_run *run = p.vcpu[0]->run;
@@ -233,12 +233,12 @@ static void vmcall_mmio_write(const struct test *t)
 	expect_eq(run->mmio.len, 8, "bytes");
 	expect_eq(run->mmio.is_write, 1, "a write");
 	expect_eq(*(uint64_t *)run->mmio.data, 0x1122334455667788, "value");
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 }
 
 static void vmcall_mmio_read(const struct test *t)
 {
-	struct payload p = asking(t, (struct vmcall_case){
+	struct guest_vm p = asking(t, (struct vmcall_case){
 		.function = VMCALL_MMIO, .r12 = 4, .r14 = MMIO_GPA | TD_SHARED_BIT });
 	struct kvm_run *run = p.vcpu[0]->run;
 
@@ -246,8 +246,8 @@ static void vmcall_mmio_read(const struct test *t)
 	expect_eq(run->mmio.phys_addr, MMIO_GPA, "gpa, without the shared bit");
 	expect_eq(run->mmio.is_write, 0, "a read");
 	*(uint32_t *)run->mmio.data = 0xd00df00d;
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
-	expect_eq(payload_value(p.vcpu[0]), 0xd00df00d, "R11");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0xd00df00d, "R11");
 }
 
 /* What user space is asked to do (KVM_EXIT_TDX): its verdict is R10. */
@@ -265,19 +265,19 @@ static const struct forwarded more_info = {
 static void user_space_answers(const struct test *t)
 {
 	const struct forwarded *f = t->tc->arg;
-	struct payload p = asking(t, f->vmcall);
+	struct guest_vm p = asking(t, f->vmcall);
 	struct kvm_run_tdx *exit = (void *)&p.vcpu[0]->run->hw;
 
 	expect_exit(p.vcpu[0], KVM_EXIT_TDX);
 	expect_eq(exit->nr, f->vmcall.function, "function");
 	expect_eq(exit->data[0], f->data0, "its operand");
 	exit->ret = VMCALL_RETRY;
-	expect_eq(payload_value(p.vcpu[0]), VMCALL_RETRY, "R10 is what user space said");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_RETRY, "R10 is what user space said");
 }
 
 static void fatal_error(const struct test *t)
 {
-	struct payload p = asking(t, (struct vmcall_case){
+	struct guest_vm p = asking(t, (struct vmcall_case){
 		.function = VMCALL_FATAL_ERROR, .r12 = 0xdead, .r13 = 13, .r14 = 14, .r15 = 15 });
 	struct kvm_run *run = p.vcpu[0]->run;
 
@@ -299,7 +299,7 @@ static GUEST void faults_for_ever(uint64_t arg)
 
 static void triple_fault(const struct test *t)
 {
-	struct payload p = payload_one(t, faults_for_ever, 0, 0);
+	struct guest_vm p = guest_vm_single(t, faults_for_ever, 0, 0);
 
 	expect_exit(p.vcpu[0], KVM_EXIT_SHUTDOWN);
 }
@@ -309,11 +309,11 @@ static void triple_fault(const struct test *t)
 static GUEST void counts_interrupts(uint64_t arg)
 {
 	guest_irqs_on();
-	say(0);
+	guest_report(0);
 	while (guest_irqs() < arg)
 		;
 	guest_irqs_off();
-	say(guest_irqs());
+	guest_report(guest_irqs());
 }
 
 struct runner {
@@ -325,7 +325,7 @@ static int run_to_value(void *arg)
 {
 	struct runner *r = arg;
 
-	r->value = payload_value(r->vcpu);
+	r->value = guest_wait_value(r->vcpu);
 	return 0;
 }
 
@@ -334,19 +334,19 @@ static int run_to_value(void *arg)
 /* To a vCPU that runs. */
 static void interrupts(const struct test *t)
 {
-	struct payload p = payload_one(t, counts_interrupts, INTERRUPTS, 0);
+	struct guest_vm p = guest_vm_single(t, counts_interrupts, INTERRUPTS, 0);
 	struct runner r = { p.vcpu[0], 0 };
 	struct thread *thread;
 	uint64_t sent = 0;
 
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 	thread = thread_start(run_to_value, &r);
 	for (; sent < INTERRUPTS; sent++) {
-		payload_interrupt(&p, 0, PAYLOAD_VECTOR);
+		guest_vm_interrupt(&p, 0, GUEST_VECTOR);
 		usleep(1000);
 	}
 	for (; !thread_ended(thread, 0.01); sent++)	/* two that came at once are one */
-		payload_interrupt(&p, 0, PAYLOAD_VECTOR);
+		guest_vm_interrupt(&p, 0, GUEST_VECTOR);
 	thread_join(thread, "the guest");
 	/* One more may come between its last look and its CLI. */
 	expect_true(r.value >= INTERRUPTS && r.value <= sent,
@@ -357,35 +357,35 @@ static void interrupts(const struct test *t)
 /* It waits for the vCPU's next entry. */
 static void interrupt_before_entry(const struct test *t)
 {
-	struct payload p = payload_one(t, counts_interrupts, 1, 0);
+	struct guest_vm p = guest_vm_single(t, counts_interrupts, 1, 0);
 
-	payload_value(p.vcpu[0]);
-	payload_interrupt(&p, 0, PAYLOAD_VECTOR);
-	expect_eq(payload_value(p.vcpu[0]), 1, "interrupts that the guest counted");
+	guest_wait_value(p.vcpu[0]);
+	guest_vm_interrupt(&p, 0, GUEST_VECTOR);
+	expect_eq(guest_wait_value(p.vcpu[0]), 1, "interrupts that the guest counted");
 }
 
 static GUEST void halts(uint64_t arg)
 {
 	(void)arg;
 	guest_irqs_on();
-	say(0);
+	guest_report(0);
 	while (!guest_irqs())
 		vmcall4(VMCALL_HLT, 0, 0, 0, 0);
 	guest_irqs_off();
-	say(guest_irqs());
+	guest_report(guest_irqs());
 }
 
 static void halt_and_wake(const struct test *t)
 {
-	struct payload p = payload_one(t, halts, 0, 0);
+	struct guest_vm p = guest_vm_single(t, halts, 0, 0);
 	struct runner r = { p.vcpu[0], 0 };
 	struct thread *thread;
 
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 	thread = thread_start(run_to_value, &r);
 	expect_true(tid_sleeps_in(thread_tid(thread), "kvm_vcpu", 5), "the halted vCPU sleeps");
 	expect_true(!thread_ended(thread, 0.02), "it goes on sleeping");
-	payload_interrupt(&p, 0, PAYLOAD_VECTOR);
+	guest_vm_interrupt(&p, 0, GUEST_VECTOR);
 	thread_join(thread, "the vCPU that an interrupt wakes");
 	expect_eq(r.value, 1, "interrupts that the guest counted");
 }
@@ -400,37 +400,37 @@ static GUEST void sets_timer(uint64_t arg)
 	uint64_t start;
 
 	guest_irqs_on();
-	vmcall4(VMCALL_WRMSR, X2APIC_LVTT, LVTT_DEADLINE | PAYLOAD_VECTOR, 0, 0);
+	vmcall4(VMCALL_WRMSR, X2APIC_LVTT, LVTT_DEADLINE | GUEST_VECTOR, 0, 0);
 	start = __builtin_ia32_rdtsc();
 	vmcall4(VMCALL_WRMSR, TSC_DEADLINE, start + arg, 0, 0);
 	while (!guest_irqs())
 		;
-	say(__builtin_ia32_rdtsc() - start);
+	guest_report(__builtin_ia32_rdtsc() - start);
 }
 
 /* The TDX module's unit of TSC frequency is 25 MHz: it rounds down what KVM asks for. */
 static void timer(const struct test *t)
 {
-	struct payload p = payload_one(t, sets_timer, TIMER_CYCLES, 0);
-	uint64_t cycles = payload_value(p.vcpu[0]);
+	struct guest_vm p = guest_vm_single(t, sets_timer, TIMER_CYCLES, 0);
+	uint64_t cycles = guest_wait_value(p.vcpu[0]);
 	int khz = ioctl(p.vm->fd, KVM_GET_TSC_KHZ, 0);
 
 	expect_ok(khz, "KVM_GET_TSC_KHZ of the VM");
 	if (khz % 25000 && cycles < TIMER_CYCLES / 2)
-		known_issue_seen("T1", "TSC of %d kHz: the timer expired after %llu cycles of %u",
+		xfail("T1", "TSC of %d kHz: the timer expired after %llu cycles of %u",
 				 khz, (unsigned long long)cycles, TIMER_CYCLES);
 	/* KVM may be some microseconds early, on purpose. */
 	expect_true(cycles > TIMER_CYCLES / 10 * 9, "%llu cycles are about the %u asked for",
 		    (unsigned long long)cycles, TIMER_CYCLES);
 	if (khz % 25000)
-		known_issue_absent("T1");
+		xpass("T1");
 }
 
 static GUEST void spins(uint64_t arg)
 {
-	volatile uint64_t *turns = (volatile uint64_t *)payload_shared(arg);
+	volatile uint64_t *turns = (volatile uint64_t *)guest_shared(arg);
 
-	say(0);
+	guest_report(0);
 	for (;;)
 		++*turns;
 }
@@ -442,16 +442,16 @@ static void on_signal(int nr)
 
 static int run_once(void *arg)
 {
-	return __payload_run(arg);
+	return __guest_run(arg);
 }
 
-static uint64_t turns_of(const struct payload *p)
+static uint64_t turns_of(const struct guest_vm *p)
 {
 	return *(volatile uint64_t *)p->slot->mem->hva;
 }
 
 /* The guest is inside: its counter in shared memory moves. */
-static void await_turns(const struct payload *p, uint64_t before)
+static void await_turns(const struct guest_vm *p, uint64_t before)
 {
 	double deadline = now() + 5;
 
@@ -459,19 +459,19 @@ static void await_turns(const struct payload *p, uint64_t before)
 		expect_true(now() < deadline, "the guest counts");
 }
 
-static struct payload spinning(const struct test *t, guest_fn second)
+static struct guest_vm spinning(const struct test *t, guest_fn second)
 {
-	struct payload p = payload(t, (struct payload_wish){
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { spins, second }, .arg = { GPA, GPA }, .size = SZ_2M });
 
 	vm_set_shared(p.vm, GPA, SZ_2M);
-	payload_value(p.vcpu[0]);
+	guest_wait_value(p.vcpu[0]);
 	return p;
 }
 
 static void signal_kicks(const struct test *t)
 {
-	struct payload p = spinning(t, NULL);
+	struct guest_vm p = spinning(t, NULL);
 
 	signal(SIGUSR1, on_signal);
 	for (int i = 0; i < 10; i++) {
@@ -487,12 +487,12 @@ static void signal_kicks(const struct test *t)
 
 static void immediate_exit(const struct test *t)
 {
-	struct payload p = payload_one(t, says, 7, 0);
+	struct guest_vm p = guest_vm_single(t, says, 7, 0);
 
 	p.vcpu[0]->run->immediate_exit = 1;
-	expect_errno(__payload_run(p.vcpu[0]), EINTR, "KVM_RUN");
+	expect_errno(__guest_run(p.vcpu[0]), EINTR, "KVM_RUN");
 	p.vcpu[0]->run->immediate_exit = 0;
-	expect_eq(payload_value(p.vcpu[0]), 7, "what the guest says afterwards");
+	expect_eq(guest_wait_value(p.vcpu[0]), 7, "what the guest says afterwards");
 }
 
 /* --- several vCPUs, several CPUs, several VMs --------------------------------- */
@@ -507,12 +507,12 @@ static GUEST void takes_turns(uint64_t arg)
 			;
 		turn = i + 1;
 	}
-	say(turn > 198);
+	guest_report(turn > 198);
 }
 
 static void two_vcpus(const struct test *t)
 {
-	struct payload p = payload(t, (struct payload_wish){
+	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { takes_turns, takes_turns }, .arg = { 0, 1 } });
 	struct runner r[2] = { { p.vcpu[0], 0 }, { p.vcpu[1], 0 } };
 	struct thread *threads[2];
@@ -528,59 +528,59 @@ static void two_vcpus(const struct test *t)
 static GUEST void counts(uint64_t arg)
 {
 	for (uint64_t i = 0; i < arg; i++)
-		say(i);
+		guest_report(i);
 }
 
 static void changes_cpu(const struct test *t)
 {
-	struct payload p = payload_one(t, counts, 20, 0);
+	struct guest_vm p = guest_vm_single(t, counts, 20, 0);
 
 	for (int i = 0; i < 20; i++) {
 		run_on_nth_cpu(i / 2 % 2);
-		expect_eq(payload_value(p.vcpu[0]), i, "what the guest counts on CPU %d", i / 2 % 2);
+		expect_eq(guest_wait_value(p.vcpu[0]), i, "what the guest counts on CPU %d", i / 2 % 2);
 	}
-	payload_end(p.vcpu[0]);
+	guest_wait_done(p.vcpu[0]);
 }
 
 static void cpu_goes_offline(const struct test *t)
 {
 	const char *online = strf("/sys/devices/system/cpu/cpu%d/online", nth_cpu(1));
-	struct payload p = payload_one(t, counts, 3, 0);
+	struct guest_vm p = guest_vm_single(t, counts, 3, 0);
 
 	run_on_nth_cpu(1);
-	expect_eq(payload_value(p.vcpu[0]), 0, "what the guest counts on CPU 1");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0, "what the guest counts on CPU 1");
 	run_on_nth_cpu(0);
-	need(!set_and_undo(online, "0"), "writing 0 to %s", online);
-	expect_eq(payload_value(p.vcpu[0]), 1, "what it counts with CPU 1 offline");
-	need(!set_and_undo(online, "1"), "writing 1 to %s", online);
+	must(!set_and_undo(online, "0"), "writing 0 to %s", online);
+	expect_eq(guest_wait_value(p.vcpu[0]), 1, "what it counts with CPU 1 offline");
+	must(!set_and_undo(online, "1"), "writing 1 to %s", online);
 	run_on_nth_cpu(1);
-	expect_eq(payload_value(p.vcpu[0]), 2, "what it counts on CPU 1 again");
-	payload_end(p.vcpu[0]);
+	expect_eq(guest_wait_value(p.vcpu[0]), 2, "what it counts on CPU 1 again");
+	guest_wait_done(p.vcpu[0]);
 }
 
 static void beside_default_vm(const struct test *t)
 {
 	struct test other_type = *t;
-	struct payload p = payload_one(t, counts, 20, 0), other;
+	struct guest_vm p = guest_vm_single(t, counts, 20, 0), other;
 
 	other_type.vm_type = KVM_X86_DEFAULT_VM;
-	other = payload_one(&other_type, counts, 20, 0);
+	other = guest_vm_single(&other_type, counts, 20, 0);
 	run_on_nth_cpu(0);
 	for (int i = 0; i < 20; i++) {
-		expect_eq(payload_value(p.vcpu[0]), i, "what the TD counts");
-		expect_eq(payload_value(other.vcpu[0]), i, "what the other VM counts");
+		expect_eq(guest_wait_value(p.vcpu[0]), i, "what the TD counts");
+		expect_eq(guest_wait_value(other.vcpu[0]), i, "what the other VM counts");
 	}
 }
 
 static void beside_td(const struct test *t)
 {
-	struct payload p = payload_one(t, counts, 20, 0);
-	struct payload other = payload_one(t, counts, 20, 0);
+	struct guest_vm p = guest_vm_single(t, counts, 20, 0);
+	struct guest_vm other = guest_vm_single(t, counts, 20, 0);
 
 	run_on_nth_cpu(0);
 	for (int i = 0; i < 20; i++) {
-		expect_eq(payload_value(p.vcpu[0]), i, "what the TD counts");
-		expect_eq(payload_value(other.vcpu[0]), i, "what the other TD counts");
+		expect_eq(guest_wait_value(p.vcpu[0]), i, "what the TD counts");
+		expect_eq(guest_wait_value(other.vcpu[0]), i, "what the other TD counts");
 	}
 }
 
@@ -594,14 +594,14 @@ static GUEST void keeps_xmm(uint64_t arg)
 	asm volatile("mov %%cr4, %0" : "=r" (cr4));
 	asm volatile("mov %0, %%cr4" : : "r" (cr4 | 1 << 9));	/* OSFXSR */
 	asm volatile("movq %0, %%xmm7" : : "r" (arg));
-	say(0);
+	guest_report(0);
 	asm volatile("movq %%xmm7, %0" : "=r" (seen));
-	say(seen);
+	guest_report(seen);
 }
 
 static void extended_state(const struct test *t)
 {
-	struct payload p = payload_one(t, keeps_xmm, 0x1234567890abcdef, 0);
+	struct guest_vm p = guest_vm_single(t, keeps_xmm, 0x1234567890abcdef, 0);
 	uint64_t mine = 0xfedcba0987654321, seen;
 	int ret;
 
@@ -614,13 +614,13 @@ static void extended_state(const struct test *t)
 		     : "rcx", "r11", "xmm7", "memory");
 	expect_eq(ret, 0, "KVM_RUN");
 	expect_eq(seen, mine, "the host's XMM7");
-	expect_eq(payload_value(p.vcpu[0]), 0x1234567890abcdef, "the guest's");
+	expect_eq(guest_wait_value(p.vcpu[0]), 0x1234567890abcdef, "the guest's");
 }
 
 #define VMCALL_CASE(case_name, text, body_, arg_) \
-	{ case_name, text, body_, arg_, .vm_types = VM_TDX, .boot = BOOT_TDX }
+	{ case_name, text, body_, arg_, .vm_types = VM_TDX }
 #define RUN_CASE(fn, text, ...) \
-	{ #fn, text, fn, .vm_types = VM_TDX, .boot = BOOT_TDX, ##__VA_ARGS__ }
+	{ #fn, text, fn, .vm_types = VM_TDX, ##__VA_ARGS__ }
 
 static const struct test_case cases[] = {
 	RUN_CASE(enters, "a guest starts in 32-bit mode, reaches 64-bit mode and speaks"),
@@ -674,7 +674,7 @@ static const struct test_case cases[] = {
 	RUN_CASE(two_vcpus, "two vCPUs run at once", .cpus = 2),
 	RUN_CASE(changes_cpu, "a vCPU goes from CPU to CPU", .cpus = 2),
 	RUN_CASE(cpu_goes_offline, "the CPU of a vCPU goes offline and comes back", .cpus = 2,
-		 .changes = "takes a CPU offline: interrupts and cpusets of others leave it for good"),
+		 .side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good"),
 	RUN_CASE(beside_default_vm, "a TD and a default VM take turns on a CPU"),
 	RUN_CASE(beside_td, "two TDs take turns on a CPU"),
 	RUN_CASE(extended_state, "XMM registers of the guest and of the host"),

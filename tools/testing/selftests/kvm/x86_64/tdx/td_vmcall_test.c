@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "known_issues.h"
-#include "payload.h"
+#include "guest_vm.h"
 #include "testcase.h"
 
 /* --- registers of the x2APIC ------------------------------------------------------- */
@@ -23,7 +23,7 @@ static GUEST void asks_x2apic(uint64_t arg)
 		/* What a write of 0 would do where it is emulated is no matter of this case. */
 		if (arg == VMCALL_WRMSR && !(i >= 0x10 && i <= 0x27) && i != 0x8 && i != 0xa && i != 0x3f)
 			continue;
-		say(vmcall4(arg, X2APIC + i, 0, 0, 0));
+		guest_report(vmcall4(arg, X2APIC + i, 0, 0, 0));
 	}
 }
 
@@ -43,31 +43,31 @@ static bool emulated(unsigned int reg)
 
 static void x2apic_read(const struct test *t)
 {
-	struct payload p = payload_one(t, asks_x2apic, VMCALL_RDMSR, 0);
+	struct guest_vm p = guest_vm_single(t, asks_x2apic, VMCALL_RDMSR, 0);
 
 	for (unsigned int reg = 0; reg < X2APIC_REGS; reg++) {
-		uint64_t r10 = payload_value(p.vcpu[0]);
+		uint64_t r10 = guest_wait_value(p.vcpu[0]);
 
 		if (reg == 0x2f)	/* LVT CMCI: where KVM has machine checks */
 			continue;
 		if (!emulated(reg) && r10 == VMCALL_SUCCESS && reg > 0x10 && reg < 0x28)
-			known_issue_seen("X1", "MSR 0x%x is answered", X2APIC + reg);
+			xfail("X1", "MSR 0x%x is answered", X2APIC + reg);
 		expect_eq(r10, emulated(reg) ? VMCALL_SUCCESS : VMCALL_INVALID_OPERAND,
 			  "R10 of a read of MSR 0x%x", X2APIC + reg);
 	}
-	payload_end(p.vcpu[0]);
-	known_issue_absent("X1");
+	guest_wait_done(p.vcpu[0]);
+	xpass("X1");
 }
 
 static void x2apic_write(const struct test *t)
 {
-	struct payload p = payload_one(t, asks_x2apic, VMCALL_WRMSR, 0);
+	struct guest_vm p = guest_vm_single(t, asks_x2apic, VMCALL_WRMSR, 0);
 
 	for (unsigned int reg = 0; reg < X2APIC_REGS; reg++)
 		if ((reg >= 0x10 && reg <= 0x27) || reg == 0x8 || reg == 0xa || reg == 0x3f)
-			expect_eq(payload_value(p.vcpu[0]), VMCALL_INVALID_OPERAND,
+			expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_INVALID_OPERAND,
 				  "R10 of a write of MSR 0x%x", X2APIC + reg);
-	payload_end(p.vcpu[0]);
+	guest_wait_done(p.vcpu[0]);
 }
 
 /* --- invalid arguments ---------------------------------------------------------------- */
@@ -107,19 +107,19 @@ static GUEST void asks_all(uint64_t arg)
 	const struct call *c = (const struct call *)arg;
 
 	for (uint64_t i = 0; i < ARRAY_SIZE(invalid); i++)
-		say(vmcall4(c[i].function, c[i].r12, c[i].r13, c[i].r14, c[i].r15));
+		guest_report(vmcall4(c[i].function, c[i].r12, c[i].r13, c[i].r14, c[i].r15));
 }
 
 static void invalid_arguments(const struct test *t)
 {
-	struct payload p = payload_one(t, asks_all, (uintptr_t)invalid, 0);
+	struct guest_vm p = guest_vm_single(t, asks_all, (uintptr_t)invalid, 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(invalid); i++)
-		expect_eq(payload_value(p.vcpu[0]), VMCALL_INVALID_OPERAND,
+		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_INVALID_OPERAND,
 			  "R10 of function %llu with R12 0x%llx, R13 0x%llx, R14 0x%llx",
 			  (unsigned long long)invalid[i].function, (unsigned long long)invalid[i].r12,
 			  (unsigned long long)invalid[i].r13, (unsigned long long)invalid[i].r14);
-	payload_end(p.vcpu[0]);
+	guest_wait_done(p.vcpu[0]);
 }
 
 /* --- output of each size ------------------------------------------------------------------ */
@@ -129,19 +129,19 @@ static void invalid_arguments(const struct test *t)
 static GUEST void writes_each_size(uint64_t arg)
 {
 	for (uint64_t size = 1; size <= (arg == VMCALL_IO ? 4 : 8); size *= 2)
-		say(vmcall4(arg, size, 1, arg == VMCALL_IO ? 0x80 : MMIO + 8 * size, VALUE));
+		guest_report(vmcall4(arg, size, 1, arg == VMCALL_IO ? 0x80 : MMIO + 8 * size, VALUE));
 }
 
 /* User space gets as many bytes as the guest says, and no other. */
 static void out_sizes(const struct test *t)
 {
-	struct payload p = payload_one(t, writes_each_size, VMCALL_IO, 0);
+	struct guest_vm p = guest_vm_single(t, writes_each_size, VMCALL_IO, 0);
 	struct kvm_run *run = p.vcpu[0]->run;
 
 	for (unsigned int size = 1; size <= 4; size *= 2) {
 		uint64_t value = 0;
 
-		expect_ok(__payload_run(p.vcpu[0]), "KVM_RUN");
+		expect_ok(__guest_run(p.vcpu[0]), "KVM_RUN");
 		expect_eq(run->exit_reason, KVM_EXIT_IO, "exit reason of %u bytes", size);
 		expect_eq(run->io.direction, KVM_EXIT_IO_OUT, "direction");
 		expect_eq(run->io.port, 0x80, "port");
@@ -149,19 +149,19 @@ static void out_sizes(const struct test *t)
 		expect_eq(run->io.count, 1, "count");
 		memcpy(&value, (uint8_t *)run + run->io.data_offset, size);
 		expect_eq(value, VALUE & ((1ULL << 8 * size) - 1), "value of %u bytes", size);
-		expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 after %u bytes", size);
+		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 after %u bytes", size);
 	}
 }
 
 static void mmio_write_sizes(const struct test *t)
 {
-	struct payload p = payload_one(t, writes_each_size, VMCALL_MMIO, 0);
+	struct guest_vm p = guest_vm_single(t, writes_each_size, VMCALL_MMIO, 0);
 	struct kvm_run *run = p.vcpu[0]->run;
 
 	for (unsigned int size = 1; size <= 8; size *= 2) {
 		uint64_t value = 0;
 
-		expect_ok(__payload_run(p.vcpu[0]), "KVM_RUN");
+		expect_ok(__guest_run(p.vcpu[0]), "KVM_RUN");
 		expect_eq(run->exit_reason, KVM_EXIT_MMIO, "exit reason of %u bytes", size);
 		expect_true(run->mmio.is_write, "a write");
 		expect_eq(run->mmio.phys_addr, SZ_1G + 8 * size, "gpa, without the shared bit");
@@ -169,7 +169,7 @@ static void mmio_write_sizes(const struct test *t)
 		memcpy(&value, run->mmio.data, size);
 		expect_eq(value, size == 8 ? VALUE : VALUE & ((1ULL << 8 * size) - 1),
 			  "value of %u bytes", size);
-		expect_eq(payload_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 after %u bytes", size);
+		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 after %u bytes", size);
 	}
 }
 
@@ -232,28 +232,28 @@ static GUEST void tries_masks(uint64_t arg)
 
 			if (i == 4 || regs_out[i] == expected)
 				continue;
-			say(regs_in[1]);
-			say(i);
-			say(regs_out[i]);
+			guest_report(regs_in[1]);
+			guest_report(i);
+			guest_report(regs_out[i]);
 			return;
 		}
 		free = (free - MASK_FREE) & MASK_FREE;	/* the next one of its subsets */
 	} while (free);
-	say(0);
-	say(calls);
+	guest_report(0);
+	guest_report(calls);
 }
 
 static void every_mask(const struct test *t)
 {
-	struct payload p = payload_one(t, tries_masks, t->seed, 0);
-	uint64_t mask = payload_value(p.vcpu[0]), number = payload_value(p.vcpu[0]);
+	struct guest_vm p = guest_vm_single(t, tries_masks, t->seed, 0);
+	uint64_t mask = guest_wait_value(p.vcpu[0]), number = guest_wait_value(p.vcpu[0]);
 
 	if (mask)
 		test_failed(__FILE__, __LINE__,
 			    strf("register %llu after TDG.VP.VMCALL with mask 0x%llx",
 				 (unsigned long long)number, (unsigned long long)mask),
 			    "as before, R10 the answer",
-			    strf("0x%llx", (unsigned long long)payload_value(p.vcpu[0])));
+			    strf("0x%llx", (unsigned long long)guest_wait_value(p.vcpu[0])));
 	expect_eq(number, 1ULL << __builtin_popcount(MASK_FREE), "masks that were tried");
 	measure("attempts", number);
 }
@@ -263,7 +263,7 @@ static void every_mask(const struct test *t)
 
 static const struct test_case cases[] = {
 	RUN(x2apic_read, "reads of the x2APIC: KVM answers for its registers, and for no other",
-	    .guards = "KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr() (7.2)"),
+	    .fixes = "KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr() (7.2)"),
 	RUN(x2apic_write, "writes of x2APIC registers that are the CPU's are refused"),
 	RUN(invalid_arguments, "sizes, directions and gpas that are not valid: operand invalid"),
 	RUN(out_sizes, "OUT of 1, 2 and 4 bytes: user space gets these"),

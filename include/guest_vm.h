@@ -10,35 +10,35 @@
  * They talk by port I/O, in a TD by TDG.VP.VMCALL.
  *
  * Linear addresses: the slot at GPA (fixture.h) is at its own address, and once
- * more, as shared memory, at payload_shared(gpa); up to PAYLOAD_REACH bytes.
+ * more, as shared memory, at guest_shared(gpa); up to GUEST_VM_REACH bytes.
  */
-#ifndef PAYLOAD_H
-#define PAYLOAD_H
+#ifndef GUEST_VM_H
+#define GUEST_VM_H
 
 #include "mrtd.h"
 #include "td_fixture.h"
 
-#define PAYLOAD_VCPUS	2
-#define PAYLOAD_REACH	SZ_1G
+#define GUEST_VM_VCPUS	2
+#define GUEST_VM_REACH	SZ_1G
 
 typedef void (*guest_fn)(uint64_t arg);
 
 /* --- the host's side ------------------------------------------------------ */
 
 /* A VM with guests in it. GPA is private memory where the VM type has that. */
-struct payload {
+struct guest_vm {
 	struct vm *vm;
-	struct vcpu *vcpu[PAYLOAD_VCPUS];
+	struct vcpu *vcpu[GUEST_VM_VCPUS];
 	unsigned int nr_vcpus;
 	struct slot *slot;		/* at GPA; NULL: none */
 	struct observer *o;		/* of what the case declares in .observes */
 	uint64_t image_pages;		/* of the guests' code and tables */
 };
 
-/* What payload() makes; set up by the caller. */
-struct payload_wish {
-	guest_fn fn[PAYLOAD_VCPUS];	/* NULL: no further vCPU */
-	uint64_t arg[PAYLOAD_VCPUS];
+/* What guest_vm_create() makes; set up by the caller. */
+struct guest_vm_config {
+	guest_fn fn[GUEST_VM_VCPUS];	/* NULL: no further vCPU */
+	uint64_t arg[GUEST_VM_VCPUS];
 	uint64_t size;			/* bytes at GPA, or 0 */
 	bool ve;			/* a TD that gets #VE for pages not accepted */
 	const void *added;		/* content of the first pages at GPA; TDs only */
@@ -49,45 +49,45 @@ struct payload_wish {
 };
 
 /* A VM of the type of @t, ready to run. */
-struct payload payload(const struct test *t, struct payload_wish wish);
+struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wish);
 /* The same for one vCPU that runs fn(arg). */
-struct payload payload_one(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size);
+struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size);
 /* What the payload itself adds to the measurement of a TD, before wish.added. */
-void payload_measure(const struct payload *p, struct mrtd *m);
+void guest_vm_measure(const struct guest_vm *p, struct mrtd *m);
 /* For the expectations of td_fixture.h. */
-struct td payload_td(const struct payload *p);
+struct fixture guest_vm_fixture(const struct guest_vm *p);
 
 /* What guests say. */
-enum said {
-	SAID_HIGH,		/* upper half of the value that follows */
-	SAID_VALUE,
-	SAID_EXCEPTION,		/* value: the vector; it then says RIP, and CR2 or #VE's GPA */
-	SAID_END,		/* the guest's function has returned */
-	SAID_QUESTION,		/* it waits for an answer */
+enum guest_msg {
+	MSG_HIGH,		/* upper half of the value that follows */
+	MSG_VALUE,
+	MSG_EXCEPTION,		/* value: the vector; it then says RIP, and CR2 or #VE's GPA */
+	MSG_DONE,		/* the guest's function has returned */
+	MSG_RECEIVE,		/* it waits for an answer */
 };
 
-struct message {
-	enum said said;
+struct guest_message {
+	enum guest_msg type;
 	uint64_t value;
 };
 
 /* KVM_RUN, once. As the kernel returned it. */
-int __payload_run(struct vcpu *vcpu);
+int __guest_run(struct vcpu *vcpu);
 /*
  * Run until the guest says something. Any other exit, and an exception that the guest does
  * not expect, fails the case. Signals without handler effect are ignored (EINTR).
  */
-struct message payload_next(struct vcpu *vcpu);
+struct guest_message guest_wait_msg(struct vcpu *vcpu);
 /* The next message must be a value: returns it. */
-uint64_t payload_value(struct vcpu *vcpu);
+uint64_t guest_wait_value(struct vcpu *vcpu);
 /* The same, when KVM_RUN has returned @ret already. */
-uint64_t payload_value_of(struct vcpu *vcpu, int ret);
+uint64_t guest_value_of(struct vcpu *vcpu, int ret);
 /* The guest must take an exception: its vector. RIP and address are the values that follow. */
-uint64_t payload_exception_of(struct vcpu *vcpu);
+uint64_t guest_wait_exception(struct vcpu *vcpu);
 /* The next message must be the end. */
-void payload_end(struct vcpu *vcpu);
+void guest_wait_done(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */
-void payload_answer(struct vcpu *vcpu, uint32_t answer);
+void guest_send(struct vcpu *vcpu, uint32_t answer);
 /* KVM_RUN returned @ret with EFAULT and KVM_EXIT_MEMORY_FAULT of the page at @gpa. */
 #define expect_memory_fault(vcpu, ret, gpa, flags) \
 	expect_memory_fault_(__FILE__, __LINE__, vcpu, ret, gpa, flags)
@@ -98,27 +98,27 @@ const char *exit_text(const struct vcpu *vcpu);
 
 /*
  * Guests that do what the host tells them, one order after the other: their
- * function is obeys(). Each order has a result, which the guest then says.
+ * function is guest_cmd_loop(). Each order has a result, which the guest then says.
  */
-enum order {
-	ORDER_READ, ORDER_WRITE, ORDER_EXECUTE,		/* the word at @gpa (EXECUTE: a RET there) */
-	ORDER_READ_SHARED, ORDER_WRITE_SHARED,
-	ORDER_ACCEPT, ORDER_ACCEPT_2M,			/* the status */
-	ORDER_ACCEPT_LEVEL_2, ORDER_ACCEPT_SHARED,	/* which are not allowed */
-	ORDER_SUM,		/* of all words of the page at @gpa, one after the other */
-	ORDER_VE_COUNT, ORDER_VE_GPA, ORDER_VE_QUALIFICATION,	/* #VEs so far, the last one */
-	ORDER_MAP_SHARED, ORDER_MAP_PRIVATE,	/* MapGPA of so many pages from @gpa on: R10 */
-	ORDER_R11,				/* after the last MapGPA */
+enum guest_cmd {
+	CMD_READ, CMD_WRITE, CMD_EXECUTE,		/* the word at @gpa (EXECUTE: a RET there) */
+	CMD_READ_SHARED, CMD_WRITE_SHARED,
+	CMD_ACCEPT, CMD_ACCEPT_2M,			/* the status */
+	CMD_ACCEPT_LEVEL_2, CMD_ACCEPT_SHARED,	/* which are not allowed */
+	CMD_SUM,		/* of all words of the page at @gpa, one after the other */
+	CMD_VE_COUNT, CMD_VE_GPA, CMD_VE_QUALIFICATION,	/* #VEs so far, the last one */
+	CMD_MAP_SHARED, CMD_MAP_PRIVATE,	/* MapGPA of so many pages from @gpa on: R10 */
+	CMD_R11,				/* after the last MapGPA */
 };
 /* Give the order: the vCPU carries it out when it runs next. */
-void order(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value);
+void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value);
 /* And run it: its result. */
-uint64_t obey(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value);
+uint64_t guest_cmd(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value);
 
 /* KVM_SIGNAL_MSI: @vector to the vCPU whose x2APIC ID is @id. */
-void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector);
+void guest_vm_interrupt(struct guest_vm *p, uint32_t id, uint8_t vector);
 /* Interrupts of this vector are counted (guest_irqs()). */
-#define PAYLOAD_VECTOR	0x40
+#define GUEST_VECTOR	0x40
 
 /* --- the guest's side ----------------------------------------------------- */
 
@@ -175,8 +175,8 @@ enum {
 #define TDX_OPERAND_INVALID		0xc0000100ULL
 #define TDX_OPERAND_BUSY		0x80000200ULL
 
-void say(uint64_t value);
-uint32_t ask(void);
+void guest_report(uint64_t value);
+uint32_t guest_receive(void);
 /* TDCALL as it is. */
 void tdcall(struct tdcall_regs *r);
 /* TDG.VP.VMCALL: R10 to R15 go out and come back; returns R10. */
@@ -200,8 +200,8 @@ extern uint64_t (*guest_on_ve)(const struct guest_ve *ve);
 #define VE_UNEXPECTED	(~0ULL)
 
 /* For guest_on_ve: accepts what was touched, and has the guest try again. */
-uint64_t accepts_at_ve(const struct guest_ve *ve);
-void obeys(uint64_t arg);
+uint64_t accept_on_ve(const struct guest_ve *ve);
+void guest_cmd_loop(uint64_t arg);
 
 /* Interrupts taken by this vCPU so far. */
 uint64_t guest_irqs(void);
@@ -211,7 +211,7 @@ void guest_irqs_off(void);
 #define READ_GUEST(gla)		(*(volatile uint64_t *)(gla))
 #define WRITE_GUEST(gla, v)	(*(volatile uint64_t *)(gla) = (v))
 /* Where the page at @gpa is once more, as shared memory. */
-#define PAYLOAD_SHARED		(1ULL << 40)
-#define payload_shared(gpa)	((gpa) + PAYLOAD_SHARED)
+#define GUEST_SHARED		(1ULL << 40)
+#define guest_shared(gpa)	((gpa) + GUEST_SHARED)
 
-#endif /* PAYLOAD_H */
+#endif /* GUEST_VM_H */

@@ -2,24 +2,24 @@
 /*
  * Memory that comes late: whoever touches a page of it, KVM included, sleeps
  * until the test supplies the page (userfaultfd).  Cases that use it declare
- * CASE_UFFD.
+ * .needs_uffd.
  */
-#ifndef LATE_H
-#define LATE_H
+#ifndef UFFD_H
+#define UFFD_H
 
 #include <stddef.h>
 
-struct late {
+struct uffd_region {
 	int fd;			/* readable when a page was asked for */
 };
 
 /* From now on the pages of [hva, hva + size) are late; what was there is dropped. */
-struct late late_create(void *hva, size_t size);
+struct uffd_region uffd_region_create(void *hva, size_t size);
 
 /* The page that was asked for; waits until one is. NULL after @seconds. */
-void *late_asked(const struct late *l, double seconds);
+void *uffd_wait_fault(const struct uffd_region *l, double seconds);
 
 /* Supply the page at @hva, with the content of @page, NULL: zeroes. */
-void late_supply(const struct late *l, void *hva, const void *page);
+void uffd_resolve(const struct uffd_region *l, void *hva, const void *page);
 
-#endif /* LATE_H */
+#endif /* UFFD_H */

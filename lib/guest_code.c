@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The guest's side of payloads: all of it runs in the guest. */
-#include "payload.h"
-#include "payload_image.h"
+#include "guest_vm.h"
+#include "guest_image.h"
 
 #define VMCALL_MASK	0xfc00		/* R10 to R15 */
 #define VECTOR_VE	20
@@ -10,9 +10,9 @@
 
 GUEST_DATA struct guest_setup guest_setup = { .is_td = 1 };
 GUEST_DATA uint64_t (*guest_on_ve)(const struct guest_ve *ve) = (void *)0;
-static GUEST_DATA volatile uint64_t irqs[PAYLOAD_VCPUS] = { 0 };
+static GUEST_DATA volatile uint64_t irqs[GUEST_VM_VCPUS] = { 0 };
 
-/* What the entries in payload_boot.S leave on the stack. */
+/* What the entries in guest_boot.S leave on the stack. */
 struct exception_frame {
 	uint64_t saved[15];
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
@@ -76,30 +76,30 @@ static GUEST uint32_t in(uint16_t port)
 	return r.r11;
 }
 
-static GUEST void tell(enum said said, uint64_t value)
+static GUEST void tell(enum guest_msg type, uint64_t value)
 {
 	if (value >> 32)
-		out(PORT_BASE + 4 * SAID_HIGH, value >> 32);
+		out(PORT_BASE + 4 * MSG_HIGH, value >> 32);
 	out(PORT_BASE + 4 * said, value);
 }
 
-GUEST void say(uint64_t value)
+GUEST void guest_report(uint64_t value)
 {
-	tell(SAID_VALUE, value);
+	tell(MSG_VALUE, value);
 }
 
-GUEST uint32_t ask(void)
+GUEST uint32_t guest_receive(void)
 {
-	return in(PORT_BASE + 4 * SAID_QUESTION);
+	return in(PORT_BASE + 4 * MSG_RECEIVE);
 }
 
 static GUEST void unexpected(const struct exception_frame *f, uint64_t address)
 {
-	tell(SAID_EXCEPTION, f->vector);
-	tell(SAID_VALUE, f->rip);
-	tell(SAID_VALUE, address);
+	tell(MSG_EXCEPTION, f->vector);
+	tell(MSG_VALUE, f->rip);
+	tell(MSG_VALUE, address);
 	for (;;)
-		tell(SAID_END, 0);
+		tell(MSG_DONE, 0);
 }
 
 static GUEST void take_ve(struct exception_frame *f)
@@ -142,7 +142,7 @@ GUEST void payload_exception(struct exception_frame *f)
 {
 	uint64_t cr2;
 
-	if (f->vector == PAYLOAD_VECTOR) {
+	if (f->vector == GUEST_VECTOR) {
 		take_interrupt();
 	} else if (f->vector == VECTOR_VE) {
 		take_ve(f);
@@ -173,7 +173,7 @@ GUEST void guest_irqs_off(void)
 static GUEST_DATA volatile uint64_t ve_count = 0;
 static GUEST_DATA struct guest_ve last_ve = { 0 };
 
-GUEST uint64_t accepts_at_ve(const struct guest_ve *ve)
+GUEST uint64_t accept_on_ve(const struct guest_ve *ve)
 {
 	uint64_t status;
 
@@ -214,52 +214,52 @@ static GUEST uint64_t map_gpa(uint64_t gpa, uint64_t pages)
 	return r.r10;
 }
 
-static GUEST uint64_t carry_out(enum order what, uint64_t gpa, uint64_t value)
+static GUEST uint64_t carry_out(enum guest_cmd what, uint64_t gpa, uint64_t value)
 {
-	if (what == ORDER_READ)
+	if (what == CMD_READ)
 		return READ_GUEST(gpa);
-	if (what == ORDER_WRITE)
+	if (what == CMD_WRITE)
 		return WRITE_GUEST(gpa, value);
-	if (what == ORDER_EXECUTE)
+	if (what == CMD_EXECUTE)
 		((void (*)(void))gpa)();
-	if (what == ORDER_READ_SHARED)
-		return READ_GUEST(payload_shared(gpa));
-	if (what == ORDER_WRITE_SHARED)
-		return WRITE_GUEST(payload_shared(gpa), value);
-	if (what == ORDER_ACCEPT)
+	if (what == CMD_READ_SHARED)
+		return READ_GUEST(guest_shared(gpa));
+	if (what == CMD_WRITE_SHARED)
+		return WRITE_GUEST(guest_shared(gpa), value);
+	if (what == CMD_ACCEPT)
 		return accept_page(gpa, 0);
-	if (what == ORDER_ACCEPT_2M)
+	if (what == CMD_ACCEPT_2M)
 		return accept_page(gpa, 1);
-	if (what == ORDER_ACCEPT_LEVEL_2)
+	if (what == CMD_ACCEPT_LEVEL_2)
 		return accept_page(gpa, 2);
-	if (what == ORDER_ACCEPT_SHARED)
+	if (what == CMD_ACCEPT_SHARED)
 		return accept_page(gpa | TD_SHARED_BIT, 0);
-	if (what == ORDER_SUM)
+	if (what == CMD_SUM)
 		return sum_of(gpa);
-	if (what == ORDER_VE_COUNT)
+	if (what == CMD_VE_COUNT)
 		return ve_count;
-	if (what == ORDER_VE_GPA)
+	if (what == CMD_VE_GPA)
 		return last_ve.gpa;
-	if (what == ORDER_VE_QUALIFICATION)
+	if (what == CMD_VE_QUALIFICATION)
 		return last_ve.qualification;
-	if (what == ORDER_MAP_SHARED)
+	if (what == CMD_MAP_SHARED)
 		return map_gpa(gpa | TD_SHARED_BIT, value);
-	if (what == ORDER_MAP_PRIVATE)
+	if (what == CMD_MAP_PRIVATE)
 		return map_gpa(gpa, value);
-	if (what == ORDER_R11)
+	if (what == CMD_R11)
 		return last_r11;
 	return 0;
 }
 
-GUEST void obeys(uint64_t arg)
+GUEST void guest_cmd_loop(uint64_t arg)
 {
 	(void)arg;
 	for (;;) {
-		uint32_t first = ask();
-		uint32_t value = ask();
+		uint32_t first = guest_receive();
+		uint32_t value = guest_receive();
 
-		say(carry_out(first & ((1 << ORDER_BITS) - 1),
-			      GPA + ((uint64_t)(first >> ORDER_BITS) << 12), value));
+		guest_report(carry_out(first & ((1 << CMD_BITS) - 1),
+			      GPA + ((uint64_t)(first >> CMD_BITS) << 12), value));
 	}
 }
 
@@ -267,5 +267,5 @@ GUEST void payload_main(uint64_t index)
 {
 	guest_setup.fn[index](guest_setup.arg[index]);
 	for (;;)
-		tell(SAID_END, 0);
+		tell(MSG_DONE, 0);
 }

@@ -4,8 +4,8 @@
  * access one gpa and say so on a port.  For VMs whose registers user space may
  * set: not for TDs.
  */
-#ifndef GUEST_H
-#define GUEST_H
+#ifndef GUEST_ACCESS_H
+#define GUEST_ACCESS_H
 
 #include <stdint.h>
 
@@ -14,19 +14,19 @@
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 
 /* Give @vcpu a slot with the code, below 1M. */
-void guest_create(struct vcpu *vcpu);
+void guest_access_create(struct vcpu *vcpu);
 
 /*
  * What the guest runs when it executes the page at @hva: it says "done", and
  * @value.
  */
-void guest_put_code(void *hva, uint8_t value);
+void guest_access_put_code(void *hva, uint8_t value);
 
 /*
  * The next KVM_RUN is one access to the first byte of the page at @gpa, below 4G; a
  * write stores @value.
  */
-void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
+void guest_access_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
 
 /* The access. As KVM_RUN: 0, or -1 with errno; the exit is in vcpu->run. */
 int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
@@ -34,4 +34,4 @@ int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t val
 /* The access must succeed; returns the byte that the guest read, wrote or says. */
 uint8_t guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value);
 
-#endif /* GUEST_H */
+#endif /* GUEST_ACCESS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Holds threads at functions of the kernel, so that a test can act meanwhile;
- * race_window.h tells how it is used.
+ * kvm_hold.h tells how it is used.
  *
  * ftrace diverts calls of the function to a detour, as for live patches.  The
  * detour runs in the caller's context and waits there, before or after it calls
@@ -28,7 +28,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
-#include "race_window.h"
+#include "kvm_hold.h"
 
 #define NR_SITES	32
 #define MAX_LIMIT_MS	60000
@@ -51,7 +51,7 @@ struct point {
 	struct rcu_head rcu;
 	struct site *site;		/* NULL: not armed */
 	struct list_head link;
-	struct race_window_arm arm;
+	struct kvm_hold_arm arm;
 	struct point *until;
 	pid_t tgid;
 
@@ -178,10 +178,10 @@ static unsigned long detour(struct site *site, unsigned long a, unsigned long b,
 
 	if (p)
 		atomic_long_inc(&p->hits);
-	if (p && p->arm.where == RACE_WINDOW_ENTRY)
+	if (p && p->arm.where == KVM_HOLD_ENTRY)
 		hold(p);
 	ret = call_behind(a, b, c, d, e, f, READ_ONCE(site->function));
-	if (p && p->arm.where == RACE_WINDOW_RETURN)
+	if (p && p->arm.where == KVM_HOLD_RETURN)
 		hold(p);
 	if (p)
 		point_put(p);
@@ -239,26 +239,26 @@ static struct site *site_of(char *function)
 	return site;
 }
 
-static const struct file_operations race_window_fops;
+static const struct file_operations kvm_hold_fops;
 
 static struct point *point_of(int fd)
 {
 	struct file *file __free(fput) = fget(fd);
 	struct point *p;
 
-	if (!file || file->f_op != &race_window_fops)
+	if (!file || file->f_op != &kvm_hold_fops)
 		return NULL;
 	p = file->private_data;
 	kref_get(&p->ref);
 	return p;
 }
 
-static int point_arm(struct point *p, const struct race_window_arm *arm)
+static int point_arm(struct point *p, const struct kvm_hold_arm *arm)
 {
 	struct site *site;
 
 	if (!arm->function[0] || strnlen(arm->function, sizeof(arm->function)) ==
-	    sizeof(arm->function) || arm->where > RACE_WINDOW_RETURN ||
+	    sizeof(arm->function) || arm->where > KVM_HOLD_RETURN ||
 	    !arm->limit_ms || arm->limit_ms > MAX_LIMIT_MS)
 		return -EINVAL;
 
@@ -280,9 +280,9 @@ static int point_arm(struct point *p, const struct race_window_arm *arm)
 	return 0;
 }
 
-static struct race_window_state point_state(struct point *p)
+static struct kvm_hold_state point_state(struct point *p)
 {
-	return (struct race_window_state){
+	return (struct kvm_hold_state){
 		.hits = atomic_long_read(&p->hits), .held = p->nr_held,
 		.expired = p->nr_expired, .released_ns = p->released_ns,
 	};
@@ -290,7 +290,7 @@ static struct race_window_state point_state(struct point *p)
 
 /* --- the device ------------------------------------------------------------------- */
 
-static int race_window_open(struct inode *inode, struct file *file)
+static int kvm_hold_open(struct inode *inode, struct file *file)
 {
 	struct point *p = kzalloc(sizeof(*p), GFP_KERNEL);
 
@@ -302,7 +302,7 @@ static int race_window_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-static int race_window_close(struct inode *inode, struct file *file)
+static int kvm_hold_close(struct inode *inode, struct file *file)
 {
 	struct point *p = file->private_data;
 
@@ -315,7 +315,7 @@ static int race_window_close(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static __poll_t race_window_poll(struct file *file, poll_table *table)
+static __poll_t kvm_hold_poll(struct file *file, poll_table *table)
 {
 	struct point *p = file->private_data;
 
@@ -323,25 +323,25 @@ static __poll_t race_window_poll(struct file *file, poll_table *table)
 	return smp_load_acquire(&p->held) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-static long race_window_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long kvm_hold_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct point *p = file->private_data;
-	struct race_window_state state;
-	struct race_window_arm arm;
+	struct kvm_hold_state state;
+	struct kvm_hold_arm arm;
 
 	switch (cmd) {
-	case RACE_WINDOW_ARM:
+	case KVM_HOLD_ARM:
 		if (copy_from_user(&arm, (void __user *)arg, sizeof(arm)))
 			return -EFAULT;
 		return point_arm(p, &arm);
-	case RACE_WINDOW_RELEASE:
+	case KVM_HOLD_RELEASE:
 		/* From now on poll(2) waits for the next one. */
 		if (!xchg(&p->held, false))
 			return -ESRCH;
 		WRITE_ONCE(p->release, true);
 		wake_up_all(&p->wait);
 		return 0;
-	case RACE_WINDOW_STATE:
+	case KVM_HOLD_STATE:
 		state = point_state(p);
 		return copy_to_user((void __user *)arg, &state, sizeof(state)) ? -EFAULT : 0;
 	default:
@@ -349,25 +349,25 @@ static long race_window_ioctl(struct file *file, unsigned int cmd, unsigned long
 	}
 }
 
-static const struct file_operations race_window_fops = {
+static const struct file_operations kvm_hold_fops = {
 	.owner = THIS_MODULE,
-	.open = race_window_open,
-	.release = race_window_close,
-	.poll = race_window_poll,
-	.unlocked_ioctl = race_window_ioctl,
+	.open = kvm_hold_open,
+	.release = kvm_hold_close,
+	.poll = kvm_hold_poll,
+	.unlocked_ioctl = kvm_hold_ioctl,
 };
 
-static struct miscdevice race_window_device = {
-	.minor = MISC_DYNAMIC_MINOR, .name = "race_window", .mode = 0600,
-	.fops = &race_window_fops,
+static struct miscdevice kvm_hold_device = {
+	.minor = MISC_DYNAMIC_MINOR, .name = "kvm_hold", .mode = 0600,
+	.fops = &kvm_hold_fops,
 };
 
 /* There is no way out: a thread may sleep in a function below a detour for ever. */
-static int __init race_window_init(void)
+static int __init kvm_hold_init(void)
 {
-	return misc_register(&race_window_device);
+	return misc_register(&kvm_hold_device);
 }
-module_init(race_window_init);
+module_init(kvm_hold_init);
 
 MODULE_DESCRIPTION("Hold a thread at a function, for tests of races");
 MODULE_LICENSE("GPL");

@@ -4,16 +4,16 @@
  * tables.  A cell is an invalidation in a window of an entry point, e.g.
  * "dontneed" in "before_lock" of "prefault hva".
  */
-#ifndef MATRIX_H
-#define MATRIX_H
+#ifndef RACE_CELL_H
+#define RACE_CELL_H
 
-struct cell {
+struct race_cell {
 	const char *window, *invalidation, *entry;
 };
 
 /* Hit, and asserted: so many RET_PF_RETRYs, and what became of the gfn. */
-void cell_hit(struct cell c, unsigned long retries, const char *outcome);
+void race_cell_hit(struct race_cell c, unsigned long retries, const char *outcome);
 /* Impossible: the invalidation was seen to wait for @lock until the fault was done. */
-void cell_waits(struct cell c, const char *lock);
+void race_cell_waits(struct race_cell c, const char *lock);
 
-#endif /* MATRIX_H */
+#endif /* RACE_CELL_H */

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "payload.h"
-#include "payload_image.h"
+#include "guest_vm.h"
+#include "guest_image.h"
 
 #define SEPT_VE_DISABLE	(1ULL << 28)
 
@@ -33,7 +33,7 @@ static uint64_t new_pages(struct image *image, uint64_t size)
 	uint64_t gpa = PAYLOAD_GPA + image->used;
 
 	image->used += size;
-	need(image->used <= IMAGE_SIZE - SZ_4K, "the guests' code fits into 0x%llx bytes",
+	must(image->used <= IMAGE_SIZE - SZ_4K, "the guests' code fits into 0x%llx bytes",
 	     (unsigned long long)(IMAGE_SIZE - SZ_4K));
 	return gpa;
 }
@@ -117,21 +117,21 @@ static struct image image_create(uint64_t shared_bit)
 	memcpy(host_of(&image, BOOT_GPA), payload_boot, SZ_4K);
 	image.root = new_pages(&image, SZ_4K);
 	load_sections(&image);
-	stacks = new_pages(&image, PAYLOAD_VCPUS * STACK_SIZE);
+	stacks = new_pages(&image, GUEST_VM_VCPUS * STACK_SIZE);
 	*boot = (struct boot_data){
 		.cr3 = image.root, .main = (uintptr_t)payload_main,
-		.stacks = stacks + PAYLOAD_VCPUS * STACK_SIZE,
+		.stacks = stacks + GUEST_VM_VCPUS * STACK_SIZE,
 		.idt = new_idt(&image), .idt_limit = IDT_ENTRIES * sizeof(struct gate) - 1,
 	};
-	map_large(&image, GPA, GPA, PAYLOAD_REACH);
-	map_large(&image, payload_shared(GPA), GPA | shared_bit, PAYLOAD_REACH);
+	map_large(&image, GPA, GPA, GUEST_VM_REACH);
+	map_large(&image, guest_shared(GPA), GPA | shared_bit, GUEST_VM_REACH);
 	map_pages(&image, PAYLOAD_GPA, PAYLOAD_GPA, IMAGE_SIZE);
 	return image;
 }
 
 /* --- VMs -------------------------------------------------------------------- */
 
-static struct vm *create_td(const struct payload_wish *wish)
+static struct vm *create_td(const struct guest_vm_config *wish)
 {
 	struct vm *vm = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(vm);
@@ -170,9 +170,9 @@ static void set_first_state(struct vcpu *vcpu, uint64_t cr3)
 	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
-static void create_vcpus(struct payload *p, const struct payload_wish *wish, bool is_td)
+static void create_vcpus(struct guest_vm *p, const struct guest_vm_config *wish, bool is_td)
 {
-	for (int i = 0; i < PAYLOAD_VCPUS && wish->fn[i]; i++) {
+	for (int i = 0; i < GUEST_VM_VCPUS && wish->fn[i]; i++) {
 		p->vcpu[i] = is_td ? td_vcpu(p->vm) : td_vcpu_create(p->vm);
 		guest_setup.fn[i] = wish->fn[i];
 		guest_setup.arg[i] = wish->arg[i];
@@ -181,7 +181,7 @@ static void create_vcpus(struct payload *p, const struct payload_wish *wish, boo
 	guest_setup.is_td = is_td;
 }
 
-static void load_td(struct payload *p, const struct image *image, const struct payload_wish *wish)
+static void load_td(struct guest_vm *p, const struct image *image, const struct guest_vm_config *wish)
 {
 	td_slot_add(p->vm, PAYLOAD_GPA, IMAGE_SIZE);
 	td_add(p->vcpu[0], image->pages, PAYLOAD_GPA, image->used / SZ_4K, 0);
@@ -192,7 +192,7 @@ static void load_td(struct payload *p, const struct image *image, const struct p
 	td_finalize(p->vm);
 }
 
-static void load_vm(struct payload *p, const struct image *image)
+static void load_vm(struct guest_vm *p, const struct image *image)
 {
 	struct mem *mem = mem_create(MEM_ANON, IMAGE_SIZE, NULL);
 
@@ -212,10 +212,10 @@ static struct slot *test_memory(struct vm *vm, uint64_t size)
 	return td_slot_add(vm, GPA, size);
 }
 
-struct payload payload(const struct test *t, struct payload_wish wish)
+struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wish)
 {
 	bool is_td = t->vm_type == KVM_X86_TDX_VM;
-	struct payload p = { .vm = is_td ? create_td(&wish) : vm_create(t->vm_type) };
+	struct guest_vm p = { .vm = is_td ? create_td(&wish) : vm_create(t->vm_type) };
 	struct image image;
 
 	create_vcpus(&p, &wish, is_td);
@@ -231,24 +231,24 @@ struct payload payload(const struct test *t, struct payload_wish wish)
 	return p;
 }
 
-struct payload payload_one(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size)
+struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size)
 {
-	return payload(t, (struct payload_wish){ .fn = { fn }, .arg = { arg }, .size = size });
+	return guest_vm_create(t, (struct guest_vm_config){ .fn = { fn }, .arg = { arg }, .size = size });
 }
 
 /* As load_td() adds them: not measured, so that only the gpas count. */
-void payload_measure(const struct payload *p, struct mrtd *m)
+void guest_vm_measure(const struct guest_vm *p, struct mrtd *m)
 {
 	mrtd_add_pages(m, PAYLOAD_GPA, NULL, p->image_pages, false);
 	mrtd_add_page(m, BOOT_GPA, NULL, false);
 }
 
-struct td payload_td(const struct payload *p)
+struct fixture guest_vm_fixture(const struct guest_vm *p)
 {
-	return (struct td){ .vm = p->vm, .vcpu = p->vcpu[0], .slot = p->slot, .o = p->o };
+	return (struct fixture){ .vm = p->vm, .vcpu = p->vcpu[0], .slot = p->slot, .o = p->o };
 }
 
-void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector)
+void guest_vm_interrupt(struct guest_vm *p, uint32_t id, uint8_t vector)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000 | id << 12, .data = vector,
@@ -260,7 +260,7 @@ void payload_interrupt(struct payload *p, uint32_t id, uint8_t vector)
 
 /* --- running ---------------------------------------------------------------- */
 
-int __payload_run(struct vcpu *vcpu)
+int __guest_run(struct vcpu *vcpu)
 {
 	return ioctl(vcpu->fd, KVM_RUN, 0);
 }
@@ -282,18 +282,18 @@ const char *exit_text(const struct vcpu *vcpu)
 	return strf("%s (%u)", name ? name : "exit", reason);
 }
 
-/* The message of the exit at hand, SAID_HIGH with the port's value; the case fails without. */
-static struct message read_message(struct vcpu *vcpu, int ret)
+/* The message of the exit at hand, MSG_HIGH with the port's value; the case fails without. */
+static struct guest_message read_message(struct vcpu *vcpu, int ret)
 {
 	struct kvm_run *run = vcpu->run;
-	struct message m = { 0 };
+	struct guest_message m = { 0 };
 
 	expect_ok(ret, "KVM_RUN of vCPU %u (%s)", vcpu->id, exit_text(vcpu));
 	if (run->exit_reason != KVM_EXIT_IO || run->io.port < PORT_BASE ||
-	    run->io.port > PORT_BASE + 4 * SAID_QUESTION)
+	    run->io.port > PORT_BASE + 4 * MSG_RECEIVE)
 		test_failed(__FILE__, __LINE__, strf("vCPU %u's exit", vcpu->id),
 			    "a message of the guest", exit_text(vcpu));
-	m.said = (run->io.port - PORT_BASE) / 4;
+	m.type = (run->io.port - PORT_BASE) / 4;
 	if (run->io.direction == KVM_EXIT_IO_OUT)
 		m.value = *(uint32_t *)((uint8_t *)run + run->io.data_offset);
 	return m;
@@ -301,7 +301,7 @@ static struct message read_message(struct vcpu *vcpu, int ret)
 
 static void report_exception(struct vcpu *vcpu, uint64_t vector)
 {
-	unsigned long long rip = payload_value(vcpu), address = payload_value(vcpu);
+	unsigned long long rip = guest_wait_value(vcpu), address = guest_wait_value(vcpu);
 
 	test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
 		    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
@@ -309,16 +309,16 @@ static void report_exception(struct vcpu *vcpu, uint64_t vector)
 }
 
 /* From KVM_RUN's result @ret on. */
-static struct message any_message(struct vcpu *vcpu, int ret)
+static struct guest_message any_message(struct vcpu *vcpu, int ret)
 {
-	struct message m = { 0 };
+	struct guest_message m = { 0 };
 	uint64_t high = 0;
 
-	for (;; ret = __payload_run(vcpu)) {
+	for (;; ret = __guest_run(vcpu)) {
 		if (ret && errno == EINTR)
 			continue;
 		m = read_message(vcpu, ret);
-		if (m.said != SAID_HIGH)
+		if (m.type != MSG_HIGH)
 			break;
 		high = m.value << 32;
 	}
@@ -326,54 +326,54 @@ static struct message any_message(struct vcpu *vcpu, int ret)
 	return m;
 }
 
-static struct message message_of(struct vcpu *vcpu, int ret)
+static struct guest_message message_of(struct vcpu *vcpu, int ret)
 {
-	struct message m = any_message(vcpu, ret);
+	struct guest_message m = any_message(vcpu, ret);
 
-	if (m.said == SAID_EXCEPTION)
+	if (m.type == MSG_EXCEPTION)
 		report_exception(vcpu, m.value);
 	return m;
 }
 
-uint64_t payload_exception_of(struct vcpu *vcpu)
+uint64_t guest_wait_exception(struct vcpu *vcpu)
 {
-	struct message m = any_message(vcpu, __payload_run(vcpu));
+	struct guest_message m = any_message(vcpu, __guest_run(vcpu));
 
-	expect_eq(m.said, SAID_EXCEPTION, "kind of vCPU %u's message", vcpu->id);
+	expect_eq(m.type, MSG_EXCEPTION, "kind of vCPU %u's message", vcpu->id);
 	return m.value;
 }
 
-struct message payload_next(struct vcpu *vcpu)
+struct guest_message guest_wait_msg(struct vcpu *vcpu)
 {
-	return message_of(vcpu, __payload_run(vcpu));
+	return message_of(vcpu, __guest_run(vcpu));
 }
 
-uint64_t payload_value_of(struct vcpu *vcpu, int ret)
+uint64_t guest_value_of(struct vcpu *vcpu, int ret)
 {
-	struct message m = message_of(vcpu, ret);
+	struct guest_message m = message_of(vcpu, ret);
 
-	expect_eq(m.said, SAID_VALUE, "kind of vCPU %u's message", vcpu->id);
+	expect_eq(m.type, MSG_VALUE, "kind of vCPU %u's message", vcpu->id);
 	return m.value;
 }
 
-uint64_t payload_value(struct vcpu *vcpu)
+uint64_t guest_wait_value(struct vcpu *vcpu)
 {
-	return payload_value_of(vcpu, __payload_run(vcpu));
+	return guest_value_of(vcpu, __guest_run(vcpu));
 }
 
-void payload_end(struct vcpu *vcpu)
+void guest_wait_done(struct vcpu *vcpu)
 {
-	struct message m = payload_next(vcpu);
+	struct guest_message m = guest_wait_msg(vcpu);
 
-	expect_eq(m.said, SAID_END, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
+	expect_eq(m.type, MSG_DONE, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
 		  (unsigned long long)m.value);
 }
 
-void payload_answer(struct vcpu *vcpu, uint32_t answer)
+void guest_send(struct vcpu *vcpu, uint32_t answer)
 {
-	struct message m = payload_next(vcpu);
+	struct guest_message m = guest_wait_msg(vcpu);
 
-	expect_eq(m.said, SAID_QUESTION, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
+	expect_eq(m.type, MSG_RECEIVE, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
 		  (unsigned long long)m.value);
 	*(uint32_t *)((uint8_t *)vcpu->run + vcpu->run->io.data_offset) = answer;
 }
@@ -399,14 +399,14 @@ void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret
 
 /* --- orders ----------------------------------------------------------------- */
 
-void order(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value)
+void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value)
 {
-	payload_answer(vcpu, what | (gpa - GPA) >> 12 << ORDER_BITS);
-	payload_answer(vcpu, value);
+	guest_send(vcpu, what | (gpa - GPA) >> 12 << CMD_BITS);
+	guest_send(vcpu, value);
 }
 
-uint64_t obey(struct vcpu *vcpu, enum order what, uint64_t gpa, uint32_t value)
+uint64_t guest_cmd(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value)
 {
-	order(vcpu, what, gpa, value);
-	return payload_value(vcpu);
+	guest_cmd_queue(vcpu, what, gpa, value);
+	return guest_wait_value(vcpu);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the two sides of the payloads share: where things are, the ports. */
-#ifndef PAYLOAD_IMAGE_H
-#define PAYLOAD_IMAGE_H
+#ifndef GUEST_IMAGE_H
+#define GUEST_IMAGE_H
 
 /* All that the guests need lies at the end of the first 4 GiB, where they start. */
 #define PAYLOAD_GPA		0xfffc0000
 #define BOOT_GPA		0xfffff000
 #define STACK_SIZE		0x1000
 
-#define PORT_BASE		0x500	/* + 4 * enum said */
+#define PORT_BASE		0x500	/* + 4 * enum guest_msg */
 
 /* An order is one word: these bits say what, the others which page from GPA on. */
-#define ORDER_BITS		4
+#define CMD_BITS		4
 
 /* In the boot page. */
 #define BOOT_DATA		0xe00
@@ -42,4 +42,4 @@ extern struct guest_setup guest_setup;
 #define IDT_ENTRIES	256
 #endif
 
-#endif /* PAYLOAD_IMAGE_H */
+#endif /* GUEST_IMAGE_H */

@@ -8,39 +8,39 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "late.h"
+#include "uffd.h"
 #include "testcase.h"
 
-struct late late_create(void *hva, size_t size)
+struct uffd_region uffd_region_create(void *hva, size_t size)
 {
-	struct late l = { .fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK) };
+	struct uffd_region l = { .fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK) };
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)hva, size },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	need(l.fd >= 0 && !ioctl(l.fd, UFFDIO_API, &api), "userfaultfd");
-	need(!ioctl(l.fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER of %p, %zu bytes", hva, size);
+	must(l.fd >= 0 && !ioctl(l.fd, UFFDIO_API, &api), "userfaultfd");
+	must(!ioctl(l.fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER of %p, %zu bytes", hva, size);
 	/* MADV_REMOVE for shared memory, where DONTNEED keeps the page. */
 	if (madvise(hva, size, MADV_REMOVE))
-		need(!madvise(hva, size, MADV_DONTNEED), "dropping the pages at %p", hva);
+		must(!madvise(hva, size, MADV_DONTNEED), "dropping the pages at %p", hva);
 	return l;
 }
 
-void *late_asked(const struct late *l, double seconds)
+void *uffd_wait_fault(const struct uffd_region *l, double seconds)
 {
 	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
 	struct uffd_msg msg;
 
 	if (poll(&pfd, 1, seconds * 1000) != 1)
 		return NULL;
-	need(read(l->fd, &msg, sizeof(msg)) == sizeof(msg) &&
+	must(read(l->fd, &msg, sizeof(msg)) == sizeof(msg) &&
 	     msg.event == UFFD_EVENT_PAGEFAULT, "userfault message");
 	return (void *)(uintptr_t)(msg.arg.pagefault.address & ~(SZ_4K - 1));
 }
 
-void late_supply(const struct late *l, void *hva, const void *page)
+void uffd_resolve(const struct uffd_region *l, void *hva, const void *page)
 {
 	static const uint8_t zeroes[SZ_4K] __attribute__((aligned(4096)));
 	struct uffdio_copy copy = {
@@ -53,5 +53,5 @@ void late_supply(const struct late *l, void *hva, const void *page)
 		copy.copy = 0;
 		ret = ioctl(l->fd, UFFDIO_COPY, &copy);
 	} while (ret && errno == EAGAIN);
-	need(!ret, "UFFDIO_COPY to %p", hva);
+	must(!ret, "UFFDIO_COPY to %p", hva);
 }

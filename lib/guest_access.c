@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "guest.h"
+#include "guest_access.h"
 #include "testcase.h"
 
 #define CODE_GPA	0x10000
@@ -16,7 +16,7 @@ static const uint8_t code[][8] = {
 			    0xe6, DONE_PORT },
 };
 
-void guest_create(struct vcpu *vcpu)
+void guest_access_create(struct vcpu *vcpu)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_4K, NULL);
 
@@ -24,7 +24,7 @@ void guest_create(struct vcpu *vcpu)
 	slot_add(vcpu->vm, CODE_GPA, mem);
 }
 
-void guest_put_code(void *hva, uint8_t value)
+void guest_access_put_code(void *hva, uint8_t value)
 {
 	const uint8_t say[] = { 0xb0, value,		/* mov al, value */
 				0xe6, DONE_PORT };
@@ -32,7 +32,7 @@ void guest_put_code(void *hva, uint8_t value)
 	memcpy(hva, say, sizeof(say));
 }
 
-void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+void guest_access_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
 {
 	struct kvm_regs regs = { .rflags = 2, .rax = value };
 	struct kvm_sregs sregs;
@@ -51,7 +51,7 @@ void guest_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t val
 
 int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
 {
-	guest_prepare(vcpu, gpa, how, value);
+	guest_access_prepare(vcpu, gpa, how, value);
 	return ioctl(vcpu->fd, KVM_RUN, NULL);
 }
 
