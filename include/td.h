@@ -10,7 +10,6 @@
 #include "testcase.h"
 #include "vm.h"
 
-#define VM_TDX	VM_TYPE(KVM_X86_TDX_VM)
 
 /* GPAs of TDs with 48 guest-physical bits: set in a shared gpa. */
 #define TD_SHARED_BIT	(1ULL << 47)

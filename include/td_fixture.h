@@ -8,14 +8,10 @@
 #include "softtdx_ctl.h"
 #include "td.h"
 
-struct fixture {
-	struct vm *vm;
-	struct vcpu *vcpu;
-	struct slot *slot;	/* at GPA, all gfns private; NULL: none */
-	struct observer *o;	/* of what the case declares in .observes */
-};
-
-/* Not finalized, nothing added. @size: bytes of private memory at GPA, or 0. */
+/*
+ * A TD with a vCPU, not finalized, nothing added. @size: bytes of private memory at
+ * GPA; 0: no slot. (fixture.mem is NULL.)
+ */
 struct fixture td_fixture(const struct test *t, uint64_t size);
 /* The same, finalized: nothing measured. */
 struct fixture td_fixture_final(const struct test *t, uint64_t size);

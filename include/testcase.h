@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test cases: what a case declares, and what its body may say.
+ * Test cases: what a case declares, and what its body may call.
  *
- * A test program is a table of cases and TEST_MAIN().  Each case runs in a
- * process of its own; a body that returns has passed.  Three things end it
- * early, and they are never mixed up:
+ *	CASE(dontneed, "MADV_DONTNEED in the window: one retry",
+ *	     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+ *	{
+ *		...
+ *	}
  *
- *   expect_*()   the thing under test did wrong        -> "not ok"
- *   must()      the harness could not do its part     -> "not ok # ERROR"
+ *	TEST_MAIN("Retries of the mapping path")
+ *
+ * Each case runs in a process of its own; a body that returns has passed.  Three
+ * things end it early:
+ *
+ *   expect_*()   the kernel misbehaved                 -> "not ok"
+ *   must()       the harness failed                    -> "not ok # ERROR"
  *   test_skip()  a prerequisite is missing             -> "ok # SKIP"
  *
  * All of them may be called by any thread of the case.  None of them returns.
@@ -33,10 +40,12 @@
 #define VM_TYPE(t)	(1u << (t))
 #define VM_DEFAULT	VM_TYPE(KVM_X86_DEFAULT_VM)
 #define VM_SW_PROTECTED	VM_TYPE(KVM_X86_SW_PROTECTED_VM)
+#define VM_TDX		VM_TYPE(KVM_X86_TDX_VM)	/* implies BOOT_TDX */
+#define VM_ANY		(VM_DEFAULT | VM_SW_PROTECTED)	/* any that is no TD */
 
 /* How the emulated host must have been booted. Names: boot_name[]. */
 enum boot {
-	BOOT_DEFAULT,		/* 2 CPUs, 2 NUMA nodes, TDP MMU */
+	BOOT_DEFAULT,		/* 2 CPUs, 2 NUMA nodes, TDP MMU; BOOT_TDX for VM_TDX */
 	BOOT_CPUS1,
 	BOOT_CPUS4,
 	BOOT_TDP_MMU_OFF,	/* kvm.tdp_mmu=0 */
@@ -48,48 +57,25 @@ enum boot {
 	BOOT_NR
 };
 
-enum case_flags {
-	/* Too long for the quick profile: planned only on --nightly. */
-	CASE_NIGHTLY		= 1 << 0,
-	/* The kernel must print a WARNING; the case fails when it does not. */
-	CASE_EXPECTS_SPLAT	= 1 << 1,
-	/* Needs neither root nor KVM: unit tests of this library. */
-	CASE_PLAIN		= 1 << 2,
-	CASE_UFFD		= 1 << 3,	/* userfaultfd(2) */
-	CASE_THP		= 1 << 4,	/* transparent hugepages */
-	/* Planned only when --case names it to the letter. */
-	CASE_ON_REQUEST		= 1 << 5,
-	/* Looks into the software TDX module, or makes it fail. */
-	CASE_SOFTTDX		= 1 << 6,
-	/* Looks at the Secure EPT (sept.h). */
-	CASE_SEPT		= 1 << 7,
-	CASE_HOLD		= 1 << 8,	/* holds threads in KVM (hold.h) */
-	CASE_GUEST_KERNEL	= 1 << 9,	/* a Linux that boots in a TD (linux_guest.h) */
-	/*
-	 * Looks at the Secure EPT, and at SEAMCALLs, where this host shows them, and has
-	 * other witnesses where it does not.
-	 */
-	CASE_SEPT_TOO		= 1 << 10,
-	/* The same of the software TDX module: it tells the measurement, and content. */
-	CASE_SOFTTDX_TOO	= 1 << 11,
-};
+struct test;
 
 struct test;
 
 struct test_case {
 	const char *name;
 	const char *summary;		/* one line, for --list and reports */
-	void (*body)(const struct test *t);
-	const void *arg;		/* for bodies shared by several cases */
-	/* The kernel's fix whose loss it would notice: "subject (version)". */
+	void (*body)(const struct test *t);	/* of cases in the old form */
+	/* For bodies shared by several cases. */
+	const void *arg;
+	long param;
+	/* The kernel commit whose loss the case detects: "subject (version)". */
 	const char *fixes;
 	/* Known issue that makes it fail, or hang, on kernels that have it (known_issues.h). */
 	const char *xfail;
-	/* Known issue that makes the kernel print a WARNING meanwhile, and nothing worse. */
+	/* Known issue that makes the kernel print a WARNING, and does nothing worse. */
 	const char *xwarn;
 
 	unsigned int vm_types;		/* VM_*, 0: the case makes no VM */
-	unsigned int flags;		/* enum case_flags */
 	unsigned int observes;		/* OBSERVE(): probes the case attaches */
 	enum boot boot;
 	/*
@@ -98,38 +84,92 @@ struct test_case {
 	 * testbed, natively only on --allow-host-wide.
 	 */
 	const char *side_effects;
-	int cap;			/* KVM_CAP_* that must be non-zero, or 0 */
-	const char *cap_name;		/* its name, for the skip reason */
+
+	bool needs_uffd;		/* userfaultfd(2) */
+	bool needs_thp;			/* transparent hugepages */
+	bool needs_hold;		/* holds threads in KVM (hold.h) */
+	bool needs_sept;		/* reads the Secure EPT (sept.h), and is nothing without */
+	bool needs_softtdx;		/* reads the software TDX module, or makes it fail */
+	bool needs_guest_kernel;	/* a Linux that boots in a TD (linux_guest.h) */
+	/* Reads these where the host has them; the case has other witnesses. */
+	bool uses_sept;			/* and SEAMCALLs */
+	bool uses_softtdx;		/* the measurement, and content of private pages */
+
+	int cap;			/* NEEDS_CAP(): KVM_CAP_* that must be non-zero */
+	const char *cap_name;
 	unsigned int memory_mib;	/* free memory */
 	unsigned int hugepages_2m;	/* free hugetlb pages; the testbed adds */
 	unsigned int hugepages_1g;	/* them, a host's pool must have them */
 	unsigned int cpus;
 	unsigned int nodes;		/* NUMA nodes with memory */
+
 	unsigned int time_limit_s;	/* 0: 20 s */
+	bool expects_splat;		/* fails unless the kernel prints a WARNING */
+	bool nightly;			/* too long for the quick profile: --nightly */
+	bool manual;			/* planned only when --case names it to the letter */
+	bool plain;			/* needs neither root nor KVM: tests of this library */
 };
+
+#define NEEDS_CAP(c)	.cap = c, .cap_name = #c
 
 /* The run of a case: constant while the body runs. */
 struct test {
 	const struct test_case *tc;
+	void (*body)(const struct test *t);
 	char name[96];			/* case name, with its VM type if any */
 	unsigned int vm_type;		/* KVM_X86_*_VM */
-	/* What the case observes here: tc->observes, without what CASE_SEPT_TOO can do without. */
+	/* What the case observes here: tc->observes, without what .uses_sept can do without. */
 	unsigned int observes;
 	uint64_t seed;			/* of this run of the program */
 	bool verbose;
 };
 
-int test_main(int argc, char **argv, const char *summary,
-	      const struct test_case *cases, size_t nr_cases);
+/* A case: its declaration, followed by its body. */
+#define CASE(case_name, text, ...)						\
+	static void case_##case_name(const struct test *t);			\
+	CASES(case_##case_name, { #case_name, text, ##__VA_ARGS__ })		\
+	static void case_##case_name(const struct test *t __attribute__((unused)))
 
-#define TEST_MAIN(summary, cases)					\
-	int main(int argc, char **argv)					\
-	{								\
-		return test_main(argc, argv, summary, cases,		\
-				 ARRAY_SIZE(cases));			\
+/* Cases that share the body @fn, above: { "name", "summary", .arg = ..., ... }, ... */
+#define CASES(fn, ...)								\
+	static const struct test_case cases_of_##fn[] = { __VA_ARGS__ };	\
+	static void __attribute__((constructor)) register_##fn(void)		\
+	{									\
+		static struct case_list list = {				\
+			.cases = cases_of_##fn, .nr = ARRAY_SIZE(cases_of_##fn),	\
+			.body = fn,						\
+		};								\
+		cases_register(&list);						\
 	}
 
-/* --- what a body may say ---------------------------------------------- */
+struct case_list {
+	const struct test_case *cases;
+	size_t nr;
+	void (*body)(const struct test *t);
+	struct case_list *next;
+};
+/* In the order of the calls, which is that of the source. @list stays. */
+void cases_register(struct case_list *list);
+
+int test_main(int argc, char **argv, const char *summary);
+
+/* For the old form, a table at the end of the file. */
+#define OLD_CASES_(table)							\
+	static void __attribute__((constructor)) register_old_cases(void)	\
+	{									\
+		static struct case_list list = {				\
+			.cases = table, .nr = ARRAY_SIZE(table) };		\
+		cases_register(&list);						\
+	}
+
+#define TEST_MAIN(summary, ...)							\
+	__VA_OPT__(OLD_CASES_(__VA_ARGS__))					\
+	int main(int argc, char **argv)						\
+	{									\
+		return test_main(argc, argv, summary);				\
+	}
+
+/* What a body may call. */
 
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 
@@ -168,6 +208,14 @@ void xpass(const char *id);
 /* Skip on kernels with this issue, which the machine would not survive. */
 void skip_if_issue(const char *id);
 
+/* What the case that runs in this process declares; everything, outside of cases. */
+const struct test_case *running_case(void);
+/*
+ * What the library lets only those cases use that declare it: without, they would pass
+ * here, and end in errors on a host that lacks it.
+ */
+#define must_declare(declared, member)							do {											errno = 0;									if (!(declared))									harness_error(__FILE__, __LINE__,							      "%s() in a case that does not declare " member, __func__);		} while (0)
+
 /* printf into a buffer that lives until the process ends. */
 char *strf(const char *fmt, ...) PRINTF(1, 2);
 
@@ -197,7 +245,7 @@ char *strf(const char *fmt, ...) PRINTF(1, 2);
 	do {								\
 		if (!(cond))						\
 			test_failed(__FILE__, __LINE__, strf(__VA_ARGS__), \
-				    #cond, "the contrary");		\
+				    #cond, "false");		\
 	} while (0)
 
 /* The result of a system call (-1 and errno on error): success, or an errno. */

@@ -24,6 +24,7 @@
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
 #define MAX_PATTERNS		64
 #define KSFT_SKIP		4	/* kselftest's exit code */
+#define NR_VM_TYPES		32	/* bits of test_case.vm_types */
 
 const char *const boot_name[BOOT_NR] = {
 	[BOOT_DEFAULT]		= "default",
@@ -51,6 +52,13 @@ struct plan {
 };
 
 static struct outcome *outcome;		/* shared with the case's process */
+static struct case_list *case_lists, **last_list = &case_lists;
+
+void cases_register(struct case_list *list)
+{
+	*last_list = list;
+	last_list = &list->next;
+}
 
 /* For builds with SAN=1: objects live as long as their process, on purpose. */
 const char *__asan_default_options(void)
@@ -151,52 +159,62 @@ bad:
 	exit(2);
 }
 
-/* A TD needs a TDX host, also where a row of other VM types does not ask for one. */
-static const char *boot_of(const struct test *t)
+enum boot boot_of(const struct test_case *tc, unsigned int vm_type)
 {
-	bool is_td = t->vm_type == KVM_X86_TDX_VM && t->tc->boot == BOOT_DEFAULT;
-
-	return boot_name[is_td ? BOOT_TDX : t->tc->boot];
+	return vm_type == KVM_X86_TDX_VM && !tc->boot ? BOOT_TDX : tc->boot;
 }
 
 static bool selected(const struct options *opt, const struct test *t)
 {
-	if (opt->variant && strcmp(opt->variant, boot_of(t)))
+	if (opt->variant && strcmp(opt->variant, boot_name[boot_of(t->tc, t->vm_type)]))
 		return false;
-	if ((t->tc->nightly) && !opt->nightly)
+	if (t->tc->nightly && !opt->nightly)
 		return false;
 	for (int i = 0; i < opt->nr_patterns; i++)
-		if (t->tc->flags & CASE_ON_REQUEST ?
+		if (t->tc->manual ?
 		    !strcmp(opt->patterns[i], t->name) :
 		    !fnmatch(opt->patterns[i], t->name, 0))
 			return true;
-	return !opt->nr_patterns && !(t->tc->flags & CASE_ON_REQUEST);
+	return !opt->nr_patterns && !t->tc->manual;
+}
+
+static size_t nr_cases(void)
+{
+	size_t nr = 0;
+
+	for (const struct case_list *list = case_lists; list; list = list->next)
+		nr += list->nr;
+	return nr;
+}
+
+/* One run of the case, or with @vm_type 0 and no VM types its only one. */
+static void plan_run(struct plan *plan, const struct options *opt, const struct case_list *list,
+		     const struct test_case *tc, unsigned int vm_type)
+{
+	struct test t = {
+		.tc = tc, .body = list->body ?: tc->body, .vm_type = vm_type,
+		.observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose,
+	};
+
+	if (tc->vm_types & VM_TYPE(vm_type))
+		snprintf(t.name, sizeof(t.name), "%s.%s", tc->name, vm_type_name(vm_type));
+	else if (!tc->vm_types && !vm_type)
+		snprintf(t.name, sizeof(t.name), "%s", tc->name);
+	else
+		return;
+	if (selected(opt, &t))
+		plan->tests[plan->nr++] = t;
 }
 
 /* Each case once for each VM type it wants. */
-static struct plan make_plan(const struct options *opt,
-			     const struct test_case *cases, size_t nr_cases)
+static struct plan make_plan(const struct options *opt)
 {
-	struct plan plan = { .tests = calloc(nr_cases * 32, sizeof(struct test)) };
+	struct plan plan = { .tests = calloc(nr_cases() * NR_VM_TYPES, sizeof(struct test)) };
 
-	for (size_t i = 0; i < nr_cases; i++) {
-		const struct test_case *tc = &cases[i];
-
-		for (unsigned int type = 0; type < 32; type++) {
-			struct test t = { .tc = tc, .vm_type = type,
-					  .observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose };
-
-			if (!tc->vm_types && !type)
-				snprintf(t.name, sizeof(t.name), "%s", tc->name);
-			else if (tc->vm_types & VM_TYPE(type))
-				snprintf(t.name, sizeof(t.name), "%s.%s", tc->name,
-					 vm_type_name(type));
-			else
-				continue;
-			if (selected(opt, &t))
-				plan.tests[plan.nr++] = t;
-		}
-	}
+	for (const struct case_list *list = case_lists; list; list = list->next)
+		for (size_t i = 0; i < list->nr; i++)
+			for (unsigned int type = 0; type < NR_VM_TYPES; type++)
+				plan_run(&plan, opt, list, &list->cases[i], type);
 	return plan;
 }
 
@@ -212,7 +230,7 @@ static const char *listed_flags(const struct test_case *tc)
 {
 	if (tc->side_effects)
 		return "host-wide";
-	return tc->flags & CASE_GUEST_KERNEL ? "guest-kernel" : "-";
+	return tc->needs_guest_kernel ? "guest-kernel" : "-";
 }
 
 static void list_cases(const struct plan *plan, const char *program)
@@ -221,7 +239,8 @@ static void list_cases(const struct plan *plan, const char *program)
 		const struct test_case *tc = plan->tests[i].tc;
 
 		printf("%s:%s\t%s\t%s\t%u\t%s\n", basename(program),
-		       plan->tests[i].name, boot_of(&plan->tests[i]), listed_flags(tc),
+		       plan->tests[i].name, boot_name[boot_of(tc, plan->tests[i].vm_type)],
+		       listed_flags(tc),
 		       time_limit(tc), tc->summary);
 	}
 }
@@ -242,9 +261,9 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	 */
 	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0);
 
-	report_to(outcome, opt->verbose);
+	report_to(outcome, t);
 	check_needs(t, opt->allow_host_wide);
-	t->tc->body(t);
+	t->body(t);
 	tracing_check_intact();
 	outcome->status = CASE_PASS;
 	/* Threads that are still inside of KVM end here, too. */
@@ -396,7 +415,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	pid_t pid;
 
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->wants_splat = t->tc->flags & CASE_EXPECTS_SPLAT;
+	outcome->wants_splat = t->tc->expects_splat;
 	diag("run %s (limit %u s)", t->name, limit);
 	kmsg_begin(in_testbed() || opt->allow_host_wide);
 	outcome->warnings_armed = kmsg_warnings_armed();
@@ -427,6 +446,8 @@ static void run_case(const struct test *t, const struct options *opt,
 	/* Whatever went wrong shall not go wrong again for what was kept. */
 	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;
+	if (outcome->status == CASE_FAIL && t->tc->fixes)
+		diag("this is what the kernel did before \"%s\"", t->tc->fixes);
 	measure("seconds", now() - start);
 }
 
@@ -496,18 +517,17 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	return nr_failed ? 1 : nr_skipped == plan->nr ? KSFT_SKIP : 0;
 }
 
-int test_main(int argc, char **argv, const char *summary,
-	      const struct test_case *cases, size_t nr_cases)
+int test_main(int argc, char **argv, const char *summary)
 {
 	struct options opt = { 0 };
 	struct plan plan;
 
 	parse_options(&opt, argc, argv, summary);
 	if (opt.describe) {
-		describe(basename(argv[0]), summary, cases, nr_cases);
+		describe(basename(argv[0]), summary, case_lists);
 		return 0;
 	}
-	plan = make_plan(&opt, cases, nr_cases);
+	plan = make_plan(&opt);
 
 	if (opt.list) {
 		list_cases(&plan, argv[0]);

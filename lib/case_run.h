@@ -16,16 +16,17 @@ struct outcome {
 	bool warnings_armed;		/* kmsg_warnings_armed() as the case began */
 };
 
-/* Make the calling process report to @o. */
-void report_to(struct outcome *o, bool verbose_lines);
+/* Make the calling process report to @o, as the run @t. */
+void report_to(struct outcome *o, const struct test *t);
 
 extern const char *const boot_name[BOOT_NR];
 /* "default", "sw_protected", "tdx" */
 const char *vm_type_name(unsigned int type);
 
 /* Print what the cases declare, as JSON (--describe). */
-void describe(const char *program, const char *summary, const struct test_case *cases,
-	      size_t nr_cases);
+void describe(const char *program, const char *summary, const struct case_list *list);
+/* The boot that a run of the case with this VM type needs: a TD's is a TDX host. */
+enum boot boot_of(const struct test_case *tc, unsigned int vm_type);
 
 /* Is this the emulated host, which is ours alone? */
 bool in_testbed(void);

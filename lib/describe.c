@@ -36,22 +36,24 @@ static void print_vm_types(const struct test_case *tc)
 
 static void print_needs(const struct test_case *tc)
 {
-	static const struct { unsigned int flag; const char *need; } flags[] = {
-		{ CASE_UFFD, "userfaultfd" }, { CASE_THP, "THP" },
-		{ CASE_SOFTTDX, "softtdx" }, { CASE_SEPT, "Secure EPT" },
-		{ CASE_SEPT_TOO, "Secure EPT if there" },
-		{ CASE_SOFTTDX_TOO, "softtdx if there" }, { CASE_HOLD, "hold" }, { CASE_GUEST_KERNEL, "guest kernel" },
+	const struct { bool declared; const char *need; } needs[] = {
+		{ tc->needs_uffd, "userfaultfd" }, { tc->needs_thp, "THP" },
+		{ tc->needs_softtdx, "softtdx" }, { tc->needs_sept, "Secure EPT" },
+		{ tc->uses_sept, "Secure EPT if there" },
+		{ tc->uses_softtdx, "softtdx if there" }, { tc->needs_hold, "hold" },
+		{ tc->needs_guest_kernel, "guest kernel" },
 	};
+	enum boot boot = boot_of(tc, tc->vm_types == VM_TDX ? KVM_X86_TDX_VM : 0);
 	bool first = true;
 
 	printf("[");
-	if (tc->boot != BOOT_DEFAULT)
-		print_item(&first, strf("host %s", boot_name[tc->boot]));
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (tc->flags & flags[i].flag)
-			print_item(&first, flags[i].need);
+	if (boot != BOOT_DEFAULT)
+		print_item(&first, strf("host %s", boot_name[boot]));
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (needs[i].declared)
+			print_item(&first, needs[i].need);
 	/* SEAMCALLs are shown by the module that shows the Secure EPT. */
-	if ((tc->observes & OBSERVE(EV_SEAMCALL)) && !(tc->flags & (CASE_SEPT | CASE_SEPT_TOO)))
+	if ((tc->observes & OBSERVE(EV_SEAMCALL)) && !tc->needs_sept && !tc->uses_sept)
 		print_item(&first, "Secure EPT");
 	if (tc->cap_name)
 		print_item(&first, tc->cap_name);
@@ -67,13 +69,29 @@ static void print_needs(const struct test_case *tc)
 		print_item(&first, strf("%u NUMA nodes", tc->nodes));
 	if (tc->side_effects)
 		print_item(&first, strf("host-wide: %s", tc->side_effects));
-	if (tc->flags & CASE_NIGHTLY)
+	if (tc->nightly)
 		print_item(&first, "--nightly");
 	printf("]");
 }
 
-void describe(const char *program, const char *summary, const struct test_case *cases,
-	      size_t nr_cases)
+static void print_case(const struct test_case *tc)
+{
+	printf("\n{\"name\": ");
+	print_string(tc->name);
+	printf(", \"summary\": ");
+	print_string(tc->summary);
+	printf(", \"fixes\": ");
+	print_string(tc->fixes ?: "");
+	printf(", \"xfail\": ");
+	print_string(tc->xfail ?: tc->xwarn ?: "");
+	printf(", \"vm_types\": ");
+	print_vm_types(tc);
+	printf(", \"needs\": ");
+	print_needs(tc);
+	printf("}");
+}
+
+void describe(const char *program, const char *summary, const struct case_list *list)
 {
 	bool first = true;
 
@@ -82,21 +100,14 @@ void describe(const char *program, const char *summary, const struct test_case *
 	printf(", \"summary\": ");
 	print_string(summary);
 	printf(", \"cases\": [");
-	for (size_t i = 0; i < nr_cases; i++) {
-		if (cases[i].flags & CASE_ON_REQUEST)
-			continue;
-		printf("%s\n{\"name\": ", first ? "" : ",");
-		print_string(cases[i].name);
-		printf(", \"summary\": ");
-		print_string(cases[i].summary);
-		printf(", \"guards\": ");
-		print_string(cases[i].fixes ?: "");
-		printf(", \"vm_types\": ");
-		print_vm_types(&cases[i]);
-		printf(", \"needs\": ");
-		print_needs(&cases[i]);
-		printf("}");
-		first = false;
+	for (; list; list = list->next) {
+		for (size_t i = 0; i < list->nr; i++) {
+			if (list->cases[i].manual)
+				continue;
+			printf("%s", first ? "" : ",");
+			print_case(&list->cases[i]);
+			first = false;
+		}
 	}
 	printf("\n]}\n");
 }

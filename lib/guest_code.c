@@ -76,16 +76,16 @@ static GUEST uint32_t in(uint16_t port)
 	return r.r11;
 }
 
-static GUEST void tell(enum guest_msg type, uint64_t value)
+static GUEST void put_msg(enum guest_msg type, uint64_t value)
 {
 	if (value >> 32)
 		out(PORT_BASE + 4 * MSG_HIGH, value >> 32);
-	out(PORT_BASE + 4 * said, value);
+	out(PORT_BASE + 4 * type, value);
 }
 
 GUEST void guest_report(uint64_t value)
 {
-	tell(MSG_VALUE, value);
+	put_msg(MSG_VALUE, value);
 }
 
 GUEST uint32_t guest_receive(void)
@@ -95,11 +95,11 @@ GUEST uint32_t guest_receive(void)
 
 static GUEST void unexpected(const struct exception_frame *f, uint64_t address)
 {
-	tell(MSG_EXCEPTION, f->vector);
-	tell(MSG_VALUE, f->rip);
-	tell(MSG_VALUE, address);
+	put_msg(MSG_EXCEPTION, f->vector);
+	put_msg(MSG_VALUE, f->rip);
+	put_msg(MSG_VALUE, address);
 	for (;;)
-		tell(MSG_DONE, 0);
+		put_msg(MSG_DONE, 0);
 }
 
 static GUEST void take_ve(struct exception_frame *f)
@@ -267,5 +267,5 @@ GUEST void payload_main(uint64_t index)
 {
 	guest_setup.fn[index](guest_setup.arg[index]);
 	for (;;)
-		tell(MSG_DONE, 0);
+		put_msg(MSG_DONE, 0);
 }

@@ -42,6 +42,7 @@ struct hold *hold_arm_(struct hold_args args)
 	};
 	struct hold *h = calloc(1, sizeof(*h));
 
+	must_declare(running_case()->needs_hold, ".needs_hold");
 	h->function = kernel_function(args.function);
 	if (!h->function)
 		test_skip("%s", kernel_function_missing(args.function));

@@ -223,6 +223,7 @@ struct linux_guest *linux_guest(void)
 	struct layout l = lay_out(header_of(&image), &initramfs);
 	const uint8_t *memory = fill_memory(&image, &l, &initramfs);
 
+	must_declare(running_case()->needs_guest_kernel, ".needs_guest_kernel");
 	g->vm = create_td();
 	g->vcpu = td_vcpu(g->vm);
 	td_slot_add(g->vm, 0, l.end);

@@ -125,15 +125,18 @@ struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 		madvise(mem->hva, size, MADV_NOHUGEPAGE);
 		break;
 	case MEM_THP:
+		must_declare(running_case()->needs_thp, ".needs_thp");
 		mem->page_size = SZ_2M;
 		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 		must(!madvise(mem->hva, size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
 		break;
 	case MEM_HUGETLB_2M:
+		must_declare(running_case()->hugepages_2m, ".hugepages_2m");
 		mem->page_size = SZ_2M;
 		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | HUGE_2MB);
 		break;
 	case MEM_HUGETLB_1G:
+		must_declare(running_case()->hugepages_1g, ".hugepages_1g");
 		mem->page_size = SZ_1G;
 		map(mem, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | HUGE_1GB);
 		break;

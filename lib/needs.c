@@ -96,7 +96,7 @@ static void need_uffd(void)
 
 unsigned int events_here(const struct test_case *tc)
 {
-	if (!(tc->flags & CASE_SEPT_TOO) || !sept_missing())
+	if (!tc->uses_sept || !sept_missing())
 		return tc->observes;
 	return tc->observes & ~OBSERVE(EV_SEAMCALL);
 }
@@ -106,7 +106,7 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	const struct test_case *tc = t->tc;
 	const char *missing;
 
-	if (tc->flags & CASE_PLAIN)
+	if (tc->plain)
 		return;
 	if (geteuid())
 		test_skip("needs root");
@@ -119,7 +119,7 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if (tc->side_effects && !in_testbed() && !allow_host_wide)
 		test_skip("host-wide: %s; run with --on qemu, or allow it with --allow-host-wide",
 			  tc->side_effects);
-	if ((tc->flags & CASE_EXPECTS_SPLAT) && !kmsg_warnings_armed())
+	if (tc->expects_splat && !kmsg_warnings_armed())
 		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
 	if (nr_cpus() < tc->cpus)
 		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
@@ -130,21 +130,21 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if (meminfo("MemAvailable") < (long)tc->memory_mib << 10)
 		test_skip("needs %u MiB of free memory, %ld are available",
 			  tc->memory_mib, meminfo("MemAvailable") >> 10);
-	if ((tc->flags & CASE_THP) && access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
+	if (tc->needs_thp && access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
 		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
-	if ((tc->flags & CASE_SOFTTDX) && !softtdx_present())
+	if (tc->needs_softtdx && !softtdx_present())
 		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
-	if ((tc->flags & CASE_SEPT) && (missing = sept_missing()))
+	if (tc->needs_sept && (missing = sept_missing()))
 		test_skip("%s", missing);
-	if ((tc->flags & CASE_HOLD) && (missing = hold_missing()))
+	if (tc->needs_hold && (missing = hold_missing()))
 		test_skip("%s", missing);
-	if ((tc->flags & CASE_GUEST_KERNEL) && (missing = linux_guest_missing()))
+	if (tc->needs_guest_kernel && (missing = linux_guest_missing()))
 		test_skip("%s", missing);
-	if ((tc->flags & CASE_SEPT_TOO) && sept_missing())
+	if (tc->uses_sept && sept_missing())
 		diag("without " SEPT_DEVICE ": the Secure EPT is not among the witnesses");
-	if ((tc->flags & CASE_SOFTTDX_TOO) && !softtdx_present())
+	if (tc->uses_softtdx && !softtdx_present())
 		diag("without the software TDX module: measurement and content are not among the witnesses");
-	if (tc->flags & CASE_UFFD)
+	if (tc->needs_uffd)
 		need_uffd();
 	missing = observe_missing(t->observes);
 	if (missing)

@@ -258,6 +258,7 @@ void observer_sync(struct observer *o)
 	struct buffer_counts counts;
 	unsigned long lost;
 
+	must_declare(o, ".observes");
 	drain(o);
 	counts = tracing_buffer(o->tracing);
 	lost = counts.overrun + counts.dropped;
@@ -273,6 +274,7 @@ static unsigned long count_logged(const struct observer *o, enum event_type type
 {
 	unsigned long nr = 0;
 
+	must_declare(observer_sees(o, type), "the events in .observes");
 	for (size_t i = 0; i < o->nr_events; i++)
 		nr += o->events[i].type == type &&
 		      (ret == RET_ANY || o->events[i].ret == ret);

@@ -14,12 +14,23 @@
 #include "testcase.h"
 
 static struct outcome *outcome;
-static bool is_verbose;
+static const struct test *running;	/* NULL: the program, outside of its cases */
 
-void report_to(struct outcome *o, bool verbose_lines)
+void report_to(struct outcome *o, const struct test *t)
 {
 	outcome = o;
-	is_verbose = verbose_lines;
+	running = t;
+}
+
+const struct test_case *running_case(void)
+{
+	static const struct test_case all = {
+		.needs_uffd = true, .needs_thp = true, .needs_hold = true, .needs_sept = true,
+		.needs_softtdx = true, .needs_guest_kernel = true, .observes = ~0u,
+		.hugepages_2m = 1, .hugepages_1g = 1,
+	};
+
+	return running ? running->tc : &all;
 }
 
 void expect_splat(void)
@@ -105,7 +116,7 @@ void verbose(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!is_verbose)
+	if (!running || !running->verbose)
 		return;
 	va_start(ap, fmt);
 	put_lines(vstrf(fmt, ap));
@@ -154,7 +165,7 @@ void test_skip(const char *fmt, ...)
 
 void harness_error(const char *file, int line, const char *fmt, ...)
 {
-	const char *why = strerror(errno);
+	const char *why = errno ? strf(": %s", strerror(errno)) : "";
 	va_list ap;
 	char *what;
 
@@ -162,8 +173,8 @@ void harness_error(const char *file, int line, const char *fmt, ...)
 	what = vstrf(fmt, ap);
 	va_end(ap);
 	claim_end();
-	diag("%s:%d: broken: %s: %s", basename(file), line, what, why);
-	end_case(CASE_ERROR, strf("%s: %s", what, why));
+	diag("%s:%d: harness error: %s%s", basename(file), line, what, why);
+	end_case(CASE_ERROR, strf("%s%s", what, why));
 }
 
 void test_failed(const char *file, int line, const char *what,

@@ -46,8 +46,11 @@ static bool busy(uint64_t status, unsigned int *tries)
 
 static int view(unsigned long cmd, void *arg)
 {
+	const struct test_case *tc = running_case();
 	static int fd = -1;
 
+	must_declare(tc->needs_sept || tc->uses_sept || (tc->observes & OBSERVE(EV_SEAMCALL)),
+		     ".needs_sept or .uses_sept");
 	if (fd < 0)
 		fd = open(SEPT_DEVICE, O_RDWR | O_CLOEXEC);
 	must(fd >= 0, "open " SEPT_DEVICE);

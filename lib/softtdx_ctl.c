@@ -51,11 +51,19 @@ static bool word_is(const char *line, const char *key, const char *wanted)
 	return word(line, key, value, sizeof(value)) && !strcmp(value, wanted);
 }
 
+static void must_declare_softtdx(void)
+{
+	const struct test_case *tc = running_case();
+
+	must_declare(tc->needs_softtdx || tc->uses_softtdx, ".needs_softtdx or .uses_softtdx");
+}
+
 /* Call @fn for each record of a file. */
 static void each_line(const char *file, void (*fn)(const char *line, void *arg), void *arg)
 {
 	char *request = strf("read %s", file), *text = NULL, *next;
 
+	must_declare_softtdx();
 	errno = -softtdx_request(request, &text);
 	must(text, "%s of softtdx", file);
 	for (char *line = text; *line; line = next) {
@@ -73,6 +81,7 @@ static void tell(const char *file, char *text)
 {
 	char *request = strf("write %s %s", file, text);
 
+	must_declare_softtdx();
 	errno = -softtdx_request(request, NULL);
 	must(!errno, "\"%s\" to %s of softtdx", text, file);
 	free(request);

@@ -20,6 +20,7 @@ struct uffd_region uffd_region_create(void *hva, size_t size)
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
+	must_declare(running_case()->needs_uffd, ".needs_uffd");
 	must(l.fd >= 0 && !ioctl(l.fd, UFFDIO_API, &api), "userfaultfd");
 	must(!ioctl(l.fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER of %p, %zu bytes", hva, size);
 	/* MADV_REMOVE for shared memory, where DONTNEED keeps the page. */

@@ -100,24 +100,24 @@ static void endless(const struct test *t)
 	expect_eq(scan.ours, 1, "complaints about the case");
 }
 
-#define CASE(log, text)	{ #log, text, judge, &log, .plain = true }
+#define JUDGED(log, text)	{ #log, text, judge, &log, .plain = true }
 
 static const struct test_case cases[] = {
-	CASE(none, "messages that are no complaint"),
-	CASE(of_kvm, "KVM warns"),
-	CASE(of_kvm_old, "KVM warns, as Linux 6.12 prints it"),
-	CASE(of_kernel_thread, "KVM warns in a kernel thread"),
-	CASE(of_mm, "the memory management warns"),
-	CASE(of_guest_memfd, "another part warns, called by guest_memfd"),
-	CASE(of_driver, "a driver warns: not ours, though KVM's modules are listed"),
-	CASE(of_driver_old, "a driver warns in a task with KVM's name, as 6.12 prints it"),
-	CASE(of_other_run, "KVM warns in a task of somebody else"),
-	CASE(of_other_vm, "the same, as 6.12 prints it"),
-	CASE(of_driver_in_testbed, "a driver warns in the testbed: nobody else is there"),
-	CASE(oops, "an Oops of anybody"),
-	CASE(seamcall, "a failed SEAMCALL without a WARNING"),
-	CASE(leaked, "a leaked HKID"),
-	CASE(two, "one of each"),
+	JUDGED(none, "messages that are no complaint"),
+	JUDGED(of_kvm, "KVM warns"),
+	JUDGED(of_kvm_old, "KVM warns, as Linux 6.12 prints it"),
+	JUDGED(of_kernel_thread, "KVM warns in a kernel thread"),
+	JUDGED(of_mm, "the memory management warns"),
+	JUDGED(of_guest_memfd, "another part warns, called by guest_memfd"),
+	JUDGED(of_driver, "a driver warns: not ours, though KVM's modules are listed"),
+	JUDGED(of_driver_old, "a driver warns in a task with KVM's name, as 6.12 prints it"),
+	JUDGED(of_other_run, "KVM warns in a task of somebody else"),
+	JUDGED(of_other_vm, "the same, as 6.12 prints it"),
+	JUDGED(of_driver_in_testbed, "a driver warns in the testbed: nobody else is there"),
+	JUDGED(oops, "an Oops of anybody"),
+	JUDGED(seamcall, "a failed SEAMCALL without a WARNING"),
+	JUDGED(leaked, "a leaked HKID"),
+	JUDGED(two, "one of each"),
 	{ "seamcalls_optional", "failed SEAMCALLs that the case asked for", seamcalls_optional,
 	  .plain = true },
 	{ "endless", "a splat without an end is one", endless, .plain = true },

@@ -7,7 +7,6 @@
 #include "testcase.h"
 #include "undo.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 #define IN_2M	512U			/* pages of a 2M page */

@@ -13,7 +13,6 @@
 #include "dirty_log.h"
 #include "testcase.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 

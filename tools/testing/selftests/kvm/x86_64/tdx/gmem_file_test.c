@@ -19,7 +19,6 @@
 #include "kernel.h"
 #include "testcase.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define SIZE	(16 * SZ_4K)
 
 #ifndef MADV_COLLAPSE

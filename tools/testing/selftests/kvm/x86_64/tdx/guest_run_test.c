@@ -202,22 +202,22 @@ static void signal_kicks(const struct test *t)
 	}
 }
 
-#define VM_ANY	.vm_types = VM_DEFAULT | VM_SW_PROTECTED
+#define ANY	.vm_types = VM_ANY
 
 static const struct test_case cases[] = {
 	{ "reads_and_writes", "the guest and the host see each other's data", reads_and_writes,
-	  VM_ANY, .observes = OBSERVE_MAPPING },
-	{ "executes", "a page that was written is executed", executes, VM_ANY },
-	{ "dropped", "MADV_DONTNEED: the guest sees the new page", dropped, VM_ANY },
-	{ "no_slot", "a write where no memory is: KVM_EXIT_MMIO", no_slot, VM_ANY },
+	  ANY, .observes = OBSERVE_MAPPING },
+	{ "executes", "a page that was written is executed", executes, ANY },
+	{ "dropped", "MADV_DONTNEED: the guest sees the new page", dropped, ANY },
+	{ "no_slot", "a write where no memory is: KVM_EXIT_MMIO", no_slot, ANY },
 	{ "reports_exceptions", "a guest's exception is reported", reports_exceptions,
 	  .vm_types = VM_DEFAULT },
 	{ "halves_are_apart", "private and shared pages keep their own content",
 	  halves_are_apart, .vm_types = VM_SW_PROTECTED },
 	{ "punched", "a hole in private memory: zero", punched, .vm_types = VM_SW_PROTECTED },
 	{ "drops_under_two_vcpus", "200 pages dropped under two vCPUs that run",
-	  drops_under_two_vcpus, VM_ANY, .cpus = 2 },
-	{ "signal_kicks", "a signal ends KVM_RUN, ten times", signal_kicks, VM_ANY, .cpus = 2 },
+	  drops_under_two_vcpus, ANY, .cpus = 2 },
+	{ "signal_kicks", "a signal ends KVM_RUN, ten times", signal_kicks, ANY, .cpus = 2 },
 };
 
 TEST_MAIN("Guests of VMs that are no TDs", cases)

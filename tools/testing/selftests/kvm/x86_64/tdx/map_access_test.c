@@ -14,7 +14,6 @@
 #include "testcase.h"
 #include "undo.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* The slot: within the guest's reach. */
 #define AT	SZ_1G

@@ -13,7 +13,6 @@
 #include "thread.h"
 #include "undo.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* KVM's statistics agree with the SPTEs that were seen. */
 static void expect_stats(struct fixture *f, unsigned long pages_4k,

@@ -15,7 +15,6 @@
 #include "fixture.h"
 #include "testcase.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* Prefault one page and check that it is mapped onto the page behind its hva. */
 static struct mapping map_one(struct fixture *f, uint64_t gpa, int level)

@@ -27,7 +27,6 @@
 #include "vm_thread.h"
 #include "window.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /*
  * The slot: 2M in which windows are opened, then 2M of populated memory whose

@@ -11,7 +11,6 @@
 #include "td.h"
 #include "testcase.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define ALL	(VM_ANY | VM_TDX)
 #define SIZE	(16 * SZ_4K)
 

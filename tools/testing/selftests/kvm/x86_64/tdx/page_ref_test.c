@@ -17,7 +17,6 @@
 #include "testcase.h"
 #include "vm_thread.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define ROUNDS	8
 
 /* --- references to pages ---------------------------------------------------------- */

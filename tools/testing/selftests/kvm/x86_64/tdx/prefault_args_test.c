@@ -13,7 +13,6 @@
 #include "fixture.h"
 #include "testcase.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 #define SLOT	(4 * SZ_4K)		/* bytes in the slot */
 
 /* A request that fails as a whole: its errno, and the range left as it was. */

@@ -18,7 +18,6 @@
 #include "undo.h"
 #include "vm_thread.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 static void drop(void *hva)
 {

@@ -29,7 +29,6 @@
 #include "testcase.h"
 #include "vm_thread.h"
 
-#define VM_ANY	(VM_DEFAULT | VM_SW_PROTECTED)
 
 /* --- the windows ------------------------------------------------------------------ */
 

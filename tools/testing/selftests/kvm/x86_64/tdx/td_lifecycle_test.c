@@ -38,12 +38,6 @@ static const char *const stage_name[NR_STAGES] = {
 	"after KVM_TDX_FINALIZE_VM", "after KVM_PRE_FAULT_MEMORY",
 };
 
-struct fixture {
-	struct vm *vm;
-	struct vcpu *vcpu;
-	struct slot *slot;
-};
-
 static struct fixture td_at(enum stage stage)
 {
 	struct fixture td = { .vm = stage == VM_CREATED ? td_vm() : td_create() };
