@@ -12,8 +12,9 @@
 #ifndef ATTR_CHANGE_H
 #define ATTR_CHANGE_H
 
-#include <stdint.h>
 #include <sys/types.h>
+
+#include "types.h"
 
 struct attr_change;
 struct vm;
@@ -23,7 +24,7 @@ struct vm;
  * it.  Returns when the change is held; it goes on HOLD_GRACE_MS after a fault has begun to look
  * for its page.  The vCPU of that has mapped something before: to make its root takes mmu_lock.
  */
-struct attr_change *attr_change_begin(struct vm *vm, uint64_t gpa, uint64_t size);
+struct attr_change *attr_change_begin(struct vm *vm, u64 gpa, u64 size);
 
 /* Thread id, for signals. */
 pid_t attr_change_tid(const struct attr_change *c);

@@ -6,6 +6,7 @@
 #ifndef DIRTY_LOG_H
 #define DIRTY_LOG_H
 
+#include "types.h"
 #include "guest_access.h"
 #include "mem.h"
 #include "testcase.h"
@@ -25,10 +26,10 @@ struct logged {
 /* What follows LOGGED_GPA, in 4K pages. */
 struct logged_wish {
 	enum mem_kind kind;
-	uint32_t first;			/* page of @kind at which the slot begins, and its gpa */
-	uint32_t pages;			/* of the slot, at most LOGGED_MAX */
-	uint64_t manual;		/* KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
-	uint32_t ring;			/* entries of a dirty ring instead of a log, or 0 */
+	u32 first;			/* page of @kind at which the slot begins, and its gpa */
+	u32 pages;			/* of the slot, at most LOGGED_MAX */
+	u64 manual;		/* KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+	u32 ring;			/* entries of a dirty ring instead of a log, or 0 */
 };
 
 /* A VM of the type of @t with a slot of populated memory, not logged yet. */
@@ -37,21 +38,21 @@ void log_on(struct logged *l);
 void log_off(struct logged *l);
 
 /* The guest writes to a page of the slot. */
-void write_page(struct logged *l, uint32_t page);
+void write_page(struct logged *l, u32 page);
 
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG (64 pages from @first on; a set bit clears). */
-int __log_get(struct logged *l, uint64_t *bitmap);
-int __log_clear(struct logged *l, uint64_t first, uint32_t nr, const uint64_t *bitmap);
-void log_clear_page(struct logged *l, uint32_t page);
+int __log_get(struct logged *l, u64 *bitmap);
+int __log_clear(struct logged *l, u64 first, u32 nr, const u64 *bitmap);
+void log_clear_page(struct logged *l, u32 page);
 
 /* The log is read, and has these pages and no other. */
 #define expect_log(l, what, ...)						\
-	expect_log_(__FILE__, __LINE__, l, what, (const uint32_t[]){ __VA_ARGS__ },	\
-		    sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+	expect_log_(__FILE__, __LINE__, l, what, (const u32[]){ __VA_ARGS__ },	\
+		    sizeof((const u32[]){ __VA_ARGS__ }) / 4)
 #define expect_empty_log(l, what)						\
 	expect_log_(__FILE__, __LINE__, l, what, NULL, 0)
 void expect_log_(const char *file, int line, struct logged *l, const char *what,
-		 const uint32_t *pages, size_t nr);
+		 const u32 *pages, size_t nr);
 /* All pages are in it. */
 #define expect_full_log(l, what)	expect_full_log_(__FILE__, __LINE__, l, what)
 void expect_full_log_(const char *file, int line, struct logged *l, const char *what);

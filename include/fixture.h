@@ -3,6 +3,7 @@
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
+#include "types.h"
 #include "testcase.h"
 #include "thread.h"
 #include "vm.h"
@@ -20,8 +21,8 @@ struct fixture {
 };
 
 /* A VM of the type of @t with [offset, offset + size) of @mem at @gpa. */
-struct fixture fixture_part(const struct test *t, uint64_t gpa, struct mem *mem,
-			    uint64_t offset, uint64_t size, uint32_t flags);
+struct fixture fixture_part(const struct test *t, u64 gpa, struct mem *mem,
+			    u64 offset, u64 size, u32 flags);
 /* All of @mem at GPA. */
 struct fixture fixture_mem(const struct test *t, struct mem *mem);
 /* @size bytes of populated memory at GPA. */
@@ -33,12 +34,12 @@ struct fixture fixture(const struct test *t, enum mem_kind kind, size_t size);
 struct fixture fixture_gmem(const struct test *t, size_t size);
 
 /* The hva behind @gpa of the fixture's slot. */
-void *hva_of(const struct fixture *f, uint64_t gpa);
+void *hva_of(const struct fixture *f, u64 gpa);
 
 /* [gpa, gpa + size) is mapped at @level, each gfn onto the page of its hva. */
 #define expect_range_mapped(f, gpa, size, level) \
 	expect_range_mapped_(__FILE__, __LINE__, f, gpa, size, level)
-void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_t gpa,
-			  uint64_t size, int level);
+void expect_range_mapped_(const char *file, int line, struct fixture *f, u64 gpa,
+			  u64 size, int level);
 
 #endif /* FIXTURE_H */

@@ -13,6 +13,7 @@
 #ifndef FLOOD_H
 #define FLOOD_H
 
+#include "types.h"
 #include "guest_vm.h"
 
 #define FLOOD_SIZE	(2 * SZ_2M)	/* of the slot at GPA */
@@ -24,9 +25,9 @@ struct flooder {
 	struct vcpu *vcpu;
 	struct thread *thread;
 	/* Known once it is over. */
-	uint64_t accesses;
-	uint64_t wrong;			/* pages that held neither what was written nor zero */
-	uint64_t memory_faults;		/* KVM_EXIT_MEMORY_FAULTs, each made private again */
+	u64 accesses;
+	u64 wrong;			/* pages that held neither what was written nor zero */
+	u64 memory_faults;		/* KVM_EXIT_MEMORY_FAULTs, each made private again */
 };
 
 struct flood {

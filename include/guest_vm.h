@@ -15,13 +15,14 @@
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
 
+#include "types.h"
 #include "mrtd.h"
 #include "td_fixture.h"
 
 #define GUEST_VM_VCPUS	2
 #define GUEST_VM_REACH	SZ_1G
 
-typedef void (*guest_fn)(uint64_t arg);
+typedef void (*guest_fn)(u64 arg);
 
 /* --- the host's side ------------------------------------------------------ */
 
@@ -32,17 +33,17 @@ struct guest_vm {
 	unsigned int nr_vcpus;
 	struct slot *slot;		/* at GPA; NULL: none */
 	struct observer *o;		/* of what the case declares in .observes */
-	uint64_t image_pages;		/* of the guests' code and tables */
+	u64 image_pages;		/* of the guests' code and tables */
 };
 
 /* What guest_vm_create() makes; set up by the caller. */
 struct guest_vm_config {
 	guest_fn fn[GUEST_VM_VCPUS];	/* NULL: no further vCPU */
-	uint64_t arg[GUEST_VM_VCPUS];
-	uint64_t size;			/* bytes at GPA, or 0 */
+	u64 arg[GUEST_VM_VCPUS];
+	u64 size;			/* bytes at GPA, or 0 */
 	bool ve;			/* a TD that gets #VE for pages not accepted */
 	const void *added;		/* content of the first pages at GPA; TDs only */
-	uint64_t nr_added;
+	u64 nr_added;
 	bool measured;			/* these pages are */
 	/* TDs: changes the parameters of KVM_TDX_INIT_VM. */
 	void (*params)(struct kvm_tdx_init_vm *params);
@@ -51,7 +52,7 @@ struct guest_vm_config {
 /* A VM of the type of @t, ready to run. */
 struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wish);
 /* The same for one vCPU that runs fn(arg). */
-struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size);
+struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 size);
 /* What the payload itself adds to the measurement of a TD, before wish.added. */
 void guest_vm_measure(const struct guest_vm *p, struct mrtd *m);
 /* For the expectations of td_fixture.h. */
@@ -68,7 +69,7 @@ enum guest_msg {
 
 struct guest_message {
 	enum guest_msg type;
-	uint64_t value;
+	u64 value;
 };
 
 /* KVM_RUN, once. As the kernel returned it. */
@@ -79,20 +80,20 @@ int __guest_run(struct vcpu *vcpu);
  */
 struct guest_message guest_wait_msg(struct vcpu *vcpu);
 /* The next message must be a value: returns it. */
-uint64_t guest_wait_value(struct vcpu *vcpu);
+u64 guest_wait_value(struct vcpu *vcpu);
 /* The same, when KVM_RUN has returned @ret already. */
-uint64_t guest_value_of(struct vcpu *vcpu, int ret);
+u64 guest_value_of(struct vcpu *vcpu, int ret);
 /* The guest must take an exception: its vector. RIP and address are the values that follow. */
-uint64_t guest_wait_exception(struct vcpu *vcpu);
+u64 guest_wait_exception(struct vcpu *vcpu);
 /* The next message must be the end. */
 void guest_wait_done(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */
-void guest_send(struct vcpu *vcpu, uint32_t answer);
+void guest_send(struct vcpu *vcpu, u32 answer);
 /* KVM_RUN returned @ret with EFAULT and KVM_EXIT_MEMORY_FAULT of the page at @gpa. */
 #define expect_memory_fault(vcpu, ret, gpa, flags) \
 	expect_memory_fault_(__FILE__, __LINE__, vcpu, ret, gpa, flags)
-void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, uint64_t gpa,
-			  uint64_t flags);
+void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, u64 gpa,
+			  u64 flags);
 /* An exit in words: "KVM_EXIT_IO (2)". */
 const char *exit_text(const struct vcpu *vcpu);
 
@@ -111,12 +112,12 @@ enum guest_cmd {
 	CMD_R11,				/* after the last MapGPA */
 };
 /* Give the order: the vCPU carries it out when it runs next. */
-void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value);
+void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value);
 /* And run it: its result. */
-uint64_t guest_cmd(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value);
+u64 guest_cmd(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value);
 
 /* KVM_SIGNAL_MSI: @vector to the vCPU whose x2APIC ID is @id. */
-void guest_vm_interrupt(struct guest_vm *p, uint32_t id, uint8_t vector);
+void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector);
 /* Interrupts of this vector are counted (guest_irqs()). */
 #define GUEST_VECTOR	0x40
 
@@ -145,7 +146,7 @@ void guest_vm_interrupt(struct guest_vm *p, uint32_t id, uint8_t vector);
 
 /* Registers of a TDCALL, in and out. */
 struct tdcall_regs {
-	uint64_t rax, rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15;
+	u64 rax, rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15;
 };
 
 /* TDCALL (Intel TDX Module ABI): leaves of the guest's side. */
@@ -175,41 +176,41 @@ enum {
 #define TDX_OPERAND_INVALID		0xc0000100ULL
 #define TDX_OPERAND_BUSY		0x80000200ULL
 
-void guest_report(uint64_t value);
-uint32_t guest_receive(void);
+void guest_report(u64 value);
+u32 guest_receive(void);
 /* TDCALL as it is. */
 void tdcall(struct tdcall_regs *r);
 /* TDG.VP.VMCALL: R10 to R15 go out and come back; returns R10. */
-uint64_t vmcall(struct tdcall_regs *r);
+u64 vmcall(struct tdcall_regs *r);
 /* The same with operands R12 to R15; returns R10. */
-uint64_t vmcall4(uint64_t function, uint64_t r12, uint64_t r13, uint64_t r14, uint64_t r15);
+u64 vmcall4(u64 function, u64 r12, u64 r13, u64 r14, u64 r15);
 /* TDG.MEM.PAGE.ACCEPT; @level 0: 4K, 1: 2M. The status in RAX. */
-uint64_t accept_page(uint64_t gpa, uint64_t level);
+u64 accept_page(u64 gpa, u64 level);
 
 /* #VE, as TDG.VP.VEINFO.GET tells it. */
 struct guest_ve {
-	uint64_t reason, qualification, gla, gpa;
-	uint32_t length;
+	u64 reason, qualification, gla, gpa;
+	u32 length;
 };
 /*
  * Called at #VE, if set: what to add to RIP, or VE_UNEXPECTED for an exception that the case has
  * to know of. VE_RETRY executes the instruction again.
  */
-extern uint64_t (*guest_on_ve)(const struct guest_ve *ve);
+extern u64 (*guest_on_ve)(const struct guest_ve *ve);
 #define VE_RETRY	0ULL
 #define VE_UNEXPECTED	(~0ULL)
 
 /* For guest_on_ve: accepts what was touched, and has the guest try again. */
-uint64_t accept_on_ve(const struct guest_ve *ve);
-void guest_cmd_loop(uint64_t arg);
+u64 accept_on_ve(const struct guest_ve *ve);
+void guest_cmd_loop(u64 arg);
 
 /* Interrupts taken by this vCPU so far. */
-uint64_t guest_irqs(void);
+u64 guest_irqs(void);
 void guest_irqs_on(void);
 void guest_irqs_off(void);
 
-#define READ_GUEST(gla)		(*(volatile uint64_t *)(gla))
-#define WRITE_GUEST(gla, v)	(*(volatile uint64_t *)(gla) = (v))
+#define READ_GUEST(gla)		(*(volatile u64 *)(gla))
+#define WRITE_GUEST(gla, v)	(*(volatile u64 *)(gla) = (v))
 /* Where the page at @gpa is once more, as shared memory. */
 #define GUEST_SHARED		(1ULL << 40)
 #define guest_shared(gpa)	((gpa) + GUEST_SHARED)

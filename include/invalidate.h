@@ -7,8 +7,8 @@
 #define INVALIDATE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "mem.h"
 
 struct vm;
@@ -16,10 +16,10 @@ struct vm;
 /* The page that an invalidation is of. */
 struct inv_target {
 	struct vm *vm;
-	uint64_t gpa;
-	uint8_t *hva;			/* NULL: the process has it nowhere */
+	u64 gpa;
+	u8 *hva;			/* NULL: the process has it nowhere */
 	const struct mem *mem;		/* it is at @offset of this memory */
-	uint64_t offset;
+	u64 offset;
 	/* KVM holds a reference: the host tries to move or to merge it, and cannot. */
 	bool held;
 };

@@ -10,6 +10,7 @@
 #ifndef LINUX_GUEST_H
 #define LINUX_GUEST_H
 
+#include "types.h"
 #include "td.h"
 
 struct linux_guest;
@@ -27,6 +28,6 @@ void linux_guest_run(struct linux_guest *g);
 /* Some line of the console has @text in it. */
 bool linux_guest_said(const struct linux_guest *g, const char *text);
 /* Bytes that the guest made shared. */
-uint64_t linux_guest_shared(const struct linux_guest *g);
+u64 linux_guest_shared(const struct linux_guest *g);
 
 #endif /* LINUX_GUEST_H */

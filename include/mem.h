@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "types.h"
 
 struct vm;
 
@@ -27,7 +28,7 @@ struct mem {
 	enum mem_kind kind;
 	size_t size;		/* bytes */
 	size_t page_size;	/* bytes a page of this kind has */
-	uint8_t *hva;		/* NULL for MEM_GMEM */
+	u8 *hva;		/* NULL for MEM_GMEM */
 	int fd;			/* -1 for anonymous kinds */
 };
 
@@ -48,30 +49,30 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
 void mem_touch(void *hva, size_t size);
 
 /* Punch [offset, offset + size) out of a memfd, file or guest_memfd. */
-void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size);
+void mem_punch_hole(const struct mem *mem, u64 offset, u64 size);
 
 /*
  * The pfn that backs @hva, from /proc/self/pagemap; PFN_NONE when no page is
  * present there.  Needs CAP_SYS_ADMIN.
  */
 #define PFN_NONE	UINT64_MAX
-uint64_t pfn_of(const void *hva);
+u64 pfn_of(const void *hva);
 /* The same for @nr pages in a row. */
-void pfns_of(const void *hva, size_t nr, uint64_t *pfns);
+void pfns_of(const void *hva, size_t nr, u64 *pfns);
 
 /*
  * The content of page @pfn, through /dev/mem; skips the case where the kernel
  * shows no memory there.  Of private memory only softtdx's TDs have any.
  */
-void read_pfn(uint64_t pfn, uint8_t page[4096]);
+void read_pfn(u64 pfn, u8 page[4096]);
 
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
 /* Has the page content, of a file or of a process? A free page has none. */
-bool page_holds_data(uint64_t pfn);
+bool page_holds_data(u64 pfn);
 
 /* The highest level at which the page @pfn may be mapped: 2M if it is part of a folio. */
-int page_level(uint64_t pfn);
+int page_level(u64 pfn);
 
 /* The NUMA node of the page at @hva, or -errno (-ENOENT: no page). */
 int node_of(const void *hva);

@@ -7,7 +7,8 @@
 #ifndef MEMCG_H
 #define MEMCG_H
 
-#include <stdint.h>
+#include "types.h"
+
 
 struct memcg;
 
@@ -15,7 +16,7 @@ struct memcg;
 struct memcg *memcg_create(void);
 
 /* Its limit from now on, in bytes. */
-void memcg_limit(struct memcg *cg, uint64_t bytes);
+void memcg_limit(struct memcg *cg, u64 bytes);
 
 /*
  * fn(arg), charged to @cg: its result, with errno.  For plain system calls: user
@@ -27,6 +28,6 @@ int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg);
  * Whole pages that are charged to @cg, once there are none, or after 5 s.  One page
  * does not count: Linux keeps what was less than a page charged with the cgroup.
  */
-uint64_t memcg_pages_left(struct memcg *cg);
+u64 memcg_pages_left(struct memcg *cg);
 
 #endif /* MEMCG_H */

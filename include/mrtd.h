@@ -8,7 +8,8 @@
 #define MRTD_H
 
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "types.h"
 
 struct mrtd;
 
@@ -19,10 +20,10 @@ struct mrtd *mrtd_new(void);
  * then, if @measured, extends the measurement by its 16 chunks
  * (TDH.MR.EXTEND).  @data: the 4096 bytes of the source.
  */
-void mrtd_add_page(struct mrtd *m, uint64_t gpa, const void *data, bool measured);
+void mrtd_add_page(struct mrtd *m, u64 gpa, const void *data, bool measured);
 
 /* The same for @nr pages in a row. */
-void mrtd_add_pages(struct mrtd *m, uint64_t gpa, const uint8_t *data, uint64_t nr,
+void mrtd_add_pages(struct mrtd *m, u64 gpa, const u8 *data, u64 nr,
 		    bool measured);
 
 /* As of KVM_TDX_FINALIZE_VM: 96 lower-case hex digits, freed by the caller. */

@@ -15,8 +15,8 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "mem.h"
 #include "seamcall.h"
 
@@ -51,21 +51,21 @@ enum event_type {
 
 struct event {
 	enum event_type type;
-	uint64_t ts;		/* ns, monotonic over all CPUs */
+	u64 ts;		/* ns, monotonic over all CPUs */
 	int pid;		/* thread */
-	uint64_t gfn;
+	u64 gfn;
 	int level;
 	int ret;
-	uint64_t old_spte;
-	uint64_t new_spte;
+	u64 old_spte;
+	u64 new_spte;
 	struct seamcall call;	/* EV_SEAMCALL */
 };
 
 struct mapping {
 	int level;		/* LEVEL_NONE: not mapped */
-	uint64_t pfn;		/* of the gfn asked for, inside of a huge page */
+	u64 pfn;		/* of the gfn asked for, inside of a huge page */
 	bool writable;
-	uint64_t spte;
+	u64 spte;
 };
 
 struct observer;
@@ -96,10 +96,10 @@ bool observer_wait(struct observer *o, enum event_type type, double seconds);
 void observer_clear(struct observer *o);
 
 /* The mapping as of the last sync: for many gfns in a row. */
-struct mapping observer_known(struct observer *o, uint64_t gfn);
+struct mapping observer_known(struct observer *o, u64 gfn);
 
 /* All of these sync first. */
-struct mapping observer_mapping(struct observer *o, uint64_t gfn);
+struct mapping observer_mapping(struct observer *o, u64 gfn);
 /* Events of @type; with the result @ret, or RET_ANY. */
 #define RET_ANY	INT_MAX
 unsigned long observer_count(struct observer *o, enum event_type type, int ret);
@@ -137,7 +137,7 @@ unsigned long observer_faults(struct observer *o);
 	expect_mapping_(__FILE__, __LINE__, observer_mapping(o, gfn), gfn, level, pfn)
 #define expect_not_mapped(o, gfn) \
 	expect_mapped(o, gfn, LEVEL_NONE, PFN_ANY)
-void expect_mapping_(const char *file, int line, struct mapping m, uint64_t gfn,
-		     int level, uint64_t pfn);
+void expect_mapping_(const char *file, int line, struct mapping m, u64 gfn,
+		     int level, u64 pfn);
 
 #endif /* OBSERVE_H */

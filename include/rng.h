@@ -3,11 +3,12 @@
 #ifndef RNG_H
 #define RNG_H
 
-#include <stdint.h>
+#include "types.h"
 
-static inline uint64_t random_u64(uint64_t *state)
+
+static inline u64 random_u64(u64 *state)
 {
-	uint64_t x = *state += 0x9e3779b97f4a7c15ULL;
+	u64 x = *state += 0x9e3779b97f4a7c15ULL;
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
@@ -15,7 +16,7 @@ static inline uint64_t random_u64(uint64_t *state)
 }
 
 /* One of [0, @n). */
-static inline uint64_t random_below(uint64_t *state, uint64_t n)
+static inline u64 random_below(u64 *state, u64 n)
 {
 	return random_u64(state) % n;
 }

@@ -9,7 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "types.h"
 
 struct observer;
 
@@ -28,10 +29,10 @@ const char *seamcall_name(unsigned int leaf);
 
 struct seamcall {
 	unsigned int leaf;
-	uint64_t gpa;		/* of the page; 0 where the leaf takes none */
+	u64 gpa;		/* of the page; 0 where the leaf takes none */
 	int level;		/* LEVEL_*, LEVEL_NONE where the leaf takes none */
-	uint64_t pfn;		/* PFN_ANY: whatever; PFN_NONE where the leaf takes none */
-	uint64_t status;
+	u64 pfn;		/* PFN_ANY: whatever; PFN_NONE where the leaf takes none */
+	u64 status;
 };
 
 #define CALL_PAGE_ADD(gpa, pfn)		{ TDH_MEM_PAGE_ADD, gpa, LEVEL_4K, pfn, 0 }
@@ -89,7 +90,7 @@ void expect_seamcall_list_(const char *file, int line, struct observer *o,
  * For the observer: registers to operands; @tdr gets the TD that they name, 0 if
  * none.  False: a leaf that has nothing to do with a TD's memory.
  */
-bool seamcall_decode(unsigned int leaf, uint64_t rcx, uint64_t rdx, uint64_t r8,
-		     struct seamcall *call, uint64_t *tdr);
+bool seamcall_decode(unsigned int leaf, u64 rcx, u64 rdx, u64 r8,
+		     struct seamcall *call, u64 *tdr);
 
 #endif /* SEAMCALL_H */

@@ -9,8 +9,8 @@
 #define SEPT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "observe.h"
 #include "vm.h"
 
@@ -30,8 +30,8 @@ const char *sept_state_name(enum sept_state state);
 struct sept {
 	int level;		/* LEVEL_*: where the entry is, as KVM counts */
 	enum sept_state state;
-	uint64_t pfn;		/* of the page or the table; PFN_NONE when free */
-	uint64_t entry;		/* raw */
+	u64 pfn;		/* of the page or the table; PFN_NONE when free */
+	u64 entry;		/* raw */
 };
 
 #define SEPT_DEVICE	"/dev/tdx_view"
@@ -39,15 +39,15 @@ struct sept {
 const char *sept_missing(void);
 
 /* Physical address of the root page (TDR) of the TD. */
-uint64_t sept_tdr(struct vm *vm);
+u64 sept_tdr(struct vm *vm);
 
 /*
  * The entry at which the walk of @gpa ends: a leaf, or the FREE entry at the
  * level that the tables reach.
  */
-struct sept sept_walk(struct vm *vm, uint64_t gpa);
+struct sept sept_walk(struct vm *vm, u64 gpa);
 /* The entry of @gpa at @level, a table for example; a higher one if the walk ends there. */
-struct sept sept_entry(struct vm *vm, uint64_t gpa, int level);
+struct sept sept_entry(struct vm *vm, u64 gpa, int level);
 
 /* Types of pages (TDX module ABI: PT_*). */
 enum page_type {
@@ -57,10 +57,10 @@ enum page_type {
 };
 struct pamt {
 	enum page_type type;
-	uint64_t owner;		/* TDR, 0 if none */
+	u64 owner;		/* TDR, 0 if none */
 	int level;		/* size: LEVEL_* */
 };
-struct pamt pamt_of(struct vm *vm, uint64_t pfn);
+struct pamt pamt_of(struct vm *vm, u64 pfn);
 
 /*
  * The leaf of @gpa is this one. @pfn may be PFN_ANY.  Like the expectations below, looked
@@ -71,11 +71,11 @@ struct pamt pamt_of(struct vm *vm, uint64_t pfn);
 /* There is nothing at @gpa, whatever tables lead there. */
 #define expect_sept_free(vm, gpa) \
 	expect_sept_(__FILE__, __LINE__, vm, gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
-void expect_sept_(const char *file, int line, struct vm *vm, uint64_t gpa, int level,
-		  enum sept_state state, uint64_t pfn);
+void expect_sept_(const char *file, int line, struct vm *vm, u64 gpa, int level,
+		  enum sept_state state, u64 pfn);
 
 /* The page @pfn is a 4K page of @vm's TD of that type; PAGE_FREE: of nobody. */
 #define expect_pamt(vm, pfn, type)	expect_pamt_(__FILE__, __LINE__, vm, pfn, type)
-void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum page_type type);
+void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type);
 
 #endif /* SEPT_H */

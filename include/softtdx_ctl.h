@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "seamcall.h"	/* leaves */
 
 /* Is this host's TDX module the software one, and does it listen? */
@@ -33,13 +33,13 @@ struct softtdx_state softtdx_state(void);
 struct softtdx_state softtdx_settled(const struct softtdx_state *wanted);
 
 /* TDR (hpa) of the only TD of the host; broken bench if there is not just one. */
-uint64_t softtdx_only_td(void);
+u64 softtdx_only_td(void);
 
 /* MRTD of a TD as 96 lower-case hex digits; it lives as long as the process. */
-const char *softtdx_mrtd(uint64_t tdr);
+const char *softtdx_mrtd(u64 tdr);
 
 /* Calls of a leaf (its number) that ended with status class @status, e.g. 0. */
-unsigned long softtdx_calls(unsigned int leaf, uint64_t status);
+unsigned long softtdx_calls(unsigned int leaf, u64 status);
 
 /*
  * Calls of @leaf fail with @status (a number, or a name such as
@@ -51,7 +51,7 @@ struct softtdx_rule {
 	unsigned int leaf;
 	const char *status;
 	unsigned int nth, times;
-	uint64_t gpa;
+	u64 gpa;
 };
 void softtdx_inject_rule(const struct softtdx_rule *rule);
 /* The next @times calls. */

@@ -3,6 +3,7 @@
 #ifndef TD_FIXTURE_H
 #define TD_FIXTURE_H
 
+#include "types.h"
 #include "fixture.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
@@ -12,15 +13,15 @@
  * A TD with a vCPU, not finalized, nothing added. @size: bytes of private memory at
  * GPA; 0: no slot. (fixture.mem is NULL.)
  */
-struct fixture td_fixture(const struct test *t, uint64_t size);
+struct fixture td_fixture(const struct test *t, u64 size);
 /* The same, finalized: nothing measured. */
-struct fixture td_fixture_final(const struct test *t, uint64_t size);
+struct fixture td_fixture_final(const struct test *t, u64 size);
 
 /* Page-aligned source memory whose content tells page and seed apart. */
-uint8_t *td_source(uint64_t nr_pages, uint64_t seed);
+u8 *td_source(u64 nr_pages, u64 seed);
 
 /* The pfn that kvm_gmem_get_pfn() handed out last for @gfn (OBSERVE(EV_GMEM_PFN)). */
-uint64_t gmem_pfn(struct observer *o, uint64_t gfn);
+u64 gmem_pfn(struct observer *o, u64 gfn);
 
 /*
  * Each page of [gpa, gpa + nr_pages) is a 4K leaf in the mirror, and the Secure EPT,
@@ -28,13 +29,13 @@ uint64_t gmem_pfn(struct observer *o, uint64_t gfn);
  */
 #define expect_td_mapped(td, gpa, nr_pages, state) \
 	expect_td_mapped_(__FILE__, __LINE__, td, gpa, nr_pages, state)
-void expect_td_mapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
-		       uint64_t nr_pages, enum sept_state state);
+void expect_td_mapped_(const char *file, int line, const struct fixture *td, u64 gpa,
+		       u64 nr_pages, enum sept_state state);
 /* Each of them is in neither. */
 #define expect_td_unmapped(td, gpa, nr_pages) \
 	expect_td_unmapped_(__FILE__, __LINE__, td, gpa, nr_pages)
-void expect_td_unmapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
-			 uint64_t nr_pages);
+void expect_td_unmapped_(const char *file, int line, const struct fixture *td, u64 gpa,
+			 u64 nr_pages);
 
 /*
  * Tables that KVM linked, into the mirror or the shared tree, since the last
@@ -51,7 +52,7 @@ unsigned long tables_linked(struct observer *o);
 /* The 4096 bytes of page @pfn are those of @data, NULL: all zero. (.needs_softtdx) */
 #define expect_content(pfn, data, ...) \
 	expect_content_(__FILE__, __LINE__, pfn, data, strf(__VA_ARGS__))
-void expect_content_(const char *file, int line, uint64_t pfn, const uint8_t *data,
+void expect_content_(const char *file, int line, u64 pfn, const u8 *data,
 		     const char *what);
 
 #endif /* TD_FIXTURE_H */

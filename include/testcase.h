@@ -25,8 +25,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "kvm_uapi.h"
 #include "observe.h"
 
@@ -120,7 +120,7 @@ struct test {
 	unsigned int vm_type;		/* KVM_X86_*_VM */
 	/* What the case observes here: tc->observes, without what .uses_sept can do without. */
 	unsigned int observes;
-	uint64_t seed;			/* of this run of the program */
+	u64 seed;			/* of this run of the program */
 	bool verbose;
 };
 

@@ -11,22 +11,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "kvm_uapi.h"
 #include "mem.h"
 
 struct vm {
 	int fd;
 	unsigned int type;		/* KVM_X86_*_VM */
-	uint32_t nr_slots;		/* next free memslot id */
-	uint32_t nr_vcpus;
-	uint32_t gpaw;			/* guest-physical address bits of a TD; 0: no TD */
+	u32 nr_slots;		/* next free memslot id */
+	u32 nr_vcpus;
+	u32 gpaw;			/* guest-physical address bits of a TD; 0: no TD */
 };
 
 struct vcpu {
 	int fd;
-	uint32_t id;
+	u32 id;
 	struct vm *vm;
 	struct kvm_run *run;
 	size_t run_size;		/* bytes mapped at @run */
@@ -35,14 +35,14 @@ struct vcpu {
 /* A memslot: [gpa, gpa + size) backed by @mem from @offset on (bytes). */
 struct slot {
 	struct vm *vm;
-	uint32_t id;
-	uint32_t flags;			/* KVM_MEM_* */
-	uint64_t gpa;
-	uint64_t size;
+	u32 id;
+	u32 flags;			/* KVM_MEM_* */
+	u64 gpa;
+	u64 size;
 	struct mem *mem;		/* shared half; NULL: none */
-	uint64_t offset;
+	u64 offset;
 	struct mem *gmem;		/* guest_memfd half; NULL: none */
-	uint64_t gmem_offset;
+	u64 gmem_offset;
 };
 
 /* /dev/kvm, opened once. Returns the fd, or -1 with errno. */
@@ -61,11 +61,11 @@ const char *kvm_param(const char *module, const char *name);
 struct vm *vm_create(unsigned int type);
 int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg);
 int vm_check_cap(struct vm *vm, int cap);
-void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0);
+void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0);
 
 /* KVM_CREATE_VCPU with the next free id; or with @id, NULL and errno on failure. */
 struct vcpu *vcpu_create(struct vm *vm);
-struct vcpu *__vcpu_create(struct vm *vm, uint32_t id);
+struct vcpu *__vcpu_create(struct vm *vm, u32 id);
 
 /* KVM frees a VM when the last of its fds and mappings is gone. */
 void vcpu_close(struct vcpu *vcpu);
@@ -78,22 +78,22 @@ void vm_close(struct vm *vm);
  */
 int __slot_set(const struct slot *slot);
 /* Fill in a slot over all of @mem and set it. */
-struct slot *slot_add(struct vm *vm, uint64_t gpa, struct mem *mem);
+struct slot *slot_add(struct vm *vm, u64 gpa, struct mem *mem);
 /* The same for [offset, offset + size) of @mem, with KVM_MEM_* flags. */
-struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
-			   uint64_t offset, uint64_t size, uint32_t flags);
+struct slot *slot_add_part(struct vm *vm, u64 gpa, struct mem *mem,
+			   u64 offset, u64 size, u32 flags);
 /* A slot with both halves: @mem for shared, @gmem for private gfns. */
-struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
+struct slot *slot_add_gmem(struct vm *vm, u64 gpa, struct mem *mem,
 			   struct mem *gmem);
 int __slot_delete(const struct slot *slot);
 void slot_delete(const struct slot *slot);
-void slot_set_flags(struct slot *slot, uint32_t flags);
+void slot_set_flags(struct slot *slot, u32 flags);
 
 /* KVM_SET_MEMORY_ATTRIBUTES; attributes is 0 or KVM_MEMORY_ATTRIBUTE_PRIVATE. */
-int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
-			uint64_t attributes);
-void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size);
-void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size);
+int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
+			u64 attributes);
+void vm_set_private(struct vm *vm, u64 gpa, u64 size);
+void vm_set_shared(struct vm *vm, u64 gpa, u64 size);
 
 /*
  * KVM_PRE_FAULT_MEMORY, once.  range->gpa and range->size advance as the
@@ -101,7 +101,7 @@ void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size);
  */
 int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range);
 /* Prefault the whole range, resuming after partial progress; expect success. */
-void prefault(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+void prefault(struct vcpu *vcpu, u64 gpa, u64 size);
 
 /* The memory-fault exit of the last failed ioctl of @vcpu. */
 struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu);
@@ -110,7 +110,7 @@ struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu);
  * A statistic of KVM_GET_STATS_FD by name ("pages_4k",
  * "remote_tlb_flush_requests", "pf_taken"...).
  */
-uint64_t vm_stat(struct vm *vm, const char *name);
-uint64_t vcpu_stat(struct vcpu *vcpu, const char *name);
+u64 vm_stat(struct vm *vm, const char *name);
+u64 vcpu_stat(struct vcpu *vcpu, const char *name);
 
 #endif /* VM_H */

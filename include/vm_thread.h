@@ -3,8 +3,8 @@
 #ifndef VM_THREAD_H
 #define VM_THREAD_H
 
-#include <stdint.h>
 
+#include "types.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -19,9 +19,9 @@ struct prefault {
  * KVM_PRE_FAULT_MEMORY of @size bytes from @gpa, resumed after partial progress
  * until all is done or a call fails.
  */
-struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+struct prefault *prefault_start(struct vcpu *vcpu, u64 gpa, u64 size);
 /* In two steps: it begins with thread_go(). */
-struct prefault *prefault_prepare(struct vcpu *vcpu, uint64_t gpa, uint64_t size);
+struct prefault *prefault_prepare(struct vcpu *vcpu, u64 gpa, u64 size);
 /* Wait for it, at most 10 s; expect that it succeeded. */
 void prefault_end(struct prefault *p);
 

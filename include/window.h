@@ -12,9 +12,9 @@
 #ifndef WINDOW_H
 #define WINDOW_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
+#include "types.h"
 #include "vm.h"
 
 struct window;
@@ -31,7 +31,7 @@ struct window *window_create(struct vcpu *vcpu, void *hva, size_t size);
  * the hva of the first missing gfn: the window is open.  The case fails if KVM
  * does anything else.
  */
-void window_open(struct window *w, uint64_t gpa, uint64_t size);
+void window_open(struct window *w, u64 gpa, u64 size);
 
 /* The hva KVM waits for now. */
 void *window_hva(const struct window *w);

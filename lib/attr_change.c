@@ -10,7 +10,7 @@
 
 struct attr_change {
 	struct vm *vm;
-	uint64_t gpa, size;
+	u64 gpa, size;
 	struct hold *hold, *faults;
 	struct thread *thread;
 };
@@ -22,7 +22,7 @@ static int set_private(void *arg)
 	return __vm_set_attributes(c->vm, c->gpa, c->size, KVM_MEMORY_ATTRIBUTE_PRIVATE);
 }
 
-struct attr_change *attr_change_begin(struct vm *vm, uint64_t gpa, uint64_t size)
+struct attr_change *attr_change_begin(struct vm *vm, u64 gpa, u64 size)
 {
 	struct attr_change *c = malloc(sizeof(*c));
 

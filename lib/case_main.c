@@ -42,7 +42,7 @@ struct options {
 	const char *patterns[MAX_PATTERNS];
 	int nr_patterns;
 	const char *variant;
-	uint64_t seed;
+	u64 seed;
 	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose;
 };
 
@@ -123,7 +123,7 @@ static void parse_options(struct options *opt, int argc, char **argv,
 	int c;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	opt->seed = (ts.tv_sec ^ (uint64_t)ts.tv_nsec << 20) & 0xffffffff;
+	opt->seed = (ts.tv_sec ^ (u64)ts.tv_nsec << 20) & 0xffffffff;
 
 	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
 		switch (c) {
@@ -546,6 +546,6 @@ int test_main(int argc, char **argv, const char *summary)
 	printf("KTAP version 1\n1..%zu\n", plan.nr);
 	fflush(stdout);
 	diag("%s: %s", basename(argv[0]), summary);
-	diag("seed 0x%llx", (unsigned long long)opt.seed);
+	diag("seed 0x%llx", opt.seed);
 	return run_plan(&plan, &opt);
 }

@@ -8,7 +8,7 @@
 
 struct logged logged(const struct test *t, struct logged_wish wish)
 {
-	uint32_t first = wish.first;
+	u32 first = wish.first;
 	struct logged l = { .vm = vm_create(t->vm_type) };
 
 	if (wish.manual)
@@ -35,24 +35,24 @@ void log_off(struct logged *l)
 	slot_set_flags(l->slot, 0);
 }
 
-void write_page(struct logged *l, uint32_t page)
+void write_page(struct logged *l, u32 page)
 {
-	uint64_t offset = page * SZ_4K;
-	uint8_t value = l->mem->hva[l->slot->offset + offset] + 1;
+	u64 offset = page * SZ_4K;
+	u8 value = l->mem->hva[l->slot->offset + offset] + 1;
 
 	guest_access(l->vcpu, l->slot->gpa + offset, ACCESS_WRITE, value);
 	expect_eq(l->mem->hva[l->slot->offset + offset], value, "byte that the guest wrote to page %u",
 		  page);
 }
 
-int __log_get(struct logged *l, uint64_t *bitmap)
+int __log_get(struct logged *l, u64 *bitmap)
 {
 	struct kvm_dirty_log log = { .slot = l->slot->id, .dirty_bitmap = bitmap };
 
 	return __vm_ioctl(l->vm, KVM_GET_DIRTY_LOG, &log);
 }
 
-int __log_clear(struct logged *l, uint64_t first, uint32_t nr, const uint64_t *bitmap)
+int __log_clear(struct logged *l, u64 first, u32 nr, const u64 *bitmap)
 {
 	struct kvm_clear_dirty_log log = {
 		.slot = l->slot->id, .num_pages = nr, .first_page = first,
@@ -62,31 +62,31 @@ int __log_clear(struct logged *l, uint64_t first, uint32_t nr, const uint64_t *b
 	return __vm_ioctl(l->vm, KVM_CLEAR_DIRTY_LOG, &log);
 }
 
-void log_clear_page(struct logged *l, uint32_t page)
+void log_clear_page(struct logged *l, u32 page)
 {
-	uint64_t word = 1ULL << page % 64;
+	u64 word = 1ULL << page % 64;
 
 	expect_ok(__log_clear(l, page & ~63, 64, &word), "KVM_CLEAR_DIRTY_LOG of page %u", page);
 }
 
 static void expect_bits(const char *file, int line, struct logged *l, const char *what,
-			const uint64_t *expected)
+			const u64 *expected)
 {
-	uint64_t seen[LOGGED_MAX / 64] = { 0 };
+	u64 seen[LOGGED_MAX / 64] = { 0 };
 
 	expect_ok(__log_get(l, seen), "KVM_GET_DIRTY_LOG %s", what);
-	for (uint32_t i = 0; i < l->slot->size / SZ_4K; i += 64)
+	for (u32 i = 0; i < l->slot->size / SZ_4K; i += 64)
 		if (seen[i / 64] != expected[i / 64])
 			test_failed(file, line, strf("log %s: pages %u to %u, gpa 0x%llx on", what, i,
 						     i + 63, l->slot->gpa + i * SZ_4K),
-				    strf("0x%llx", (unsigned long long)expected[i / 64]),
-				    strf("0x%llx", (unsigned long long)seen[i / 64]));
+				    strf("0x%llx", expected[i / 64]),
+				    strf("0x%llx", seen[i / 64]));
 }
 
 void expect_log_(const char *file, int line, struct logged *l, const char *what,
-		 const uint32_t *pages, size_t nr)
+		 const u32 *pages, size_t nr)
 {
-	uint64_t expected[LOGGED_MAX / 64] = { 0 };
+	u64 expected[LOGGED_MAX / 64] = { 0 };
 
 	for (size_t i = 0; i < nr; i++)
 		expected[pages[i] / 64] |= 1ULL << pages[i] % 64;
@@ -95,9 +95,9 @@ void expect_log_(const char *file, int line, struct logged *l, const char *what,
 
 void expect_full_log_(const char *file, int line, struct logged *l, const char *what)
 {
-	uint64_t expected[LOGGED_MAX / 64] = { 0 };
+	u64 expected[LOGGED_MAX / 64] = { 0 };
 
-	for (uint32_t i = 0; i < l->slot->size / SZ_4K; i++)
+	for (u32 i = 0; i < l->slot->size / SZ_4K; i++)
 		expected[i / 64] |= 1ULL << i % 64;
 	expect_bits(file, line, l, what, expected);
 }

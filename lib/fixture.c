@@ -4,8 +4,8 @@
 
 #include "fixture.h"
 
-struct fixture fixture_part(const struct test *t, uint64_t gpa, struct mem *mem,
-			    uint64_t offset, uint64_t size, uint32_t flags)
+struct fixture fixture_part(const struct test *t, u64 gpa, struct mem *mem,
+			    u64 offset, u64 size, u32 flags)
 {
 	struct fixture f = { .vm = vm_create(t->vm_type), .mem = mem };
 
@@ -42,16 +42,16 @@ struct fixture fixture_gmem(const struct test *t, size_t size)
 	return f;
 }
 
-void *hva_of(const struct fixture *f, uint64_t gpa)
+void *hva_of(const struct fixture *f, u64 gpa)
 {
 	return f->mem->hva + f->slot->offset + (gpa - f->slot->gpa);
 }
 
-void expect_range_mapped_(const char *file, int line, struct fixture *f, uint64_t gpa,
-			  uint64_t size, int level)
+void expect_range_mapped_(const char *file, int line, struct fixture *f, u64 gpa,
+			  u64 size, int level)
 {
 	observer_sync(f->o);
-	for (uint64_t at = gpa; at < gpa + size; at += LEVEL_SIZE(level))
+	for (u64 at = gpa; at < gpa + size; at += LEVEL_SIZE(level))
 		expect_mapping_(file, line, observer_known(f->o, at >> 12), at >> 12, level,
 				pfn_of(hva_of(f, at)));
 }

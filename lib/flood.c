@@ -10,12 +10,12 @@
  * A page holds what was written, or zero where the host dropped it in between, and
  * never anything else.
  */
-static GUEST void floods(uint64_t seed)
+static GUEST void floods(u64 seed)
 {
-	uint64_t accesses = 0, wrong = 0;
+	u64 accesses = 0, wrong = 0;
 
 	while (!READ_GUEST(guest_shared(FLOOD_STOP_GPA))) {
-		uint64_t page, seen;
+		u64 page, seen;
 
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
 		page = (seed >> 33) % FLOOD_PAGES;
@@ -30,7 +30,7 @@ static GUEST void floods(uint64_t seed)
 }
 
 /* Run to the next value; what the host made shared is made private again. */
-static uint64_t next_value(struct flooder *f)
+static u64 next_value(struct flooder *f)
 {
 	struct kvm_run *run = f->vcpu->run;
 
@@ -77,13 +77,13 @@ void flood_start(struct flood *f)
 
 void flood_stop(struct flood *f)
 {
-	uint64_t accesses = 0;
+	u64 accesses = 0;
 
-	*(volatile uint64_t *)(f->p.slot->mem->hva + (FLOOD_STOP_GPA - GPA)) = 1;
+	*(volatile u64 *)(f->p.slot->mem->hva + (FLOOD_STOP_GPA - GPA)) = 1;
 	for (int i = 0; i < GUEST_VM_VCPUS; i++) {
 		thread_join(f->f[i].thread, "a guest that was told to stop");
 		expect_true(f->f[i].accesses > 100, "vCPU %d makes progress (%llu accesses)", i,
-			    (unsigned long long)f->f[i].accesses);
+			    f->f[i].accesses);
 		expect_eq(f->f[i].wrong, 0, "pages with a content that nobody wrote, vCPU %d", i);
 		accesses += f->f[i].accesses;
 	}

@@ -9,7 +9,7 @@
 #define CODE_GPA	0x10000
 #define DONE_PORT	0x5a
 
-static const uint8_t code[][8] = {
+static const u8 code[][8] = {
 	[ACCESS_READ]	= { 0xa0, 0, 0,			/* mov al, [0] */
 			    0xe6, DONE_PORT },		/* out DONE_PORT, al */
 	[ACCESS_WRITE]	= { 0xa2, 0, 0,			/* mov [0], al */
@@ -24,15 +24,15 @@ void guest_access_create(struct vcpu *vcpu)
 	slot_add(vcpu->vm, CODE_GPA, mem);
 }
 
-void guest_access_put_code(void *hva, uint8_t value)
+void guest_access_put_code(void *hva, u8 value)
 {
-	const uint8_t say[] = { 0xb0, value,		/* mov al, value */
+	const u8 say[] = { 0xb0, value,		/* mov al, value */
 				0xe6, DONE_PORT };
 
 	memcpy(hva, say, sizeof(say));
 }
 
-void guest_access_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+void guest_access_prepare(struct vcpu *vcpu, u64 gpa, enum access how, u8 value)
 {
 	struct kvm_regs regs = { .rflags = 2, .rax = value };
 	struct kvm_sregs sregs;
@@ -49,20 +49,20 @@ void guest_access_prepare(struct vcpu *vcpu, uint64_t gpa, enum access how, uint
 	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
-int __guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+int __guest_access(struct vcpu *vcpu, u64 gpa, enum access how, u8 value)
 {
 	guest_access_prepare(vcpu, gpa, how, value);
 	return ioctl(vcpu->fd, KVM_RUN, NULL);
 }
 
-uint8_t guest_access(struct vcpu *vcpu, uint64_t gpa, enum access how, uint8_t value)
+u8 guest_access(struct vcpu *vcpu, u64 gpa, enum access how, u8 value)
 {
 	struct kvm_run *run = vcpu->run;
 
 	expect_ok(__guest_access(vcpu, gpa, how, value), "KVM_RUN: access to gpa 0x%llx",
-		  (unsigned long long)gpa);
+		  gpa);
 	expect_eq(run->exit_reason, KVM_EXIT_IO, "exit after the access to gpa 0x%llx",
-		  (unsigned long long)gpa);
+		  gpa);
 	expect_eq(run->io.port, DONE_PORT, "port that the guest writes to");
-	return *((uint8_t *)run + run->io.data_offset);
+	return *((u8 *)run + run->io.data_offset);
 }

@@ -9,16 +9,16 @@
 #define X2APIC_SVR	0x80f
 
 GUEST_DATA struct guest_setup guest_setup = { .is_td = 1 };
-GUEST_DATA uint64_t (*guest_on_ve)(const struct guest_ve *ve) = (void *)0;
-static GUEST_DATA volatile uint64_t irqs[GUEST_VM_VCPUS] = { 0 };
+GUEST_DATA u64 (*guest_on_ve)(const struct guest_ve *ve) = (void *)0;
+static GUEST_DATA volatile u64 irqs[GUEST_VM_VCPUS] = { 0 };
 
 /* What the entries in guest_boot.S leave on the stack. */
 struct exception_frame {
-	uint64_t saved[15];
-	uint64_t vector, error, rip, cs, rflags, rsp, ss;
+	u64 saved[15];
+	u64 vector, error, rip, cs, rflags, rsp, ss;
 };
 
-GUEST uint64_t vmcall(struct tdcall_regs *r)
+GUEST u64 vmcall(struct tdcall_regs *r)
 {
 	r->rax = TDG_VP_VMCALL;
 	r->rcx = VMCALL_MASK;
@@ -26,7 +26,7 @@ GUEST uint64_t vmcall(struct tdcall_regs *r)
 	return r->r10;
 }
 
-GUEST uint64_t vmcall4(uint64_t function, uint64_t r12, uint64_t r13, uint64_t r14, uint64_t r15)
+GUEST u64 vmcall4(u64 function, u64 r12, u64 r13, u64 r14, u64 r15)
 {
 	struct tdcall_regs r;
 
@@ -39,7 +39,7 @@ GUEST uint64_t vmcall4(uint64_t function, uint64_t r12, uint64_t r13, uint64_t r
 	return vmcall(&r);
 }
 
-GUEST uint64_t accept_page(uint64_t gpa, uint64_t level)
+GUEST u64 accept_page(u64 gpa, u64 level)
 {
 	struct tdcall_regs r;
 
@@ -49,7 +49,7 @@ GUEST uint64_t accept_page(uint64_t gpa, uint64_t level)
 	return r.rax;
 }
 
-static GUEST void out(uint16_t port, uint32_t value)
+static GUEST void out(u16 port, u32 value)
 {
 	if (guest_setup.is_td)
 		vmcall4(VMCALL_IO, sizeof(value), 1, port, value);
@@ -57,10 +57,10 @@ static GUEST void out(uint16_t port, uint32_t value)
 		asm volatile("outl %0, %1" : : "a" (value), "Nd" (port) : "memory");
 }
 
-static GUEST uint32_t in(uint16_t port)
+static GUEST u32 in(u16 port)
 {
 	struct tdcall_regs r;
-	uint32_t value;
+	u32 value;
 
 	if (!guest_setup.is_td) {
 		asm volatile("inl %1, %0" : "=a" (value) : "Nd" (port) : "memory");
@@ -76,24 +76,24 @@ static GUEST uint32_t in(uint16_t port)
 	return r.r11;
 }
 
-static GUEST void put_msg(enum guest_msg type, uint64_t value)
+static GUEST void put_msg(enum guest_msg type, u64 value)
 {
 	if (value >> 32)
 		out(PORT_BASE + 4 * MSG_HIGH, value >> 32);
 	out(PORT_BASE + 4 * type, value);
 }
 
-GUEST void guest_report(uint64_t value)
+GUEST void guest_report(u64 value)
 {
 	put_msg(MSG_VALUE, value);
 }
 
-GUEST uint32_t guest_receive(void)
+GUEST u32 guest_receive(void)
 {
 	return in(PORT_BASE + 4 * MSG_RECEIVE);
 }
 
-static GUEST void unexpected(const struct exception_frame *f, uint64_t address)
+static GUEST void unexpected(const struct exception_frame *f, u64 address)
 {
 	put_msg(MSG_EXCEPTION, f->vector);
 	put_msg(MSG_VALUE, f->rip);
@@ -104,7 +104,7 @@ static GUEST void unexpected(const struct exception_frame *f, uint64_t address)
 
 static GUEST void take_ve(struct exception_frame *f)
 {
-	uint64_t skip = VE_UNEXPECTED;
+	u64 skip = VE_UNEXPECTED;
 	struct tdcall_regs r;
 	struct guest_ve ve;
 
@@ -122,7 +122,7 @@ static GUEST void take_ve(struct exception_frame *f)
 	f->rip += skip;
 }
 
-static GUEST uint64_t this_vcpu(void)
+static GUEST u64 this_vcpu(void)
 {
 	struct tdcall_regs r;
 
@@ -140,7 +140,7 @@ static GUEST void take_interrupt(void)
 void payload_exception(struct exception_frame *f);
 GUEST void payload_exception(struct exception_frame *f)
 {
-	uint64_t cr2;
+	u64 cr2;
 
 	if (f->vector == GUEST_VECTOR) {
 		take_interrupt();
@@ -152,7 +152,7 @@ GUEST void payload_exception(struct exception_frame *f)
 	}
 }
 
-GUEST uint64_t guest_irqs(void)
+GUEST u64 guest_irqs(void)
 {
 	return irqs[this_vcpu()];
 }
@@ -170,12 +170,12 @@ GUEST void guest_irqs_off(void)
 
 /* --- guests that take orders ------------------------------------------------ */
 
-static GUEST_DATA volatile uint64_t ve_count = 0;
+static GUEST_DATA volatile u64 ve_count = 0;
 static GUEST_DATA struct guest_ve last_ve = { 0 };
 
-GUEST uint64_t accept_on_ve(const struct guest_ve *ve)
+GUEST u64 accept_on_ve(const struct guest_ve *ve)
 {
-	uint64_t status;
+	u64 status;
 
 	if (ve->reason != VMCALL_MMIO)		/* the number of an EPT violation, too */
 		return VE_UNEXPECTED;
@@ -189,18 +189,18 @@ GUEST uint64_t accept_on_ve(const struct guest_ve *ve)
 	return VE_RETRY;
 }
 
-static GUEST uint64_t sum_of(uint64_t gpa)
+static GUEST u64 sum_of(u64 gpa)
 {
-	uint64_t sum = 0;
+	u64 sum = 0;
 
-	for (uint64_t i = 0; i < SZ_4K; i += 8)
+	for (u64 i = 0; i < SZ_4K; i += 8)
 		sum += READ_GUEST(gpa + i);
 	return sum;
 }
 
-static GUEST_DATA volatile uint64_t last_r11 = 0;
+static GUEST_DATA volatile u64 last_r11 = 0;
 
-static GUEST uint64_t map_gpa(uint64_t gpa, uint64_t pages)
+static GUEST u64 map_gpa(u64 gpa, u64 pages)
 {
 	struct tdcall_regs r;
 
@@ -214,7 +214,7 @@ static GUEST uint64_t map_gpa(uint64_t gpa, uint64_t pages)
 	return r.r10;
 }
 
-static GUEST uint64_t carry_out(enum guest_cmd what, uint64_t gpa, uint64_t value)
+static GUEST u64 carry_out(enum guest_cmd what, u64 gpa, u64 value)
 {
 	if (what == CMD_READ)
 		return READ_GUEST(gpa);
@@ -251,19 +251,19 @@ static GUEST uint64_t carry_out(enum guest_cmd what, uint64_t gpa, uint64_t valu
 	return 0;
 }
 
-GUEST void guest_cmd_loop(uint64_t arg)
+GUEST void guest_cmd_loop(u64 arg)
 {
 	(void)arg;
 	for (;;) {
-		uint32_t first = guest_receive();
-		uint32_t value = guest_receive();
+		u32 first = guest_receive();
+		u32 value = guest_receive();
 
 		guest_report(carry_out(first & ((1 << CMD_BITS) - 1),
-			      GPA + ((uint64_t)(first >> CMD_BITS) << 12), value));
+			      GPA + ((u64)(first >> CMD_BITS) << 12), value));
 	}
 }
 
-GUEST void payload_main(uint64_t index)
+GUEST void payload_main(u64 index)
 {
 	guest_setup.fn[index](guest_setup.arg[index]);
 	for (;;)

@@ -17,24 +17,23 @@
 #define BOOT_DATA		0xe00
 
 #ifndef __ASSEMBLER__
-#include <stdint.h>
 
 struct boot_data {
-	uint32_t cr3, pad;
-	uint64_t main;
-	uint64_t stacks;	/* the end of vCPU 0's; each is STACK_SIZE */
-	uint16_t idt_limit;
-	uint64_t idt;
+	u32 cr3, pad;
+	u64 main;
+	u64 stacks;	/* the end of vCPU 0's; each is STACK_SIZE */
+	u16 idt_limit;
+	u64 idt;
 } __attribute__((packed));
 
 extern const char payload_boot[], payload_start64[], payload_stubs[];
-void payload_main(uint64_t index);
+void payload_main(u64 index);
 
 /* Filled in by the host before the image is loaded. */
 struct guest_setup {
-	void (*fn[2])(uint64_t arg);
-	uint64_t arg[2];
-	uint64_t is_td;
+	void (*fn[2])(u64 arg);
+	u64 arg[2];
+	u64 is_td;
 };
 extern struct guest_setup guest_setup;
 

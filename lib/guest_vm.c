@@ -18,33 +18,33 @@
 
 /* Pages from PAYLOAD_GPA on, handed out one after the other; the boot page is the last. */
 struct image {
-	uint8_t *pages;
-	uint64_t used;		/* bytes */
-	uint64_t root;		/* gpa of the PML4 */
+	u8 *pages;
+	u64 used;		/* bytes */
+	u64 root;		/* gpa of the PML4 */
 };
 
-static void *host_of(const struct image *image, uint64_t gpa)
+static void *host_of(const struct image *image, u64 gpa)
 {
 	return image->pages + (gpa - PAYLOAD_GPA);
 }
 
-static uint64_t new_pages(struct image *image, uint64_t size)
+static u64 new_pages(struct image *image, u64 size)
 {
-	uint64_t gpa = PAYLOAD_GPA + image->used;
+	u64 gpa = PAYLOAD_GPA + image->used;
 
 	image->used += size;
 	must(image->used <= IMAGE_SIZE - SZ_4K, "the guests' code fits into 0x%llx bytes",
-	     (unsigned long long)(IMAGE_SIZE - SZ_4K));
+	     (IMAGE_SIZE - SZ_4K));
 	return gpa;
 }
 
 /* Leads to the entry for @gla at @level (0: 4K), making tables on the way. */
-static uint64_t *table_entry(struct image *image, uint64_t gla, int level)
+static u64 *table_entry(struct image *image, u64 gla, int level)
 {
-	uint64_t table = image->root;
+	u64 table = image->root;
 
 	for (int l = 3; ; l--) {
-		uint64_t *entry = (uint64_t *)host_of(image, table) + (gla >> (12 + 9 * l) & 511);
+		u64 *entry = (u64 *)host_of(image, table) + (gla >> (12 + 9 * l) & 511);
 
 		if (l == level)
 			return entry;
@@ -54,24 +54,24 @@ static uint64_t *table_entry(struct image *image, uint64_t gla, int level)
 	}
 }
 
-static void map_pages(struct image *image, uint64_t gla, uint64_t gpa, uint64_t size)
+static void map_pages(struct image *image, u64 gla, u64 gpa, u64 size)
 {
-	for (uint64_t at = 0; at < size; at += SZ_4K)
+	for (u64 at = 0; at < size; at += SZ_4K)
 		*table_entry(image, gla + at, 0) = (gpa + at) | PTE_PRESENT_WRITE;
 }
 
-static void map_large(struct image *image, uint64_t gla, uint64_t gpa, uint64_t size)
+static void map_large(struct image *image, u64 gla, u64 gpa, u64 size)
 {
-	for (uint64_t at = 0; at < size; at += SZ_2M)
+	for (u64 at = 0; at < size; at += SZ_2M)
 		*table_entry(image, gla + at, 1) = (gpa + at) | PTE_PRESENT_WRITE | PTE_LARGE;
 }
 
 /* A section of this program, at the address that it has here. */
 static void load_section(struct image *image, const char *start, const char *stop)
 {
-	uint64_t first = (uintptr_t)start & ~(SZ_4K - 1);
-	uint64_t size = (((uintptr_t)stop + SZ_4K - 1) & ~(SZ_4K - 1)) - first;
-	uint64_t gpa = new_pages(image, size);
+	u64 first = (uintptr_t)start & ~(SZ_4K - 1);
+	u64 size = (((uintptr_t)stop + SZ_4K - 1) & ~(SZ_4K - 1)) - first;
+	u64 gpa = new_pages(image, size);
 
 	memcpy(host_of(image, gpa + (uintptr_t)start - first), start, stop - start);
 	map_pages(image, first, gpa, size);
@@ -87,17 +87,17 @@ static void load_sections(struct image *image)
 }
 
 struct gate {
-	uint16_t offset0, selector, type, offset1;
-	uint32_t offset2, reserved;
+	u16 offset0, selector, type, offset1;
+	u32 offset2, reserved;
 };
 
-static uint64_t new_idt(struct image *image)
+static u64 new_idt(struct image *image)
 {
-	uint64_t gpa = new_pages(image, IDT_ENTRIES * sizeof(struct gate));
+	u64 gpa = new_pages(image, IDT_ENTRIES * sizeof(struct gate));
 	struct gate *gates = host_of(image, gpa);
 
 	for (int i = 0; i < IDT_ENTRIES; i++) {
-		uint64_t stub = (uintptr_t)payload_stubs + i * STUB_SIZE;
+		u64 stub = (uintptr_t)payload_stubs + i * STUB_SIZE;
 
 		gates[i] = (struct gate){
 			.offset0 = stub, .offset1 = stub >> 16, .offset2 = stub >> 32,
@@ -107,11 +107,11 @@ static uint64_t new_idt(struct image *image)
 	return gpa;
 }
 
-static struct image image_create(uint64_t shared_bit)
+static struct image image_create(u64 shared_bit)
 {
 	struct image image = { .pages = aligned_alloc(SZ_4K, IMAGE_SIZE) };
 	struct boot_data *boot = host_of(&image, BOOT_GPA) + BOOT_DATA;
-	uint64_t stacks;
+	u64 stacks;
 
 	memset(image.pages, 0, IMAGE_SIZE);
 	memcpy(host_of(&image, BOOT_GPA), payload_boot, SZ_4K);
@@ -145,7 +145,7 @@ static struct vm *create_td(const struct guest_vm_config *wish)
 }
 
 /* 64-bit mode, where a TD's vCPU gets by itself. */
-static void set_first_state(struct vcpu *vcpu, uint64_t cr3)
+static void set_first_state(struct vcpu *vcpu, u64 cr3)
 {
 	struct kvm_segment data = { .limit = ~0U, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1,
 				    .selector = 16 };
@@ -203,7 +203,7 @@ static void load_vm(struct guest_vm *p, const struct image *image)
 }
 
 /* Memory at GPA as the type of VM has it: private, with a shared half, or plain. */
-static struct slot *test_memory(struct vm *vm, uint64_t size)
+static struct slot *test_memory(struct vm *vm, u64 size)
 {
 	if (!size)
 		return NULL;
@@ -231,7 +231,7 @@ struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wis
 	return p;
 }
 
-struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, uint64_t arg, uint64_t size)
+struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 size)
 {
 	return guest_vm_create(t, (struct guest_vm_config){ .fn = { fn }, .arg = { arg }, .size = size });
 }
@@ -248,7 +248,7 @@ struct fixture guest_vm_fixture(const struct guest_vm *p)
 	return (struct fixture){ .vm = p->vm, .vcpu = p->vcpu[0], .slot = p->slot, .o = p->o };
 }
 
-void guest_vm_interrupt(struct guest_vm *p, uint32_t id, uint8_t vector)
+void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000 | id << 12, .data = vector,
@@ -276,7 +276,7 @@ const char *exit_text(const struct vcpu *vcpu)
 		[KVM_EXIT_SYSTEM_EVENT] = "KVM_EXIT_SYSTEM_EVENT",
 		[KVM_EXIT_MEMORY_FAULT] = "KVM_EXIT_MEMORY_FAULT",
 	};
-	uint32_t reason = vcpu->run->exit_reason;
+	u32 reason = vcpu->run->exit_reason;
 	const char *name = reason < ARRAY_SIZE(names) ? names[reason] : NULL;
 
 	return strf("%s (%u)", name ? name : "exit", reason);
@@ -295,24 +295,24 @@ static struct guest_message read_message(struct vcpu *vcpu, int ret)
 			    "a message of the guest", exit_text(vcpu));
 	m.type = (run->io.port - PORT_BASE) / 4;
 	if (run->io.direction == KVM_EXIT_IO_OUT)
-		m.value = *(uint32_t *)((uint8_t *)run + run->io.data_offset);
+		m.value = *(u32 *)((u8 *)run + run->io.data_offset);
 	return m;
 }
 
-static void report_exception(struct vcpu *vcpu, uint64_t vector)
+static void report_exception(struct vcpu *vcpu, u64 vector)
 {
 	unsigned long long rip = guest_wait_value(vcpu), address = guest_wait_value(vcpu);
 
 	test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
 		    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
-			 (unsigned long long)vector, rip, address, (void *)payload_main));
+			 vector, rip, address, (void *)payload_main));
 }
 
 /* From KVM_RUN's result @ret on. */
 static struct guest_message any_message(struct vcpu *vcpu, int ret)
 {
 	struct guest_message m = { 0 };
-	uint64_t high = 0;
+	u64 high = 0;
 
 	for (;; ret = __guest_run(vcpu)) {
 		if (ret && errno == EINTR)
@@ -335,7 +335,7 @@ static struct guest_message message_of(struct vcpu *vcpu, int ret)
 	return m;
 }
 
-uint64_t guest_wait_exception(struct vcpu *vcpu)
+u64 guest_wait_exception(struct vcpu *vcpu)
 {
 	struct guest_message m = any_message(vcpu, __guest_run(vcpu));
 
@@ -348,7 +348,7 @@ struct guest_message guest_wait_msg(struct vcpu *vcpu)
 	return message_of(vcpu, __guest_run(vcpu));
 }
 
-uint64_t guest_value_of(struct vcpu *vcpu, int ret)
+u64 guest_value_of(struct vcpu *vcpu, int ret)
 {
 	struct guest_message m = message_of(vcpu, ret);
 
@@ -356,7 +356,7 @@ uint64_t guest_value_of(struct vcpu *vcpu, int ret)
 	return m.value;
 }
 
-uint64_t guest_wait_value(struct vcpu *vcpu)
+u64 guest_wait_value(struct vcpu *vcpu)
 {
 	return guest_value_of(vcpu, __guest_run(vcpu));
 }
@@ -366,16 +366,16 @@ void guest_wait_done(struct vcpu *vcpu)
 	struct guest_message m = guest_wait_msg(vcpu);
 
 	expect_eq(m.type, MSG_DONE, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
-		  (unsigned long long)m.value);
+		  m.value);
 }
 
-void guest_send(struct vcpu *vcpu, uint32_t answer)
+void guest_send(struct vcpu *vcpu, u32 answer)
 {
 	struct guest_message m = guest_wait_msg(vcpu);
 
 	expect_eq(m.type, MSG_RECEIVE, "kind of vCPU %u's message (value 0x%llx)", vcpu->id,
-		  (unsigned long long)m.value);
-	*(uint32_t *)((uint8_t *)vcpu->run + vcpu->run->io.data_offset) = answer;
+		  m.value);
+	*(u32 *)((u8 *)vcpu->run + vcpu->run->io.data_offset) = answer;
 }
 
 static char *memory_fault_text(struct kvm_run_memory_fault f)
@@ -383,8 +383,8 @@ static char *memory_fault_text(struct kvm_run_memory_fault f)
 	return strf("gpa 0x%llx, size 0x%llx, flags 0x%llx", f.gpa, f.size, f.flags);
 }
 
-void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, uint64_t gpa,
-			  uint64_t flags)
+void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret, u64 gpa,
+			  u64 flags)
 {
 	struct kvm_run_memory_fault wanted = { .gpa = gpa, .size = SZ_4K, .flags = flags };
 	struct kvm_run_memory_fault seen = vcpu_memory_fault(vcpu);
@@ -399,13 +399,13 @@ void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret
 
 /* --- orders ----------------------------------------------------------------- */
 
-void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value)
+void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value)
 {
 	guest_send(vcpu, what | (gpa - GPA) >> 12 << CMD_BITS);
 	guest_send(vcpu, value);
 }
 
-uint64_t guest_cmd(struct vcpu *vcpu, enum guest_cmd what, uint64_t gpa, uint32_t value)
+u64 guest_cmd(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value)
 {
 	guest_cmd_queue(vcpu, what, gpa, value);
 	return guest_wait_value(vcpu);

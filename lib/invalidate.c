@@ -78,7 +78,7 @@ static void fork_and_write(const struct inv_target *v)
 		_exit(read(done[0], &byte, 1));
 	}
 	must(child > 0, "fork");
-	*(volatile uint64_t *)v->hva = 0xc0;
+	*(volatile u64 *)v->hva = 0xc0;
 	close(done[1]);
 	must(waitpid(child, NULL, 0) == child, "waitpid");
 	close(done[0]);
@@ -98,14 +98,14 @@ static void punch(const struct inv_target *v)
 
 static void soft_offline(const struct inv_target *v)
 {
-	uint64_t pfn = pfn_of(v->hva);
+	u64 pfn = pfn_of(v->hva);
 	int ret = madvise(v->hva, SZ_4K, MADV_SOFT_OFFLINE);
 
 	if (v->held)
 		return;
 	expect_ok(ret, "MADV_SOFT_OFFLINE of hva %p", v->hva);
 	expect_true(pfn_of(v->hva) != pfn, "another page takes the place of pfn 0x%llx at hva %p",
-		    (unsigned long long)pfn, v->hva);
+		    pfn, v->hva);
 }
 
 static void poison(const struct inv_target *v)
@@ -210,7 +210,7 @@ static unsigned long ksm_scans(void)
  */
 static void ksm_merge(const struct inv_target *v)
 {
-	uint8_t *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
+	u8 *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
 	unsigned long scans = ksm_scans();
 	double deadline = now() + 15;
 
@@ -231,7 +231,7 @@ static void ksm_merge(const struct inv_target *v)
 
 static void ksm_unmerge(const struct inv_target *v)
 {
-	uint64_t pfn = pfn_of(v->hva);
+	u64 pfn = pfn_of(v->hva);
 
 	must(!madvise(v->hva, SZ_4K, MADV_UNMERGEABLE), "MADV_UNMERGEABLE");
 	must(pfn_of(v->hva) != pfn, "a page of its own again");

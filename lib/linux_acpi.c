@@ -9,28 +9,28 @@
 
 struct header {
 	char signature[4];
-	uint32_t length;
-	uint8_t revision, checksum;
+	u32 length;
+	u8 revision, checksum;
 	char oem_id[6], oem_table_id[8];
-	uint32_t oem_revision;
+	u32 oem_revision;
 	char creator_id[4];
-	uint32_t creator_revision;
+	u32 creator_revision;
 } PACKED;
 
 struct rsdp {
 	char signature[8];
-	uint8_t checksum;
+	u8 checksum;
 	char oem_id[6];
-	uint8_t revision;
-	uint32_t rsdt;
-	uint32_t length;
-	uint64_t xsdt;
-	uint8_t extended_checksum, reserved[3];
+	u8 revision;
+	u32 rsdt;
+	u32 length;
+	u64 xsdt;
+	u8 extended_checksum, reserved[3];
 } PACKED;
 
 struct xsdt {
 	struct header header;
-	uint64_t tables[2];
+	u64 tables[2];
 } PACKED;
 
 #define NO_VGA		(1U << 2)
@@ -39,24 +39,24 @@ struct xsdt {
 
 struct fadt {
 	struct header header;
-	uint8_t legacy[109 - sizeof(struct header)];
-	uint16_t boot_flags;
-	uint8_t reserved;
-	uint32_t flags;
-	uint8_t reset[15];
-	uint8_t minor_version;
-	uint64_t facs, dsdt;
-	uint8_t rest[276 - 148];
+	u8 legacy[109 - sizeof(struct header)];
+	u16 boot_flags;
+	u8 reserved;
+	u32 flags;
+	u8 reset[15];
+	u8 minor_version;
+	u64 facs, dsdt;
+	u8 rest[276 - 148];
 } PACKED;
 
 struct local_apic {
-	uint8_t type, length, uid, id;
-	uint32_t flags;		/* 1: enabled */
+	u8 type, length, uid, id;
+	u32 flags;		/* 1: enabled */
 } PACKED;
 
 struct madt {
 	struct header header;
-	uint32_t apic_address, flags;
+	u32 apic_address, flags;
 	struct local_apic cpu;
 } PACKED;
 
@@ -76,17 +76,17 @@ struct tables {
 _Static_assert(sizeof(struct tables) <= ACPI_SIZE, "all of it");
 
 /* The byte that makes the sum of all bytes zero. */
-static uint8_t checksum(const void *data, uint32_t size)
+static u8 checksum(const void *data, u32 size)
 {
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
+	const u8 *bytes = data;
+	u8 sum = 0;
 
 	while (size--)
 		sum -= *bytes++;
 	return sum;
 }
 
-static void finish(struct header *h, const char *signature, uint8_t revision, uint32_t size)
+static void finish(struct header *h, const char *signature, u8 revision, u32 size)
 {
 	memcpy(h->signature, signature, sizeof(h->signature));
 	memcpy(h->oem_id, "SELFTS", sizeof(h->oem_id));
@@ -97,7 +97,7 @@ static void finish(struct header *h, const char *signature, uint8_t revision, ui
 	h->checksum = checksum(h, size);
 }
 
-void linux_acpi(uint8_t *at, uint64_t gpa)
+void linux_acpi(u8 *at, u64 gpa)
 {
 	struct tables t = {
 		.rsdp = {

@@ -3,11 +3,12 @@
 #ifndef LINUX_ACPI_H
 #define LINUX_ACPI_H
 
-#include <stdint.h>
+#include "types.h"
+
 
 #define ACPI_SIZE	0x1000
 
 /* Fills @tables, which will be at @gpa. The root pointer (RSDP) comes first. */
-void linux_acpi(uint8_t *tables, uint64_t gpa);
+void linux_acpi(u8 *tables, u64 gpa);
 
 #endif /* LINUX_ACPI_H */

@@ -39,13 +39,13 @@ struct linux_guest {
 	char **lines;		/* of the console; the last one is under way */
 	size_t nr_lines;
 	size_t line_used;
-	uint64_t shared;
+	u64 shared;
 };
 
 /* --- the image -------------------------------------------------------------- */
 
 struct file {
-	uint8_t *data;
+	u8 *data;
 	size_t size;
 };
 
@@ -120,10 +120,10 @@ static struct file make_initramfs(void)
 /* --- memory as the boot protocol wants it ----------------------------------- */
 
 struct layout {
-	uint64_t kernel, initramfs, end;
+	u64 kernel, initramfs, end;
 };
 
-static uint64_t round_up(uint64_t gpa)
+static u64 round_up(u64 gpa)
 {
 	return (gpa + SZ_2M - 1) & ~(SZ_2M - 1);
 }
@@ -139,12 +139,12 @@ static struct layout lay_out(const struct setup_header *h, const struct file *in
 }
 
 /* Memory at its own addresses, in pages of 1 GiB. */
-static void map_identity(uint8_t *memory)
+static void map_identity(u8 *memory)
 {
-	uint64_t *pml4 = (uint64_t *)(memory + LINUX_PAGE_TABLES), *pdpt = pml4 + 512;
+	u64 *pml4 = (u64 *)(memory + LINUX_PAGE_TABLES), *pdpt = pml4 + 512;
 
 	*pml4 = (LINUX_PAGE_TABLES + SZ_4K) | 3;
-	for (uint64_t i = 0; i < 4; i++)
+	for (u64 i = 0; i < 4; i++)
 		pdpt[i] = i * SZ_1G | 0x83;	/* large, writable, present */
 }
 
@@ -166,7 +166,7 @@ static void fill_boot_params(struct boot_params *bp, const struct file *image,
 	bp->e820_table[2] = (struct boot_e820_entry){ HIGH_START, l->end - HIGH_START, 1 };
 }
 
-static uint8_t *fill_memory(const struct file *image, const struct layout *l,
+static u8 *fill_memory(const struct file *image, const struct layout *l,
 			    const struct file *initramfs)
 {
 	struct mem *mem = mem_create(MEM_ANON, l->end, NULL);
@@ -182,9 +182,9 @@ static uint8_t *fill_memory(const struct file *image, const struct layout *l,
 	return mem->hva;
 }
 
-static void add_boot_page(struct vm *vm, struct vcpu *vcpu, uint64_t entry)
+static void add_boot_page(struct vm *vm, struct vcpu *vcpu, u64 entry)
 {
-	uint8_t *page = aligned_alloc(SZ_4K, SZ_4K);
+	u8 *page = aligned_alloc(SZ_4K, SZ_4K);
 
 	memcpy(page, linux_boot, SZ_4K);
 	memcpy(page + LINUX_BOOT_ENTRY, &entry, sizeof(entry));
@@ -221,7 +221,7 @@ struct linux_guest *linux_guest(void)
 	struct linux_guest *g = calloc(1, sizeof(*g));
 	struct file image = read_image(), initramfs = make_initramfs();
 	struct layout l = lay_out(header_of(&image), &initramfs);
-	const uint8_t *memory = fill_memory(&image, &l, &initramfs);
+	const u8 *memory = fill_memory(&image, &l, &initramfs);
 
 	must_declare(running_case()->needs_guest_kernel, ".needs_guest_kernel");
 	g->vm = create_td();
@@ -253,7 +253,7 @@ static void console(struct linux_guest *g, char c)
 static void port_io(struct linux_guest *g)
 {
 	struct kvm_run *run = g->vcpu->run;
-	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	u8 *data = (u8 *)run + run->io.data_offset;
 	unsigned int reg = run->io.port - SERIAL_PORT;
 
 	if (run->io.direction == KVM_EXIT_IO_IN) {
@@ -265,7 +265,7 @@ static void port_io(struct linux_guest *g)
 	}
 }
 
-static void convert(struct linux_guest *g, uint64_t gpa, uint64_t size, bool private)
+static void convert(struct linux_guest *g, u64 gpa, u64 size, bool private)
 {
 	if (private)
 		vm_set_private(g->vm, gpa, size);
@@ -323,7 +323,7 @@ bool linux_guest_said(const struct linux_guest *g, const char *text)
 	return false;
 }
 
-uint64_t linux_guest_shared(const struct linux_guest *g)
+u64 linux_guest_shared(const struct linux_guest *g)
 {
 	return g->shared;
 }

@@ -24,8 +24,8 @@ struct model_mem {
 struct model_slot {
 	bool used, read_only;
 	int mem, gmem;
-	uint64_t page, gmem_page;
-	uint64_t gfn, nr;
+	u64 page, gmem_page;
+	u64 gfn, nr;
 };
 
 struct model {
@@ -74,16 +74,16 @@ static bool is_gmem(const struct model *m, int mem)
 	return kind_of(m, mem) == MEM_GMEM || kind_of(m, mem) == MEM_GMEM_MMAP;
 }
 
-static uint64_t block_of(uint64_t n)
+static u64 block_of(u64 n)
 {
 	return n / GFNS_2M * GFNS_2M;
 }
 
 /* All of [page, page + nr) gets @state; a huge page has one state. */
-static void set_pages(struct model *m, int mem, uint64_t page, uint64_t nr,
+static void set_pages(struct model *m, int mem, u64 page, u64 nr,
 		      enum page_state state)
 {
-	uint64_t end = page + nr;
+	u64 end = page + nr;
 
 	if (kind_of(m, mem) == MEM_HUGETLB_2M) {
 		page = block_of(page);
@@ -95,40 +95,40 @@ static void set_pages(struct model *m, int mem, uint64_t page, uint64_t nr,
 
 /* --- mappings ----------------------------------------------------------------- */
 
-static void zap_gfn(struct model *m, uint64_t gfn, enum zap what)
+static void zap_gfn(struct model *m, u64 gfn, enum zap what)
 {
 	struct model_leaf *leaf = &m->leaves[gfn];
-	uint64_t nr = leaf->level == LEVEL_2M ? GFNS_2M : 1;
-	uint64_t first = nr > 1 ? block_of(gfn) : gfn;
+	u64 nr = leaf->level == LEVEL_2M ? GFNS_2M : 1;
+	u64 first = nr > 1 ? block_of(gfn) : gfn;
 
 	if (is_td(m) && !(what & (leaf->private ? ZAP_PRIVATE : ZAP_SHARED)))
 		return;
-	for (uint64_t i = first; i < first + nr; i++)
+	for (u64 i = first; i < first + nr; i++)
 		m->leaves[i] = (struct model_leaf){ .level = LEVEL_NONE };
 }
 
-static void zap(struct model *m, uint64_t gfn, uint64_t nr, enum zap what)
+static void zap(struct model *m, u64 gfn, u64 nr, enum zap what)
 {
-	for (uint64_t i = gfn; i < gfn + nr && i < MODEL_GFNS; i++)
+	for (u64 i = gfn; i < gfn + nr && i < MODEL_GFNS; i++)
 		zap_gfn(m, i, what);
 }
 
 /* Where [a, a + a_nr) and [b, b + b_nr) overlap: the first, and how many. */
-static uint64_t overlap(uint64_t a, uint64_t a_nr, uint64_t b, uint64_t b_nr, uint64_t *first)
+static u64 overlap(u64 a, u64 a_nr, u64 b, u64 b_nr, u64 *first)
 {
-	uint64_t end = a + a_nr < b + b_nr ? a + a_nr : b + b_nr;
+	u64 end = a + a_nr < b + b_nr ? a + a_nr : b + b_nr;
 
 	*first = a > b ? a : b;
 	return end > *first ? end - *first : 0;
 }
 
 /* Pages of the shared half go, as an mmu_notifier tells; or of the private half. */
-static void zap_pages(struct model *m, int mem, uint64_t page, uint64_t nr, bool of_gmem)
+static void zap_pages(struct model *m, int mem, u64 page, u64 nr, bool of_gmem)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		struct model_slot *s = &m->slots[i];
-		uint64_t from = of_gmem ? s->gmem_page : s->page;
-		uint64_t first, hit;
+		u64 from = of_gmem ? s->gmem_page : s->page;
+		u64 first, hit;
 
 		if (!s->used || (of_gmem ? s->gmem : s->mem) != mem)
 			continue;
@@ -138,7 +138,7 @@ static void zap_pages(struct model *m, int mem, uint64_t page, uint64_t nr, bool
 	}
 }
 
-static struct model_slot *slot_of(struct model *m, uint64_t gfn)
+static struct model_slot *slot_of(struct model *m, u64 gfn)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		struct model_slot *s = &m->slots[i];
@@ -149,27 +149,27 @@ static struct model_slot *slot_of(struct model *m, uint64_t gfn)
 	return NULL;
 }
 
-static bool gfn_is_private(const struct model *m, uint64_t gfn)
+static bool gfn_is_private(const struct model *m, u64 gfn)
 {
 	return has_private_memory(m) && gfn < MODEL_GFNS && m->private[gfn];
 }
 
 /* May a 2M page of the host be mapped by a 2M SPTE at @gfn? */
-static bool huge_fits(const struct model *m, const struct model_slot *s, uint64_t gfn)
+static bool huge_fits(const struct model *m, const struct model_slot *s, u64 gfn)
 {
-	uint64_t block = block_of(gfn);
+	u64 block = block_of(gfn);
 
 	if (block < s->gfn || block + GFNS_2M > s->gfn + s->nr ||
 	    s->gfn % GFNS_2M != s->page % GFNS_2M)
 		return false;
-	for (uint64_t i = block; i < block + GFNS_2M; i++)
+	for (u64 i = block; i < block + GFNS_2M; i++)
 		if (gfn_is_private(m, i))
 			return false;
 	return true;
 }
 
 static enum model_writable writable(const struct model *m, const struct model_slot *s,
-				    uint64_t page)
+				    u64 page)
 {
 	enum page_state state = m->mems[s->mem].pages[page];
 
@@ -180,9 +180,9 @@ static enum model_writable writable(const struct model *m, const struct model_sl
 	return kind_of(m, s->mem) == MEM_ANON ? W_NO : W_ANY;
 }
 
-static void map(struct model *m, uint64_t gfn, struct model_leaf leaf)
+static void map(struct model *m, u64 gfn, struct model_leaf leaf)
 {
-	uint64_t nr = leaf.level == LEVEL_2M ? GFNS_2M : 1;
+	u64 nr = leaf.level == LEVEL_2M ? GFNS_2M : 1;
 
 	if (m->leaves[gfn].level == leaf.level)
 		return;		/* spurious: nothing changes */
@@ -190,13 +190,13 @@ static void map(struct model *m, uint64_t gfn, struct model_leaf leaf)
 		leaf.page -= gfn - block_of(gfn);
 		gfn = block_of(gfn);
 	}
-	for (uint64_t i = 0; i < nr; i++, leaf.page++)
+	for (u64 i = 0; i < nr; i++, leaf.page++)
 		m->leaves[gfn + i] = leaf;
 }
 
-static void map_gmem(struct model *m, const struct model_slot *s, uint64_t gfn)
+static void map_gmem(struct model *m, const struct model_slot *s, u64 gfn)
 {
-	uint64_t page = s->gmem_page + (gfn - s->gfn);
+	u64 page = s->gmem_page + (gfn - s->gfn);
 	bool private = gfn_is_private(m, gfn);
 
 	if (m->mems[s->gmem].pages[page] == PAGE_ABSENT)
@@ -207,9 +207,9 @@ static void map_gmem(struct model *m, const struct model_slot *s, uint64_t gfn)
 	});
 }
 
-static void map_hva(struct model *m, const struct model_slot *s, uint64_t gfn)
+static void map_hva(struct model *m, const struct model_slot *s, u64 gfn)
 {
-	uint64_t page = s->page + (gfn - s->gfn);
+	u64 page = s->page + (gfn - s->gfn);
 	bool huge = kind_of(m, s->mem) == MEM_HUGETLB_2M && huge_fits(m, s, gfn);
 
 	if (m->mems[s->mem].pages[page] == PAGE_ABSENT)
@@ -221,7 +221,7 @@ static void map_hva(struct model *m, const struct model_slot *s, uint64_t gfn)
 }
 
 /* A read fault of @gfn: 0, or an errno. */
-static int fault(struct model *m, uint64_t gfn)
+static int fault(struct model *m, u64 gfn)
 {
 	bool private = gfn_is_private(m, gfn);
 	struct model_slot *s = slot_of(m, gfn);
@@ -253,9 +253,9 @@ static int slot_delete_op(struct model *m, struct model_slot *s)
 	return 0;
 }
 
-static bool gfns_taken(const struct model *m, int id, uint64_t gfn, uint64_t nr)
+static bool gfns_taken(const struct model *m, int id, u64 gfn, u64 nr)
 {
-	uint64_t first;
+	u64 first;
 
 	for (int i = 0; i < MODEL_SLOTS; i++)
 		if (i != id && m->slots[i].used &&
@@ -264,9 +264,9 @@ static bool gfns_taken(const struct model *m, int id, uint64_t gfn, uint64_t nr)
 	return false;
 }
 
-static bool gmem_taken(const struct model *m, int gmem, uint64_t page, uint64_t nr)
+static bool gmem_taken(const struct model *m, int gmem, u64 page, u64 nr)
 {
-	uint64_t first;
+	u64 first;
 
 	for (int i = 0; i < MODEL_SLOTS; i++)
 		if (m->slots[i].used && m->slots[i].gmem == gmem &&
@@ -293,7 +293,7 @@ static int bind_gmem(const struct model *m, const struct model_op *op)
 /* An existing slot: it may move; nothing else of it may change. */
 static int slot_modify(struct model *m, struct model_slot *s, const struct model_op *op)
 {
-	uint64_t gfn = op->gfn;
+	u64 gfn = op->gfn;
 
 	if (op->gmem != NO_MEM || s->gmem != NO_MEM || op->mem != s->mem ||
 	    op->page != s->page || op->nr != s->nr || op->flag != s->read_only)
@@ -336,13 +336,13 @@ static int attributes(struct model *m, const struct model_op *op)
 
 	if (!has_private_memory(m))
 		return op->flag ? EINVAL : 0;
-	for (uint64_t i = op->gfn; i < op->gfn + op->nr; i++)
+	for (u64 i = op->gfn; i < op->gfn + op->nr; i++)
 		changes |= m->private[i] != op->flag;
 	if (!changes)
 		return 0;
 	/* What had the attribute before goes as well. */
 	zap(m, op->gfn, op->nr, op->flag ? ZAP_SHARED : ZAP_PRIVATE);
-	for (uint64_t i = op->gfn; i < op->gfn + op->nr; i++)
+	for (u64 i = op->gfn; i < op->gfn + op->nr; i++)
 		m->private[i] = op->flag;
 	return 0;
 }
@@ -355,7 +355,7 @@ static struct model_result prefault_op(struct model *m, const struct model_op *o
 		r.error = EOPNOTSUPP;
 	else if (op->flag)
 		r.error = EINVAL;
-	for (uint64_t gfn = op->gfn; !r.error && r.left; gfn++) {
+	for (u64 gfn = op->gfn; !r.error && r.left; gfn++) {
 		r.error = fault(m, gfn);
 		r.left -= !r.error;
 	}
@@ -365,7 +365,7 @@ static struct model_result prefault_op(struct model *m, const struct model_op *o
 	return r;
 }
 
-static int add_page(struct model *m, uint64_t gfn)
+static int add_page(struct model *m, u64 gfn)
 {
 	struct model_slot *s = slot_of(m, gfn);
 	enum page_state *page;
@@ -394,7 +394,7 @@ static struct model_result add(struct model *m, const struct model_op *op)
 
 	if (m->finalized)
 		r.error = EINVAL;
-	for (uint64_t gfn = op->gfn; !r.error && r.left; gfn++) {
+	for (u64 gfn = op->gfn; !r.error && r.left; gfn++) {
 		r.error = add_page(m, gfn);
 		r.left -= !r.error;
 	}
@@ -417,7 +417,7 @@ static void punch(struct model *m, const struct model_op *op)
 
 static void write_pages(struct model *m, const struct model_op *op)
 {
-	for (uint64_t page = op->page; page < op->page + op->nr; page++) {
+	for (u64 page = op->page; page < op->page + op->nr; page++) {
 		/* A page of its own takes the place of the zero page. */
 		if (kind_of(m, op->mem) == MEM_ANON &&
 		    m->mems[op->mem].pages[page] == PAGE_READ)
@@ -433,7 +433,7 @@ static void dontneed(struct model *m, const struct model_op *op)
 
 	zap_pages(m, op->mem, op->page, op->nr, false);
 	/* What a file has stays there, no longer mapped by the host. */
-	for (uint64_t page = op->page; page < op->page + op->nr; page++)
+	for (u64 page = op->page; page < op->page + op->nr; page++)
 		if (anonymous)
 			m->mems[op->mem].pages[page] = PAGE_ABSENT;
 		else if (m->mems[op->mem].pages[page] == PAGE_WRITTEN)
@@ -589,7 +589,7 @@ bool model_slot(const struct model *m, int id, struct model_op *op)
 	return s->used;
 }
 
-bool model_private(const struct model *m, uint64_t gfn)
+bool model_private(const struct model *m, u64 gfn)
 {
 	return m->private[gfn];
 }
@@ -604,7 +604,7 @@ bool model_finalized(const struct model *m)
 	return m->finalized;
 }
 
-struct model_leaf model_leaf(const struct model *m, uint64_t gfn)
+struct model_leaf model_leaf(const struct model *m, u64 gfn)
 {
 	return m->leaves[gfn];
 }
@@ -613,12 +613,12 @@ unsigned long model_leaves(const struct model *m, int level)
 {
 	unsigned long nr = 0;
 
-	for (uint64_t i = 0; i < MODEL_GFNS; i += LEVEL_GFNS(level))
+	for (u64 i = 0; i < MODEL_GFNS; i += LEVEL_GFNS(level))
 		nr += m->leaves[i].level == level;
 	return nr;
 }
 
-bool model_page_present(const struct model *m, int mem, uint64_t page)
+bool model_page_present(const struct model *m, int mem, u64 page)
 {
 	return m->mems[mem].pages[page] != PAGE_ABSENT;
 }

@@ -13,8 +13,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "types.h"
 #include "mem.h"
 #include "observe.h"
 
@@ -29,7 +29,7 @@ struct model_config {
 	unsigned int vm_type;		/* KVM_X86_*_VM */
 	int max_vcpus;
 	int nr_mems;
-	struct { enum mem_kind kind; uint64_t pages; } mems[MODEL_MEMS];
+	struct { enum mem_kind kind; u64 pages; } mems[MODEL_MEMS];
 	/* guest_memfd notes which pages were added: once more is EEXIST (before 7.0). */
 	bool added_once;
 	/* KVM_CREATE_VCPU looks whether the id is taken before it asks TDX (from 7.3 on). */
@@ -68,14 +68,14 @@ struct model_op {
 	enum model_op_type type;
 	int id;
 	int mem, gmem;
-	uint64_t page, gmem_page;
-	uint64_t gfn, nr;
+	u64 page, gmem_page;
+	u64 gfn, nr;
 	bool flag;
 };
 
 struct model_result {
 	int error;		/* errno, or 0 */
-	uint64_t left;		/* pages not done (OP_PREFAULT, OP_ADD) */
+	u64 left;		/* pages not done (OP_PREFAULT, OP_ADD) */
 };
 
 /* Does an SPTE allow writes? Where that is the host's affair: W_ANY. */
@@ -84,7 +84,7 @@ enum model_writable { W_NO, W_YES, W_ANY };
 struct model_leaf {
 	int level;		/* LEVEL_NONE: not mapped */
 	int mem;		/* the page it maps */
-	uint64_t page;
+	u64 page;
 	enum model_writable writable;
 	bool private;
 	bool pending;		/* the TD has to accept it */
@@ -104,23 +104,23 @@ bool model_can(const struct model *m, const struct model_op *op);
 struct model_result model_do(struct model *m, const struct model_op *op);
 
 /* How @gfn of the window must be mapped now. */
-struct model_leaf model_leaf(const struct model *m, uint64_t gfn);
+struct model_leaf model_leaf(const struct model *m, u64 gfn);
 /* Leaves at @level: what the statistics pages_4k, pages_2m must say. */
 unsigned long model_leaves(const struct model *m, int level);
 /* Has page @page of @mem been allocated? */
-bool model_page_present(const struct model *m, int mem, uint64_t page);
+bool model_page_present(const struct model *m, int mem, u64 page);
 
 const struct model_config *model_config(const struct model *m);
 /* Slot @id as the operation that makes it; false if there is none. */
 bool model_slot(const struct model *m, int id, struct model_op *op);
-bool model_private(const struct model *m, uint64_t gfn);
+bool model_private(const struct model *m, u64 gfn);
 bool model_vcpu(const struct model *m, int id);
 bool model_finalized(const struct model *m);
 
 /* --- model_random.c ------------------------------------------------------- */
 
 /* An operation that is worth a try in the state of @m. */
-struct model_op model_random_op(const struct model *m, uint64_t *rng);
+struct model_op model_random_op(const struct model *m, u64 *rng);
 
 /* --- model_print.c -------------------------------------------------------- */
 

@@ -44,12 +44,12 @@ const char *mem_kind_name(enum mem_kind kind)
 /* An address range of @size, aligned to @align, that nobody uses. */
 static void *reserve(size_t size, size_t align)
 {
-	uint8_t *raw = mmap(NULL, size + align, PROT_NONE,
+	u8 *raw = mmap(NULL, size + align, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint8_t *start;
+	u8 *start;
 
 	must(raw != MAP_FAILED, "mmap of %zu bytes", size + align);
-	start = (uint8_t *)(((uintptr_t)raw + align - 1) & ~(align - 1));
+	start = (u8 *)(((uintptr_t)raw + align - 1) & ~(align - 1));
 	if (start > raw)
 		munmap(raw, start - raw);
 	munmap(start + size, raw + size + align - (start + size));
@@ -75,7 +75,7 @@ static int make_file(size_t size)
 	test_skip("needs a file system other than tmpfs with O_TMPFILE at /mnt/file, /var/tmp or here");
 }
 
-static int make_gmem(struct vm *vm, size_t size, uint64_t flags)
+static int make_gmem(struct vm *vm, size_t size, u64 flags)
 {
 	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
 	int fd;
@@ -84,10 +84,10 @@ static int make_gmem(struct vm *vm, size_t size, uint64_t flags)
 		test_skip("this VM type has no guest_memfd on this kernel");
 	if (flags && (vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS) & flags) != flags)
 		test_skip("this kernel has no guest_memfd flags 0x%llx (6.18 or newer)",
-			  (unsigned long long)flags);
+			  flags);
 	fd = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &args);
 	expect_ok(fd, "KVM_CREATE_GUEST_MEMFD, %zu bytes, flags 0x%llx", size,
-		  (unsigned long long)flags);
+		  flags);
 	return fd;
 }
 
@@ -166,7 +166,7 @@ struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm)
 void mem_touch(void *hva, size_t size)
 {
 	for (size_t off = 0; off < size; off += SZ_4K)
-		*(volatile uint64_t *)((uint8_t *)hva + off) = 0x7ead0000 + off / SZ_4K;
+		*(volatile u64 *)((u8 *)hva + off) = 0x7ead0000 + off / SZ_4K;
 }
 
 struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
@@ -185,28 +185,28 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
 	return mem;
 }
 
-void mem_punch_hole(const struct mem *mem, uint64_t offset, uint64_t size)
+void mem_punch_hole(const struct mem *mem, u64 offset, u64 size)
 {
 	expect_ok(fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size),
-		  "punching [0x%llx, +0x%llx) out of %s memory", (unsigned long long)offset,
-		  (unsigned long long)size, mem_kind_name(mem->kind));
+		  "punching [0x%llx, +0x%llx) out of %s memory", offset,
+		  size, mem_kind_name(mem->kind));
 }
 
 /* --- what the host knows of a page ------------------------------------------ */
 
-static uint64_t read_u64_at(const char *path, uint64_t index)
+static u64 read_u64_at(const char *path, u64 index)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t entry;
+	u64 entry;
 
 	must(fd >= 0 && pread(fd, &entry, 8, index * 8) == 8, "read of %s", path);
 	close(fd);
 	return entry;
 }
 
-uint64_t pfn_of(const void *hva)
+u64 pfn_of(const void *hva)
 {
-	uint64_t entry = read_u64_at("/proc/self/pagemap", (uintptr_t)hva >> 12);
+	u64 entry = read_u64_at("/proc/self/pagemap", (uintptr_t)hva >> 12);
 
 	if (!(entry & PAGEMAP_PRESENT))
 		return PFN_NONE;
@@ -215,7 +215,7 @@ uint64_t pfn_of(const void *hva)
 	return PAGEMAP_PFN(entry);
 }
 
-void read_pfn(uint64_t pfn, uint8_t page[4096])
+void read_pfn(u64 pfn, u8 page[4096])
 {
 	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 
@@ -224,7 +224,7 @@ void read_pfn(uint64_t pfn, uint8_t page[4096])
 	close(fd);
 }
 
-void pfns_of(const void *hva, size_t nr, uint64_t *pfns)
+void pfns_of(const void *hva, size_t nr, u64 *pfns)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
@@ -237,17 +237,17 @@ void pfns_of(const void *hva, size_t nr, uint64_t *pfns)
 
 bool is_thp(const void *hva)
 {
-	uint64_t pfn = pfn_of(hva);
+	u64 pfn = pfn_of(hva);
 
 	return pfn != PFN_NONE && (read_u64_at("/proc/kpageflags", pfn) >> KPF_THP & 1);
 }
 
-bool page_holds_data(uint64_t pfn)
+bool page_holds_data(u64 pfn)
 {
 	return read_u64_at("/proc/kpageflags", pfn) >> KPF_UPTODATE & 1;
 }
 
-int page_level(uint64_t pfn)
+int page_level(u64 pfn)
 {
 	return read_u64_at("/proc/kpageflags", pfn) & KPF_COMPOUND ? LEVEL_2M : LEVEL_4K;
 }

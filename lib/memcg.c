@@ -21,7 +21,7 @@
 struct memcg {
 	const char *path;
 	int procs;		/* cgroup.procs */
-	uint8_t *stack;		/* of the helper */
+	u8 *stack;		/* of the helper */
 	int (*fn)(void *arg);	/* of the running call */
 	void *arg;
 	int ret, err;
@@ -32,9 +32,9 @@ static int open_file(const struct memcg *cg, const char *name, int flags)
 	return open(strf("%s/%s", cg->path, name), flags | O_CLOEXEC);
 }
 
-static void write_limit(struct memcg *cg, uint64_t bytes, int flags)
+static void write_limit(struct memcg *cg, u64 bytes, int flags)
 {
-	char *text = strf("%llu", (unsigned long long)bytes);
+	char *text = strf("%llu", bytes);
 	int fd = open_file(cg, "memory.max", O_WRONLY | flags);
 
 	must(fd >= 0 && write(fd, text, strlen(text)) > 0, "memory.max=%s of %s", text, cg->path);
@@ -67,7 +67,7 @@ struct memcg *memcg_create(void)
 	return cg;
 }
 
-void memcg_limit(struct memcg *cg, uint64_t bytes)
+void memcg_limit(struct memcg *cg, u64 bytes)
 {
 	write_limit(cg, bytes, O_NONBLOCK);	/* don't reclaim now */
 }
@@ -98,10 +98,10 @@ int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg)
 	return cg->ret;
 }
 
-uint64_t memcg_pages_left(struct memcg *cg)
+u64 memcg_pages_left(struct memcg *cg)
 {
 	double deadline = now() + SETTLE_LIMIT_S;
-	uint64_t pages;
+	u64 pages;
 
 	for (;;) {
 		char text[32] = "";

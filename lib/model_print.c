@@ -8,7 +8,7 @@
 #include "mapping_model.h"
 #include "testcase.h"
 
-#define BYTES(pages)	((unsigned long long)(pages) << 12)
+#define BYTES(pages)	((pages) << 12)
 
 static const char *const kind_names[MEM_NR] = {
 	[MEM_ANON] = "MEM_ANON", [MEM_THP] = "MEM_THP", [MEM_HUGETLB_2M] = "MEM_HUGETLB_2M",
@@ -29,7 +29,7 @@ static char *expectation(const char *call, int error, const char *what)
 	return strf("expect_errno(%s, %s, \"%s\");", call, strerrorname_np(error), what);
 }
 
-static char *gpa(uint64_t gfn)
+static char *gpa(u64 gfn)
 {
 	return gfn ? strf("GPA + 0x%llx", BYTES(gfn)) : strf("GPA");
 }
@@ -66,11 +66,11 @@ static char *add_text(const struct model_op *op, struct model_result r)
 	return strf("region = (struct kvm_tdx_init_mem_region){ .gpa = %s, .nr_pages = %llu,\n"
 		    "\t\t.source_addr = (uintptr_t)mem[%d]->hva + 0x%llx };\n"
 		    "\t%s\n\texpect_eq(region.nr_pages, %llu, \"pages left\");",
-		    gpa(op->gfn), (unsigned long long)op->nr, op->mem, BYTES(op->page),
+		    gpa(op->gfn), op->nr, op->mem, BYTES(op->page),
 		    expectation(strf("__td_add(vcpu[%d], &region, %s)", op->id,
 				     op->flag ? "KVM_TDX_MEASURE_MEMORY_REGION" : "0"),
 				r.error, "KVM_TDX_INIT_MEM_REGION"),
-		    (unsigned long long)r.left);
+		    r.left);
 }
 
 static char *vm_text(const struct model_config *config, const char *indent)

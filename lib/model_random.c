@@ -12,10 +12,10 @@
 struct choice {
 	const struct model *m;
 	const struct model_config *config;
-	uint64_t *rng;
+	u64 *rng;
 };
 
-static bool one_in(struct choice *c, uint64_t n)
+static bool one_in(struct choice *c, u64 n)
 {
 	return !random_below(c->rng, n);
 }
@@ -49,9 +49,9 @@ static enum model_op_type random_type(struct choice *c)
 			return table[i].type;
 }
 
-static uint64_t random_size(struct choice *c, uint64_t max)
+static u64 random_size(struct choice *c, u64 max)
 {
-	uint64_t dice = random_below(c->rng, 20), nr;
+	u64 dice = random_below(c->rng, 20), nr;
 
 	if (dice < 14)
 		nr = 1 + random_below(c->rng, 4);
@@ -63,9 +63,9 @@ static uint64_t random_size(struct choice *c, uint64_t max)
 }
 
 /* A gfn that some slot makes interesting. */
-static uint64_t random_gfn(struct choice *c)
+static u64 random_gfn(struct choice *c)
 {
-	uint64_t gfn = random_below(c->rng, MODEL_GFNS);
+	u64 gfn = random_below(c->rng, MODEL_GFNS);
 	int first = random_below(c->rng, MODEL_SLOTS);
 	struct model_op slot;
 
@@ -91,10 +91,10 @@ static uint64_t random_gfn(struct choice *c)
 }
 
 /* A page of @mem: one that a slot shows, at best. */
-static uint64_t random_page(struct choice *c, int mem)
+static u64 random_page(struct choice *c, int mem)
 {
 	int first = random_below(c->rng, MODEL_SLOTS);
-	uint64_t near = random_below(c->rng, 4);
+	u64 near = random_below(c->rng, 4);
 	struct model_op slot;
 
 	for (int i = 0; i < MODEL_SLOTS; i++) {
@@ -125,7 +125,7 @@ static int gmem_of(struct choice *c)
 
 static void random_slot(struct choice *c, struct model_op *op)
 {
-	uint64_t pages, room;
+	u64 pages, room;
 
 	op->id = random_below(c->rng, MODEL_SLOTS);
 	if (model_slot(c->m, op->id, op) && (op->gmem == NO_MEM || one_in(c, 4))) {
@@ -138,7 +138,7 @@ static void random_slot(struct choice *c, struct model_op *op)
 	op->gfn = random_below(c->rng, 3) * GFNS_2M;
 	op->page = random_below(c->rng, pages / GFNS_2M) * GFNS_2M;
 	if (one_in(c, 3)) {
-		uint64_t shift = random_below(c->rng, 8);
+		u64 shift = random_below(c->rng, 8);
 
 		op->gfn += shift;
 		op->page += one_in(c, 4) ? 0 : shift;
@@ -252,7 +252,7 @@ static enum model_op_type next_type(struct choice *c)
 	return in_season(c, random_type(c));
 }
 
-struct model_op model_random_op(const struct model *m, uint64_t *rng)
+struct model_op model_random_op(const struct model *m, u64 *rng)
 {
 	struct choice c = { .m = m, .config = model_config(m), .rng = rng };
 	struct model_op op;

@@ -31,35 +31,35 @@ static void feed(struct mrtd *m, const void *data, size_t size)
 }
 
 /* A 128-byte block: the name at 0, the gpa (little endian) at 16, else zero. */
-static void feed_header(struct mrtd *m, const char *name, uint64_t gpa)
+static void feed_header(struct mrtd *m, const char *name, u64 gpa)
 {
-	uint8_t block[128] = { 0 };
+	u8 block[128] = { 0 };
 
 	memcpy(block, name, strlen(name));
 	memcpy(block + 16, &gpa, sizeof(gpa));
 	feed(m, block, sizeof(block));
 }
 
-void mrtd_add_page(struct mrtd *m, uint64_t gpa, const void *data, bool measured)
+void mrtd_add_page(struct mrtd *m, u64 gpa, const void *data, bool measured)
 {
 	feed_header(m, "MEM.PAGE.ADD", gpa);
-	for (uint64_t off = 0; measured && off < SZ_4K; off += CHUNK) {
+	for (u64 off = 0; measured && off < SZ_4K; off += CHUNK) {
 		feed_header(m, "MR.EXTEND", gpa + off);
-		feed(m, (const uint8_t *)data + off, CHUNK);
+		feed(m, (const u8 *)data + off, CHUNK);
 	}
 }
 
-void mrtd_add_pages(struct mrtd *m, uint64_t gpa, const uint8_t *data, uint64_t nr,
+void mrtd_add_pages(struct mrtd *m, u64 gpa, const u8 *data, u64 nr,
 		    bool measured)
 {
-	for (uint64_t i = 0; i < nr; i++)
+	for (u64 i = 0; i < nr; i++)
 		mrtd_add_page(m, gpa + i * SZ_4K, data + i * SZ_4K, measured);
 }
 
 char *mrtd_finish(struct mrtd *m)
 {
 	char *hex = calloc(1, 2 * SHA384 + 1);
-	uint8_t digest[SHA384];
+	u8 digest[SHA384];
 
 	must(EVP_DigestFinal_ex(m->sha, digest, NULL), "SHA-384 of libcrypto");
 	for (int i = 0; i < SHA384; i++)

@@ -18,13 +18,13 @@
 
 struct observer {
 	unsigned int mask;
-	uint64_t kvm;			/* struct kvm * of the VM */
+	u64 kvm;			/* struct kvm * of the VM */
 	unsigned long nr_read;		/* entries of the trace, so far */
-	uint64_t question;		/* the extension that tells it */
+	u64 question;		/* the extension that tells it */
 	struct tracing *tracing;
 	struct tep_handle *tep;
 
-	uint64_t tdr;			/* of the VM, if SEAMCALLs are observed */
+	u64 tdr;			/* of the VM, if SEAMCALLs are observed */
 	struct task_map *tasks;
 
 	struct event *events;
@@ -164,7 +164,7 @@ void observer_follow(struct observer *o, struct vm *vm)
 
 /* --- reading ------------------------------------------------------------------ */
 
-static uint64_t field(struct tep_format_field *f, struct tep_record *record)
+static u64 field(struct tep_format_field *f, struct tep_record *record)
 {
 	unsigned long long value = 0;
 
@@ -187,7 +187,7 @@ static void on_seamcall(struct observer *o, const struct source *s, struct tep_r
 			struct event *ev)
 {
 	struct task *t = task_map_get(o->tasks, ev->pid);
-	uint64_t tdr;
+	u64 tdr;
 
 	if (!seamcall_decode(field(s->leaf, record), field(s->rcx, record),
 			     field(s->rdx, record), field(s->r8, record), &ev->call, &tdr))
@@ -205,7 +205,7 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	struct observer *o = data;
 	struct source *s = NULL;
 	struct event ev = { 0 };
-	uint64_t kvm;
+	u64 kvm;
 
 	(void)cpu;
 	for (int i = 0; i < o->tracing->nr_sources && !s; i++)
@@ -345,33 +345,33 @@ void observer_clear(struct observer *o)
 
 /* --- questions ------------------------------------------------------------------ */
 
-struct mapping observer_known(struct observer *o, uint64_t gfn)
+struct mapping observer_known(struct observer *o, u64 gfn)
 {
 	return spte_map_lookup(o->sptes, gfn);
 }
 
-struct mapping observer_mapping(struct observer *o, uint64_t gfn)
+struct mapping observer_mapping(struct observer *o, u64 gfn)
 {
 	observer_sync(o);
 	return observer_known(o, gfn);
 }
 
-static const char *mapping_text(int level, uint64_t pfn)
+static const char *mapping_text(int level, u64 pfn)
 {
 	if (level == LEVEL_NONE || pfn == PFN_ANY)
 		return level_name(level);
 	if (pfn == PFN_NONE)
 		return strf("%s, but no page is present at the hva", level_name(level));
-	return strf("%s, pfn 0x%llx", level_name(level), (unsigned long long)pfn);
+	return strf("%s, pfn 0x%llx", level_name(level), pfn);
 }
 
-void expect_mapping_(const char *file, int line, struct mapping m, uint64_t gfn,
-		     int level, uint64_t pfn)
+void expect_mapping_(const char *file, int line, struct mapping m, u64 gfn,
+		     int level, u64 pfn)
 {
 	if (m.level == level && (pfn == PFN_ANY || m.pfn == pfn))
 		return;
 	test_failed(file, line, strf("mapping of gfn 0x%llx (SPTE 0x%llx)",
-				     (unsigned long long)gfn, (unsigned long long)m.spte),
+				     gfn, m.spte),
 		    mapping_text(level, pfn),
 		    mapping_text(m.level, pfn == PFN_ANY ? PFN_ANY : m.pfn));
 }

@@ -67,13 +67,13 @@ static unsigned int phys_bits(void)
 	return bits;
 }
 
-static uint64_t pfn_operand(uint64_t reg)
+static u64 pfn_operand(u64 reg)
 {
 	return (reg & ((1ULL << phys_bits()) - 1)) >> 12;
 }
 
-bool seamcall_decode(unsigned int leaf, uint64_t rcx, uint64_t rdx, uint64_t r8,
-		     struct seamcall *call, uint64_t *tdr)
+bool seamcall_decode(unsigned int leaf, u64 rcx, u64 rdx, u64 r8,
+		     struct seamcall *call, u64 *tdr)
 {
 	const struct leaf *l = leaf_of(leaf);
 
@@ -145,14 +145,14 @@ static const char *call_text(const struct seamcall *calls, size_t nr, size_t at)
 		return "no more calls";
 	text = seamcall_name(c->leaf);
 	if (c->gpa || c->level)
-		text = strf("%s gpa 0x%llx", text, (unsigned long long)c->gpa);
+		text = strf("%s gpa 0x%llx", text, c->gpa);
 	if (c->level)
 		text = strf("%s level %s", text, level_name(c->level));
 	if (c->pfn != PFN_NONE)
 		text = strf("%s pfn %s", text, c->pfn == PFN_ANY ? "any" :
-			    strf("0x%llx", (unsigned long long)c->pfn));
+			    strf("0x%llx", c->pfn));
 	if (c->status)
-		text = strf("%s status 0x%llx", text, (unsigned long long)c->status);
+		text = strf("%s status 0x%llx", text, c->status);
 	return text;
 }
 

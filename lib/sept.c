@@ -36,7 +36,7 @@ const char *sept_missing(void)
  * Somebody, of another TD too, works on what has the same lock in the TDX module: it does
  * not last.  True: ask again.
  */
-static bool busy(uint64_t status, unsigned int *tries)
+static bool busy(u64 status, unsigned int *tries)
 {
 	if (status >> 32 != OPERAND_BUSY || ++*tries == BUSY_TRIES)
 		return false;
@@ -57,7 +57,7 @@ static int view(unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg);
 }
 
-uint64_t sept_tdr(struct vm *vm)
+u64 sept_tdr(struct vm *vm)
 {
 	struct tdx_view_td v = { .vm_fd = vm->fd };
 
@@ -66,7 +66,7 @@ uint64_t sept_tdr(struct vm *vm)
 }
 
 /* As TDH.MEM.SEPT.RD reports it in bits 15:8 of RDX. */
-static enum sept_state state_of(uint64_t level_state)
+static enum sept_state state_of(u64 level_state)
 {
 	switch (level_state >> 8 & 0xff) {
 	case 0x00: return SEPT_FREE;
@@ -86,7 +86,7 @@ static bool is_page(enum sept_state state)
 	       state == SEPT_PENDING_BLOCKED;
 }
 
-struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
+struct sept sept_entry(struct vm *vm, u64 gpa, int level)
 {
 	struct tdx_view_sept v = { .vm_fd = vm->fd, .level = level - 1,
 				   .gpa = gpa & ~(LEVEL_SIZE(level) - 1) };
@@ -95,12 +95,12 @@ struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
 
 	do {
 		must(!view(TDX_VIEW_SEPT, &v), "reading the Secure EPT at gpa 0x%llx",
-		     (unsigned long long)gpa);
+		     gpa);
 	} while (busy(v.status, &tries));
 	errno = EPROTO;
 	must(!v.status || v.status >> 32 == EPT_WALK_FAILED,
-	     "TDH.MEM.SEPT.RD of gpa 0x%llx: status 0x%llx", (unsigned long long)gpa,
-	     (unsigned long long)v.status);
+	     "TDH.MEM.SEPT.RD of gpa 0x%llx: status 0x%llx", gpa,
+	     v.status);
 	s = (struct sept){ .level = (v.level_state & 0xff) + 1, .state = state_of(v.level_state),
 			   .pfn = PFN_NONE, .entry = v.entry };
 	if (is_page(s.state))
@@ -108,12 +108,12 @@ struct sept sept_entry(struct vm *vm, uint64_t gpa, int level)
 	return s;
 }
 
-struct sept sept_walk(struct vm *vm, uint64_t gpa)
+struct sept sept_walk(struct vm *vm, u64 gpa)
 {
 	return sept_entry(vm, gpa, LEVEL_4K);
 }
 
-struct pamt pamt_of(struct vm *vm, uint64_t pfn)
+struct pamt pamt_of(struct vm *vm, u64 pfn)
 {
 	struct tdx_view_page v = { .vm_fd = vm->fd, .pfn = pfn };
 
@@ -125,12 +125,12 @@ struct pamt pamt_of(struct vm *vm, uint64_t pfn)
 	} while (!ret && busy(v.status, &tries));
 	if (ret) {
 		must(errno == EACCES, "reading the metadata of pfn 0x%llx",
-		     (unsigned long long)pfn);
+		     pfn);
 		return (struct pamt){ .type = PAGE_FOREIGN };
 	}
 	errno = EPROTO;
 	must(!v.status, "TDH.PHYMEM.PAGE.RDMD of pfn 0x%llx: status 0x%llx",
-	     (unsigned long long)pfn, (unsigned long long)v.status);
+	     pfn, v.status);
 	return (struct pamt){ .type = v.type, .owner = v.owner, .level = v.size + 1 };
 }
 
@@ -148,11 +148,11 @@ static const char *page_text(struct pamt p)
 	case PAGE_SEPT:		type = "SEPT"; break;
 	case PAGE_FOREIGN:	return "a page of another TD";
 	}
-	return strf("%s (%d), owner 0x%llx, %s", type, p.type, (unsigned long long)p.owner,
+	return strf("%s (%d), owner 0x%llx, %s", type, p.type, p.owner,
 		    level_name(p.level));
 }
 
-void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum page_type type)
+void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type)
 {
 	struct pamt seen, expected;
 
@@ -167,20 +167,20 @@ void expect_pamt_(const char *file, int line, struct vm *vm, uint64_t pfn, enum 
 	if (seen.type == expected.type && seen.owner == expected.owner &&
 	    seen.level == expected.level)
 		return;
-	test_failed(file, line, strf("the PAMT entry of pfn 0x%llx", (unsigned long long)pfn),
+	test_failed(file, line, strf("the PAMT entry of pfn 0x%llx", pfn),
 		    page_text(expected), page_text(seen));
 }
 
-static const char *text(int level, enum sept_state state, uint64_t pfn)
+static const char *text(int level, enum sept_state state, u64 pfn)
 {
 	if (state == SEPT_FREE)
 		return "FREE";
 	return strf("%s, %s, pfn %s", level_name(level), sept_state_name(state),
-		    pfn == PFN_ANY ? "any" : strf("0x%llx", (unsigned long long)pfn));
+		    pfn == PFN_ANY ? "any" : strf("0x%llx", pfn));
 }
 
-void expect_sept_(const char *file, int line, struct vm *vm, uint64_t gpa, int level,
-		  enum sept_state state, uint64_t pfn)
+void expect_sept_(const char *file, int line, struct vm *vm, u64 gpa, int level,
+		  enum sept_state state, u64 pfn)
 {
 	struct sept s;
 
@@ -191,8 +191,8 @@ void expect_sept_(const char *file, int line, struct vm *vm, uint64_t gpa, int l
 	    (pfn == PFN_ANY || s.pfn == pfn))
 		return;
 	test_failed(file, line, strf("gpa 0x%llx in the SEPT (level %d, entry 0x%llx)",
-				     (unsigned long long)gpa, s.level,
-				     (unsigned long long)s.entry),
+				     gpa, s.level,
+				     s.entry),
 		    text(level, state, pfn),
 		    text(s.level, s.state, pfn == PFN_ANY ? PFN_ANY : s.pfn));
 }

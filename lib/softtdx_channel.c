@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control channel as a program sees it: CPUID, 32 bytes a time. */
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "types.h"
 #include "softtdx_channel.h"
 #include "softtdx_control.h"
 
 #define CHUNK SOFTTDX_CONTROL_CHUNK
 
-static long control(enum softtdx_control operation, long session, uint64_t data[4])
+static long control(enum softtdx_control operation, long session, u64 data[4])
 {
-	uint64_t ax = SOFTTDX_CONTROL_LEAF, cx = operation | session << 8;
-	uint64_t bx = data[0], dx = data[1], si = data[2], di = data[3];
+	u64 ax = SOFTTDX_CONTROL_LEAF, cx = operation | session << 8;
+	u64 bx = data[0], dx = data[1], si = data[2], di = data[3];
 
 	asm volatile("cpuid" : "+a" (ax), "+b" (bx), "+c" (cx), "+d" (dx), "+S" (si), "+D" (di));
 	data[0] = bx;
@@ -25,7 +25,7 @@ static long control(enum softtdx_control operation, long session, uint64_t data[
 
 bool softtdx_channel(void)
 {
-	uint64_t data[4] = { 0 };
+	u64 data[4] = { 0 };
 
 	return control(SOFTTDX_HELLO, 0, data) == SOFTTDX_CONTROL_VERSION &&
 	       !memcmp(data, SOFTTDX_HELLO_TEXT, sizeof(SOFTTDX_HELLO_TEXT));
@@ -34,7 +34,7 @@ bool softtdx_channel(void)
 static long send(long session, const char *request)
 {
 	size_t size = strlen(request) + 1;
-	uint64_t data[4];
+	u64 data[4];
 	long error = 0;
 
 	for (size_t at = 0; at < size && !error; at += CHUNK) {
@@ -48,7 +48,7 @@ static long send(long session, const char *request)
 static int receive(long session, size_t len, char **answer)
 {
 	char *text = calloc(1, len + CHUNK + 1);
-	uint64_t data[4] = { 0 };
+	u64 data[4] = { 0 };
 
 	for (size_t at = 0; at < len; at += CHUNK) {
 		long n = control(SOFTTDX_GET, session, data);
@@ -65,7 +65,7 @@ static int receive(long session, size_t len, char **answer)
 
 int softtdx_request(const char *request, char **answer)
 {
-	uint64_t data[4] = { 0 };
+	u64 data[4] = { 0 };
 	long session, status;
 
 	if (!softtdx_channel())

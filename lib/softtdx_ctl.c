@@ -35,7 +35,7 @@ static bool word(const char *line, const char *key, char *value, size_t size)
 	return false;
 }
 
-static uint64_t number(const char *line, const char *key)
+static u64 number(const char *line, const char *key)
 {
 	char value[64];
 
@@ -159,7 +159,7 @@ unsigned long softtdx_tds_left(void)
 static void reset_td(const char *line, void *arg)
 {
 	(*(unsigned int *)arg)++;
-	tell("reset", strf("0x%llx", (unsigned long long)number(line, "td")));
+	tell("reset", strf("0x%llx", number(line, "td")));
 }
 
 unsigned int softtdx_reset_tds(void)
@@ -174,7 +174,7 @@ unsigned int softtdx_reset_tds(void)
 
 struct only_td {
 	unsigned int nr;
-	uint64_t tdr;
+	u64 tdr;
 };
 
 static void see_td(const char *line, void *arg)
@@ -185,7 +185,7 @@ static void see_td(const char *line, void *arg)
 	only->tdr = number(line, "td");
 }
 
-uint64_t softtdx_only_td(void)
+u64 softtdx_only_td(void)
 {
 	struct only_td only = { 0 };
 
@@ -196,7 +196,7 @@ uint64_t softtdx_only_td(void)
 }
 
 struct mrtd {
-	uint64_t tdr;
+	u64 tdr;
 	char hex[97];
 };
 
@@ -208,14 +208,14 @@ static void see_mrtd(const char *line, void *arg)
 		word(line, "mrtd", mrtd->hex, sizeof(mrtd->hex));
 }
 
-const char *softtdx_mrtd(uint64_t tdr)
+const char *softtdx_mrtd(u64 tdr)
 {
 	struct mrtd *mrtd = calloc(1, sizeof(*mrtd));
 
 	mrtd->tdr = tdr;
 	each_line("mrtd", see_mrtd, mrtd);
 	errno = ENOENT;
-	must(strlen(mrtd->hex) == 96, "the MRTD of TD 0x%llx", (unsigned long long)tdr);
+	must(strlen(mrtd->hex) == 96, "the MRTD of TD 0x%llx", tdr);
 	return mrtd->hex;
 }
 
@@ -223,7 +223,7 @@ const char *softtdx_mrtd(uint64_t tdr)
 
 struct calls {
 	unsigned int leaf;
-	uint64_t status;
+	u64 status;
 	unsigned long nr;
 };
 
@@ -235,7 +235,7 @@ static void count_calls(const char *line, void *arg)
 		calls->nr += number(line, "count");
 }
 
-unsigned long softtdx_calls(unsigned int leaf, uint64_t status)
+unsigned long softtdx_calls(unsigned int leaf, u64 status)
 {
 	struct calls calls = { .leaf = leaf, .status = status };
 
@@ -251,7 +251,7 @@ static void add_rule(char *rule)
 
 void softtdx_inject_rule(const struct softtdx_rule *rule)
 {
-	char *gpa = rule->gpa ? strf(" gpa 0x%llx", (unsigned long long)rule->gpa) : strf("%s", "");
+	char *gpa = rule->gpa ? strf(" gpa 0x%llx", rule->gpa) : strf("%s", "");
 
 	add_rule(strf("leaf %u nth %u times %u status %s%s", rule->leaf, rule->nth ?: 1,
 		      rule->times ?: 1, rule->status, gpa));

@@ -11,8 +11,8 @@
 #define MAX_LEVEL		5
 
 struct slot {
-	uint64_t key;		/* gfn << 3 | level; 0: never used */
-	uint64_t spte;		/* 0: no leaf */
+	u64 key;		/* gfn << 3 | level; 0: never used */
+	u64 spte;		/* 0: no leaf */
 };
 
 struct spte_map {
@@ -22,17 +22,17 @@ struct spte_map {
 	unsigned long leaves[MAX_LEVEL + 1];
 };
 
-bool spte_is_present(uint64_t spte)
+bool spte_is_present(u64 spte)
 {
 	return spte & SPTE_MMU_PRESENT;
 }
 
-bool spte_is_leaf(uint64_t spte, int level)
+bool spte_is_leaf(u64 spte, int level)
 {
 	return spte_is_present(spte) && (level == LEVEL_4K || (spte & SPTE_HUGE));
 }
 
-uint64_t spte_pfn(uint64_t spte)
+u64 spte_pfn(u64 spte)
 {
 	return (spte & SPTE_PFN_MASK) >> 12;
 }
@@ -52,7 +52,7 @@ void spte_map_free(struct spte_map *map)
 	free(map);
 }
 
-static struct slot *find(const struct spte_map *map, uint64_t key)
+static struct slot *find(const struct spte_map *map, u64 key)
 {
 	size_t i = key * 0x9e3779b97f4a7c15ULL >> 20;
 
@@ -78,9 +78,9 @@ static void grow(struct spte_map *map)
 	free(old.slots);
 }
 
-void spte_map_change(struct spte_map *map, uint64_t gfn, int level, uint64_t spte)
+void spte_map_change(struct spte_map *map, u64 gfn, int level, u64 spte)
 {
-	uint64_t key = (gfn & ~(LEVEL_GFNS(level) - 1)) << 3 | level;
+	u64 key = (gfn & ~(LEVEL_GFNS(level) - 1)) << 3 | level;
 	struct slot *slot = find(map, key);
 	bool leaf = spte_is_leaf(spte, level);
 
@@ -95,11 +95,11 @@ void spte_map_change(struct spte_map *map, uint64_t gfn, int level, uint64_t spt
 		grow(map);
 }
 
-struct mapping spte_map_lookup(const struct spte_map *map, uint64_t gfn)
+struct mapping spte_map_lookup(const struct spte_map *map, u64 gfn)
 {
 	for (int level = LEVEL_4K; level <= MAX_LEVEL; level++) {
-		uint64_t first = gfn & ~(LEVEL_GFNS(level) - 1);
-		uint64_t spte = find(map, first << 3 | level)->spte;
+		u64 first = gfn & ~(LEVEL_GFNS(level) - 1);
+		u64 spte = find(map, first << 3 | level)->spte;
 
 		if (spte)
 			return (struct mapping){

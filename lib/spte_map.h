@@ -6,6 +6,7 @@
 #ifndef SPTE_MAP_H
 #define SPTE_MAP_H
 
+#include "types.h"
 #include "observe.h"
 
 struct spte_map;
@@ -14,17 +15,17 @@ struct spte_map *spte_map_new(void);
 void spte_map_free(struct spte_map *map);
 
 /* The SPTE at (@gfn, @level) became @spte. */
-void spte_map_change(struct spte_map *map, uint64_t gfn, int level, uint64_t spte);
+void spte_map_change(struct spte_map *map, u64 gfn, int level, u64 spte);
 
 /* How @gfn is mapped, by whatever level. */
-struct mapping spte_map_lookup(const struct spte_map *map, uint64_t gfn);
+struct mapping spte_map_lookup(const struct spte_map *map, u64 gfn);
 
 /* Number of leaves at @level. */
 unsigned long spte_map_leaves(const struct spte_map *map, int level);
 
 /* SPTE format shared by EPT and NPT (arch/x86/kvm/mmu/spte.h). */
-bool spte_is_present(uint64_t spte);
-bool spte_is_leaf(uint64_t spte, int level);
-uint64_t spte_pfn(uint64_t spte);
+bool spte_is_present(u64 spte);
+bool spte_is_leaf(u64 spte, int level);
+u64 spte_pfn(u64 spte);
 
 #endif /* SPTE_MAP_H */

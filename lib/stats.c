@@ -8,10 +8,10 @@
 #include "testcase.h"
 #include "vm.h"
 
-static uint64_t read_stat(int stats_fd, const char *name)
+static u64 read_stat(int stats_fd, const char *name)
 {
 	struct kvm_stats_header header;
-	uint64_t value = 0;
+	u64 value = 0;
 	char *descs;
 	size_t size;
 
@@ -22,7 +22,7 @@ static uint64_t read_stat(int stats_fd, const char *name)
 	must(pread(stats_fd, descs, header.num_desc * size, header.desc_offset) ==
 	     (ssize_t)(header.num_desc * size), "read of the list of KVM's statistics");
 
-	for (uint32_t i = 0; i < header.num_desc; i++) {
+	for (u32 i = 0; i < header.num_desc; i++) {
 		struct kvm_stats_desc *desc = (void *)(descs + i * size);
 
 		if (strcmp(desc->name, name))
@@ -38,10 +38,10 @@ static uint64_t read_stat(int stats_fd, const char *name)
 	return 0;
 }
 
-static uint64_t stat_of(int fd, const char *name)
+static u64 stat_of(int fd, const char *name)
 {
 	int stats_fd = ioctl(fd, KVM_GET_STATS_FD, NULL);
-	uint64_t value;
+	u64 value;
 
 	expect_ok(stats_fd, "KVM_GET_STATS_FD");
 	value = read_stat(stats_fd, name);
@@ -49,12 +49,12 @@ static uint64_t stat_of(int fd, const char *name)
 	return value;
 }
 
-uint64_t vm_stat(struct vm *vm, const char *name)
+u64 vm_stat(struct vm *vm, const char *name)
 {
 	return stat_of(vm->fd, name);
 }
 
-uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
+u64 vcpu_stat(struct vcpu *vcpu, const char *name)
 {
 	return stat_of(vcpu->fd, name);
 }

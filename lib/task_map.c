@@ -9,10 +9,10 @@
 
 struct task_map {
 	struct task *slots;		/* pid 0: free */
-	uint32_t size, used;
+	u32 size, used;
 };
 
-static struct task *slots_new(uint32_t size)
+static struct task *slots_new(u32 size)
 {
 	struct task *slots = calloc(size, sizeof(*slots));
 
@@ -39,7 +39,7 @@ void task_map_free(struct task_map *map)
 /* The slot of @pid, or the free one where it belongs. */
 static struct task *slot_of(const struct task_map *map, int pid)
 {
-	uint32_t at = (uint32_t)pid * 0x9e3779b9u;
+	u32 at = (u32)pid * 0x9e3779b9u;
 
 	while (map->slots[at & (map->size - 1)].pid &&
 	       map->slots[at & (map->size - 1)].pid != pid)
@@ -52,7 +52,7 @@ static void grow(struct task_map *map)
 	struct task_map bigger = { .slots = slots_new(2 * map->size), .size = 2 * map->size,
 				   .used = map->used };
 
-	for (uint32_t i = 0; i < map->size; i++)
+	for (u32 i = 0; i < map->size; i++)
 		if (map->slots[i].pid)
 			*slot_of(&bigger, map->slots[i].pid) = map->slots[i];
 	free(map->slots);

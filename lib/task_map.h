@@ -6,12 +6,13 @@
 #ifndef TASK_MAP_H
 #define TASK_MAP_H
 
-#include <stdint.h>
+#include "types.h"
+
 
 struct task {
 	int pid;
-	uint64_t kvm;		/* struct kvm *, 0: not known */
-	uint64_t tdr;		/* physical address of the TD's root page, 0: not known */
+	u64 kvm;		/* struct kvm *, 0: not known */
+	u64 tdr;		/* physical address of the TD's root page, 0: not known */
 };
 
 struct task_map;

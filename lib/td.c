@@ -17,7 +17,7 @@
 #define GPAW_MASK		0xff0000U
 #define GPAW_48			(48U << 16)
 
-int __td_cmd(int fd, uint32_t id, uint32_t flags, uint64_t data, uint64_t *hw_error)
+int __td_cmd(int fd, u32 id, u32 flags, u64 data, u64 *hw_error)
 {
 	struct kvm_tdx_cmd cmd = { .id = id, .flags = flags, .data = data };
 	int ret = ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
@@ -57,7 +57,7 @@ static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *s
 	/* Without it KVM takes the first entry of the function, whatever the index. */
 	entry->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
 	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
-	for (uint32_t i = 0; i < supported->nent; i++) {
+	for (u32 i = 0; i < supported->nent; i++) {
 		const struct kvm_cpuid_entry2 *s = &supported->entries[i];
 
 		if (s->function != can.function || s->index != can.index)
@@ -83,7 +83,7 @@ struct kvm_tdx_init_vm *td_params(struct vm *vm)
 	params->attributes = caps->supported_attrs & (1ULL << 28);	/* SEPT_VE_DISABLE */
 	params->xfam = caps->supported_xfam;
 	params->cpuid.nent = caps->cpuid.nent;
-	for (uint32_t i = 0; i < caps->cpuid.nent; i++) {
+	for (u32 i = 0; i < caps->cpuid.nent; i++) {
 		params->cpuid.entries[i] = caps->cpuid.entries[i];
 		configure(&params->cpuid.entries[i], supported);
 	}
@@ -92,15 +92,15 @@ struct kvm_tdx_init_vm *td_params(struct vm *vm)
 	return params;
 }
 
-static uint32_t gpaw_of(const struct kvm_tdx_init_vm *params)
+static u32 gpaw_of(const struct kvm_tdx_init_vm *params)
 {
-	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+	for (u32 i = 0; i < params->cpuid.nent; i++)
 		if (params->cpuid.entries[i].function == GPAW_LEAF)
 			return (params->cpuid.entries[i].eax & GPAW_MASK) >> 16;
 	return 0;
 }
 
-int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, uint64_t *hw_error)
+int __td_init(struct vm *vm, struct kvm_tdx_init_vm *params, u64 *hw_error)
 {
 	int ret = __td_cmd(vm->fd, KVM_TDX_INIT_VM, 0, (uintptr_t)params, hw_error);
 
@@ -118,7 +118,7 @@ static bool may_succeed_later(int error)
 void td_init(struct vm *vm, struct kvm_tdx_init_vm *params)
 {
 	double deadline = now() + TD_INIT_PATIENCE_S;
-	uint64_t hw_error;
+	u64 hw_error;
 	int ret;
 
 	while ((ret = __td_init(vm, params, &hw_error)) && may_succeed_later(errno) &&
@@ -129,7 +129,7 @@ void td_init(struct vm *vm, struct kvm_tdx_init_vm *params)
 		test_skip("%s HKIDs of this host are in use: end other TDs", keyids_text());
 	if (ret && errno == EBUSY && !in_testbed())
 		test_skip("the misc cgroup of this process allows no more HKIDs (\"tdx\" in misc.max): raise it, or end other TDs");
-	expect_ok(ret, "KVM_TDX_INIT_VM (hw_error 0x%llx)", (unsigned long long)hw_error);
+	expect_ok(ret, "KVM_TDX_INIT_VM (hw_error 0x%llx)", hw_error);
 	free(params);
 }
 
@@ -149,7 +149,7 @@ struct vcpu *td_vcpu_create(struct vm *vm)
 	return vcpu;
 }
 
-int __td_vcpu_init(struct vcpu *vcpu, uint64_t rcx)
+int __td_vcpu_init(struct vcpu *vcpu, u64 rcx)
 {
 	return __td_cmd(vcpu->fd, KVM_TDX_INIT_VCPU, 0, rcx, NULL);
 }
@@ -162,13 +162,13 @@ struct vcpu *td_vcpu(struct vm *vm)
 	return vcpu;
 }
 
-int __td_add(struct vcpu *vcpu, struct kvm_tdx_init_mem_region *region, uint32_t flags)
+int __td_add(struct vcpu *vcpu, struct kvm_tdx_init_mem_region *region, u32 flags)
 {
 	return __td_cmd(vcpu->fd, KVM_TDX_INIT_MEM_REGION, flags, (uintptr_t)region, NULL);
 }
 
-void td_add(struct vcpu *vcpu, const void *source, uint64_t gpa, uint64_t nr_pages,
-	    uint32_t flags)
+void td_add(struct vcpu *vcpu, const void *source, u64 gpa, u64 nr_pages,
+	    u32 flags)
 {
 	struct kvm_tdx_init_mem_region region = {
 		.source_addr = (uintptr_t)source, .gpa = gpa, .nr_pages = nr_pages,
@@ -176,23 +176,23 @@ void td_add(struct vcpu *vcpu, const void *source, uint64_t gpa, uint64_t nr_pag
 
 	expect_ok(__td_add(vcpu, &region, flags),
 		  "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx (%llu of %llu pages left)",
-		  region.gpa, region.nr_pages, (unsigned long long)nr_pages);
+		  region.gpa, region.nr_pages, nr_pages);
 }
 
-int __td_finalize(struct vm *vm, uint64_t *hw_error)
+int __td_finalize(struct vm *vm, u64 *hw_error)
 {
 	return __td_cmd(vm->fd, KVM_TDX_FINALIZE_VM, 0, 0, hw_error);
 }
 
 void td_finalize(struct vm *vm)
 {
-	uint64_t hw_error;
+	u64 hw_error;
 
 	expect_ok(__td_finalize(vm, &hw_error), "KVM_TDX_FINALIZE_VM (hw_error 0x%llx)",
-		  (unsigned long long)hw_error);
+		  hw_error);
 }
 
-struct slot *td_slot_add(struct vm *vm, uint64_t gpa, uint64_t size)
+struct slot *td_slot_add(struct vm *vm, u64 gpa, u64 size)
 {
 	struct slot *slot = slot_add_gmem(vm, gpa, mem_create(MEM_ANON, size, NULL),
 					  mem_create(MEM_GMEM, size, vm));

@@ -28,10 +28,10 @@ struct kvm_cpuid2 *td_supported_cpuid(void)
  * width is the TD's: KVM supports as many bits as the CPU has, and would build page tables with
  * the shared bit where the TD has none.
  */
-static void fit(struct kvm_cpuid2 *cpuid, uint32_t gpaw)
+static void fit(struct kvm_cpuid2 *cpuid, u32 gpaw)
 {
-	for (uint32_t i = 0; i < cpuid->nent; i++) {
-		uint32_t *eax = &cpuid->entries[i].eax;
+	for (u32 i = 0; i < cpuid->nent; i++) {
+		u32 *eax = &cpuid->entries[i].eax;
 
 		if (cpuid->entries[i].function == KVM_CPUID_FEATURES)
 			*eax = 0;

@@ -5,7 +5,7 @@
 #include "spte_map.h"
 #include "td_fixture.h"
 
-struct fixture td_fixture(const struct test *t, uint64_t size)
+struct fixture td_fixture(const struct test *t, u64 size)
 {
 	struct fixture td = { .vm = td_create() };
 
@@ -16,7 +16,7 @@ struct fixture td_fixture(const struct test *t, uint64_t size)
 	return td;
 }
 
-struct fixture td_fixture_final(const struct test *t, uint64_t size)
+struct fixture td_fixture_final(const struct test *t, u64 size)
 {
 	struct fixture td = td_fixture(t, size);
 
@@ -24,14 +24,14 @@ struct fixture td_fixture_final(const struct test *t, uint64_t size)
 	return td;
 }
 
-uint8_t *td_source(uint64_t nr_pages, uint64_t seed)
+u8 *td_source(u64 nr_pages, u64 seed)
 {
-	uint64_t *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
+	u64 *data = aligned_alloc(SZ_4K, nr_pages * SZ_4K);
 
-	must(data, "%llu pages of source", (unsigned long long)nr_pages);
-	for (uint64_t i = 0; i < nr_pages * SZ_4K / 8; i++)
+	must(data, "%llu pages of source", nr_pages);
+	for (u64 i = 0; i < nr_pages * SZ_4K / 8; i++)
 		data[i] = (seed ^ i) * 0x9e3779b97f4a7c15ULL;
-	return (uint8_t *)data;
+	return (u8 *)data;
 }
 
 unsigned long tables_linked(struct observer *o)
@@ -48,10 +48,10 @@ unsigned long tables_linked(struct observer *o)
 	return linked;
 }
 
-uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
+u64 gmem_pfn(struct observer *o, u64 gfn)
 {
 	const struct event *ev;
-	uint64_t pfn = PFN_NONE;
+	u64 pfn = PFN_NONE;
 	size_t nr;
 
 	ev = observer_events(o, &nr);
@@ -61,11 +61,11 @@ uint64_t gmem_pfn(struct observer *o, uint64_t gfn)
 	return pfn;
 }
 
-void expect_td_mapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
-		       uint64_t nr_pages, enum sept_state state)
+void expect_td_mapped_(const char *file, int line, const struct fixture *td, u64 gpa,
+		       u64 nr_pages, enum sept_state state)
 {
 	observer_sync(td->o);
-	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
+	for (u64 at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
 		struct mapping m = observer_known(td->o, at >> 12);
 
 		expect_mapping_(file, line, m, at >> 12, LEVEL_4K, PFN_ANY);
@@ -73,11 +73,11 @@ void expect_td_mapped_(const char *file, int line, const struct fixture *td, uin
 	}
 }
 
-void expect_td_unmapped_(const char *file, int line, const struct fixture *td, uint64_t gpa,
-			 uint64_t nr_pages)
+void expect_td_unmapped_(const char *file, int line, const struct fixture *td, u64 gpa,
+			 u64 nr_pages)
 {
 	observer_sync(td->o);
-	for (uint64_t at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
+	for (u64 at = gpa; at < gpa + nr_pages * SZ_4K; at += SZ_4K) {
 		expect_mapping_(file, line, observer_known(td->o, at >> 12), at >> 12,
 				LEVEL_NONE, PFN_ANY);
 		expect_sept_(file, line, td->vm, at, LEVEL_NONE, SEPT_FREE,
@@ -85,17 +85,17 @@ void expect_td_unmapped_(const char *file, int line, const struct fixture *td, u
 	}
 }
 
-void expect_content_(const char *file, int line, uint64_t pfn, const uint8_t *data,
+void expect_content_(const char *file, int line, u64 pfn, const u8 *data,
 		     const char *what)
 {
-	static const uint8_t zeroes[SZ_4K];
-	uint8_t page[SZ_4K];
+	static const u8 zeroes[SZ_4K];
+	u8 page[SZ_4K];
 
 	read_pfn(pfn, page);
 	data = data ?: zeroes;
 	for (unsigned int i = 0; i < SZ_4K; i++)
 		if (page[i] != data[i])
 			test_failed(file, line, strf("%s (pfn 0x%llx): byte %u", what,
-						     (unsigned long long)pfn, i),
+						     pfn, i),
 				    strf("0x%02x", data[i]), strf("0x%02x", page[i]));
 }

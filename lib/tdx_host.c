@@ -96,13 +96,13 @@ static void check_param(const char *module, const char *name, const char *advice
 static void check_init(void)
 {
 	struct vm vm = { .fd = ioctl(kvm_dev(), KVM_CREATE_VM, KVM_X86_TDX_VM) };
-	uint64_t hw_error = 0;
+	u64 hw_error = 0;
 	bool ok = vm.fd >= 0 && !__td_init(&vm, td_params(&vm), &hw_error);
 	int error = errno;
 
 	check("KVM_TDX_INIT_VM", ok,
 	      ok ? "a TD was made, and closed" :
-		   strf("%s, hw_error 0x%llx", errno_text(error), (unsigned long long)hw_error),
+		   strf("%s, hw_error 0x%llx", errno_text(error), hw_error),
 	      error == ENOSPC ? "all HKIDs are in use: end other TDs" :
 	      error == EBUSY ? "the misc cgroup allows no more HKIDs: raise \"tdx\" in misc.max" :
 	      "each package needs a CPU that is online; see the kernel log for virt/tdx and kvm_intel");

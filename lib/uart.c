@@ -18,14 +18,14 @@ static bool is_divisor(const struct uart *u, unsigned int reg)
 }
 
 /* In the loop, the outputs RTS, DTR, OUT1 and OUT2 are the inputs CTS, DSR, RI and DCD. */
-static uint8_t modem_status(uint8_t mcr)
+static u8 modem_status(u8 mcr)
 {
 	if (!(mcr & MCR_LOOP))
 		return MSR_CONNECTED;
 	return (mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 4) << 4 | (mcr & 8) << 4;
 }
 
-uint8_t uart_read(const struct uart *u, unsigned int reg)
+u8 uart_read(const struct uart *u, unsigned int reg)
 {
 	if (is_divisor(u, reg))
 		return u->divisor[reg];
@@ -40,7 +40,7 @@ uint8_t uart_read(const struct uart *u, unsigned int reg)
 	return u->registers[reg];
 }
 
-bool uart_write(struct uart *u, unsigned int reg, uint8_t value)
+bool uart_write(struct uart *u, unsigned int reg, u8 value)
 {
 	bool sent = reg == DATA && !is_divisor(u, reg);
 

@@ -4,17 +4,18 @@
 #define UART_H
 
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "types.h"
 
 #define UART_REGISTERS	8
 
 struct uart {
-	uint8_t registers[UART_REGISTERS];
-	uint8_t divisor[2];
+	u8 registers[UART_REGISTERS];
+	u8 divisor[2];
 };
 
-uint8_t uart_read(const struct uart *u, unsigned int reg);
+u8 uart_read(const struct uart *u, unsigned int reg);
 /* True: @value was sent. */
-bool uart_write(struct uart *u, unsigned int reg, uint8_t value);
+bool uart_write(struct uart *u, unsigned int reg, u8 value);
 
 #endif /* UART_H */

@@ -43,7 +43,7 @@ void *uffd_wait_fault(const struct uffd_region *l, double seconds)
 
 void uffd_resolve(const struct uffd_region *l, void *hva, const void *page)
 {
-	static const uint8_t zeroes[SZ_4K] __attribute__((aligned(4096)));
+	static const u8 zeroes[SZ_4K] __attribute__((aligned(4096)));
 	struct uffdio_copy copy = {
 		.dst = (uintptr_t)hva, .src = (uintptr_t)(page ?: zeroes), .len = SZ_4K,
 	};

@@ -98,14 +98,14 @@ int vm_check_cap(struct vm *vm, int cap)
 	return ioctl(vm->fd, KVM_CHECK_EXTENSION, cap);
 }
 
-void vm_enable_cap(struct vm *vm, uint32_t cap, uint64_t arg0)
+void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0)
 {
 	struct kvm_enable_cap enable = { .cap = cap, .args = { arg0 } };
 
 	expect_ok(__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
 }
 
-struct vcpu *__vcpu_create(struct vm *vm, uint32_t id)
+struct vcpu *__vcpu_create(struct vm *vm, u32 id)
 {
 	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	struct vcpu *vcpu;
@@ -166,8 +166,8 @@ int __slot_set(const struct slot *slot)
 	return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION2, &region);
 }
 
-static struct slot *slot_new(struct vm *vm, uint64_t gpa, uint64_t size,
-			     uint32_t flags)
+static struct slot *slot_new(struct vm *vm, u64 gpa, u64 size,
+			     u32 flags)
 {
 	struct slot *slot = calloc(1, sizeof(*slot));
 
@@ -182,12 +182,12 @@ static struct slot *slot_new(struct vm *vm, uint64_t gpa, uint64_t size,
 static struct slot *slot_commit(struct slot *slot)
 {
 	expect_ok(__slot_set(slot), "KVM_SET_USER_MEMORY_REGION2 of slot %u at gpa 0x%llx",
-		  slot->id, (unsigned long long)slot->gpa);
+		  slot->id, slot->gpa);
 	return slot;
 }
 
-struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
-			   uint64_t offset, uint64_t size, uint32_t flags)
+struct slot *slot_add_part(struct vm *vm, u64 gpa, struct mem *mem,
+			   u64 offset, u64 size, u32 flags)
 {
 	struct slot *slot = slot_new(vm, gpa, size, flags);
 
@@ -203,12 +203,12 @@ struct slot *slot_add_part(struct vm *vm, uint64_t gpa, struct mem *mem,
 	return slot_commit(slot);
 }
 
-struct slot *slot_add(struct vm *vm, uint64_t gpa, struct mem *mem)
+struct slot *slot_add(struct vm *vm, u64 gpa, struct mem *mem)
 {
 	return slot_add_part(vm, gpa, mem, 0, mem->size, 0);
 }
 
-struct slot *slot_add_gmem(struct vm *vm, uint64_t gpa, struct mem *mem,
+struct slot *slot_add_gmem(struct vm *vm, u64 gpa, struct mem *mem,
 			   struct mem *gmem)
 {
 	struct slot *slot = slot_new(vm, gpa, gmem->size, KVM_MEM_GUEST_MEMFD);
@@ -229,10 +229,10 @@ int __slot_delete(const struct slot *slot)
 void slot_delete(const struct slot *slot)
 {
 	expect_ok(__slot_delete(slot), "deletion of slot %u at gpa 0x%llx", slot->id,
-		  (unsigned long long)slot->gpa);
+		  slot->gpa);
 }
 
-void slot_set_flags(struct slot *slot, uint32_t flags)
+void slot_set_flags(struct slot *slot, u32 flags)
 {
 	slot->flags = flags;
 	slot_commit(slot);
@@ -240,8 +240,8 @@ void slot_set_flags(struct slot *slot, uint32_t flags)
 
 /* --- memory attributes ------------------------------------------------------ */
 
-int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
-			uint64_t attributes)
+int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
+			u64 attributes)
 {
 	struct kvm_memory_attributes attr = {
 		.address = gpa, .size = size, .attributes = attributes,
@@ -250,18 +250,18 @@ int __vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size,
 	return ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr);
 }
 
-void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size)
+void vm_set_private(struct vm *vm, u64 gpa, u64 size)
 {
 	expect_ok(__vm_set_attributes(vm, gpa, size, KVM_MEMORY_ATTRIBUTE_PRIVATE),
-		  "setting [0x%llx, +0x%llx) private", (unsigned long long)gpa,
-		  (unsigned long long)size);
+		  "setting [0x%llx, +0x%llx) private", gpa,
+		  size);
 }
 
-void vm_set_shared(struct vm *vm, uint64_t gpa, uint64_t size)
+void vm_set_shared(struct vm *vm, u64 gpa, u64 size)
 {
 	expect_ok(__vm_set_attributes(vm, gpa, size, 0),
-		  "setting [0x%llx, +0x%llx) shared", (unsigned long long)gpa,
-		  (unsigned long long)size);
+		  "setting [0x%llx, +0x%llx) shared", gpa,
+		  size);
 }
 
 /* --- prefault --------------------------------------------------------------- */
@@ -271,7 +271,7 @@ int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
 	return ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
 }
 
-void prefault(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+void prefault(struct vcpu *vcpu, u64 gpa, u64 size)
 {
 	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = size };
 
@@ -281,7 +281,7 @@ void prefault(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
 		if (ret && errno == EINTR)
 			continue;
 		expect_ok(ret, "KVM_PRE_FAULT_MEMORY at gpa 0x%llx, 0x%llx bytes left of 0x%llx",
-			  range.gpa, range.size, (unsigned long long)size);
+			  range.gpa, range.size, size);
 	} while (range.size);
 }
 

@@ -16,7 +16,7 @@ static int run_prefault(void *arg)
 	return ret;
 }
 
-struct prefault *prefault_prepare(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+struct prefault *prefault_prepare(struct vcpu *vcpu, u64 gpa, u64 size)
 {
 	struct prefault *p = malloc(sizeof(*p));
 
@@ -25,7 +25,7 @@ struct prefault *prefault_prepare(struct vcpu *vcpu, uint64_t gpa, uint64_t size
 	return p;
 }
 
-struct prefault *prefault_start(struct vcpu *vcpu, uint64_t gpa, uint64_t size)
+struct prefault *prefault_start(struct vcpu *vcpu, u64 gpa, u64 size)
 {
 	struct prefault *p = prefault_prepare(vcpu, gpa, size);
 

@@ -79,7 +79,7 @@ static void await_fault(struct window *w)
 	w->hva = uffd_wait_fault(&w->late, 0);
 }
 
-void window_open(struct window *w, uint64_t gpa, uint64_t size)
+void window_open(struct window *w, u64 gpa, u64 size)
 {
 	w->range = (struct kvm_pre_fault_memory){ .gpa = gpa, .size = size };
 	eventfd_write(w->go, 1);

@@ -37,9 +37,9 @@ static void uart_is_a_16550a(const struct test *t)
 	expect_eq(uart_read(&u, FCR), 0xc1, "IIR with FIFO");
 }
 
-static uint8_t sum(const uint8_t *bytes, size_t size)
+static u8 sum(const u8 *bytes, size_t size)
 {
-	uint8_t total = 0;
+	u8 total = 0;
 
 	while (size--)
 		total += *bytes++;
@@ -51,9 +51,9 @@ static uint8_t sum(const uint8_t *bytes, size_t size)
 static void acpi_tables(const struct test *t)
 {
 	static const char *const expected[] = { "FACP", "APIC" };
-	uint8_t tables[ACPI_SIZE];
-	uint64_t xsdt, table;
-	uint32_t length;
+	u8 tables[ACPI_SIZE];
+	u64 xsdt, table;
+	u32 length;
 
 	(void)t;
 	linux_acpi(tables, GPA_OF_TABLES);

@@ -239,7 +239,7 @@ static void random_ops(const struct test *t)
 
 	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
 		struct model *m = model_new(configs[i]), *twin = model_new(configs[i]);
-		uint64_t rng = t->seed, twin_rng = t->seed;
+		u64 rng = t->seed, twin_rng = t->seed;
 
 		for (int n = 0; n < 2000; n++) {
 			struct model_op op = model_random_op(m, &rng);

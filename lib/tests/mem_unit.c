@@ -34,7 +34,7 @@ static void created(const struct test *t)
 
 	mem_touch(mem->hva, SIZE);
 	for (size_t off = 0; off < SIZE; off += SZ_4K)
-		expect_eq(*(uint64_t *)(mem->hva + off), 0x7ead0000 + off / SZ_4K,
+		expect_eq(*(u64 *)(mem->hva + off), 0x7ead0000 + off / SZ_4K,
 			  "pattern at 0x%zx", off);
 }
 
@@ -42,7 +42,7 @@ static void created(const struct test *t)
 static void need_pfns(void)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
+	u64 entry = 0;
 
 	must(fd >= 0 && pread(fd, &entry, 8, ((uintptr_t)need_pfns >> 12) * 8) == 8,
 	     "read of /proc/self/pagemap");
@@ -54,7 +54,7 @@ static void need_pfns(void)
 static void pfns(const struct test *t)
 {
 	struct mem *mem = mem_create(MEM_MEMFD, SZ_2M, NULL);
-	const uint8_t *alias;
+	const u8 *alias;
 
 	(void)t;
 	need_pfns();

@@ -40,7 +40,7 @@ static void crash(void)
 
 static void passes(const struct test *t)
 {
-	verbose("seed is 0x%llx", (unsigned long long)t->seed);
+	verbose("seed is 0x%llx", t->seed);
 }
 
 static void fails_eq(const struct test *t)

@@ -9,7 +9,7 @@
 static void decode(const struct test *t)
 {
 	struct seamcall c;
-	uint64_t tdr;
+	u64 tdr;
 
 	(void)t;
 	expect_true(seamcall_decode(TDH_MEM_SEPT_ADD, 0x40000001, TDR, 0x777000, &c, &tdr),
@@ -34,7 +34,7 @@ static void decode(const struct test *t)
 static void keyid(const struct test *t)
 {
 	struct seamcall c;
-	uint64_t tdr;
+	u64 tdr;
 
 	(void)t;
 	expect_true(seamcall_decode(TDH_PHYMEM_PAGE_WBINVD, (5ULL << 52) | 0x777000, 0, 0, &c, &tdr),
@@ -46,7 +46,7 @@ static void keyid(const struct test *t)
 static void others(const struct test *t)
 {
 	struct seamcall c;
-	uint64_t tdr;
+	u64 tdr;
 
 	(void)t;
 	expect_true(!seamcall_decode(25, 0x40000000, TDR, 0, &c, &tdr), "SEPT.RD changes nothing");

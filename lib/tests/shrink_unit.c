@@ -45,7 +45,7 @@ static bool buggy(struct shrinker *s, const struct model_op *ops, size_t nr)
 	return bug;
 }
 
-static size_t random_failure(uint64_t seed, struct model_op *ops, size_t max)
+static size_t random_failure(u64 seed, struct model_op *ops, size_t max)
 {
 	struct model *m = model_new(&config);
 	struct shrinker s = { 0 };

@@ -10,18 +10,18 @@
 /* Bits beside the pfn: they must not leak into it. */
 #define OTHER_BITS	(0xfff0000000000000ULL | 1ULL << 8 | 1ULL << 2)
 
-static uint64_t leaf(uint64_t pfn, int level)
+static u64 leaf(u64 pfn, int level)
 {
 	return pfn << 12 | PRESENT | (level > LEVEL_4K ? HUGE : 0) | OTHER_BITS;
 }
 
-static void expect_mapping(const struct spte_map *map, uint64_t gfn, int level,
-			   uint64_t pfn, const char *when)
+static void expect_mapping(const struct spte_map *map, u64 gfn, int level,
+			   u64 pfn, const char *when)
 {
 	struct mapping m = spte_map_lookup(map, gfn);
 
-	expect_eq(m.level, level, "level of gfn 0x%llx %s", (unsigned long long)gfn, when);
-	expect_eq(m.pfn, pfn, "pfn of gfn 0x%llx %s", (unsigned long long)gfn, when);
+	expect_eq(m.level, level, "level of gfn 0x%llx %s", gfn, when);
+	expect_eq(m.pfn, pfn, "pfn of gfn 0x%llx %s", gfn, when);
 }
 
 static void empty(const struct test *t)
@@ -39,11 +39,11 @@ static void empty(const struct test *t)
 static void levels(const struct test *t)
 {
 	struct spte_map *map = spte_map_new();
-	const uint64_t gfn = 5 * LEVEL_GFNS(LEVEL_1G);
+	const u64 gfn = 5 * LEVEL_GFNS(LEVEL_1G);
 
 	(void)t;
 	for (int level = LEVEL_4K; level <= LEVEL_1G; level++) {
-		uint64_t last = gfn + LEVEL_GFNS(level) - 1;
+		u64 last = gfn + LEVEL_GFNS(level) - 1;
 
 		/* The trace may name any gfn of the range. */
 		spte_map_change(map, last, level, leaf(0x1000000, level));
@@ -121,16 +121,16 @@ static void not_present_is_no_leaf(const struct test *t)
 #define CHANGES		100000
 
 static struct model {
-	uint64_t at_4k[GFNS], at_2m[REGIONS], at_1g[REGIONS];
+	u64 at_4k[GFNS], at_2m[REGIONS], at_1g[REGIONS];
 } model;
 
 /* The gfn of the model's page @i: regions lie scattered. */
-static uint64_t gfn_of(size_t i)
+static u64 gfn_of(size_t i)
 {
 	return (i / 512) * 0x1234567 * LEVEL_GFNS(LEVEL_2M) + i % 512;
 }
 
-static uint64_t *model_slot(size_t i, int level)
+static u64 *model_slot(size_t i, int level)
 {
 	switch (level) {
 	case LEVEL_4K:	return &model.at_4k[i];
@@ -141,25 +141,25 @@ static uint64_t *model_slot(size_t i, int level)
 
 static void expect_as_model(const struct spte_map *map, size_t i, int change)
 {
-	const uint64_t gfn = gfn_of(i);
+	const u64 gfn = gfn_of(i);
 	struct mapping m = spte_map_lookup(map, gfn);
 
 	for (int level = LEVEL_4K; level <= LEVEL_1G; level++) {
-		uint64_t spte = *model_slot(i, level);
+		u64 spte = *model_slot(i, level);
 
 		if (!spte)
 			continue;
 		expect_eq(m.level, level, "level of gfn 0x%llx after change %d",
-			  (unsigned long long)gfn, change);
+			  gfn, change);
 		expect_eq(m.spte, spte, "SPTE of gfn 0x%llx after change %d",
-			  (unsigned long long)gfn, change);
+			  gfn, change);
 		return;
 	}
 	expect_eq(m.level, LEVEL_NONE, "level of gfn 0x%llx after change %d",
-		  (unsigned long long)gfn, change);
+		  gfn, change);
 }
 
-static unsigned long model_leaves(const uint64_t *sptes, size_t nr)
+static unsigned long model_leaves(const u64 *sptes, size_t nr)
 {
 	unsigned long leaves = 0;
 
@@ -171,13 +171,13 @@ static unsigned long model_leaves(const uint64_t *sptes, size_t nr)
 static void random_changes(const struct test *t)
 {
 	struct spte_map *map = spte_map_new();
-	uint64_t state = t->seed;
+	u64 state = t->seed;
 
 	for (int change = 0; change < CHANGES; change++) {
 		size_t i = random_u64(&state) % GFNS;
-		uint64_t dice = random_u64(&state) % 100;
+		u64 dice = random_u64(&state) % 100;
 		int level = dice < 90 ? LEVEL_4K : dice < 97 ? LEVEL_2M : LEVEL_1G;
-		uint64_t spte = random_u64(&state) % 3 ?
+		u64 spte = random_u64(&state) % 3 ?
 				leaf(random_u64(&state) % (1ULL << 40), level) : 0;
 
 		spte_map_change(map, gfn_of(i), level, spte);

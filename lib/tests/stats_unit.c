@@ -13,15 +13,15 @@ struct stats_file {
 	struct kvm_stats_header header;
 	char id[NAME_SIZE];
 	struct {			/* struct kvm_stats_desc */
-		uint32_t flags;
-		int16_t exponent;
-		uint16_t size;
-		uint32_t offset;
-		uint32_t bucket_size;
+		u32 flags;
+		s16 exponent;
+		u16 size;
+		u32 offset;
+		u32 bucket_size;
 		char name[NAME_SIZE];
 	} descs[3];
-	uint64_t gap;
-	uint64_t data[4];
+	u64 gap;
+	u64 data[4];
 };
 
 static const struct stats_file file = {

@@ -13,9 +13,9 @@
 #define NO_INDEX	0xffffffffU
 
 static struct kvm_cpuid_entry2 supported[MANY], set[MANY];
-static uint32_t nr_supported, nr_set;
+static u32 nr_supported, nr_set;
 
-static int hand_out(struct kvm_cpuid2 *to, const struct kvm_cpuid_entry2 *from, uint32_t nr)
+static int hand_out(struct kvm_cpuid2 *to, const struct kvm_cpuid_entry2 *from, u32 nr)
 {
 	if (to->nent < nr) {
 		errno = E2BIG;
@@ -50,17 +50,17 @@ int ioctl(int fd, unsigned long request, ...)
 	return -1;
 }
 
-static void add(struct kvm_cpuid_entry2 *entries, uint32_t *nr, uint32_t function, uint32_t index,
-		uint32_t eax)
+static void add(struct kvm_cpuid_entry2 *entries, u32 *nr, u32 function, u32 index,
+		u32 eax)
 {
 	entries[(*nr)++] = (struct kvm_cpuid_entry2){ function, index, .eax = eax };
 }
 
-static uint32_t eax_of(uint32_t function, uint32_t index)
+static u32 eax_of(u32 function, u32 index)
 {
-	uint32_t found = 0, eax = NO_INDEX;
+	u32 found = 0, eax = NO_INDEX;
 
-	for (uint32_t i = 0; i < nr_set; i++) {
+	for (u32 i = 0; i < nr_set; i++) {
 		if (set[i].function != function || set[i].index != index)
 			continue;
 		eax = set[i].eax;
@@ -70,7 +70,7 @@ static uint32_t eax_of(uint32_t function, uint32_t index)
 	return eax;
 }
 
-static void set_for(uint32_t gpaw)
+static void set_for(u32 gpaw)
 {
 	struct kvm_tdx_init_vm *params;
 	struct vm vm = { 0 };
@@ -86,7 +86,7 @@ static void set_for(uint32_t gpaw)
 /* A CPU with 5-level EPT and 52 bits, as KVM shows it: 57 linear bits and 46 physical ones. */
 static void follows_gpaw(const struct test *t)
 {
-	const uint32_t gpaw = (uintptr_t)t->tc->arg;
+	const u32 gpaw = (uintptr_t)t->tc->arg;
 
 	add(supported, &nr_supported, 0x80000008, 0, 52 << 16 | 57 << 8 | 46);
 	set_for(gpaw);

@@ -259,8 +259,8 @@ static void written_splat(const struct test *t)
 /* A vCPU of another VM that maps its pages while ours does. */
 struct busy_vcpu {
 	struct vcpu *vcpu;
-	uint8_t *hva;
-	uint64_t gpa;
+	u8 *hva;
+	u64 gpa;
 	pthread_barrier_t *round;	/* all begin it, all end it */
 };
 
@@ -294,7 +294,7 @@ static void many_tasks(const struct test *t)
 	slot_add(other, GPA, mem);
 	pthread_barrier_init(&round, NULL, NR_TASKS + 1);
 	for (int i = 0; i < NR_TASKS; i++) {
-		uint64_t offset = i * NOISE_PAGES * SZ_4K;
+		u64 offset = i * NOISE_PAGES * SZ_4K;
 
 		busy[i] = (struct busy_vcpu){ vcpu_create(other), mem->hva + offset, GPA + offset,
 					      &round };

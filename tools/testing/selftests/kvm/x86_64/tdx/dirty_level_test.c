@@ -25,12 +25,12 @@ static bool eager(const struct test *t)
 	return *(const char *)t->tc->arg == 'Y';
 }
 
-static struct logged huge(const struct test *t, uint32_t first, uint32_t pages, uint64_t manual)
+static struct logged huge(const struct test *t, u32 first, u32 pages, u64 manual)
 {
 	struct logged l = logged(t, (struct logged_wish){
 		.kind = MEM_HUGETLB_2M, .first = first, .pages = pages, .manual = manual });
 
-	for (uint32_t page = 0; page < pages; page += 16)
+	for (u32 page = 0; page < pages; page += 16)
 		write_page(&l, page);
 	return l;
 }
@@ -79,8 +79,8 @@ static void clear_splits(const struct test *t)
 	}
 	write_page(&l, 5);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs after a write to page 5");
-	for (uint32_t first = 0; first < 2 * IN_2M; first += 64) {
-		uint64_t word = first ? ~0ULL : ~(1ULL << 5);
+	for (u32 first = 0; first < 2 * IN_2M; first += 64) {
+		u64 word = first ? ~0ULL : ~(1ULL << 5);
 
 		expect_ok(__log_clear(&l, first, 64, &word), "KVM_CLEAR_DIRTY_LOG of page %u on", first);
 	}
@@ -94,11 +94,11 @@ static void clear_splits(const struct test *t)
 #define BORDER	(32 + IN_2M)
 
 /* The pages of the word that are cleared, @last the highest one, then written: all logged. */
-static uint64_t clear_and_write(const struct test *t, uint32_t last)
+static u64 clear_and_write(const struct test *t, u32 last)
 {
-	const uint32_t word = BORDER & ~63, first = BORDER - 1;
-	uint64_t bits = 1ULL << (first - word) | 1ULL << (last - word);
-	uint64_t seen[LOGGED_MAX / 64];
+	const u32 word = BORDER & ~63, first = BORDER - 1;
+	u64 bits = 1ULL << (first - word) | 1ULL << (last - word);
+	u64 seen[LOGGED_MAX / 64];
 	struct logged l;
 
 	set_eager(t);
@@ -116,7 +116,7 @@ static uint64_t clear_and_write(const struct test *t, uint32_t last)
 /* A word of the log that is about two huge pages write-protects both. */
 static void clear_across(const struct test *t)
 {
-	const uint32_t word = BORDER & ~63, last = BORDER + 1;
+	const u32 word = BORDER & ~63, last = BORDER + 1;
 
 	expect_eq(clear_and_write(t, last), 1ULL << (BORDER - 1 - word) | 1ULL << (last - word),
 		  "pages %u and %u, cleared and written, in word %u of the log", BORDER - 1, last,
@@ -126,9 +126,9 @@ static void clear_across(const struct test *t)
 /* Also if what it clears last is the first page of a huge page. */
 static void clear_to_border(const struct test *t)
 {
-	const uint32_t word = BORDER & ~63;
-	uint64_t before = 1ULL << (BORDER - 1 - word), behind = before << 1;
-	uint64_t seen = clear_and_write(t, BORDER);
+	const u32 word = BORDER & ~63;
+	u64 before = 1ULL << (BORDER - 1 - word), behind = before << 1;
+	u64 seen = clear_and_write(t, BORDER);
 
 	if (seen == before)
 		xfail("L5", "page %u, gpa 0x%llx, was written after it was cleared, and is not in the log",
@@ -152,7 +152,7 @@ static void off_recovers(const struct test *t)
 	expect_eq(vm_stat(l.vm, "pages_2m"), 0, "2M SPTEs while pages are logged");
 	log_off(&l);
 	expect_true(vm_stat(l.vm, "pages_4k") == 1, "no 4K SPTE stays (%llu, one of them the code's)",
-		    (unsigned long long)vm_stat(l.vm, "pages_4k"));
+		    vm_stat(l.vm, "pages_4k"));
 	write_page(&l, 2);
 	write_page(&l, IN_2M + 2);
 	expect_sptes(&l, 0, 2, "after a write to each");
@@ -177,7 +177,7 @@ static void off_at_edges(const struct test *t)
 	write_page(&l, 16 + IN_2M);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 0, "2M SPTEs while pages are logged");
 	log_off(&l);
-	for (uint32_t page = 0; page < 16 + IN_2M + 16; page += 16)
+	for (u32 page = 0; page < 16 + IN_2M + 16; page += 16)
 		write_page(&l, page);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs after the end of logging");
 }

@@ -16,7 +16,7 @@
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 
-static struct logged small_pages(const struct test *t, uint64_t manual)
+static struct logged small_pages(const struct test *t, u64 manual)
 {
 	return logged(t, (struct logged_wish){ .kind = MEM_ANON, .pages = 256, .manual = manual });
 }
@@ -44,11 +44,11 @@ static void written_before(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
 
-	for (uint32_t page = 0; page < 256; page += 5)
+	for (u32 page = 0; page < 256; page += 5)
 		write_page(&l, page);
 	log_on(&l);
 	expect_empty_log(&l, "of what was written before");
-	for (uint32_t page = 0; page < 256; page += 85)
+	for (u32 page = 0; page < 256; page += 85)
 		write_page(&l, page);
 	expect_log(&l, "of pages written before and again", 0, 85, 170, 255);
 }
@@ -60,7 +60,7 @@ static void written_before(const struct test *t)
 static void read_first(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
-	uint64_t bitmap[4];
+	u64 bitmap[4];
 
 	log_on(&l);
 	guest_access(l.vcpu, l.slot->gpa + 7 * SZ_4K, ACCESS_READ, 0);
@@ -76,7 +76,7 @@ static void read_first(const struct test *t)
 static void off_and_on(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
-	uint64_t word[4];
+	u64 word[4];
 
 	log_on(&l);
 	write_page(&l, 1);
@@ -121,18 +121,18 @@ static void manual(const struct test *t)
 static void clear_sparse(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL);
-	const uint64_t bits[4] = { 1ULL << 1, 0, 1ULL << 2 | 1ULL << 62, 1ULL << 63 };
+	const u64 bits[4] = { 1ULL << 1, 0, 1ULL << 2 | 1ULL << 62, 1ULL << 63 };
 
 	log_on(&l);
-	for (uint32_t page = 0; page < 256; page++)
+	for (u32 page = 0; page < 256; page++)
 		write_page(&l, page);
 	expect_full_log(&l, "after a write to each page");
 	expect_ok(__log_clear(&l, 0, 256, bits), "KVM_CLEAR_DIRTY_LOG of five pages");
 	/* The others are dirty still, and writable. */
 	write_page(&l, 0);
 	write_page(&l, 100);
-	for (uint32_t word = 0; word < 4; word++) {
-		uint64_t rest = ~bits[word];
+	for (u32 word = 0; word < 4; word++) {
+		u64 rest = ~bits[word];
 
 		expect_ok(__log_clear(&l, 64 * word, 64, &rest), "KVM_CLEAR_DIRTY_LOG of the rest");
 	}
@@ -148,9 +148,9 @@ static void clear_sparse(const struct test *t)
 static void initially_set(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL | ALL_SET);
-	const uint64_t all[4] = { ~0ULL, ~0ULL, ~0ULL, ~0ULL };
+	const u64 all[4] = { ~0ULL, ~0ULL, ~0ULL, ~0ULL };
 
-	for (uint32_t page = 0; page < 256; page++)
+	for (u32 page = 0; page < 256; page++)
 		write_page(&l, page);
 	log_on(&l);
 	expect_full_log(&l, "at the beginning");
@@ -160,7 +160,7 @@ static void initially_set(const struct test *t)
 	write_page(&l, 5);
 	write_page(&l, 130);
 	expect_ok(__log_clear(&l, 192, 64, all), "KVM_CLEAR_DIRTY_LOG of the last 64 pages");
-	for (uint32_t page = 131; page < 192; page++)
+	for (u32 page = 131; page < 192; page++)
 		log_clear_page(&l, page);
 	log_clear_page(&l, 128);
 	log_clear_page(&l, 129);
@@ -175,7 +175,7 @@ static void moved(const struct test *t)
 	log_on(&l);
 	write_page(&l, 9);
 	l.slot->gpa += SZ_2M;
-	expect_ok(__slot_set(l.slot), "moving the slot to gpa 0x%llx", (unsigned long long)l.slot->gpa);
+	expect_ok(__slot_set(l.slot), "moving the slot to gpa 0x%llx", l.slot->gpa);
 	expect_log(&l, "of the slot that moved", 9);
 	write_page(&l, 9);
 	write_page(&l, 10);
@@ -223,7 +223,7 @@ static void written_by_kvm(const struct test *t)
 static void bad_requests(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL), none = l, empty = l;
-	uint64_t word[4] = { 0 };
+	u64 word[4] = { 0 };
 
 	none.slot = &(struct slot){ .vm = l.vm, .id = 40 };
 	empty.slot = &(struct slot){ .vm = l.vm, .id = 1 << 15 };

@@ -25,7 +25,7 @@
 #define MADV_COLLAPSE	25
 #endif
 
-static int create(struct vm *vm, uint64_t size, uint64_t flags)
+static int create(struct vm *vm, u64 size, u64 flags)
 {
 	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
 
@@ -35,7 +35,7 @@ static int create(struct vm *vm, uint64_t size, uint64_t flags)
 static void create_args(const struct test *t)
 {
 	struct vm *vm = vm_create(t->vm_type);
-	uint64_t flags = vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS);
+	u64 flags = vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS);
 
 	mem_create(t->vm_type == KVM_X86_DEFAULT_VM ? MEM_GMEM_MMAP : MEM_GMEM, SZ_4K, vm);
 	expect_errno(create(vm, 0, 0), EINVAL, "size 0");
@@ -46,7 +46,7 @@ static void create_args(const struct test *t)
 	for (int bit = 0; bit < 64; bit++)
 		if (!(flags >> bit & 1))
 			expect_errno(create(vm, SZ_4K, 1ULL << bit), EINVAL, "flag bit %d, not among 0x%llx",
-				     bit, (unsigned long long)flags);
+				     bit, flags);
 	expect_ok(create(vm, (1ULL << 63) - SZ_4K, 0), "the largest size, of which nothing exists yet");
 }
 
@@ -123,7 +123,7 @@ static void mmap_args(const struct test *t)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = mem_create(MEM_GMEM_MMAP, SIZE, vm);
-	uint8_t *again;
+	u8 *again;
 	int plain;
 
 	expect_true(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, gmem->fd, 0) == MAP_FAILED &&
@@ -145,7 +145,7 @@ static void mmap_args(const struct test *t)
 static void forked(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
-	uint64_t pfn;
+	u64 pfn;
 	int status;
 	pid_t child;
 
@@ -183,7 +183,7 @@ static void policy(const struct test *t)
 		test_skip("guest_memfd has NUMA policies from Linux 6.19 on");
 	f = fixture_gmem(t, SIZE);
 	for (int node = 0; node < 2; node++) {
-		uint8_t *half = f.mem->hva + node * SIZE / 2;
+		u8 *half = f.mem->hva + node * SIZE / 2;
 
 		expect_ok(bind_to(half, SIZE / 2, MPOL_BIND, 1UL << node), "mbind to node %d", node);
 		expect_ok(syscall(SYS_get_mempolicy, &mode, &nodes, 8 * sizeof(nodes), half, MPOL_F_ADDR),
@@ -196,7 +196,7 @@ static void policy(const struct test *t)
 	f.mem->hva[SIZE / 2] = 1;
 	prefault(f.vcpu, GPA, SIZE);
 	for (size_t page = 0; page < SIZE / SZ_4K; page++) {
-		volatile uint8_t *hva = f.mem->hva + page * SZ_4K;
+		volatile u8 *hva = f.mem->hva + page * SZ_4K;
 
 		(void)*hva;
 		at = node_of((void *)hva);
@@ -210,7 +210,7 @@ static void not_collapsed(const struct test *t)
 	struct vm *vm = vm_create(t->vm_type);
 	struct vcpu *vcpu = vcpu_create(vm);
 	struct mem *gmem = mem_create(MEM_GMEM_MMAP, SZ_2M, vm);
-	static uint64_t pfns[SZ_2M / SZ_4K];
+	static u64 pfns[SZ_2M / SZ_4K];
 	struct observer *o;
 
 	slot_add(vm, GPA, gmem);
@@ -231,7 +231,7 @@ static void not_collapsed(const struct test *t)
 static void not_migrated(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
-	uint64_t pfn;
+	u64 pfn;
 
 	prefault(f.vcpu, GPA, SIZE);
 	*f.mem->hva = 1;

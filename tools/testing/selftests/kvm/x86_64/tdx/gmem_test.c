@@ -22,7 +22,7 @@
 /* --- slots -------------------------------------------------------------------- */
 
 /* The result of binding a slot of one or more pages to @gmem at @offset. */
-static int bind_slot(struct vm *vm, struct mem *gmem, uint64_t offset, uint64_t size)
+static int bind_slot(struct vm *vm, struct mem *gmem, u64 offset, u64 size)
 {
 	return __slot_set(&(struct slot){
 		.vm = vm, .id = vm->nr_slots, .flags = KVM_MEM_GUEST_MEMFD,
@@ -103,15 +103,15 @@ static void punch_beyond(const struct test *t)
 	prefault(vcpu, GPA, 8 * SZ_4K);
 
 	mem_punch_hole(first, 0, PAGES * SZ_4K);
-	for (uint64_t i = 0; i < 4; i++)
+	for (u64 i = 0; i < 4; i++)
 		expect_not_mapped(o, GFN + i);
-	for (uint64_t i = 4; i < 8; i++)
+	for (u64 i = 4; i < 8; i++)
 		expect_mapped(o, GFN + i, LEVEL_4K, PFN_ANY);
 }
 
 struct request {
 	struct fixture f;
-	uint64_t gpa;
+	u64 gpa;
 };
 
 static int punch_page(void *arg)
@@ -176,7 +176,7 @@ static void closed(const struct test *t)
 /* --- pages -------------------------------------------------------------------- */
 
 /* Pages that some guest_memfd of before has filled, and their pfns. */
-static void make_dirty_pages(struct vm *vm, size_t nr, uint64_t *pfns)
+static void make_dirty_pages(struct vm *vm, size_t nr, u64 *pfns)
 {
 	struct mem *old = mem_create(MEM_GMEM_MMAP, nr * SZ_4K, vm);
 
@@ -187,13 +187,13 @@ static void make_dirty_pages(struct vm *vm, size_t nr, uint64_t *pfns)
 	close(old->fd);
 }
 
-static void expect_zeroed(const struct mem *gmem, const uint64_t *dirty, size_t nr)
+static void expect_zeroed(const struct mem *gmem, const u64 *dirty, size_t nr)
 {
-	static const uint8_t zeroes[4096];
+	static const u8 zeroes[4096];
 	unsigned int used_before = 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t pfn;
+		u64 pfn;
 
 		expect_true(!memcmp(gmem->hva + i * SZ_4K, zeroes, SZ_4K),
 			    "page %zu of a fresh guest_memfd is zeroed", i);
@@ -209,7 +209,7 @@ static void expect_zeroed(const struct mem *gmem, const uint64_t *dirty, size_t 
 
 static void zeroed_for_kvm(const struct test *t)
 {
-	static uint64_t dirty[DIRTY];
+	static u64 dirty[DIRTY];
 	struct vm *vm = vm_create(t->vm_type);
 	struct vcpu *vcpu = vcpu_create(vm);
 	struct mem *gmem;
@@ -223,7 +223,7 @@ static void zeroed_for_kvm(const struct test *t)
 
 static void zeroed_for_mmap(const struct test *t)
 {
-	static uint64_t dirty[DIRTY];
+	static u64 dirty[DIRTY];
 	struct vm *vm = vm_create(t->vm_type);
 
 	make_dirty_pages(vm, DIRTY, dirty);
@@ -241,7 +241,7 @@ static int read_fault(void *hva)
 static void touched_past_end(const struct test *t)
 {
 	struct mem *gmem = mem_create(MEM_GMEM_MMAP, SZ_4K, vm_create(t->vm_type));
-	uint8_t *hva = mmap(NULL, 2 * SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, gmem->fd, 0);
+	u8 *hva = mmap(NULL, 2 * SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, gmem->fd, 0);
 
 	expect_ok(hva == MAP_FAILED ? -1 : 0, "mmap of one page more than there are");
 	expect_ok(read_fault(hva), "the last page");
@@ -252,7 +252,7 @@ static void private_touched(const struct test *t)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct kvm_create_guest_memfd args = { .size = SZ_4K, .flags = GUEST_MEMFD_FLAG_MMAP };
-	uint8_t *hva;
+	u8 *hva;
 	int fd;
 
 	if (!(vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS) & GUEST_MEMFD_FLAG_MMAP))

@@ -24,9 +24,9 @@ static struct guest_vm obeying(const struct test *t)
 	return guest_vm_single(t, guest_cmd_loop, 0, SLOT_SIZE);
 }
 
-static volatile uint64_t *host_word(const struct guest_vm *p, uint64_t gpa)
+static volatile u64 *host_word(const struct guest_vm *p, u64 gpa)
 {
-	return (volatile uint64_t *)(p->slot->mem->hva + (gpa - GPA));
+	return (volatile u64 *)(p->slot->mem->hva + (gpa - GPA));
 }
 
 /* The host's half is what the guest uses. */
@@ -88,7 +88,7 @@ static void no_slot(const struct test *t)
 	guest_wait_value(p.vcpu[0]);
 }
 
-static GUEST void touches_nothing(uint64_t arg)
+static GUEST void touches_nothing(u64 arg)
 {
 	READ_GUEST(arg);
 }
@@ -138,7 +138,7 @@ static void punched(const struct test *t)
 /* Each drop finds a page that a guest has touched since the last one. */
 static void drop_page(struct guest_vm *p, int page)
 {
-	volatile uint64_t *word = host_word(p, PAGE(page));
+	volatile u64 *word = host_word(p, PAGE(page));
 	double deadline = now() + 5;
 
 	while (!*word) {
@@ -164,7 +164,7 @@ static void drops_under_two_vcpus(const struct test *t)
 
 /* --- kicks ------------------------------------------------------------------------ */
 
-static GUEST void spins(uint64_t arg)
+static GUEST void spins(u64 arg)
 {
 	guest_report(0);
 	for (;;)
@@ -190,7 +190,7 @@ static void signal_kicks(const struct test *t)
 	signal(SIGUSR1, on_signal);
 	guest_wait_value(p.vcpu[0]);
 	for (int i = 0; i < 10; i++) {
-		uint64_t turns = *host_word(&p, GPA);
+		u64 turns = *host_word(&p, GPA);
 		struct thread *thread = thread_start(run_once, p.vcpu[0]);
 		double deadline = now() + 5;
 

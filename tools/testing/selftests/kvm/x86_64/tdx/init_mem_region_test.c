@@ -51,9 +51,9 @@ struct subject {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	struct slot *slot;
-	uint8_t *source;
+	u8 *source;
 	struct kvm_tdx_init_mem_region region;	/* the whole slot */
-	uint32_t flags;
+	u32 flags;
 	unsigned int elsewhere;		/* pages that were added beside the slot */
 };
 
@@ -88,7 +88,7 @@ static unsigned int pages_added(const struct subject *s)
 
 	if (sept_missing())
 		return vm_stat(s->vm, "pages_4k") - s->elsewhere;
-	for (uint64_t gpa = GPA; gpa < GPA + SLOT_SIZE; gpa += SZ_4K) {
+	for (u64 gpa = GPA; gpa < GPA + SLOT_SIZE; gpa += SZ_4K) {
 		struct sept e = sept_walk(s->vm, gpa);
 
 		nr += e.level == LEVEL_4K && e.state == SEPT_MAPPED;
@@ -297,7 +297,7 @@ static void mended(const struct test *t)
 static void across_slots(const struct test *t)
 {
 	struct subject s = subject(t);
-	uint64_t border = GPA + SLOT_SIZE;
+	u64 border = GPA + SLOT_SIZE;
 
 	td_slot_add(s.vm, border, SLOT_SIZE);
 	s.region.gpa = border - 3 * SZ_4K;
@@ -353,8 +353,8 @@ static void same_gfn(const struct test *t)
 {
 	struct subject s = subject(t);
 	struct kvm_tdx_init_mem_region again = s.region, before;
-	uint8_t *other = td_source(PAGES, ~t->seed);
-	uint64_t pfn;
+	u8 *other = td_source(PAGES, ~t->seed);
+	u64 pfn;
 
 	s.region.nr_pages = 1;
 	expect_ok(__td_add(s.vcpu, &s.region, MEASURE), "the first time");
@@ -403,7 +403,7 @@ static void second_vcpu(const struct test *t)
 
 #define SOURCE_PAGES	4
 
-static uint8_t *kind_source(const struct test *t, enum mem_kind kind, size_t size)
+static u8 *kind_source(const struct test *t, enum mem_kind kind, size_t size)
 {
 	struct mem *mem = mem_populated(kind, size, NULL);
 
@@ -411,29 +411,29 @@ static uint8_t *kind_source(const struct test *t, enum mem_kind kind, size_t siz
 	return mem->hva;
 }
 
-static uint8_t *anon(const struct test *t) { return kind_source(t, MEM_ANON, SZ_2M); }
-static uint8_t *thp(const struct test *t) { return kind_source(t, MEM_THP, SZ_2M); }
-static uint8_t *memfd(const struct test *t) { return kind_source(t, MEM_MEMFD, SZ_2M); }
-static uint8_t *file(const struct test *t) { return kind_source(t, MEM_FILE, SZ_2M); }
-static uint8_t *hugetlb(const struct test *t) { return kind_source(t, MEM_HUGETLB_2M, SZ_2M); }
+static u8 *anon(const struct test *t) { return kind_source(t, MEM_ANON, SZ_2M); }
+static u8 *thp(const struct test *t) { return kind_source(t, MEM_THP, SZ_2M); }
+static u8 *memfd(const struct test *t) { return kind_source(t, MEM_MEMFD, SZ_2M); }
+static u8 *file(const struct test *t) { return kind_source(t, MEM_FILE, SZ_2M); }
+static u8 *hugetlb(const struct test *t) { return kind_source(t, MEM_HUGETLB_2M, SZ_2M); }
 
-static uint8_t *read_only(const struct test *t)
+static u8 *read_only(const struct test *t)
 {
-	uint8_t *hva = anon(t);
+	u8 *hva = anon(t);
 
 	must(!mprotect(hva, SZ_2M, PROT_READ), "mprotect");
 	return hva;
 }
 
-static uint8_t *untouched(const struct test *t)
+static u8 *untouched(const struct test *t)
 {
 	(void)t;
 	return mem_create(MEM_ANON, SZ_2M, NULL)->hva;
 }
 
-static uint8_t *swapped_out(const struct test *t)
+static u8 *swapped_out(const struct test *t)
 {
-	uint8_t *hva = anon(t);
+	u8 *hva = anon(t);
 
 	for (int i = 0; i < SOURCE_PAGES; i++)
 		page_out(hva + i * SZ_4K);
@@ -441,10 +441,10 @@ static uint8_t *swapped_out(const struct test *t)
 }
 
 /* Private pages of a file that nobody wrote to, as a program's text. */
-static uint8_t *private_file(const struct test *t)
+static u8 *private_file(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_FILE, SZ_2M, NULL);
-	uint8_t *hva;
+	u8 *hva;
 
 	memcpy(mem->hva, td_source(SOURCE_PAGES, t->seed), SOURCE_PAGES * SZ_4K);
 	hva = mmap(NULL, SZ_2M, PROT_READ | PROT_EXEC, MAP_PRIVATE, mem->fd, 0);
@@ -453,9 +453,9 @@ static uint8_t *private_file(const struct test *t)
 }
 
 /* Pages that a child shares until one of them writes. */
-static uint8_t *shared_with_child(const struct test *t)
+static u8 *shared_with_child(const struct test *t)
 {
-	uint8_t *hva = anon(t);
+	u8 *hva = anon(t);
 	pid_t child = fork();
 
 	must(child >= 0, "fork");
@@ -466,10 +466,10 @@ static uint8_t *shared_with_child(const struct test *t)
 }
 
 /* One page, at each page of the range. */
-static uint8_t *one_page_only(const struct test *t)
+static u8 *one_page_only(const struct test *t)
 {
 	struct mem *page = mem_populated(MEM_MEMFD, SZ_2M, NULL);
-	uint8_t *hva = mem_create(MEM_ANON, SZ_2M, NULL)->hva;
+	u8 *hva = mem_create(MEM_ANON, SZ_2M, NULL)->hva;
 
 	memcpy(page->hva, td_source(1, t->seed), SZ_4K);
 	for (int i = 0; i < SOURCE_PAGES; i++)
@@ -481,7 +481,7 @@ static uint8_t *one_page_only(const struct test *t)
 /* Each page of the TD has the content of the source, as the measurement tells. */
 static void source_kind(const struct test *t)
 {
-	uint8_t *(*make)(const struct test *t) = t->tc->arg;
+	u8 *(*make)(const struct test *t) = t->tc->arg;
 	struct subject s = subject(t);
 
 	s.source = make(t);
@@ -516,7 +516,7 @@ struct waiting {
 	struct kvm_tdx_init_mem_region before;
 	struct vcpu *other;		/* a second vCPU, or NULL; and a slot ELSEWHERE */
 	unsigned int page;
-	uint8_t *content;		/* of that page */
+	u8 *content;		/* of that page */
 	struct uffd_region late;
 	struct thread *thread;
 };
@@ -531,7 +531,7 @@ static int add_subject(void *arg)
 static struct waiting *wait_at(const struct test *t, unsigned int page, bool two_vcpus)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
-	uint8_t *hva;
+	u8 *hva;
 
 	w->s = subject(t);
 	w->s.flags = MEASURE;
@@ -639,7 +639,7 @@ static void killed(const struct test *t)
 static void source_written(const struct test *t)
 {
 	struct waiting *w = wait_at(t, 5, false);
-	uint8_t added[SZ_4K];
+	u8 added[SZ_4K];
 
 	memcpy(added, w->s.source, SZ_4K);
 	memset(w->s.source, 0x11, SZ_4K);			/* it is the TD's already */
@@ -651,19 +651,19 @@ static void source_written(const struct test *t)
 }
 
 /* The next pages of the source move while KVM waits for this one. */
-static void soft_offline(uint8_t *hva)
+static void soft_offline(u8 *hva)
 {
-	uint64_t pfn = pfn_of(hva);
+	u64 pfn = pfn_of(hva);
 
 	if (madvise(hva, SZ_4K, MADV_SOFT_OFFLINE) && errno == EINVAL)
 		test_skip("needs MADV_SOFT_OFFLINE (CONFIG_MEMORY_FAILURE)");
 	expect_true(pfn_of(hva) != pfn, "the page at %p moves away from pfn 0x%llx", hva,
-		    (unsigned long long)pfn);
+		    pfn);
 }
 
 static void source_moves(const struct test *t)
 {
-	void (*move)(uint8_t *hva) = t->tc->arg;
+	void (*move)(u8 *hva) = t->tc->arg;
 	struct waiting *w = wait_at(t, 5, false);
 
 	move(w->s.source + 4 * SZ_4K);
@@ -673,7 +673,7 @@ static void source_moves(const struct test *t)
 	expect_measured(&w->s, PAGES);
 }
 
-static void swap_out(uint8_t *hva)
+static void swap_out(u8 *hva)
 {
 	page_out(hva);
 }
@@ -930,8 +930,8 @@ static void changed(const struct test *t)
 {
 	const struct change *change = t->tc->arg;
 	struct fixture td = td_fixture(t, SLOT_SIZE);
-	uint8_t *source = td_source(PAGES, t->seed), *part = source + change->first * SZ_4K;
-	uint64_t gpa = GPA + change->first * SZ_4K, end = gpa + change->nr * SZ_4K;
+	u8 *source = td_source(PAGES, t->seed), *part = source + change->first * SZ_4K;
+	u64 gpa = GPA + change->first * SZ_4K, end = gpa + change->nr * SZ_4K;
 	int error = early() ? change->again_early : 0;
 	struct kvm_tdx_init_mem_region again = {
 		.source_addr = (uintptr_t)part, .gpa = gpa, .nr_pages = change->nr,
@@ -980,9 +980,9 @@ static const struct change
  */
 #define RUBBISH_PAGES	512
 
-static uint64_t *free_rubbish(void)
+static u64 *free_rubbish(void)
 {
-	uint64_t *pfns = calloc(RUBBISH_PAGES, sizeof(*pfns));
+	u64 *pfns = calloc(RUBBISH_PAGES, sizeof(*pfns));
 	struct mem *mem = mem_create(MEM_GMEM_MMAP, RUBBISH_PAGES * SZ_4K,
 				     vm_create(KVM_X86_DEFAULT_VM));
 	cpu_set_t here;
@@ -998,7 +998,7 @@ static uint64_t *free_rubbish(void)
 	return pfns;
 }
 
-static bool among(const uint64_t *pfns, uint64_t pfn)
+static bool among(const u64 *pfns, u64 pfn)
 {
 	for (int i = 0; i < RUBBISH_PAGES; i++)
 		if (pfns[i] == pfn)
@@ -1016,7 +1016,7 @@ static bool among(const uint64_t *pfns, uint64_t pfn)
 static void failed_add_is_cleared(const struct test *t)
 {
 	struct subject s = subject(t), part;
-	uint64_t *rubbish = free_rubbish();
+	u64 *rubbish = free_rubbish();
 	struct uffd_region late = uffd_region_create(s.source, FAILED_PAGES * SZ_4K);
 	unsigned int reused = 0;
 
@@ -1056,8 +1056,8 @@ static void content(const struct test *t)
 /* --- sizes ------------------------------------------------------------------------------------------------------------- */
 
 struct size {
-	uint64_t first, nr;		/* pages, from GPA on */
-	uint32_t flags;
+	u64 first, nr;		/* pages, from GPA on */
+	u32 flags;
 	unsigned int tables;		/* SEPT pages below the root */
 };
 
@@ -1068,13 +1068,13 @@ static void many_pages(const struct test *t)
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm);
 	struct adds before = adds();
-	uint64_t gpa = GPA + size->first * SZ_4K, part = size->nr / 4;
-	uint8_t *source = mem_populated(MEM_ANON, size->nr * SZ_4K, NULL)->hva;
+	u64 gpa = GPA + size->first * SZ_4K, part = size->nr / 4;
+	u8 *source = mem_populated(MEM_ANON, size->nr * SZ_4K, NULL)->hva;
 	double start, seconds[4];
 
 	td_slot_add(vm, GPA, (size->first + size->nr) * SZ_4K);
 	for (int i = 0; i < 4; i++) {
-		uint64_t nr = i < 3 ? part : size->nr - 3 * part;
+		u64 nr = i < 3 ? part : size->nr - 3 * part;
 
 		start = now();
 		if (nr)

@@ -19,7 +19,7 @@
 #define AT	SZ_1G
 #define AT_GFN	(AT >> 12)
 
-static struct fixture with_guest(const struct test *t, struct mem *mem, uint32_t flags)
+static struct fixture with_guest(const struct test *t, struct mem *mem, u32 flags)
 {
 	struct fixture f = fixture_part(t, AT, mem, 0, mem->size, flags);
 
@@ -28,7 +28,7 @@ static struct fixture with_guest(const struct test *t, struct mem *mem, uint32_t
 	return f;
 }
 
-static unsigned long faults_of(struct observer *o, uint64_t gfn)
+static unsigned long faults_of(struct observer *o, u64 gfn)
 {
 	const struct event *ev;
 	unsigned long faults = 0;
@@ -40,18 +40,18 @@ static unsigned long faults_of(struct observer *o, uint64_t gfn)
 	return faults;
 }
 
-static void expect_writable(struct fixture *f, uint64_t gfn, bool writable)
+static void expect_writable(struct fixture *f, u64 gfn, bool writable)
 {
 	struct mapping m = observer_mapping(f->o, gfn);
 
 	expect_eq(m.writable, writable, "gfn 0x%llx: writable (SPTE 0x%llx)",
-		  (unsigned long long)gfn, (unsigned long long)m.spte);
+		  gfn, m.spte);
 }
 
 /* EPT: bit 2 allows execution; NPT: bit 63 forbids it. */
-static bool executable(struct fixture *f, uint64_t gfn)
+static bool executable(struct fixture *f, u64 gfn)
 {
-	uint64_t spte = observer_mapping(f->o, gfn).spte;
+	u64 spte = observer_mapping(f->o, gfn).spte;
 
 	return kvm_tdp() == TDP_EPT ? spte >> 2 & 1 : !(spte >> 63);
 }
@@ -156,7 +156,7 @@ static void split_by_log(const struct test *t)
 static void cow(const struct test *t)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
-	uint64_t pfn = pfn_of(f.mem->hva);
+	u64 pfn = pfn_of(f.mem->hva);
 	int fds[2];
 	pid_t child;
 
@@ -198,7 +198,7 @@ static void replaced(const struct test *t)
 
 /* --- what is not allowed ---------------------------------------------------------------------- */
 
-static void expect_mmio(struct fixture *f, uint64_t gpa, enum access how)
+static void expect_mmio(struct fixture *f, u64 gpa, enum access how)
 {
 	expect_ok(__guest_access(f->vcpu, gpa, how, 0x17), "KVM_RUN");
 	expect_eq(f->vcpu->run->exit_reason, KVM_EXIT_MMIO, "exit reason");

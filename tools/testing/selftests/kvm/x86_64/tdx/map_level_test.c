@@ -148,12 +148,12 @@ static void dirty_log_4k(const struct test *t)
 static void expect_writes_are_seen(struct fixture *f)
 {
 	observer_sync(f->o);
-	for (uint64_t gfn = GFN; gfn < GFN + 512; gfn++) {
+	for (u64 gfn = GFN; gfn < GFN + 512; gfn++) {
 		struct mapping m = observer_known(f->o, gfn);
 
 		expect_true(m.level == LEVEL_4K || !m.writable,
 			    "gfn 0x%llx: 4K or write-protected while dirty pages are logged (SPTE 0x%llx)",
-			    (unsigned long long)gfn, (unsigned long long)m.spte);
+			    gfn, m.spte);
 	}
 }
 
@@ -335,9 +335,9 @@ static void attr_2m_of_1g(const struct test *t)
  * when mem attributes are changing", 6.15).
  */
 struct changing {
-	uint64_t first, size;	/* what becomes private: gpa, bytes */
-	uint64_t rest;		/* a gpa in the rest */
-	uint64_t before;	/* one in the other huge page */
+	u64 first, size;	/* what becomes private: gpa, bytes */
+	u64 rest;		/* a gpa in the rest */
+	u64 before;	/* one in the other huge page */
 };
 
 static const struct changing
@@ -364,7 +364,7 @@ static void attr_changing(const struct test *t)
 /* The range asked for is inside of one huge page, or crosses its end. */
 static void progress(const struct test *t)
 {
-	static const struct { uint64_t gpa, size; } ranges[] = {
+	static const struct { u64 gpa, size; } ranges[] = {
 		{ GPA + SZ_4K, 2 * SZ_4K },
 		{ GPA, SZ_4K },
 		{ GPA + SZ_2M - SZ_4K, 2 * SZ_4K },
@@ -380,11 +380,11 @@ static void progress(const struct test *t)
 
 		expect_ok(__vcpu_prefault(f.vcpu, &range),
 			  "prefault of gpa 0x%llx, 0x%llx bytes",
-			  (unsigned long long)ranges[i].gpa,
-			  (unsigned long long)ranges[i].size);
+			  ranges[i].gpa,
+			  ranges[i].size);
 		expect_eq(range.size, 0, "bytes left of gpa 0x%llx, 0x%llx bytes",
-			  (unsigned long long)ranges[i].gpa,
-			  (unsigned long long)ranges[i].size);
+			  ranges[i].gpa,
+			  ranges[i].size);
 		expect_eq(range.gpa, ranges[i].gpa + ranges[i].size,
 			  "gpa where the prefault ended");
 		expect_mapped(f.o, (range.gpa >> 12) - 1, LEVEL_2M, PFN_ANY);
@@ -396,7 +396,7 @@ static void progress(const struct test *t)
 /* --- NX huge pages: a prefault does not execute, so they stay huge, and NX ----- */
 
 /* EPT: bit 2 allows execution; NPT: bit 63 forbids it. */
-static bool executable(uint64_t spte)
+static bool executable(u64 spte)
 {
 	return kvm_tdp() == TDP_EPT ? spte >> 2 & 1 : !(spte >> 63);
 }
@@ -413,7 +413,7 @@ static void nx_huge_pages(const struct test *t)
 	expect_range_mapped(&f, GPA, SZ_2M, LEVEL_2M);
 	expect_true(!executable(observer_mapping(f.o, GFN).spte),
 		    "the 2M SPTE 0x%llx is not executable",
-		    (unsigned long long)observer_mapping(f.o, GFN).spte);
+		    observer_mapping(f.o, GFN).spte);
 }
 
 /* --- without two-dimensional paging ---------------------------------------------- */

@@ -17,7 +17,7 @@
 
 
 /* Prefault one page and check that it is mapped onto the page behind its hva. */
-static struct mapping map_one(struct fixture *f, uint64_t gpa, int level)
+static struct mapping map_one(struct fixture *f, u64 gpa, int level)
 {
 	prefault(f->vcpu, gpa, SZ_4K);
 	expect_mapped(f->o, gpa >> 12, level, pfn_of(hva_of(f, gpa)));
@@ -66,7 +66,7 @@ static void gmem(const struct test *t)
 			continue;
 		handed_out++;
 		expect_eq(ev[i].ret, 0, "result of kvm_gmem_get_pfn for gfn 0x%llx",
-			  (unsigned long long)ev[i].gfn);
+			  ev[i].gfn);
 		expect_mapped(f.o, ev[i].gfn, LEVEL_4K, ev[i].new_spte);
 	}
 	expect_eq(handed_out, 64, "pages handed out by guest_memfd");
@@ -94,7 +94,7 @@ static void untouched_zero_page(const struct test *t)
 	b = map_one(&f, GPA + SZ_4K, LEVEL_4K);
 	expect_eq(b.pfn, a.pfn, "pfn of the zero page at gfn 0x%llx", GFN + 1);
 	expect_true(!a.writable, "gfn 0x%llx: the zero page is not writable (SPTE 0x%llx)",
-		    GFN, (unsigned long long)a.spte);
+		    GFN, a.spte);
 }
 
 /* What is shared can be written without a copy: writable at once, without another fault. */
@@ -104,7 +104,7 @@ static void untouched_shared(const struct test *t)
 	struct mapping m = map_one(&f, GPA, LEVEL_4K);
 
 	expect_true(m.writable, "gfn 0x%llx: a page of a memfd is writable (SPTE 0x%llx)", GFN,
-		    (unsigned long long)m.spte);
+		    m.spte);
 }
 
 /* --- after the page was replaced ---------------------------------------------------- */
@@ -117,7 +117,7 @@ struct replacement {
 	enum mem_kind kind;
 	size_t size;
 	int level, level_after;
-	void (*replace)(struct fixture *f, uint8_t *hva);
+	void (*replace)(struct fixture *f, u8 *hva);
 	bool moved;		/* the old page lives on: the new pfn differs */
 };
 
@@ -125,7 +125,7 @@ static void replaced(const struct test *t)
 {
 	const struct replacement *r = t->tc->arg;
 	struct fixture f = fixture(t, r->kind, r->size);
-	uint64_t gpa = GPA + 3 * SZ_4K;
+	u64 gpa = GPA + 3 * SZ_4K;
 	struct mapping before, after;
 
 	prefault(f.vcpu, GPA, SZ_2M);
@@ -137,17 +137,17 @@ static void replaced(const struct test *t)
 	after = map_one(&f, gpa, r->level_after);
 	if (r->moved)
 		expect_true(after.pfn != before.pfn, "gfn 0x%llx: another pfn than before",
-			    (unsigned long long)gpa >> 12);
+			    gpa >> 12);
 }
 
-static void replace_dontneed(struct fixture *f, uint8_t *hva)
+static void replace_dontneed(struct fixture *f, u8 *hva)
 {
 	(void)f;
 	must(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	*hva = 1;
 }
 
-static void replace_mmap(struct fixture *f, uint8_t *hva)
+static void replace_mmap(struct fixture *f, u8 *hva)
 {
 	(void)f;
 	must(mmap(hva, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
@@ -155,7 +155,7 @@ static void replace_mmap(struct fixture *f, uint8_t *hva)
 	*hva = 1;
 }
 
-static void replace_mremap(struct fixture *f, uint8_t *hva)
+static void replace_mremap(struct fixture *f, u8 *hva)
 {
 	void *elsewhere = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -167,19 +167,19 @@ static void replace_mremap(struct fixture *f, uint8_t *hva)
 	*hva = 1;
 }
 
-static void replace_migrate(struct fixture *f, uint8_t *hva)
+static void replace_migrate(struct fixture *f, u8 *hva)
 {
 	(void)f;
 	migrate(hva);
 }
 
-static void replace_punch(struct fixture *f, uint8_t *hva)
+static void replace_punch(struct fixture *f, u8 *hva)
 {
 	mem_punch_hole(f->mem, hva - f->mem->hva, SZ_4K);
 	*hva = 1;
 }
 
-static void replace_collapse(struct fixture *f, uint8_t *hva)
+static void replace_collapse(struct fixture *f, u8 *hva)
 {
 	(void)hva;
 	must(!madvise(f->mem->hva, SZ_2M, MADV_HUGEPAGE), "MADV_HUGEPAGE");
@@ -188,13 +188,13 @@ static void replace_collapse(struct fixture *f, uint8_t *hva)
 }
 
 /* Dropping another page of the THP splits it. */
-static void replace_split(struct fixture *f, uint8_t *hva)
+static void replace_split(struct fixture *f, u8 *hva)
 {
 	(void)hva;
 	must(!madvise(f->mem->hva + SZ_2M - SZ_4K, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
-static void replace_pageout(struct fixture *f, uint8_t *hva)
+static void replace_pageout(struct fixture *f, u8 *hva)
 {
 	(void)f;
 	page_out(hva);
@@ -256,7 +256,7 @@ static void gmem_close(const struct test *t)
 static void conversion(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
-	uint64_t private_pfn;
+	u64 private_pfn;
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	private_pfn = observer_mapping(f.o, GFN).pfn;
@@ -304,12 +304,12 @@ static void slot_moved(const struct test *t)
 
 /* --- rights ------------------------------------------------------------------------- */
 
-static void expect_writable(struct fixture *f, uint64_t gpa, bool writable, const char *why)
+static void expect_writable(struct fixture *f, u64 gpa, bool writable, const char *why)
 {
 	struct mapping m = map_one(f, gpa, LEVEL_4K);
 
 	expect_eq(m.writable, writable, "gfn 0x%llx writable: %s (SPTE 0x%llx)",
-		  (unsigned long long)gpa >> 12, why, (unsigned long long)m.spte);
+		  gpa >> 12, why, m.spte);
 }
 
 static void writable(const struct test *t)
@@ -345,7 +345,7 @@ static void readonly_later(const struct test *t)
 	expect_not_mapped(f.o, GFN);
 	expect_writable(&f, GPA, false, "the host's mapping is read-only now");
 	must(!mprotect(f.mem->hva, SZ_4K, PROT_READ | PROT_WRITE), "mprotect");
-	*(volatile uint8_t *)f.mem->hva = 2;
+	*(volatile u8 *)f.mem->hva = 2;
 	expect_writable(&f, GPA, true, "the host may write again, and has written");
 }
 
@@ -355,7 +355,7 @@ static void writable_is_logged(const struct test *t)
 {
 	struct mem *mem = mem_populated(MEM_ANON, 64 * SZ_4K, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, mem->size, KVM_MEM_LOG_DIRTY_PAGES);
-	uint64_t bitmap = 0;
+	u64 bitmap = 0;
 	struct kvm_dirty_log log = { .slot = f.slot->id, .dirty_bitmap = &bitmap };
 
 	prefault(f.vcpu, GPA, mem->size);
@@ -365,7 +365,7 @@ static void writable_is_logged(const struct test *t)
 
 		expect_true(!m.writable || bitmap >> i & 1,
 			    "gfn 0x%llx, mapped writable, is in the dirty log (0x%llx)",
-			    GFN + i, (unsigned long long)bitmap);
+			    GFN + i, bitmap);
 	}
 }
 
@@ -386,7 +386,7 @@ static void fork_cow(const struct test *t)
 	expect_writable(&f, GPA, false, "shared with the child");
 	shared = observer_mapping(f.o, GFN);
 
-	*(volatile uint8_t *)f.mem->hva = 2;		/* copies */
+	*(volatile u8 *)f.mem->hva = 2;		/* copies */
 	expect_writable(&f, GPA, true, "the copy is the parent's own");
 	own = observer_mapping(f.o, GFN);
 	expect_true(own.pfn != shared.pfn, "gfn 0x%llx: the copy, not the child's page", GFN);
@@ -402,7 +402,7 @@ static void no_reference(const struct test *t)
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
 	for (int i = 0; i < 100; i++) {
-		uint8_t *hva = hva_of(&f, GPA + i * SZ_4K);
+		u8 *hva = hva_of(&f, GPA + i * SZ_4K);
 		int wanted = node_beside(node_of(hva)), to;
 
 		prefault(f.vcpu, GPA + i * SZ_4K, SZ_4K);
@@ -458,7 +458,7 @@ static void no_page_table_leak(const struct test *t)
 static void tlb_flush_on_zap(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	uint64_t before;
+	u64 before;
 
 	prefault(f.vcpu, GPA, SZ_2M);
 	before = vm_stat(f.vm, "remote_tlb_flush_requests");
@@ -471,7 +471,7 @@ static void tlb_flush_on_zap(const struct test *t)
 static void tlb_flush_on_gmem_punch(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, SZ_2M);
-	uint64_t before;
+	u64 before;
 
 	prefault(f.vcpu, GPA, SZ_2M);
 	before = vm_stat(f.vm, "remote_tlb_flush_requests");
@@ -484,7 +484,7 @@ static void tlb_flush_on_gmem_punch(const struct test *t)
 static void tlb_flush_on_conversion(const struct test *t)
 {
 	struct fixture f = fixture_gmem(t, SZ_2M);
-	uint64_t before;
+	u64 before;
 
 	prefault(f.vcpu, GPA, SZ_2M);
 	before = vm_stat(f.vm, "remote_tlb_flush_requests");
@@ -498,11 +498,11 @@ static void tlb_flush_on_conversion(const struct test *t)
 static void not_accessed(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	uint64_t accessed = kvm_tdp() == TDP_EPT ? 1 << 8 : 1 << 5;
+	u64 accessed = kvm_tdp() == TDP_EPT ? 1 << 8 : 1 << 5;
 	struct mapping m = map_one(&f, GPA, LEVEL_4K);
 
 	expect_true(!(m.spte & accessed), "gfn 0x%llx: not accessed yet (SPTE 0x%llx)", GFN,
-		    (unsigned long long)m.spte);
+		    m.spte);
 }
 
 #define MAPS	.observes = OBSERVE_MAPPING

@@ -38,7 +38,7 @@
 struct scene {
 	struct fixture f;
 	struct window *w;
-	uint8_t *other;			/* hva of OTHER_GPA */
+	u8 *other;			/* hva of OTHER_GPA */
 };
 
 static struct scene scene(const struct test *t, enum mem_kind kind)
@@ -346,7 +346,7 @@ static void signal_midway(const struct test *t)
 	catch_signal(SIGALRM);
 	must(!setitimer(ITIMER_REAL, &tick, NULL), "setitimer");
 	while (range.size) {
-		uint64_t before = range.size;
+		u64 before = range.size;
 		int ret = __vcpu_prefault(f.vcpu, &range);
 
 		if (ret) {
@@ -408,13 +408,13 @@ static void forced_10000(const struct test *t)
 	stay_on_one_cpu();
 	s = scene(t, MEM_ANON);
 	for (unsigned int i = 0; i < attempts; i++) {
-		uint64_t gpa = GPA + i % 512 * SZ_4K;
+		u64 gpa = GPA + i % 512 * SZ_4K;
 		double opened = now();
 
 		window_open(s.w, gpa, SZ_4K);
 		invalidate_other(&s, &inv_dontneed);
 		expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx, attempt %u",
-			  (unsigned long long)gpa, i);
+			  gpa, i);
 		windows += now() - opened;
 
 		if ((i + 1) % batch)
@@ -461,7 +461,7 @@ static int drop_page(void *hva)
 }
 
 /* Did a fault of @gfn pass the lockless checks, and was then found stale? */
-static bool stale_under_lock(struct observer *o, uint64_t gfn)
+static bool stale_under_lock(struct observer *o, u64 gfn)
 {
 	bool passed = false;
 	const struct event *ev;
@@ -504,7 +504,7 @@ static void convoy_stale_pfn(const struct test *t)
 	prefault(f.vcpu, GPA + SZ_2M - SZ_4K, SZ_4K);
 
 	while (hits < wanted && attempts < max_attempts) {
-		uint64_t gpa = GPA + attempts++ * SZ_4K, gfn = gpa >> 12, pfn;
+		u64 gpa = GPA + attempts++ * SZ_4K, gfn = gpa >> 12, pfn;
 		struct thread *holder, *dropper;
 
 		slot_set_flags(clear.slot, 0);

@@ -67,7 +67,7 @@ struct world {
 	struct vm *vm;
 	struct vcpu *vcpus[MODEL_VCPUS];
 	struct mem *mems[MODEL_MEMS];
-	uint64_t pfns[MODEL_MEMS][MODEL_PAGES];	/* of guest_memfd: as first seen */
+	u64 pfns[MODEL_MEMS][MODEL_PAGES];	/* of guest_memfd: as first seen */
 	struct model_leaf before[MODEL_GFNS];	/* the step */
 	size_t nr_events;			/* in the observer's log, before it */
 	struct mrtd *mrtd;
@@ -75,7 +75,7 @@ struct world {
 	unsigned int limit;			/* seconds an ioctl may take */
 };
 
-#define LL(x)	((unsigned long long)(x))
+#define x	((x))
 
 static bool is_td(const struct world *w)
 {
@@ -159,7 +159,7 @@ static int slot_op(struct world *w, const struct model_op *op)
 	return __slot_set(&slot);
 }
 
-static int prefault_op(struct world *w, const struct model_op *op, uint64_t *left)
+static int prefault_op(struct world *w, const struct model_op *op, u64 *left)
 {
 	struct kvm_pre_fault_memory range = {
 		.gpa = (GPA + op->gfn * SZ_4K) | (op->flag ? TD_SHARED_BIT : 0),
@@ -174,21 +174,21 @@ static int prefault_op(struct world *w, const struct model_op *op, uint64_t *lef
 	return ret;
 }
 
-static int add_op(struct world *w, const struct model_op *op, uint64_t *left)
+static int add_op(struct world *w, const struct model_op *op, u64 *left)
 {
-	uint8_t *source = w->mems[op->mem]->hva + op->page * SZ_4K;
+	u8 *source = w->mems[op->mem]->hva + op->page * SZ_4K;
 	struct kvm_tdx_init_mem_region region = {
 		.source_addr = (uintptr_t)source, .gpa = GPA + op->gfn * SZ_4K,
 		.nr_pages = op->nr,
 	};
 	int ret = __td_add(w->vcpus[op->id], &region, op->flag ? KVM_TDX_MEASURE_MEMORY_REGION : 0);
 	int error = errno;
-	uint64_t done = op->nr - region.nr_pages;
+	u64 done = op->nr - region.nr_pages;
 
 	*left = region.gpa == GPA + (op->gfn + done) * SZ_4K &&
 		region.source_addr == (uintptr_t)source + done * SZ_4K ?
 		region.nr_pages : UINT64_MAX;
-	for (uint64_t i = 0; i < done && i < op->nr; i++)
+	for (u64 i = 0; i < done && i < op->nr; i++)
 		mrtd_add_page(w->mrtd, GPA + (op->gfn + i) * SZ_4K, source + i * SZ_4K, op->flag);
 	errno = error;
 	return ret;
@@ -294,8 +294,8 @@ static void compare_results(struct world *w, struct model_result expected,
 		disagree(w, errno_text(expected.error), errno_text(seen.error), "",
 			 "result of the ioctl");
 	if (seen.left != expected.left)
-		disagree(w, strf("%llu", LL(expected.left)), seen.left == UINT64_MAX ?
-			 "address and size do not fit together" : strf("%llu", LL(seen.left)), "",
+		disagree(w, strf("%llu", expected.left), seen.left == UINT64_MAX ?
+			 "address and size do not fit together" : strf("%llu", seen.left), "",
 			 "pages left after the ioctl");
 }
 
@@ -306,7 +306,7 @@ static const char *leaf_text(int level, const char *page)
 
 static const char *page_text(const struct world *w, struct model_leaf leaf)
 {
-	return strf("page 0x%llx of mem[%d] (%s)%s", LL(leaf.page), leaf.mem,
+	return strf("page 0x%llx of mem[%d] (%s)%s", leaf.page, leaf.mem,
 		    mem_kind_name(w->config->mems[leaf.mem].kind),
 		    leaf.private ? ", private" : "");
 }
@@ -314,29 +314,29 @@ static const char *page_text(const struct world *w, struct model_leaf leaf)
 /* The pages that the host has, by mem. */
 struct host_pages {
 	bool read[MODEL_MEMS];
-	uint64_t pfns[MODEL_MEMS][MODEL_PAGES];
+	u64 pfns[MODEL_MEMS][MODEL_PAGES];
 };
 
 /* guest_memfd without a mapping by the host: what a page is shows when it is mapped first. */
-static uint64_t gmem_page_pfn(struct world *w, struct model_leaf leaf, uint64_t seen)
+static u64 gmem_page_pfn(struct world *w, struct model_leaf leaf, u64 seen)
 {
-	uint64_t *known = &w->pfns[leaf.mem][leaf.page];
+	u64 *known = &w->pfns[leaf.mem][leaf.page];
 
 	if (*known != PFN_NONE)
 		return *known;
-	for (uint64_t i = 0; i < w->config->mems[leaf.mem].pages; i++)
+	for (u64 i = 0; i < w->config->mems[leaf.mem].pages; i++)
 		if (w->pfns[leaf.mem][i] == seen)
 			disagree(w, "a page of its own",
-				 strf("pfn 0x%llx, which is page 0x%llx", LL(seen), LL(i)), "",
+				 strf("pfn 0x%llx, which is page 0x%llx", seen, i), "",
 				 "%s", page_text(w, leaf));
 	return *known = seen;
 }
 
-static uint64_t expected_pfn(struct world *w, struct host_pages *host, struct model_leaf leaf,
-			     uint64_t seen)
+static u64 expected_pfn(struct world *w, struct host_pages *host, struct model_leaf leaf,
+			     u64 seen)
 {
 	struct mem *mem = w->mems[leaf.mem];
-	uint64_t pfn = PFN_NONE;
+	u64 pfn = PFN_NONE;
 
 	if (mem->hva && !host->read[leaf.mem]) {
 		pfns_of(mem->hva, w->config->mems[leaf.mem].pages, host->pfns[leaf.mem]);
@@ -347,37 +347,37 @@ static uint64_t expected_pfn(struct world *w, struct host_pages *host, struct mo
 	return pfn == PFN_NONE && is_gmem(w, leaf.mem) ? gmem_page_pfn(w, leaf, seen) : pfn;
 }
 
-static void compare_gfn(struct world *w, struct host_pages *host, uint64_t gfn)
+static void compare_gfn(struct world *w, struct host_pages *host, u64 gfn)
 {
 	struct model_leaf leaf = model_leaf(w->model, gfn);
 	struct mapping seen = observer_known(w->o, GFN + gfn);
-	uint64_t pfn;
+	u64 pfn;
 
 	if (leaf.level != seen.level)
 		disagree(w, leaf_text(leaf.level, page_text(w, leaf)),
-			 leaf_text(seen.level, strf("pfn 0x%llx", LL(seen.pfn))),
+			 leaf_text(seen.level, strf("pfn 0x%llx", seen.pfn)),
 			 leaf.level == LEVEL_NONE ?
-			 strf("expect_not_mapped(o, GFN + 0x%llx);", LL(gfn)) :
-			 strf("expect_mapped(o, GFN + 0x%llx, %s, PFN_ANY);", LL(gfn),
+			 strf("expect_not_mapped(o, GFN + 0x%llx);", gfn) :
+			 strf("expect_mapped(o, GFN + 0x%llx, %s, PFN_ANY);", gfn,
 			      leaf.level == LEVEL_2M ? "LEVEL_2M" : "LEVEL_4K"),
-			 "mapping of gfn GFN + 0x%llx", LL(gfn));
+			 "mapping of gfn GFN + 0x%llx", gfn);
 	if (leaf.level == LEVEL_NONE)
 		return;
 	w->report->mapped++;
 	pfn = expected_pfn(w, host, leaf, seen.pfn);
 	if (seen.pfn != pfn)
-		disagree(w, strf("pfn 0x%llx, %s", LL(pfn), page_text(w, leaf)),
-			 strf("pfn 0x%llx", LL(seen.pfn)),
+		disagree(w, strf("pfn 0x%llx, %s", pfn, page_text(w, leaf)),
+			 strf("pfn 0x%llx", seen.pfn),
 			 strf("expect_mapped(o, GFN + 0x%llx, %s, pfn_of(mem[%d]->hva + 0x%llx));",
-			      LL(gfn), leaf.level == LEVEL_2M ? "LEVEL_2M" : "LEVEL_4K", leaf.mem,
-			      LL(leaf.page * SZ_4K)),
-			 "page that gfn GFN + 0x%llx maps", LL(gfn));
+			      gfn, leaf.level == LEVEL_2M ? "LEVEL_2M" : "LEVEL_4K", leaf.mem,
+			      leaf.page * SZ_4K),
+			 "page that gfn GFN + 0x%llx maps", gfn);
 	if (leaf.writable != W_ANY && seen.writable != (leaf.writable == W_YES))
 		disagree(w, leaf.writable == W_YES ? "writable" : "read-only",
 			 seen.writable ? "writable" : "read-only",
 			 strf("expect_eq(observer_mapping(o, GFN + 0x%llx).writable, %d, \"writable\");",
-			      LL(gfn), leaf.writable == W_YES),
-			 "rights of gfn GFN + 0x%llx (%s)", LL(gfn), page_text(w, leaf));
+			      gfn, leaf.writable == W_YES),
+			 "rights of gfn GFN + 0x%llx (%s)", gfn, page_text(w, leaf));
 }
 
 static void compare_stat(struct world *w, const char *name, unsigned long expected)
@@ -390,25 +390,25 @@ static void compare_stat(struct world *w, const char *name, unsigned long expect
 			 "statistic %s", name);
 }
 
-static void compare_sept(struct world *w, uint64_t gfn)
+static void compare_sept(struct world *w, u64 gfn)
 {
 	struct model_leaf leaf = model_leaf(w->model, gfn);
 	struct sept seen = sept_walk(w->vm, GPA + gfn * SZ_4K);
 	enum sept_state state = !leaf.level || !leaf.private ? SEPT_FREE :
 				leaf.pending ? SEPT_PENDING : SEPT_MAPPED;
-	uint64_t pfn = observer_known(w->o, GFN + gfn).pfn;
+	u64 pfn = observer_known(w->o, GFN + gfn).pfn;
 
 	if (seen.state == state && (state == SEPT_FREE ||
 				    (seen.level == LEVEL_4K && seen.pfn == pfn)))
 		return;
 	disagree(w, state == SEPT_FREE ? "FREE" :
-		 strf("%s, pfn 0x%llx", sept_state_name(state), LL(pfn)),
+		 strf("%s, pfn 0x%llx", sept_state_name(state), pfn),
 		 strf("%s, %s, pfn 0x%llx", sept_state_name(seen.state), level_name(seen.level),
-		      LL(seen.pfn)),
-		 state == SEPT_FREE ? strf("expect_sept_free(vm, GPA + 0x%llx);", LL(gfn * SZ_4K)) :
+		      seen.pfn),
+		 state == SEPT_FREE ? strf("expect_sept_free(vm, GPA + 0x%llx);", gfn * SZ_4K) :
 		 strf("expect_sept(vm, GPA + 0x%llx, LEVEL_4K, SEPT_%s, PFN_ANY);",
-		      LL(gfn * SZ_4K), sept_state_name(state)),
-		 "gpa GPA + 0x%llx in the Secure EPT", LL(gfn * SZ_4K));
+		      gfn * SZ_4K, sept_state_name(state)),
+		 "gpa GPA + 0x%llx in the Secure EPT", gfn * SZ_4K);
 }
 
 static void compare_mrtd(struct world *w)
@@ -424,12 +424,12 @@ static void compare_mrtd(struct world *w)
 static void forget_freed_pages(struct world *w)
 {
 	for (int mem = 0; mem < w->config->nr_mems; mem++)
-		for (uint64_t i = 0; is_gmem(w, mem) && i < w->config->mems[mem].pages; i++)
+		for (u64 i = 0; is_gmem(w, mem) && i < w->config->mems[mem].pages; i++)
 			if (!model_page_present(w->model, mem, i))
 				w->pfns[mem][i] = PFN_NONE;
 }
 
-static bool model_changed(const struct world *w, uint64_t gfn)
+static bool model_changed(const struct world *w, u64 gfn)
 {
 	struct model_leaf leaf = model_leaf(w->model, gfn);
 
@@ -446,12 +446,12 @@ static void compare_mappings(struct world *w)
 	observer_events(w->o, &nr_events);
 	changed = nr_events != w->nr_events;
 	w->nr_events = nr_events;
-	for (uint64_t gfn = 0; gfn < MODEL_GFNS && !changed; gfn++)
+	for (u64 gfn = 0; gfn < MODEL_GFNS && !changed; gfn++)
 		changed = model_changed(w, gfn);
 	if (!changed)
 		return;
 	memset(host.read, 0, sizeof(host.read));
-	for (uint64_t gfn = 0; gfn < MODEL_GFNS; gfn++)
+	for (u64 gfn = 0; gfn < MODEL_GFNS; gfn++)
 		compare_gfn(w, &host, gfn);
 }
 
@@ -460,7 +460,7 @@ static void compare_sept_changes(struct world *w)
 {
 	int looks = 0;
 
-	for (uint64_t gfn = 0; gfn < MODEL_GFNS && looks < SEPT_LOOKS; gfn++) {
+	for (u64 gfn = 0; gfn < MODEL_GFNS && looks < SEPT_LOOKS; gfn++) {
 		if (!model_changed(w, gfn))
 			continue;
 		compare_sept(w, gfn);
@@ -472,7 +472,7 @@ static void step(struct world *w, const struct model_op *op)
 {
 	struct model_result expected, seen;
 
-	for (uint64_t gfn = 0; gfn < MODEL_GFNS; gfn++)
+	for (u64 gfn = 0; gfn < MODEL_GFNS; gfn++)
 		w->before[gfn] = model_leaf(w->model, gfn);
 	expected = model_do(w->model, op);
 	alarm(w->limit);
@@ -569,7 +569,7 @@ static bool shrunk_fails(struct shrinker *s, const struct model_op *ops, size_t 
 }
 
 /* The same sequence for the same seed: the model alone decides what is worth a try. */
-static void make_sequence(const struct model_config *config, uint64_t seed,
+static void make_sequence(const struct model_config *config, u64 seed,
 			  struct model_op *ops, size_t nr)
 {
 	struct model *m = model_new(config);
@@ -604,7 +604,7 @@ shrink_and_fail(struct run *run, struct model_op *ops)
 	test_failed(__FILE__, __LINE__, mm->what, mm->expected, mm->observed);
 }
 
-static void add_mem(struct model_config *config, enum mem_kind kind, uint64_t pages)
+static void add_mem(struct model_config *config, enum mem_kind kind, u64 pages)
 {
 	config->mems[config->nr_mems].kind = kind;
 	config->mems[config->nr_mems++].pages = pages;
@@ -618,7 +618,7 @@ static struct mem *any_gmem(const struct model_config *config, struct vm *vm)
 	return NULL;
 }
 
-static int bind_gmem(struct vm *vm, struct mem *gmem, uint32_t id, uint64_t offset)
+static int bind_gmem(struct vm *vm, struct mem *gmem, u32 id, u64 offset)
 {
 	struct slot slot = {
 		.vm = vm, .id = id, .flags = KVM_MEM_GUEST_MEMFD, .gpa = GPA + id * SZ_2M,
@@ -705,12 +705,12 @@ static void random_sequences(const struct test *t)
 	vm_close(vm);
 
 	for (unsigned int i = 0; i < profile->sequences; i++) {
-		uint64_t seed = t->seed + i;
+		u64 seed = t->seed + i;
 
 		make_sequence(&config, seed, ops, profile->steps);
 		if (!fails(&run, ops, profile->steps))
 			continue;
-		diag("sequence %u (seed 0x%llx), after %.1f s", i, LL(t->seed), now() - start);
+		diag("sequence %u (seed 0x%llx), after %.1f s", i, t->seed, now() - start);
 		measure("steps", i * profile->steps + run.report->mismatch.step + 1);
 		shrink_and_fail(&run, ops);
 	}
@@ -730,9 +730,9 @@ static void offset_overflow(const struct test *t)
 
 	if (!ret)
 		xfail("G1", "a slot begins at offset 0x%llx of 2M guest_memfd",
-				 LL(INT64_MAX & ~(SZ_4K - 1)));
+				 INT64_MAX & ~(SZ_4K - 1));
 	expect_errno(ret, EINVAL, "a slot at offset 0x%llx of 2M guest_memfd",
-		     LL(INT64_MAX & ~(SZ_4K - 1)));
+		     INT64_MAX & ~(SZ_4K - 1));
 	xpass("G1");
 }
 

@@ -25,7 +25,7 @@ static struct mem *a_gmem(struct vm *vm)
 }
 
 /* What a slot with these flags is answered; one that is made is deleted again. */
-static int try(struct vm *vm, uint32_t flags, struct mem *mem, struct mem *gmem)
+static int try(struct vm *vm, u32 flags, struct mem *mem, struct mem *gmem)
 {
 	struct slot slot = { .vm = vm, .id = 7, .flags = flags, .gpa = GPA, .size = SIZE, .mem = mem,
 			     .gmem = flags & KVM_MEM_GUEST_MEMFD ? gmem : NULL };
@@ -44,7 +44,7 @@ static void flags(const struct test *t)
 	bool readonly = t->vm_type != KVM_X86_TDX_VM;
 
 	expect_eq(!!vm_check_cap(vm, KVM_CAP_READONLY_MEM), readonly, "KVM_CAP_READONLY_MEM of the VM");
-	for (uint32_t flags = 0; flags < 16; flags++) {
+	for (u32 flags = 0; flags < 16; flags++) {
 		int expected = flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_GUEST_MEMFD | KVM_MEM_READONLY) ?
 			       EINVAL : 0;
 
@@ -181,7 +181,7 @@ static void td_dirty_log(const struct test *t)
 	struct vcpu *vcpu = td_vcpu(vm);
 	struct mem *mem = mem_populated(MEM_ANON, SIZE, NULL);
 	struct slot *slot = slot_add(vm, GPA, mem);
-	uint64_t bitmap = 0;
+	u64 bitmap = 0;
 	struct kvm_dirty_log log = { .slot = slot->id, .dirty_bitmap = &bitmap };
 
 	(void)t;

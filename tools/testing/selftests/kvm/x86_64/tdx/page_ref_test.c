@@ -22,7 +22,7 @@
 /* --- references to pages ---------------------------------------------------------- */
 
 /* Takes the mapping away and leaves the page where it is. */
-static void invalidate(struct fixture *f, uint64_t gpa)
+static void invalidate(struct fixture *f, u64 gpa)
 {
 	void *hva = hva_of(f, gpa);
 
@@ -31,17 +31,17 @@ static void invalidate(struct fixture *f, uint64_t gpa)
 }
 
 /* A page that somebody holds cannot move. */
-static void expect_free_to_move(struct fixture *f, uint64_t gpa, const char *after)
+static void expect_free_to_move(struct fixture *f, u64 gpa, const char *after)
 {
 	void *hva = hva_of(f, gpa);
 	int node = node_of(hva), wanted = node_beside(node);
 
 	expect_eq(move_to_node(hva, wanted), wanted, "node of the page of gpa 0x%llx, moved from node %d, %s",
-		  (unsigned long long)gpa, node, after);
+		  gpa, node, after);
 }
 
 /* Prefault gpa, which is invalidated each time but the last that the fault is held in @function. */
-static void prefault_retried(struct fixture *f, uint64_t gpa, const char *function)
+static void prefault_retried(struct fixture *f, u64 gpa, const char *function)
 {
 	struct hold *h = hold_arm(.function = function, .at = HOLD_RETURN, .times = ROUNDS + 1);
 	struct prefault *map = prefault_start(f->vcpu, gpa, SZ_4K);
@@ -65,7 +65,7 @@ static void prefault_retried(struct fixture *f, uint64_t gpa, const char *functi
 static void retried(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
@@ -86,7 +86,7 @@ static void interrupted(const struct test *t)
 	const char *function = t->tc->arg;
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 	struct prefault *map;
 	struct hold *h;
 
@@ -123,7 +123,7 @@ static void mapped(const struct test *t)
 static void retried_memfd(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_MEMFD, SZ_2M);
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 
 	prefault(f.vcpu, GPA, SZ_4K);
 	prefault_retried(&f, gpa, t->tc->arg);
@@ -236,7 +236,7 @@ static void flush_before_yield(const struct test *t)
 	struct walk w = { .f = fixture(t, MEM_ANON, SZ_2M), .take = t->tc->arg };
 	struct thread *walk, *other;
 	struct hold *step, *yields, *comes;
-	uint64_t before;
+	u64 before;
 
 	run_on_nth_cpu(0);
 	w.elsewhere = mem_populated(MEM_ANON, SZ_4K, NULL);

@@ -55,7 +55,7 @@ static const struct refusal
 
 /* --- private memory ---------------------------------------------------------------- */
 
-static void expect_memory_fault(struct fixture *f, uint64_t gpa, uint64_t flags)
+static void expect_memory_fault(struct fixture *f, u64 gpa, u64 flags)
 {
 	struct kvm_run_memory_fault fault = vcpu_memory_fault(f->vcpu);
 
@@ -68,7 +68,7 @@ static void expect_memory_fault(struct fixture *f, uint64_t gpa, uint64_t flags)
 static void private_no_slot(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
-	uint64_t gpa = GPA + SZ_1G;
+	u64 gpa = GPA + SZ_1G;
 
 	vm_set_private(f.vm, gpa, SZ_4K);
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);

@@ -44,7 +44,7 @@ static void k_retries(const struct test *t)
 {
 	unsigned int k = (uintptr_t)t->tc->arg, batch = 500;
 	struct fixture f;
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 	unsigned long retries = 0;
 	struct prefault *map;
 	double began, seconds;
@@ -88,7 +88,7 @@ static void signal_ends(const struct test *t)
 {
 	const unsigned int k = 10;
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 	struct prefault *map;
 	struct hold *h;
 
@@ -115,7 +115,7 @@ static void signal_ends(const struct test *t)
 /* --- an invalidation in progress ------------------------------------------------------------- */
 
 struct dropping {
-	uint8_t *hva;
+	u8 *hva;
 	size_t size;
 	struct hold *hold;
 	struct thread *thread;
@@ -159,7 +159,7 @@ static void end_drop(struct dropping *d)
 static void in_progress(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
-	const uint64_t gpa = GPA + SZ_4K;
+	const u64 gpa = GPA + SZ_4K;
 	struct dropping d = { .hva = hva_of(&f, gpa), .size = SZ_4K };
 	struct hold *faults, *lookups;
 	struct prefault *map;
@@ -222,7 +222,7 @@ static void in_progress_two(const struct test *t)
 	struct dropping low = { .hva = hva_of(&f, GPA + 8 * SZ_4K), .size = SZ_4K };
 	struct dropping high = { .hva = hva_of(&f, GPA + 64 * SZ_4K), .size = SZ_4K };
 	struct vcpu *vcpu[2] = { f.vcpu, vcpu_create(f.vm) };
-	const uint64_t gpa[2] = { GPA + 8 * SZ_4K, GPA + 64 * SZ_4K };
+	const u64 gpa[2] = { GPA + 8 * SZ_4K, GPA + 64 * SZ_4K };
 	struct prefault *map[2];
 	struct hold *faults[2];
 
@@ -241,7 +241,7 @@ static void in_progress_two(const struct test *t)
 		hold_await_calls(faults[i], 5, "a fault that is retried");
 		expect_true(!thread_ended(map[i]->thread, 0),
 			    "the fault of gpa 0x%llx waits for the invalidations",
-			    (unsigned long long)gpa[i]);
+			    gpa[i]);
 	}
 	end_drop(&low);
 	end_drop(&high);
@@ -255,7 +255,7 @@ static void in_progress_two(const struct test *t)
 /* --- two vCPUs and a third that invalidates ------------------------------------------------------ */
 
 struct dropper {
-	uint8_t *hva;
+	u8 *hva;
 	size_t size;
 	bool stop;
 };

@@ -28,7 +28,7 @@
 
 struct profile {
 	int vcpus, invalidators;
-	uint64_t gfns;
+	u64 gfns;
 	double seconds;
 };
 
@@ -39,7 +39,7 @@ struct worker {
 	struct stress *s;
 	int index;
 	struct vcpu *vcpu;		/* NULL: an invalidator */
-	uint64_t rng;
+	u64 rng;
 	unsigned long ops;
 	atomic_ulong begun, ended;	/* prefaults */
 	unsigned long mapped[MAX_GFNS];		/* last successful prefault: its begin */
@@ -55,7 +55,7 @@ struct worker {
 struct stress {
 	const struct test *t;
 	const struct profile *profile;
-	uint64_t gfns;
+	u64 gfns;
 	struct vm *vm;
 	struct vcpu *vcpu;		/* of the first worker */
 	struct mem *mem, *gmem;		/* gmem: NULL in a default VM */
@@ -76,10 +76,10 @@ static bool is_td(const struct stress *s)
 /* --- what the threads do ----------------------------------------------------------------- */
 
 struct range {
-	uint64_t first, nr;
+	u64 first, nr;
 };
 
-static struct range random_range(struct worker *w, uint64_t from, uint64_t to)
+static struct range random_range(struct worker *w, u64 from, u64 to)
 {
 	struct range r = { .first = from + random_below(&w->rng, to - from) };
 
@@ -96,7 +96,7 @@ static unsigned long tick(struct worker *w)
 
 static void stamp(unsigned long *stamps, struct range r, unsigned long at)
 {
-	for (uint64_t i = r.first; i < r.first + r.nr; i++)
+	for (u64 i = r.first; i < r.first + r.nr; i++)
 		stamps[i] = at;
 }
 
@@ -114,16 +114,16 @@ static void prefault_range(struct worker *w, struct range r)
 	};
 	unsigned long begin = tick(w);
 	int ret = __vcpu_prefault(w->vcpu, &range);
-	uint64_t half = w->s->gfns / 2;
+	u64 half = w->s->gfns / 2;
 
 	if (ret && (!may_answer(errno) || r.first + r.nr <= half))
 		expect_ok(ret, "KVM_PRE_FAULT_MEMORY of gfns GFN + 0x%llx to 0x%llx",
-			  (unsigned long long)r.first, (unsigned long long)(r.first + r.nr));
+			  r.first, (r.first + r.nr));
 	done.nr -= range.size / SZ_4K;
 	if (r.first < half)
 		expect_true(done.first + done.nr >= half || done.nr == r.nr,
 			    "gfns GFN + 0x%llx to 0x%llx are prefaulted as far as nothing changes",
-			    (unsigned long long)r.first, (unsigned long long)(r.first + r.nr));
+			    r.first, (r.first + r.nr));
 	stamp(w->mapped, done, begin);
 	stamp(w->prefaulted, r, tick(w));
 }
@@ -162,7 +162,7 @@ static void drop(struct worker *w)
 static void punch(struct worker *w)
 {
 	struct stress *s = w->s;
-	uint64_t half = s->gfns / 2;
+	u64 half = s->gfns / 2;
 	bool lower = random_below(&w->rng, 2);
 	struct range r = random_range(w, lower ? 0 : half, lower ? half : s->gfns);
 	unsigned long begin = tick(w);
@@ -181,7 +181,7 @@ static void flip(struct worker *w)
 	expect_ok(__vm_set_attributes(s->vm, GPA + r.first * SZ_4K, r.nr * SZ_4K,
 				      private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
 		  "KVM_SET_MEMORY_ATTRIBUTES");
-	for (uint64_t i = r.first; i < r.first + r.nr; i++)
+	for (u64 i = r.first; i < r.first + r.nr; i++)
 		s->private[i] = private;
 	takes_away(w, r, begin, false);
 }
@@ -248,7 +248,7 @@ static int work(void *arg)
 /* A slot for one half of the window. */
 static void add_slot(struct stress *s, int half)
 {
-	uint64_t size = s->gfns / 2 * SZ_4K;
+	u64 size = s->gfns / 2 * SZ_4K;
 
 	s->slots[half] = (struct slot){
 		.vm = s->vm, .id = half, .gpa = GPA + half * size, .size = size,
@@ -299,14 +299,14 @@ static struct stress *stress_new(const struct test *t)
 		td_finalize(s->vm);
 	if (s->gmem)
 		vm_set_private(s->vm, GPA, s->gfns / 2 * SZ_4K);
-	for (uint64_t i = 0; s->gmem && i < s->gfns / 2; i++)
+	for (u64 i = 0; s->gmem && i < s->gfns / 2; i++)
 		s->private[i] = true;
 	return s;
 }
 
 /* --- the judgement --------------------------------------------------------------------------- */
 
-static unsigned long latest(const struct stress *s, size_t stamps, uint64_t gfn)
+static unsigned long latest(const struct stress *s, size_t stamps, u64 gfn)
 {
 	unsigned long max = 0;
 
@@ -322,8 +322,8 @@ static unsigned long latest(const struct stress *s, size_t stamps, uint64_t gfn)
 /* What the last look at a gfn tells. */
 struct gfn_end {
 	bool was_mapped;	/* when the threads had ended */
-	uint64_t pfn;		/* of its SPTE when it was zapped */
-	uint64_t gmem_pfn;	/* of guest_memfd */
+	u64 pfn;		/* of its SPTE when it was zapped */
+	u64 gmem_pfn;	/* of guest_memfd */
 	unsigned int zaps;
 };
 
@@ -333,13 +333,13 @@ static void look(struct stress *s, struct gfn_end *ends)
 	const struct event *ev;
 	size_t nr;
 
-	for (uint64_t i = 0; i < s->gfns; i++)
+	for (u64 i = 0; i < s->gfns; i++)
 		ends[i].was_mapped = true;
 	/* What gets mapped only now was not. */
 	prefault(s->vcpu, GPA, s->gfns * SZ_4K);
 	ev = observer_events(o, &nr);
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t gfn = ev[i].gfn - GFN;
+		u64 gfn = ev[i].gfn - GFN;
 
 		if (gfn >= s->gfns)
 			continue;
@@ -354,7 +354,7 @@ static void look(struct stress *s, struct gfn_end *ends)
 		slot_delete(&s->slots[half]);
 	ev = observer_events(o, &nr);
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t gfn = ev[i].gfn - GFN;
+		u64 gfn = ev[i].gfn - GFN;
 
 		if (gfn >= s->gfns || ev[i].level != LEVEL_4K || !spte_is_present(ev[i].old_spte))
 			continue;
@@ -363,7 +363,7 @@ static void look(struct stress *s, struct gfn_end *ends)
 	}
 }
 
-static void judge_gfn(struct stress *s, uint64_t gfn, const struct gfn_end *end, uint64_t hva_pfn)
+static void judge_gfn(struct stress *s, u64 gfn, const struct gfn_end *end, u64 hva_pfn)
 {
 	unsigned long long at = GFN + gfn;
 
@@ -380,12 +380,12 @@ static void judge_gfn(struct stress *s, uint64_t gfn, const struct gfn_end *end,
 static void judge(struct stress *s)
 {
 	static struct gfn_end ends[MAX_GFNS];
-	static uint64_t pfns[MAX_GFNS];
+	static u64 pfns[MAX_GFNS];
 	unsigned long pages = vm_stat(s->vm, "pages_4k"), mapped = 0, certain = 0;
 
 	look(s, ends);
 	pfns_of(s->mem->hva, s->gfns, pfns);
-	for (uint64_t gfn = 0; gfn < s->gfns; gfn++) {
+	for (u64 gfn = 0; gfn < s->gfns; gfn++) {
 		judge_gfn(s, gfn, &ends[gfn], pfns[gfn]);
 		mapped += ends[gfn].was_mapped;
 		certain += LATEST(s, mapped, gfn) > LATEST(s, touched, gfn) ||

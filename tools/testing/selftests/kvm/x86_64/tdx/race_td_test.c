@@ -74,8 +74,8 @@ struct scene {
 
 	int window;			/* now open */
 	struct slot *slot;
-	uint64_t gpa;			/* of the page that is being added */
-	uint8_t *source;
+	u64 gpa;			/* of the page that is being added */
+	u8 *source;
 	struct hold *hold;
 	struct thread *adder;
 	int ret, err;			/* of its ioctl */
@@ -203,13 +203,13 @@ static int expect_outcome(struct scene *s, bool retried)
 	const struct invalidation *inv = s->t->tc->arg;
 	/* The loop begins after this window, and again for each retry. */
 	int error = inv->signal && (retried || s->window == POPULATED) ? EINTR : 0;
-	uint8_t *measured = td_source(1, s->t->seed + s->window);
+	u8 *measured = td_source(1, s->t->seed + s->window);
 
 	errno = s->err;
 	expect_errno(s->ret, error, "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx, window %s",
-		     (unsigned long long)s->gpa, windows[s->window].name);
+		     s->gpa, windows[s->window].name);
 	expect_eq(observer_retries(s->td.o), retried, "RET_PF_RETRYs of gfn 0x%llx, window %s",
-		  (unsigned long long)s->gpa >> 12, windows[s->window].name);
+		  s->gpa >> 12, windows[s->window].name);
 	if (inv->removes || error)
 		expect_td_unmapped(&s->td, s->gpa, 1);
 	else
@@ -413,7 +413,7 @@ static void zap_waits(const struct test *t)
 {
 	const struct frozen *f = t->tc->arg;
 	struct fixture td = td_fixture_final(t, 2 * SZ_2M);
-	const uint64_t gpa = f->same_gfn ? GPA + SZ_4K : GPA + SZ_2M;
+	const u64 gpa = f->same_gfn ? GPA + SZ_4K : GPA + SZ_2M;
 	struct hold *hold, *on_its_way;
 	struct prefault *map;
 	struct thread *zapper;

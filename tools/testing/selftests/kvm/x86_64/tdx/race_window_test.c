@@ -69,8 +69,8 @@ struct scene {
 	bool apart;		/* the page is in a 2M of its own, not beside the others' */
 
 	int window;		/* now open */
-	uint64_t gpa;		/* of the page that is being mapped */
-	uint8_t *hva;
+	u64 gpa;		/* of the page that is being mapped */
+	u8 *hva;
 	struct hold *hold;
 	struct thread *vcpu;	/* maps it */
 	int ret, err;		/* of its ioctl */
@@ -147,7 +147,7 @@ static bool reachable(const struct scene *s, int window)
 }
 
 /* Hold the mapping of @gpa, which was never mapped. */
-static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hold *until)
+static void open_window_at(struct scene *s, int window, u64 gpa, struct hold *until)
 {
 	const struct window_def *w = &windows[window];
 	struct inv_target v;
@@ -166,7 +166,7 @@ static void open_window_at(struct scene *s, int window, uint64_t gpa, struct hol
 
 static void open_window(struct scene *s, int window, struct hold *until)
 {
-	uint64_t gpa = PAGE_GPA(window);
+	u64 gpa = PAGE_GPA(window);
 
 	if (s->race->own_slot) {
 		s->f.slot = td_slot_add(s->f.vm, SLOT_GPA(window), OWN_SLOT_SIZE);
@@ -198,7 +198,7 @@ static void expect_result(const struct scene *s, int error)
 {
 	errno = s->err;
 	expect_errno(s->ret, error, "KVM_PRE_FAULT_MEMORY of gpa 0x%llx, window %s",
-		     (unsigned long long)s->gpa, windows[s->window].name);
+		     s->gpa, windows[s->window].name);
 }
 
 /* The case is called INVALIDATION-MEMORY. */
@@ -217,8 +217,8 @@ static struct race_cell cell_of(const struct test *t, const struct scene *s)
 
 static void expect_page(struct scene *s)
 {
-	uint64_t gfn = s->gpa >> 12;
-	uint64_t pfn = s->gmem ? gmem_pfn(s->f.o, gfn) : pfn_of(s->hva);
+	u64 gfn = s->gpa >> 12;
+	u64 pfn = s->gmem ? gmem_pfn(s->f.o, gfn) : pfn_of(s->hva);
 
 	expect_result(s, 0);
 	expect_mapped(s->f.o, gfn, LEVEL_4K, pfn);
@@ -243,7 +243,7 @@ static void expect_read_only(struct scene *s)
 {
 	expect_page(s);
 	expect_true(!observer_mapping(s->f.o, s->gpa >> 12).writable,
-		    "gfn 0x%llx is mapped read-only", (unsigned long long)s->gpa >> 12);
+		    "gfn 0x%llx is mapped read-only", s->gpa >> 12);
 }
 
 static void expect_memory_fault(struct scene *s)
@@ -299,7 +299,7 @@ static void expect_set_once(struct scene *s)
 {
 	expect_page(s);
 	expect_eq(times_set(s, LEVEL_4K), 1, "times that the SPTE of gfn 0x%llx was set",
-		  (unsigned long long)s->gpa >> 12);
+		  s->gpa >> 12);
 }
 
 /* The signal ends the loop; without a retry there is none. */
@@ -427,7 +427,7 @@ static void invalidate_in(const struct test *t, struct scene *s, int window)
 	act(s);
 	close_window(s);
 	expect_eq(observer_retries(s->f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
-		  (unsigned long long)s->gpa >> 12, windows[window].name);
+		  s->gpa >> 12, windows[window].name);
 	(s->race->expect ?: expect_page)(s);
 	race_cell_hit(cell_of(t, s), retries, s->ret ? strerrorname_np(s->err) : s->race->outcome);
 }
@@ -469,9 +469,9 @@ static void waits_for_mmu_lock(const struct test *t, struct scene *s)
 	hold_end(s->hold);
 	hold_end(on_its_way);
 	expect_eq(observer_retries(s->f.o), 0, "RET_PF_RETRYs of gfn 0x%llx, window under_lock",
-		  (unsigned long long)s->gpa >> 12);
+		  s->gpa >> 12);
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
-		  (unsigned long long)s->gpa >> 12);
+		  s->gpa >> 12);
 	if (!keeps_mapping(s->race))
 		expect_gone(s);
 	race_cell_waits(cell_of(t, s), "mmu_lock");
@@ -508,7 +508,7 @@ static void poison(const struct test *t)
 		act(&s);
 		close_window(&s);
 		expect_eq(observer_retries(s.f.o), retries, "RET_PF_RETRYs of gfn 0x%llx, window %s",
-			  (unsigned long long)s.gpa >> 12, windows[window].name);
+			  s.gpa >> 12, windows[window].name);
 		expect_result(&s, EINTR);
 		expect_gone(&s);
 		race_cell_hit(cell_of(t, &s), retries, s.race->outcome);
@@ -532,9 +532,9 @@ static void close_while_used(const struct test *t, struct scene *s)
 	hold_end(released);
 	expect_result(s, 0);
 	expect_eq(observer_retries(s->f.o), 0, "RET_PF_RETRYs of gfn 0x%llx, window in_gup",
-		  (unsigned long long)s->gpa >> 12);
+		  s->gpa >> 12);
 	expect_eq(observer_count(s->f.o, EV_FAULT, PF_FIXED), 1, "faults that mapped gfn 0x%llx",
-		  (unsigned long long)s->gpa >> 12);
+		  s->gpa >> 12);
 	expect_gone(s);
 	race_cell_waits(cell_of(t, s), "file_reference");
 }
@@ -566,7 +566,7 @@ static void lost_race(const struct test *t)
 	prefault(s.vcpu2, s.apart ? OTHER_GPA(window) : s.gpa, SZ_4K);
 	close_window(&s);
 	expect_eq(observer_retries(s.f.o), 1, "RET_PF_RETRYs of gfn 0x%llx",
-		  (unsigned long long)s.gpa >> 12);
+		  s.gpa >> 12);
 	expect_page(&s);
 	expect_eq(times_set(&s, s.apart ? LEVEL_2M : LEVEL_4K), 1,
 		  "times that the SPTE was set that both vCPUs need");
@@ -577,7 +577,7 @@ static void lost_race(const struct test *t)
 
 struct slot_change {
 	enum mem_kind kind;		/* of the slot */
-	uint32_t flags;			/* of the slot, before */
+	u32 flags;			/* of the slot, before */
 	int (*change)(void *slot);
 	void (*expect)(struct scene *s);	/* after both are done */
 };
@@ -610,7 +610,7 @@ static void expect_logged(struct scene *s)
 
 	expect_page(s);
 	expect_eq(observer_mapping(s->f.o, s->gpa >> 12).writable, pml,
-		  "gfn 0x%llx, now logged, is mapped writable", (unsigned long long)s->gpa >> 12);
+		  "gfn 0x%llx, now logged, is mapped writable", s->gpa >> 12);
 }
 
 static const struct slot_change
@@ -649,7 +649,7 @@ static void slot_changes(const struct test *t)
 		expect_result(&s, 0);
 		expect_ok(thread_join(changer, "the change of the slot"), "the change");
 		expect_eq(observer_retries(s.f.o), 0, "RET_PF_RETRYs of gfn 0x%llx, window %s",
-			  (unsigned long long)s.gpa >> 12, windows[window].name);
+			  s.gpa >> 12, windows[window].name);
 		c->expect(&s);
 		race_cell_waits(cell_of(t, &s), "srcu");
 	}

@@ -38,7 +38,7 @@ static void expect_call(struct calls *c, struct seamcall call)
 #define EXPECT(c, ...)	expect_call(c, (struct seamcall)__VA_ARGS__)
 
 /* The way of a page out of a TD; one that may run has its TLBs tracked. */
-static void expect_zap(struct calls *c, uint64_t gpa, uint64_t pfn, bool may_run)
+static void expect_zap(struct calls *c, u64 gpa, u64 pfn, bool may_run)
 {
 	EXPECT(c, CALL_BLOCK(gpa));
 	if (may_run)
@@ -53,7 +53,7 @@ static void expect_zap(struct calls *c, uint64_t gpa, uint64_t pfn, bool may_run
 static void first_add(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
-	uint64_t pfn;
+	u64 pfn;
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
@@ -78,7 +78,7 @@ static void measured(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct calls calls = { .nr = 0 };
-	uint8_t *source = td_source(2, t->seed);
+	u8 *source = td_source(2, t->seed);
 
 	td_add(td.vcpu, source, GPA, 1, 0);
 	observer_clear(td.o);
@@ -123,14 +123,14 @@ static void mapped_again(const struct test *t)
 
 /* --- entries that never were ------------------------------------------------------------------ */
 
-static void expect_free_at(struct vm *vm, uint64_t gpa, int level)
+static void expect_free_at(struct vm *vm, u64 gpa, int level)
 {
 	struct sept s = sept_walk(vm, gpa);
 
-	expect_eq(s.state, SEPT_FREE, "state of gpa 0x%llx (%s)", (unsigned long long)gpa,
+	expect_eq(s.state, SEPT_FREE, "state of gpa 0x%llx (%s)", gpa,
 		  sept_state_name(s.state));
 	expect_eq(s.level, level, "level at which the walk of gpa 0x%llx ends",
-		  (unsigned long long)gpa);
+		  gpa);
 }
 
 /* Before anything is mapped the root is all there is. */
@@ -195,7 +195,7 @@ struct subject {
 	bool may_run;
 	enum sept_state state;
 	struct sept page[2 * PAGES];	/* at FIRST and on */
-	uint64_t tables[MAX_TABLES];	/* pfns of the Secure EPT's */
+	u64 tables[MAX_TABLES];	/* pfns of the Secure EPT's */
 	int nr_tables;
 };
 
@@ -245,7 +245,7 @@ static void expect_gone(struct subject *s, int first, int nr)
 	expect_seamcall_list(s->td.o, calls.list, calls.nr);
 
 	for (int i = 0; i < 2 * PAGES; i++) {
-		uint64_t gpa = FIRST + i * SZ_4K;
+		u64 gpa = FIRST + i * SZ_4K;
 
 		if (i >= first && i < first + nr) {
 			expect_td_unmapped(&s->td, gpa, 1);
@@ -255,7 +255,7 @@ static void expect_gone(struct subject *s, int first, int nr)
 			expect_td_mapped(&s->td, gpa, 1, s->state);
 			expect_eq(sept_walk(s->td.vm, gpa).entry, s->page[i].entry,
 				  "the entry of gpa 0x%llx, outside of the range",
-				  (unsigned long long)gpa);
+				  gpa);
 			expect_pamt(s->td.vm, s->page[i].pfn, PAGE_REGULAR);
 		}
 	}
@@ -264,7 +264,7 @@ static void expect_gone(struct subject *s, int first, int nr)
 struct zap {
 	enum origin origin;
 	enum how how;
-	uint64_t gpa, size;	/* PUNCH, CONVERT */
+	u64 gpa, size;	/* PUNCH, CONVERT */
 	int first, nr;		/* pages that are gone then */
 };
 
@@ -391,12 +391,12 @@ static void slot_changes(const struct test *t)
 {
 	static const struct {
 		const char *what;
-		uint64_t down, grow;	/* bytes */
-		uint32_t flags;		/* that flip */
+		u64 down, grow;	/* bytes */
+		u32 flags;		/* that flip */
 	} changes[] = {
 		{ "as it is", 0, 0, 0 },
 		{ "moved down", SLOT_SIZE, 0, 0 },
-		{ "a page shorter", 0, -(uint64_t)SZ_4K, 0 },
+		{ "a page shorter", 0, -(u64)SZ_4K, 0 },
 		{ "with dirty logging", 0, 0, KVM_MEM_LOG_DIRTY_PAGES },
 		{ "read-only", 0, 0, KVM_MEM_READONLY },
 		{ "without guest_memfd", 0, 0, KVM_MEM_GUEST_MEMFD },
@@ -434,7 +434,7 @@ static void slot_changes(const struct test *t)
 static void shared_memory(const struct test *t)
 {
 	struct subject s = subject(t, FAULTED);
-	uint8_t *hva = s.td.slot->mem->hva;
+	u8 *hva = s.td.slot->mem->hva;
 
 	vm_set_shared(s.td.vm, FIRST, SZ_4K);
 	mem_touch(hva, SLOT_SIZE);
@@ -465,13 +465,13 @@ static void other_td(const struct test *t)
 
 /* --- the end of a TD --------------------------------------------------------------------------- */
 
-static bool taken_back(const struct seamcall *calls, size_t nr, uint64_t pfn)
+static bool taken_back(const struct seamcall *calls, size_t nr, u64 pfn)
 {
 	unsigned int times = 0;
 
 	for (size_t i = 0; i < nr; i++)
 		times += calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == pfn;
-	expect_true(times < 2, "pfn 0x%llx is reclaimed once", (unsigned long long)pfn);
+	expect_true(times < 2, "pfn 0x%llx is reclaimed once", pfn);
 	return times;
 }
 
@@ -482,7 +482,7 @@ static bool taken_back(const struct seamcall *calls, size_t nr, uint64_t pfn)
 static void destroyed(const struct test *t)
 {
 	struct subject s = subject(t, FAULTED);
-	uint64_t tdr = sept_tdr(s.td.vm);
+	u64 tdr = sept_tdr(s.td.vm);
 	bool has_key = true;
 	struct seamcall *calls;
 	struct calls zaps = { .nr = 0 };
@@ -502,7 +502,7 @@ static void destroyed(const struct test *t)
 			has_key = false;
 		else if (calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM)
 			expect_true(!has_key, "pfn 0x%llx is reclaimed after the key is freed",
-				    (unsigned long long)calls[i].pfn);
+				    calls[i].pfn);
 		else if (has_key)
 			zapped++;
 	}
@@ -512,7 +512,7 @@ static void destroyed(const struct test *t)
 	expect_eq(s.nr_tables, MAX_TABLES, "tables of the Secure EPT");
 	for (int i = 0; i < s.nr_tables; i++)
 		expect_true(taken_back(calls, nr, s.tables[i]), "table %d, pfn 0x%llx, is reclaimed",
-			    i, (unsigned long long)s.tables[i]);
+			    i, s.tables[i]);
 }
 
 #define OURS	.vm_types = VM_TDX, .needs_sept = true, \

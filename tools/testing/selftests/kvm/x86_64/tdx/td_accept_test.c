@@ -30,7 +30,7 @@ static struct guest_vm obeying(const struct test *t, bool ve)
 #define expect_accepts(p, gpa)							\
 	do {									\
 		expect_eq(guest_cmd((p)->vcpu[0], CMD_ACCEPT, gpa, 0), 0,		\
-			  "status of accepting gpa 0x%llx", (unsigned long long)(gpa));	\
+			  "status of accepting gpa 0x%llx", (gpa));	\
 		expect_state(p, gpa, SEPT_MAPPED);				\
 	} while (0)
 
@@ -103,7 +103,7 @@ static void twice(const struct test *t)
 /* Pages of the beginning are accepted already. */
 static void added_page(const struct test *t)
 {
-	uint64_t *source = (uint64_t *)td_source(1, t->seed);
+	u64 *source = (u64 *)td_source(1, t->seed);
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { guest_cmd_loop }, .size = SLOT_SIZE, .added = source, .nr_added = 1 });
 
@@ -139,7 +139,7 @@ static void large_over_small(const struct test *t)
 
 struct refused {
 	enum guest_cmd order;
-	uint64_t gpa;
+	u64 gpa;
 };
 static const struct refused large_unaligned = { CMD_ACCEPT_2M, PAGE(1) };
 static const struct refused level_2 = { CMD_ACCEPT_LEVEL_2, GPA };
@@ -173,7 +173,7 @@ static void access_tells(const struct test *t)
 {
 	const enum guest_cmd *what = t->tc->arg;
 	struct guest_vm p = obeying(t, true);
-	uint64_t seen = guest_cmd(p.vcpu[0], *what, PAGE(2), 0);
+	u64 seen = guest_cmd(p.vcpu[0], *what, PAGE(2), 0);
 
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_GPA, GPA, 0), PAGE(2), "gpa of the #VE");
@@ -227,18 +227,18 @@ static void shared_page(const struct test *t)
 
 #define RACE_PAGES	64
 
-static GUEST_DATA volatile uint64_t lined_up = 0;
+static GUEST_DATA volatile u64 lined_up = 0;
 
 /* Accept all pages, start together; say how many were mine, and how many attempts met a lock. */
-static GUEST void accepts_all(uint64_t pages)
+static GUEST void accepts_all(u64 pages)
 {
-	uint64_t mine = 0, others = 0, busy = 0;
+	u64 mine = 0, others = 0, busy = 0;
 
 	__atomic_add_fetch(&lined_up, 1, __ATOMIC_SEQ_CST);
 	while (lined_up < 2)
 		;
-	for (uint64_t i = 0; i < pages; i++) {
-		uint64_t status = TDX_OPERAND_BUSY << 32;
+	for (u64 i = 0; i < pages; i++) {
+		u64 status = TDX_OPERAND_BUSY << 32;
 
 		while (TDCALL_STATUS(status) == TDX_OPERAND_BUSY) {
 			status = accept_page(GPA + i * SZ_4K, 0);
@@ -254,7 +254,7 @@ static GUEST void accepts_all(uint64_t pages)
 
 struct result {
 	struct vcpu *vcpu;
-	uint64_t mine, others, busy;
+	u64 mine, others, busy;
 };
 
 static int collect(void *arg)
@@ -292,12 +292,12 @@ static void race(const struct test *t)
 }
 
 /* Accept the same page again and again, until told to stop. */
-static GUEST void accepts_again(uint64_t arg)
+static GUEST void accepts_again(u64 arg)
 {
-	uint64_t accepted = 0;
+	u64 accepted = 0;
 
 	while (!READ_GUEST(guest_shared(arg))) {
-		uint64_t status = accept_page(GPA, 0);
+		u64 status = accept_page(GPA, 0);
 
 		accepted += !status;
 		if (status && TDCALL_STATUS(status) != TDX_PAGE_ALREADY_ACCEPTED &&
@@ -310,7 +310,7 @@ static GUEST void accepts_again(uint64_t arg)
 
 struct last_words {
 	struct vcpu *vcpu;
-	uint64_t accepted, status;
+	u64 accepted, status;
 };
 
 static int hear(void *arg)
@@ -324,7 +324,7 @@ static int hear(void *arg)
 
 #define HOLES	50
 
-static unsigned long leaves_made(struct observer *o, uint64_t gfn)
+static unsigned long leaves_made(struct observer *o, u64 gfn)
 {
 	const struct event *ev;
 	unsigned long made = 0;
@@ -364,9 +364,9 @@ static void while_punched(const struct test *t)
 	p.slot->mem->hva[SZ_4K] = 1;
 	thread_join(thread, "the guest that accepts");
 	expect_true(words.status == 0 || words.status == TDX_PAGE_ALREADY_ACCEPTED,
-		    "the last accept succeeds (status 0x%llx)", (unsigned long long)words.status);
+		    "the last accept succeeds (status 0x%llx)", words.status);
 	expect_true(words.accepted >= HOLES / 2, "most of %d holes met an accepted page (%llu)",
-		    HOLES, (unsigned long long)words.accepted);
+		    HOLES, words.accepted);
 	expect_state(&p, GPA, SEPT_MAPPED);
 	measure("attempts", words.accepted);
 }

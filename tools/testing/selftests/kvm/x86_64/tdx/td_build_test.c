@@ -27,8 +27,8 @@ static struct build build(const struct test *t)
 }
 
 /* Add pages, and to our own account of the measurement, too. */
-static void add(struct build *b, const uint8_t *data, uint64_t gpa, uint64_t nr_pages,
-		uint32_t flags)
+static void add(struct build *b, const u8 *data, u64 gpa, u64 nr_pages,
+		u32 flags)
 {
 	td_add(b->td.vcpu, data, gpa, nr_pages, flags);
 	mrtd_add_pages(b->mrtd, gpa, data, nr_pages, flags & MEASURE);
@@ -37,17 +37,17 @@ static void add(struct build *b, const uint8_t *data, uint64_t gpa, uint64_t nr_
 /* --- the cases --------------------------------------------------------------------------- */
 
 struct pages {
-	uint64_t gpa, nr;
-	uint32_t flags;
+	u64 gpa, nr;
+	u32 flags;
 	unsigned int sept_pages;	/* tables below the root for it */
 };
 
 static void add_pages(const struct test *t)
 {
 	const struct pages *p = t->tc->arg;
-	uint64_t slot_gpa = p->gpa & ~(SZ_2M - 1);
+	u64 slot_gpa = p->gpa & ~(SZ_2M - 1);
 	struct build b = build(t);
-	uint8_t *data = td_source(p->nr, t->seed);
+	u8 *data = td_source(p->nr, t->seed);
 	double start;
 
 	td_slot_add(b.td.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
@@ -58,7 +58,7 @@ static void add_pages(const struct test *t)
 
 	expect_td_mapped(&b.td, p->gpa, p->nr, SEPT_MAPPED);
 	expect_eq(tables_linked(b.td.o), p->sept_pages, "tables of gpa 0x%llx, %llu pages",
-		  (unsigned long long)p->gpa, (unsigned long long)p->nr);
+		  p->gpa, p->nr);
 	expect_seamcalls_of(b.td.o, TDH_MEM_SEPT_ADD, p->sept_pages, "TDH.MEM.SEPT.ADDs");
 	td_finalize(b.td.vm);
 	expect_mrtd(b.mrtd);
@@ -126,7 +126,7 @@ static void mrtd_of_one_page(const struct test *t)
 static void mrtd_order(const struct test *t)
 {
 	struct build b = build(t);
-	uint8_t *data = td_source(6, t->seed);
+	u8 *data = td_source(6, t->seed);
 
 	td_slot_add(b.td.vm, GPA, SZ_2M);
 	add(&b, data + 3 * SZ_4K, GPA + 9 * SZ_4K, 1, MEASURE);
@@ -205,7 +205,7 @@ static void busy_remove(const struct test *t)
 static void busy_finalize(const struct test *t)
 {
 	struct build b = build(t);
-	uint64_t hw_error;
+	u64 hw_error;
 
 	softtdx_inject(TDH_MR_FINALIZE, "TDX_OPERAND_BUSY|0x90", 1);
 	expect_errno(__td_finalize(b.td.vm, &hw_error), EBUSY, "KVM_TDX_FINALIZE_VM, the module is busy");

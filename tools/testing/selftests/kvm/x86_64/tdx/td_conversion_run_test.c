@@ -26,13 +26,13 @@ static struct guest_vm converting(const struct test *t, bool ve)
 	return p;
 }
 
-static volatile uint64_t *shared_word(const struct guest_vm *p, uint64_t gpa)
+static volatile u64 *shared_word(const struct guest_vm *p, u64 gpa)
 {
-	return (volatile uint64_t *)(p->slot->mem->hva + (gpa - GPA));
+	return (volatile u64 *)(p->slot->mem->hva + (gpa - GPA));
 }
 
 /* The guest's request as user space sees it. */
-static void expect_request(struct vcpu *vcpu, uint64_t gpa, uint64_t pages, bool private)
+static void expect_request(struct vcpu *vcpu, u64 gpa, u64 pages, bool private)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -44,7 +44,7 @@ static void expect_request(struct vcpu *vcpu, uint64_t gpa, uint64_t pages, bool
 	expect_eq(run->hypercall.args[2], private ? KVM_MAP_GPA_RANGE_ENCRYPTED : 0, "attributes");
 }
 
-static void convert(struct guest_vm *p, uint64_t gpa, uint64_t pages, bool private)
+static void convert(struct guest_vm *p, u64 gpa, u64 pages, bool private)
 {
 	guest_cmd_queue(p->vcpu[0], private ? CMD_MAP_PRIVATE : CMD_MAP_SHARED, gpa, pages);
 	expect_request(p->vcpu[0], gpa, pages, private);
@@ -138,7 +138,7 @@ static void in_pieces(const struct test *t)
 
 /* User space's verdict on the second piece: the guest learns it, and how far it came. */
 struct verdict {
-	uint64_t ret, r10;
+	u64 ret, r10;
 };
 static const struct verdict later = { EAGAIN, VMCALL_RETRY },
 	refused = { EINVAL, VMCALL_INVALID_OPERAND };
@@ -180,16 +180,16 @@ static void nonsense_from_user_space(const struct test *t)
 
 /* --- what KVM refuses by itself ------------------------------------------------------ */
 
-static GUEST_DATA struct { uint64_t gpa, size; } range = { 1, 1 };
+static GUEST_DATA struct { u64 gpa, size; } range = { 1, 1 };
 
-static GUEST void asks_for_range(uint64_t arg)
+static GUEST void asks_for_range(u64 arg)
 {
 	(void)arg;
 	guest_report(vmcall4(VMCALL_MAP_GPA, range.gpa, range.size, 0, 0));
 }
 
 struct bad_range {
-	uint64_t gpa, size, r10;
+	u64 gpa, size, r10;
 };
 static const struct bad_range
 	no_size = { GPA, 0, VMCALL_INVALID_OPERAND },
@@ -208,7 +208,7 @@ static void refused_range(const struct test *t)
 	p = guest_vm_single(t, asks_for_range, 0, 0);
 	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	expect_eq(guest_wait_value(p.vcpu[0]), r->r10, "R10 of MapGPA(0x%llx, 0x%llx)",
-		  (unsigned long long)r->gpa, (unsigned long long)r->size);
+		  r->gpa, r->size);
 }
 
 /* --- access without asking ----------------------------------------------------------- */

@@ -26,13 +26,13 @@
 #define SLOT_END	(GPA + SLOT_SIZE)
 #define ELSEWHERE	(GPA + 2 * SZ_1G)	/* no slot there */
 
-static uint8_t *shared_hva(const struct fixture *td, uint64_t gpa)
+static u8 *shared_hva(const struct fixture *td, u64 gpa)
 {
 	return td->slot->mem->hva + (gpa - td->slot->gpa);
 }
 
 /* Prefaulted, the page is where its attribute says. */
-static void expect_shared(struct fixture *td, uint64_t gpa)
+static void expect_shared(struct fixture *td, u64 gpa)
 {
 	mem_touch(shared_hva(td, gpa), SZ_4K);
 	prefault(td->vcpu, gpa, SZ_4K);
@@ -40,7 +40,7 @@ static void expect_shared(struct fixture *td, uint64_t gpa)
 	expect_sept_free(td->vm, gpa);
 }
 
-static void expect_private(struct fixture *td, uint64_t gpa)
+static void expect_private(struct fixture *td, u64 gpa)
 {
 	prefault(td->vcpu, gpa, SZ_4K);
 	expect_td_mapped(td, gpa, 1, SEPT_PENDING);
@@ -49,17 +49,17 @@ static void expect_private(struct fixture *td, uint64_t gpa)
 /* --- ranges there and back ---------------------------------------------------------------- */
 
 struct range {
-	uint64_t gpa, size;
+	u64 gpa, size;
 };
 
 /* Pages of the slot to look at: the first and last of the range and their neighbours. */
 #define MAX_PROBES	5
 
-static int probes_of(const struct range *r, uint64_t *probe)
+static int probes_of(const struct range *r, u64 *probe)
 {
-	uint64_t end = r->gpa + r->size;
-	uint64_t first = r->gpa > GPA ? r->gpa : GPA;
-	uint64_t last = (end < SLOT_END ? end : SLOT_END) - SZ_4K;
+	u64 end = r->gpa + r->size;
+	u64 first = r->gpa > GPA ? r->gpa : GPA;
+	u64 last = (end < SLOT_END ? end : SLOT_END) - SZ_4K;
 	int nr = 0;
 
 	if (first > GPA)
@@ -74,14 +74,14 @@ static int probes_of(const struct range *r, uint64_t *probe)
 	return nr;
 }
 
-static bool inside(const struct range *r, uint64_t gpa)
+static bool inside(const struct range *r, u64 gpa)
 {
 	return gpa >= r->gpa && gpa < r->gpa + r->size;
 }
 
 /* After a change of the range, nothing in it is mapped, and beside it all is as before. */
 static void expect_only_inside_unmapped(struct fixture *td, const struct range *r,
-					const uint64_t *probe, const uint64_t *pfn, int nr)
+					const u64 *probe, const u64 *pfn, int nr)
 {
 	for (int i = 0; i < nr; i++) {
 		if (inside(r, probe[i])) {
@@ -97,7 +97,7 @@ static void there_and_back(const struct test *t)
 {
 	const struct range *r = t->tc->arg;
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
-	uint64_t probe[MAX_PROBES], pfn[MAX_PROBES];
+	u64 probe[MAX_PROBES], pfn[MAX_PROBES];
 	int nr = probes_of(r, probe);
 
 	for (int i = 0; i < nr; i++) {
@@ -144,7 +144,7 @@ static const struct range
 static void keeps_private(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
-	uint64_t pfn;
+	u64 pfn;
 
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
 	expect_shared(&td, GPA + SZ_4K);
@@ -259,7 +259,7 @@ static void each_third(const struct test *t)
 		vm_set_shared(td.vm, GPA + i * SZ_4K, SZ_4K);
 	prefault(td.vcpu, GPA, pages * SZ_4K);
 	for (unsigned int i = 0; i < pages; i++) {
-		uint64_t gpa = GPA + i * SZ_4K;
+		u64 gpa = GPA + i * SZ_4K;
 
 		expect_mapped(td.o, gpa >> 12, LEVEL_4K,
 			      i % 3 ? PFN_ANY : pfn_of(shared_hva(&td, gpa)));
@@ -277,8 +277,8 @@ static void each_third(const struct test *t)
  */
 static void one_private_in_2m(const struct test *t)
 {
-	uint64_t page = GPA + (uintptr_t)t->tc->arg * SZ_4K;
-	uint64_t other = page == GPA ? GPA + SZ_4K : GPA;
+	u64 page = GPA + (uintptr_t)t->tc->arg * SZ_4K;
+	u64 other = page == GPA ? GPA + SZ_4K : GPA;
 	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 
@@ -305,7 +305,7 @@ static void one_private_in_2m(const struct test *t)
 static void content_is_fresh(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SLOT_SIZE);
-	uint8_t *source = td_source(2, t->seed);
+	u8 *source = td_source(2, t->seed);
 
 	td_add(td.vcpu, source, GPA, 2, 0);
 	td_finalize(td.vm);

@@ -88,7 +88,7 @@ struct fault {
 struct subject {
 	struct fixture td;
 	struct kvm_tdx_init_mem_region region;	/* what is still to be added */
-	uint8_t *source;
+	u8 *source;
 	bool final;
 };
 
@@ -134,7 +134,7 @@ static int prefault_pages(struct subject *s, unsigned int *done)
 	return ret;
 }
 
-static int add_pages(struct subject *s, uint32_t flags, unsigned int *done)
+static int add_pages(struct subject *s, u32 flags, unsigned int *done)
 {
 	int ret = __td_add(s->td.vcpu, &s->region, flags);
 
@@ -249,7 +249,7 @@ static void expect_punched(struct subject *s, const struct fault *f)
 	unsigned int failed = f->end.dead ? f->stuck_pages ?: f->pages : 0;
 
 	for (unsigned int i = 0; i < NR_PAGES; i++) {
-		uint64_t gpa = GPA + i * SZ_4K;
+		u64 gpa = GPA + i * SZ_4K;
 
 		if (!(failed & 1 << i))
 			expect_td_unmapped(&s->td, gpa, 1);
@@ -455,7 +455,7 @@ static void death_ends_retries(const struct test *t)
 #define REPETITION_US	50000
 #define MAX_EXITS	20000
 
-static GUEST void talks(uint64_t arg)
+static GUEST void talks(u64 arg)
 {
 	for (;;)
 		guest_report(arg);

@@ -9,7 +9,7 @@
 
 #define TDH_VP_ENTER	0
 
-static GUEST void says_twice(uint64_t arg)
+static GUEST void says_twice(u64 arg)
 {
 	guest_report(arg);
 	guest_report(arg + 1);
@@ -17,16 +17,16 @@ static GUEST void says_twice(uint64_t arg)
 
 /* What TDH.VP.ENTER answers, once, and what user space is told. */
 struct ending {
-	uint64_t status;
-	uint32_t exit;
+	u64 status;
+	u32 exit;
 };
 
 static void enter(struct vcpu *vcpu, const struct ending *e)
 {
-	softtdx_inject(TDH_VP_ENTER, strf("0x%llx", (unsigned long long)e->status), 1);
+	softtdx_inject(TDH_VP_ENTER, strf("0x%llx", e->status), 1);
 	vcpu->run->exit_reason = ~0U;
 	expect_ok(__guest_run(vcpu), "KVM_RUN, where TDH.VP.ENTER answers 0x%llx",
-		  (unsigned long long)e->status);
+		  e->status);
 	expect_eq(softtdx_injected(), 1, "calls of TDH.VP.ENTER that failed");
 	expect_eq(vcpu->run->exit_reason, e->exit, "exit reason");
 }
@@ -45,7 +45,7 @@ static void ends(const struct test *t)
 		expect_true(run->internal.ndata >= 1, "KVM tells the reason");
 		expect_eq(run->internal.data[0], e->status, "the status that it tells");
 	} else {
-		expect_eq(run->fail_entry.hardware_entry_failure_reason, (uint32_t)e->status,
+		expect_eq(run->fail_entry.hardware_entry_failure_reason, (u32)e->status,
 			  "the reason that it tells");
 	}
 	expect_eq(guest_wait_value(p.vcpu[0]), 8, "the second value");

@@ -33,11 +33,11 @@ struct scene {
 	struct hold *hold;
 	struct thread *runner;
 	int ret, err;		/* of KVM_RUN */
-	uint64_t exits;		/* before the fault */
+	u64 exits;		/* before the fault */
 };
 
 /* Of the guest's own doing: interrupts of the host don't count. */
-static uint64_t exits_of(struct vcpu *vcpu)
+static u64 exits_of(struct vcpu *vcpu)
 {
 	return vcpu_stat(vcpu, "exits") - vcpu_stat(vcpu, "irq_exits");
 }
@@ -85,7 +85,7 @@ static void close_window(struct scene *s)
 static void expect_retried(struct scene *s, unsigned long retries)
 {
 	expect_eq(observer_retries(s->p.o), retries, "RET_PF_RETRYs of gfn 0x%llx",
-		  (unsigned long long)GFN);
+		  GFN);
 }
 
 /* The message that KVM_RUN ended with, and those after it: the accept succeeded. */
@@ -327,8 +327,8 @@ static unsigned long count_leaves(struct observer *o, bool mapped)
 
 	ev = observer_events(o, &nr);
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t with = mapped ? ev[i].new_spte : ev[i].old_spte;
-		uint64_t without = mapped ? ev[i].old_spte : ev[i].new_spte;
+		u64 with = mapped ? ev[i].new_spte : ev[i].old_spte;
+		u64 without = mapped ? ev[i].old_spte : ev[i].new_spte;
 
 		count += ev[i].type == EV_SPTE && ev[i].level == LEVEL_4K &&
 			 spte_is_present(with) && !spte_is_present(without);
@@ -354,10 +354,10 @@ static void holes(const struct test *t)
 	measure("pages", added);
 }
 
-static void invalidate_at_random(struct guest_vm *p, uint64_t *state)
+static void invalidate_at_random(struct guest_vm *p, u64 *state)
 {
-	uint64_t page = random_below(state, FLOOD_PAGES);
-	uint64_t pages = 1 + random_below(state, 4);
+	u64 page = random_below(state, FLOOD_PAGES);
+	u64 pages = 1 + random_below(state, 4);
 
 	if (page + pages > FLOOD_PAGES)
 		pages = FLOOD_PAGES - page;
@@ -372,7 +372,7 @@ static void flood_for(const struct test *t)
 {
 	double deadline = now() + *(const double *)t->tc->arg;
 	struct flood x;
-	uint64_t state = t->seed;
+	u64 state = t->seed;
 	unsigned long done = 0;
 
 	start_flood(&x, t);

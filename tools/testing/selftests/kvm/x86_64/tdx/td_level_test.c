@@ -17,7 +17,7 @@
 #include "vm_thread.h"
 
 /* Nothing is mapped at @gpa, and the tables lead down to the entries of @level. */
-static void expect_free_at(struct vm *vm, uint64_t gpa, int level)
+static void expect_free_at(struct vm *vm, u64 gpa, int level)
 {
 	struct sept s;
 
@@ -25,16 +25,16 @@ static void expect_free_at(struct vm *vm, uint64_t gpa, int level)
 		return;
 	s = sept_walk(vm, gpa);
 	expect_eq(s.state, SEPT_FREE, "state of gpa 0x%llx in the SEPT (%s)",
-		  (unsigned long long)gpa, sept_state_name(s.state));
+		  gpa, sept_state_name(s.state));
 	expect_eq(s.level, level, "level at which the walk of gpa 0x%llx ends",
-		  (unsigned long long)gpa);
+		  gpa);
 }
 
 /* --- tables appear with the first gpa below them -------------------------------------- */
 
 /* Pages that are mapped one after the other, each with the tables that it adds. */
 struct step {
-	uint64_t gpa;
+	u64 gpa;
 	unsigned int tables;
 };
 #define MAX_STEPS 4
@@ -45,7 +45,7 @@ struct steps {
 	unsigned int nr;
 };
 
-static bool among(const struct step *step, unsigned int nr, uint64_t gpa, uint64_t size)
+static bool among(const struct step *step, unsigned int nr, u64 gpa, u64 size)
 {
 	for (unsigned int i = 0; i < nr; i++)
 		if (step[i].gpa / size == gpa / size)
@@ -69,7 +69,7 @@ static void expect_step_calls(struct observer *o, const struct step *step, bool 
 	expect_seamcall_list(o, calls, nr);
 }
 
-static void map_step(struct fixture *td, const struct step *step, const uint8_t *source)
+static void map_step(struct fixture *td, const struct step *step, const u8 *source)
 {
 	/* Tables that are missing: the walk ends as many levels above the 4K entries. */
 	expect_free_at(td->vm, step->gpa, LEVEL_4K + step->tables);
@@ -81,15 +81,15 @@ static void map_step(struct fixture *td, const struct step *step, const uint8_t 
 
 	expect_step_calls(td->o, step, source);
 	expect_eq(tables_linked(td->o), step->tables, "tables that KVM linked for gpa 0x%llx",
-		  (unsigned long long)step->gpa);
+		  step->gpa);
 }
 
 static void tables(const struct test *t)
 {
 	const struct steps *s = t->tc->arg;
 	struct fixture td = td_fixture(t, 0);
-	uint8_t *source = s->add ? td_source(1, t->seed) : NULL;
-	uint64_t other;
+	u8 *source = s->add ? td_source(1, t->seed) : NULL;
+	u64 other;
 
 	for (unsigned int i = 0; i < s->nr; i++)
 		if (!among(s->step, i, s->step[i].gpa, SZ_2M))
@@ -161,18 +161,18 @@ static void whole_2m(const struct test *t)
 		prefault(td.vcpu, GPA, SZ_2M);
 
 	observer_sync(td.o);
-	for (uint64_t gpa = GPA; gpa < GPA + SZ_2M; gpa += 73 * SZ_4K) {
+	for (u64 gpa = GPA; gpa < GPA + SZ_2M; gpa += 73 * SZ_4K) {
 		struct mapping m = observer_known(td.o, gpa >> 12);
 		struct sept s;
 
 		expect_true(m.level <= page_level(m.pfn),
 			    "gpa 0x%llx: level %d in the mirror, within its page (level %d)",
-			    (unsigned long long)gpa, m.level, page_level(m.pfn));
+			    gpa, m.level, page_level(m.pfn));
 		if (sept_missing())
 			continue;
 		s = sept_walk(td.vm, gpa);
 		expect_eq(s.level, m.level, "level of gpa 0x%llx in the SEPT and in the mirror",
-			  (unsigned long long)gpa);
+			  gpa);
 	}
 	expect_eq(observer_leaves(td.o, LEVEL_4K) + 512 * observer_leaves(td.o, LEVEL_2M), 512,
 		  "pages mapped");
@@ -187,7 +187,7 @@ static void whole_2m(const struct test *t)
 static void side_by_side(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint8_t *hva = td.slot->mem->hva;
+	u8 *hva = td.slot->mem->hva;
 
 	mem_touch(hva, SZ_2M);
 	vm_set_shared(td.vm, GPA + SZ_4K, SZ_4K);
@@ -268,7 +268,7 @@ static void tables_stay(const struct test *t)
 /* --- two vCPUs at once --------------------------------------------------------------------- */
 
 struct race {
-	uint64_t gpa[2];
+	u64 gpa[2];
 	unsigned int tables, pages;
 };
 
@@ -317,7 +317,7 @@ static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 {
 	struct kvm_tdx_init_vm *params = td_params(vm);
 
-	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+	for (u32 i = 0; i < params->cpuid.nent; i++)
 		if (params->cpuid.entries[i].function == 0x80000008)
 			params->cpuid.entries[i].eax = (params->cpuid.entries[i].eax & ~0xff0000u) |
 						       52 << 16;
@@ -328,7 +328,7 @@ static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 static void gpaw_52(const struct test *t)
 {
 	struct fixture td = { .vm = td_vm() };
-	uint64_t gpa = 1ULL << 49;
+	u64 gpa = 1ULL << 49;
 	int ret;
 
 	if (!cpu_has_5_level_ept())

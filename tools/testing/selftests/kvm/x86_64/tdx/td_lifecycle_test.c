@@ -41,7 +41,7 @@ static const char *const stage_name[NR_STAGES] = {
 static struct fixture td_at(enum stage stage)
 {
 	struct fixture td = { .vm = stage == VM_CREATED ? td_vm() : td_create() };
-	static uint8_t source[2 * SZ_4K] __attribute__((aligned(4096)));
+	static u8 source[2 * SZ_4K] __attribute__((aligned(4096)));
 
 	if (stage >= VCPU_CREATED)
 		td.vcpu = td_vcpu_create(td.vm);
@@ -73,7 +73,7 @@ static void capabilities(const struct test *t)
 	expect_eq(caps->supported_xfam & 3, 3, "x87 and SSE in the supported XFAM");
 	expect_true(caps->cpuid.nent > 0 && caps->cpuid.nent < MANY_CPUID,
 		    "some CPUID leaves are configurable (%u)", caps->cpuid.nent);
-	for (uint32_t i = 0; i < caps->cpuid.nent; i++)
+	for (u32 i = 0; i < caps->cpuid.nent; i++)
 		gpaw |= caps->cpuid.entries[i].function == 0x80000008;
 	expect_true(gpaw, "leaf 80000008 (GPAW) is configurable");
 	measure("cpuid_leaves", caps->cpuid.nent);
@@ -109,7 +109,7 @@ static void hw_error_not_zero(const struct test *t)
 	struct fixture td = td_at(VCPU_CREATED);
 
 	(void)t;
-	for (uint32_t id = KVM_TDX_CAPABILITIES; id <= KVM_TDX_GET_CPUID; id++) {
+	for (u32 id = KVM_TDX_CAPABILITIES; id <= KVM_TDX_GET_CPUID; id++) {
 		bool of_vcpu = id == KVM_TDX_INIT_VCPU || id == KVM_TDX_INIT_MEM_REGION ||
 			       id == KVM_TDX_GET_CPUID;
 		struct kvm_tdx_cmd cmd = { .id = id, .hw_error = 1 };
@@ -152,9 +152,9 @@ static void bad_command_pointer(const struct test *t)
 
 /* --- KVM_TDX_INIT_VM ----------------------------------------------------------------------- */
 
-static struct kvm_cpuid_entry2 *find_leaf(struct kvm_tdx_init_vm *params, uint32_t leaf)
+static struct kvm_cpuid_entry2 *find_leaf(struct kvm_tdx_init_vm *params, u32 leaf)
 {
-	for (uint32_t i = 0; i < params->cpuid.nent; i++)
+	for (u32 i = 0; i < params->cpuid.nent; i++)
 		if (params->cpuid.entries[i].function == leaf)
 			return &params->cpuid.entries[i];
 	errno = ENOENT;
@@ -179,7 +179,7 @@ static void spoil_leaf(struct kvm_tdx_init_vm *p)
 static void spoil_cpuid_bit(struct kvm_tdx_init_vm *p) { find_leaf(p, 1)->edx = 1 << 10; }
 static void spoil_stepping(struct kvm_tdx_init_vm *p)
 {
-	uint32_t eax, ebx, ecx, edx;
+	u32 eax, ebx, ecx, edx;
 
 	__cpuid(1, eax, ebx, ecx, edx);
 	find_leaf(p, 1)->eax = eax ^ 1;
@@ -209,12 +209,12 @@ static void init_vm_refused(const struct test *t)
 	const struct spoiled *s = t->tc->arg;
 	struct vm *vm = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(vm);
-	uint64_t hw_error;
+	u64 hw_error;
 
 	s->corrupt(params);
 	expect_errno(__td_init(vm, params, &hw_error), s->error, "KVM_TDX_INIT_VM");
 	expect_eq(hw_error != 0, s->by_module, "hw_error (0x%llx) is set",
-		  (unsigned long long)hw_error);
+		  hw_error);
 	expect_ok(__td_init(vm, td_params(vm), &hw_error), "KVM_TDX_INIT_VM with good parameters");
 }
 
@@ -338,7 +338,7 @@ static void init_vcpu_after_finalize(const struct test *t)
 	expect_errno(__td_vcpu_init(second, 0), EINVAL, "KVM_TDX_INIT_VCPU after finalize");
 }
 
-static struct kvm_cpuid2 *cpuid_room(uint32_t nr)
+static struct kvm_cpuid2 *cpuid_room(u32 nr)
 {
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + nr * sizeof(cpuid->entries[0]));
 
@@ -370,7 +370,7 @@ static struct kvm_cpuid_entry2 leaf_1(struct vm *vm)
 
 	expect_ok(__td_cmd(vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL),
 		  "KVM_TDX_GET_CPUID");
-	for (uint32_t i = 0; i < cpuid->nent; i++)
+	for (u32 i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == 1)
 			return cpuid->entries[i];
 	expect_true(!"found", "CPUID leaf 1 among the %u entries of the TD", cpuid->nent);
@@ -383,7 +383,7 @@ static void get_cpuid_composed(const struct test *t)
 	struct vm *with = td_vm(), *without = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(with);
 	struct kvm_cpuid_entry2 seen;
-	uint32_t eax, ebx, ecx, edx;
+	u32 eax, ebx, ecx, edx;
 
 	(void)t;
 	__cpuid(1, eax, ebx, ecx, edx);
@@ -412,9 +412,9 @@ static void get_cpuid_no_room(const struct test *t)
 
 /* --- memory and finalize out of their time ------------------------------------------------------ */
 
-static uint8_t page[SZ_4K] __attribute__((aligned(4096)));
+static u8 page[SZ_4K] __attribute__((aligned(4096)));
 
-static void expect_add(struct vcpu *vcpu, uint32_t flags, int error, const char *what)
+static void expect_add(struct vcpu *vcpu, u32 flags, int error, const char *what)
 {
 	struct kvm_tdx_init_mem_region region = {
 		.source_addr = (uintptr_t)page, .gpa = GPA, .nr_pages = 1,
@@ -458,7 +458,7 @@ static void finalize_before_init_vm(const struct test *t)
 static void finalize_twice(const struct test *t)
 {
 	struct fixture td = td_at(FINALIZED);
-	uint64_t hw_error;
+	u64 hw_error;
 
 	(void)t;
 	expect_errno(__td_finalize(td.vm, &hw_error), EINVAL, "a second KVM_TDX_FINALIZE_VM");
@@ -478,7 +478,7 @@ static void run_before_finalize(const struct test *t)
 static void finalize_without_vcpu(const struct test *t)
 {
 	struct vm *vm = td_create();
-	uint64_t hw_error;
+	u64 hw_error;
 
 	(void)t;
 	expect_errno(__td_finalize(vm, &hw_error), EIO, "KVM_TDX_FINALIZE_VM without vCPU");

@@ -21,30 +21,30 @@
 
 /* TDREPORT_STRUCT (Intel TDX Module ABI). */
 struct td_report {
-	uint8_t type[16], cpu_svn[16];
-	uint8_t tcb_info_hash[HASH], td_info_hash[HASH];
-	uint8_t data[64], reserved[32], mac[32];
-	uint8_t tcb_info[256];
+	u8 type[16], cpu_svn[16];
+	u8 tcb_info_hash[HASH], td_info_hash[HASH];
+	u8 data[64], reserved[32], mac[32];
+	u8 tcb_info[256];
 	struct {
-		uint64_t attributes, xfam;
-		uint8_t mrtd[HASH], mrconfigid[HASH], mrowner[HASH], mrownerconfig[HASH];
-		uint8_t rtmr[RTMRS][HASH], servtd_hash[HASH];
-		uint8_t reserved[64];
+		u64 attributes, xfam;
+		u8 mrtd[HASH], mrconfigid[HASH], mrowner[HASH], mrownerconfig[HASH];
+		u8 rtmr[RTMRS][HASH], servtd_hash[HASH];
+		u8 reserved[64];
 	} td;
 };
 _Static_assert(sizeof(struct td_report) == 1024, "TDREPORT");
 
 /* Which RTMRs the guest extends, in order; the data of extend i is at DATA_GPA + 64 * i. */
 static GUEST_DATA struct {
-	uint64_t nr, rtmr[EXTENDS_MAX];
+	u64 nr, rtmr[EXTENDS_MAX];
 } extends = { .nr = EXTENDS_MAX };
 
-static GUEST void reports(uint64_t arg)
+static GUEST void reports(u64 arg)
 {
 	struct tdcall_regs r;
 
 	(void)arg;
-	for (uint64_t i = 0; i < extends.nr; i++) {
+	for (u64 i = 0; i < extends.nr; i++) {
 		r.rax = TDG_MR_RTMR_EXTEND;
 		r.rcx = DATA_GPA + 64 * i;
 		r.rdx = extends.rtmr[i];
@@ -57,14 +57,14 @@ static GUEST void reports(uint64_t arg)
 	r.rdx = GPA + REPORT_DATA;
 	r.r8 = 0;
 	tdcall(&r);
-	for (uint64_t i = 0; i < sizeof(struct td_report); i += 8)
+	for (u64 i = 0; i < sizeof(struct td_report); i += 8)
 		WRITE_GUEST(guest_shared(OUT_GPA) + i, READ_GUEST(GPA + i));
 	guest_report(r.rax);
 }
 
 struct measured {
 	struct guest_vm p;
-	uint8_t *source;		/* of the two pages */
+	u8 *source;		/* of the two pages */
 	const struct td_report *report;
 };
 
@@ -89,7 +89,7 @@ static struct measured plain_report(const struct test *t)
 	return measured(t, (struct guest_vm_config){ 0 });
 }
 
-static const char *hex(const uint8_t *bytes, size_t n)
+static const char *hex(const u8 *bytes, size_t n)
 {
 	char *text = calloc(1, 2 * n + 1);
 
@@ -123,7 +123,7 @@ static void creator_gives(struct kvm_tdx_init_vm *params)
 
 static void what_the_creator_gave(const struct test *t)
 {
-	uint8_t expected[3][HASH];
+	u8 expected[3][HASH];
 	struct measured m;
 
 	extends.nr = 0;
@@ -186,7 +186,7 @@ static void mrtd_of_content(const struct test *t)
 
 /* The guest extends these; each register is a chain of hashes of its own. */
 struct extend_list {
-	uint64_t nr, rtmr[EXTENDS_MAX];
+	u64 nr, rtmr[EXTENDS_MAX];
 };
 static const struct extend_list
 	none = { 0, { 0 } }, one_each = { 4, { 0, 1, 2, 3 } },
@@ -195,14 +195,14 @@ static const struct extend_list
 static void rtmrs(const struct test *t)
 {
 	const struct extend_list *list = t->tc->arg;
-	uint8_t expected[RTMRS][HASH] = { 0 };
+	u8 expected[RTMRS][HASH] = { 0 };
 	struct measured m;
 
 	extends.nr = list->nr;
 	memcpy(extends.rtmr, list->rtmr, sizeof(extends.rtmr));
 	m = measured(t, (struct guest_vm_config){ 0 });
-	for (uint64_t i = 0; i < list->nr; i++) {
-		uint8_t both[2 * HASH], *rtmr = expected[list->rtmr[i]];
+	for (u64 i = 0; i < list->nr; i++) {
+		u8 both[2 * HASH], *rtmr = expected[list->rtmr[i]];
 
 		memcpy(both, rtmr, HASH);
 		memcpy(both + HASH, m.source + (DATA_GPA - GPA) + 64 * i, HASH);
@@ -215,9 +215,9 @@ static void rtmrs(const struct test *t)
 static void hash_of_td_info(const struct test *t)
 {
 	struct measured m = plain_report(t);
-	uint8_t expected[HASH];
+	u8 expected[HASH];
 
-	SHA384((const uint8_t *)&m.report->td, sizeof(m.report->td), expected);
+	SHA384((const u8 *)&m.report->td, sizeof(m.report->td), expected);
 	expect_bytes(m.report->td_info_hash, expected, HASH, "hash of TDINFO");
 }
 
@@ -226,7 +226,7 @@ static void not_genuine(const struct test *t)
 {
 	struct measured m = plain_report(t);
 
-	expect_bytes(m.report->mac, (const uint8_t *)"softtdx: this is no genuine MAC!",
+	expect_bytes(m.report->mac, (const u8 *)"softtdx: this is no genuine MAC!",
 		     sizeof(m.report->mac), "the software module's MAC");
 }
 

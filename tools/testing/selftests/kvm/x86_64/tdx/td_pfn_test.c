@@ -19,30 +19,30 @@
 #define PAGES	8
 
 /* [gpa, + nr pages): mirror = Secure EPT = a page of this TD, each of its own. */
-static void expect_own_pages(const struct fixture *td, uint64_t gpa, int nr, enum sept_state state)
+static void expect_own_pages(const struct fixture *td, u64 gpa, int nr, enum sept_state state)
 {
 	expect_td_mapped(td, gpa, nr, state);
 	for (int i = 0; i < nr; i++) {
-		uint64_t pfn = observer_known(td->o, (gpa >> 12) + i).pfn;
+		u64 pfn = observer_known(td->o, (gpa >> 12) + i).pfn;
 
 		expect_pamt(td->vm, pfn, PAGE_REGULAR);
 		for (int j = 0; j < i; j++)
 			expect_true(observer_known(td->o, (gpa >> 12) + j).pfn != pfn,
 				    "gfns 0x%llx + %d and + %d have pages of their own",
-				    (unsigned long long)gpa >> 12, i, j);
+				    gpa >> 12, i, j);
 	}
 }
 
 /* What guest_memfd handed out for these gfns, the last time it was asked. */
-static void expect_gmem_pages(const struct fixture *td, uint64_t gpa, int nr)
+static void expect_gmem_pages(const struct fixture *td, u64 gpa, int nr)
 {
-	for (uint64_t gfn = gpa >> 12; nr--; gfn++)
+	for (u64 gfn = gpa >> 12; nr--; gfn++)
 		expect_eq(observer_mapping(td->o, gfn).pfn, gmem_pfn(td->o, gfn),
 			  "pfn of gfn 0x%llx, guest_memfd's and the mirror's",
-			  (unsigned long long)gfn);
+			  gfn);
 }
 
-static void mapped_pfns(const struct fixture *td, uint64_t gpa, int nr, uint64_t *pfns)
+static void mapped_pfns(const struct fixture *td, u64 gpa, int nr, u64 *pfns)
 {
 	observer_sync(td->o);
 	for (int i = 0; i < nr; i++)
@@ -50,7 +50,7 @@ static void mapped_pfns(const struct fixture *td, uint64_t gpa, int nr, uint64_t
 }
 
 /* The gfns have the pages they had, in their order. */
-static void expect_pfns(const struct fixture *td, uint64_t gpa, int nr, const uint64_t *pfns)
+static void expect_pfns(const struct fixture *td, u64 gpa, int nr, const u64 *pfns)
 {
 	for (int i = 0; i < nr; i++)
 		expect_mapped(td->o, (gpa >> 12) + i, LEVEL_4K, pfns[i]);
@@ -59,7 +59,7 @@ static void expect_pfns(const struct fixture *td, uint64_t gpa, int nr, const ui
 /* --- one page, four times named --------------------------------------------------------- */
 
 struct place {
-	uint64_t offset, nr;	/* bytes from GPA, pages */
+	u64 offset, nr;	/* bytes from GPA, pages */
 };
 
 static void faulted(const struct test *t)
@@ -81,7 +81,7 @@ static void added(const struct test *t)
 {
 	const struct place *p = t->tc->arg;
 	struct fixture td = td_fixture(t, 2 * SZ_2M);
-	uint64_t gpa = GPA + p->offset, pfns[PAGES];
+	u64 gpa = GPA + p->offset, pfns[PAGES];
 
 	td_add(td.vcpu, td_source(p->nr, t->seed), gpa, p->nr, 0);
 	expect_own_pages(&td, gpa, p->nr, SEPT_MAPPED);
@@ -121,7 +121,7 @@ static void slot_offset(const struct test *t)
 	struct slot slot = { .vm = td.vm, .flags = KVM_MEM_GUEST_MEMFD, .gpa = GPA,
 			     .size = 2 * PAGES * SZ_4K, .gmem = gmem,
 			     .mem = mem_create(MEM_ANON, 2 * PAGES * SZ_4K, NULL) };
-	uint64_t pfns[2 * PAGES];
+	u64 pfns[2 * PAGES];
 
 	expect_ok(__slot_set(&slot), "a slot of all of the file");
 	vm_set_private(td.vm, GPA, slot.size);
@@ -199,8 +199,8 @@ static void page_types(const struct test *t)
 static void shared_and_private(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint8_t *hva = td.slot->mem->hva;
-	uint64_t pfn;
+	u8 *hva = td.slot->mem->hva;
+	u64 pfn;
 
 	prefault(td.vcpu, GPA, SZ_4K);
 	mapped_pfns(&td, GPA, 1, &pfn);
@@ -217,12 +217,12 @@ static void shared_and_private(const struct test *t)
 static void source_is_copied(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
-	uint8_t *source = td_source(PAGES, t->seed);
+	u8 *source = td_source(PAGES, t->seed);
 
 	td_add(td.vcpu, source, GPA, PAGES, 0);
 	expect_own_pages(&td, GPA, PAGES, SEPT_MAPPED);
 	for (int i = 0; i < PAGES; i++) {
-		uint64_t pfn = pfn_of(source + i * SZ_4K);
+		u64 pfn = pfn_of(source + i * SZ_4K);
 
 		expect_true(pfn != observer_known(td.o, GFN + i).pfn,
 			    "source and page of gfn 0x%llx differ", GFN + i);
@@ -234,7 +234,7 @@ static void source_is_copied(const struct test *t)
 static void failed_add(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
-	uint8_t *hole = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *hole = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct kvm_tdx_init_mem_region region = {
 		.source_addr = (uintptr_t)hole, .gpa = GPA, .nr_pages = 1,
 	};
@@ -247,7 +247,7 @@ static void failed_add(const struct test *t)
 
 /* --- pages leave, and others come ------------------------------------------------------------ */
 
-static int holding_data(const uint64_t *pfns)
+static int holding_data(const u64 *pfns)
 {
 	int nr = 0;
 
@@ -264,7 +264,7 @@ static int holding_data(const uint64_t *pfns)
 static void punched_and_refilled(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint64_t pfns[PAGES];
+	u64 pfns[PAGES];
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
 	mapped_pfns(&td, GPA, PAGES, pfns);
@@ -298,7 +298,7 @@ static void page_count(const struct test *t)
 static void converted_and_back(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint64_t pfns[PAGES];
+	u64 pfns[PAGES];
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
 	mapped_pfns(&td, GPA, PAGES, pfns);
@@ -316,7 +316,7 @@ static void closed(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
-	uint64_t pfns[PAGES];
+	u64 pfns[PAGES];
 
 	prefault(td.vcpu, GPA, PAGES * SZ_4K);
 	mapped_pfns(&td, GPA, PAGES, pfns);
@@ -329,7 +329,7 @@ static void closed(const struct test *t)
 
 /* --- more than one TD -------------------------------------------------------------------------- */
 
-static struct fixture another_td(uint64_t size)
+static struct fixture another_td(u64 size)
 {
 	struct fixture td = { .vm = td_create() };
 
@@ -357,7 +357,7 @@ static void two_tds(const struct test *t)
 		expect_pamt(b.vm, of_b.pfn, PAGE_REGULAR);
 		expect_eq(pamt_of(a.vm, of_b.pfn).type, PAGE_FOREIGN,
 			  "type of pfn 0x%llx, asked for the first TD",
-			  (unsigned long long)of_b.pfn);
+			  of_b.pfn);
 	}
 }
 
@@ -366,7 +366,7 @@ static void handed_on(const struct test *t)
 {
 	struct fixture a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
 	unsigned int handed = 0;
-	uint64_t pfns[PAGES];
+	u64 pfns[PAGES];
 
 	prefault(a.vcpu, GPA, PAGES * SZ_4K);
 	mapped_pfns(&a, GPA, PAGES, pfns);
@@ -376,7 +376,7 @@ static void handed_on(const struct test *t)
 
 	expect_own_pages(&a, GPA, PAGES, SEPT_PENDING);
 	for (int i = 0; i < 2 * PAGES; i++) {
-		uint64_t pfn = sept_walk(b.vm, GPA + i * SZ_4K).pfn;
+		u64 pfn = sept_walk(b.vm, GPA + i * SZ_4K).pfn;
 
 		expect_pamt(b.vm, pfn, PAGE_REGULAR);
 		for (int j = 0; j < PAGES; j++)
@@ -389,7 +389,7 @@ static void handed_on(const struct test *t)
 static void dead(const struct test *t)
 {
 	struct fixture a = td_fixture(t, SZ_2M), b = another_td(SZ_2M);
-	uint64_t pfns[2 * PAGES + 1];
+	u64 pfns[2 * PAGES + 1];
 
 	td_add(a.vcpu, td_source(PAGES, t->seed), GPA, PAGES, 0);
 	td_finalize(a.vm);
@@ -399,7 +399,7 @@ static void dead(const struct test *t)
 	for (int i = 0; i < 2 * PAGES; i++)
 		expect_eq(pamt_of(b.vm, pfns[i]).type, PAGE_FOREIGN,
 			  "type of pfn 0x%llx, asked for the other TD",
-			  (unsigned long long)pfns[i]);
+			  pfns[i]);
 
 	vcpu_close(a.vcpu);
 	vm_close(a.vm);
@@ -416,7 +416,7 @@ static void dead(const struct test *t)
 static void source_changes(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
-	uint8_t *source = td_source(PAGES, t->seed);
+	u8 *source = td_source(PAGES, t->seed);
 	struct mrtd *mrtd = mrtd_new();
 
 	for (int i = 0; i < PAGES; i++) {	/* one source page for all */
@@ -434,7 +434,7 @@ static void one_source_page(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct mem *file = mem_create(MEM_MEMFD, SZ_4K, NULL);
-	uint8_t *source = mmap(NULL, PAGES * SZ_4K, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *source = mmap(NULL, PAGES * SZ_4K, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct mrtd *mrtd = mrtd_new();
 
 	must(source != MAP_FAILED, "mmap");

@@ -23,7 +23,7 @@
 /* Pages that were given to the TD since the last observer_clear(). */
 #define expect_augs(o, nr, ...)	expect_seamcalls_of(o, TDH_MEM_PAGE_AUG, nr, __VA_ARGS__)
 
-static void expect_memory_fault(struct vcpu *vcpu, uint64_t gpa)
+static void expect_memory_fault(struct vcpu *vcpu, u64 gpa)
 {
 	struct kvm_run_memory_fault fault = vcpu_memory_fault(vcpu);
 
@@ -49,12 +49,12 @@ static void expect_refused(struct fixture *td, struct kvm_pre_fault_memory range
 }
 
 /* [gpa, size) in one call that must do exactly this much. */
-static void expect_progress(struct fixture *td, uint64_t gpa, uint64_t size, uint64_t done)
+static void expect_progress(struct fixture *td, u64 gpa, u64 size, u64 done)
 {
 	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = size };
 
 	expect_ok(__vcpu_prefault(td->vcpu, &range), "prefault of gpa 0x%llx, 0x%llx bytes",
-		  (unsigned long long)gpa, (unsigned long long)size);
+		  gpa, size);
 	expect_eq(range.gpa, gpa + done, "gpa where the prefault ended");
 	expect_eq(range.size, size - done, "bytes left");
 }
@@ -86,7 +86,7 @@ static void before_finalize(const struct test *t)
 /* --- private memory --------------------------------------------------------------------- */
 
 struct range {
-	uint64_t gpa, pages;
+	u64 gpa, pages;
 };
 
 /* Each page is taken once and is pending; its neighbours are free. */
@@ -103,7 +103,7 @@ static void pending(const struct test *t)
 	expect_td_mapped(&td, r->gpa, 1, SEPT_PENDING);
 	expect_td_mapped(&td, r->gpa + (r->pages - 1) * SZ_4K, 1, SEPT_PENDING);
 	expect_td_unmapped(&td, r->gpa + r->pages * SZ_4K, 1);
-	for (uint64_t gfn = r->gpa >> 12; gfn < (r->gpa >> 12) + r->pages; gfn++)
+	for (u64 gfn = r->gpa >> 12; gfn < (r->gpa >> 12) + r->pages; gfn++)
 		expect_mapping_(__FILE__, __LINE__, observer_known(td.o, gfn), gfn, LEVEL_4K,
 				gmem_pfn(td.o, gfn));
 	measure("pages", r->pages);
@@ -176,7 +176,7 @@ static void punched(const struct test *t)
 static void shared(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint8_t *hva = td.slot->mem->hva;
+	u8 *hva = td.slot->mem->hva;
 
 	vm_set_shared(td.vm, GPA, SZ_2M);
 	mem_touch(hva, 4 * SZ_4K);
@@ -208,7 +208,7 @@ static void shared_without_gmem(const struct test *t)
 static void alternating(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint8_t *hva = td.slot->mem->hva;
+	u8 *hva = td.slot->mem->hva;
 
 	mem_touch(hva, 8 * SZ_4K);
 	for (int i = 0; i < 8; i += 2)
@@ -265,7 +265,7 @@ static void alias(const struct test *t)
 /* The range is all right until it reaches the shared bit. */
 static void into_shared_bit(const struct test *t)
 {
-	uint64_t gpa = TD_SHARED_BIT - SZ_4K;
+	u64 gpa = TD_SHARED_BIT - SZ_4K;
 	struct fixture td = td_fixture(t, 0);
 
 	td_slot_add(td.vm, TD_SHARED_BIT - SZ_2M, SZ_2M);
@@ -279,7 +279,7 @@ static void into_shared_bit(const struct test *t)
 static void past_the_end(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint64_t gpa = GPA + SZ_2M - 2 * SZ_4K;
+	u64 gpa = GPA + SZ_2M - 2 * SZ_4K;
 
 	expect_progress(&td, gpa, 4 * SZ_4K, 2 * SZ_4K);
 	expect_td_mapped(&td, gpa, 2, SEPT_PENDING);
@@ -290,7 +290,7 @@ static void past_the_end(const struct test *t)
 static void private_without_slot(const struct test *t)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
-	uint64_t gpa = GPA + SZ_1G;
+	u64 gpa = GPA + SZ_1G;
 
 	vm_set_private(td.vm, gpa, SZ_4K);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);

@@ -49,7 +49,7 @@ static const char *recorded(struct tracefs_instance *trace)
 	return text;
 }
 
-static bool was_freed(const char *text, uint64_t pfn)
+static bool was_freed(const char *text, u64 pfn)
 {
 	unsigned long long freed;
 	unsigned int order;
@@ -81,7 +81,7 @@ static void destroy(struct fixture *td)
 }
 
 /* The root page is what the kernel asks for last. */
-static bool root_was_asked_for(struct fixture *td, uint64_t root)
+static bool root_was_asked_for(struct fixture *td, u64 root)
 {
 	size_t nr;
 	struct seamcall *calls = seamcalls(td->o, &nr);
@@ -95,7 +95,7 @@ static bool root_was_asked_for(struct fixture *td, uint64_t root)
 
 static void destroy_and_wait(struct fixture *td)
 {
-	uint64_t root = sept_tdr(td->vm) >> 12;
+	u64 root = sept_tdr(td->vm) >> 12;
 	double deadline = now() + 5;
 
 	destroy(td);
@@ -150,7 +150,7 @@ static const struct failure first = { FIRST, 2 }, table = { TABLE, 2 }, root = {
 static int nth_of_table(const struct test *t)
 {
 	struct fixture twin = populated(t);
-	uint64_t table = PFN_NONE;
+	u64 table = PFN_NONE;
 	struct seamcall *calls;
 	int nth = 0;
 	size_t nr;
@@ -165,7 +165,7 @@ static int nth_of_table(const struct test *t)
 			return nth;
 	}
 	test_failed(__FILE__, __LINE__, "the page table of a TD that was destroyed",
-		    strf("TDH.PHYMEM.PAGE.RECLAIM of pfn 0x%llx", (unsigned long long)table),
+		    strf("TDH.PHYMEM.PAGE.RECLAIM of pfn 0x%llx", table),
 		    strf("%d reclaims, none of it", nth));
 }
 

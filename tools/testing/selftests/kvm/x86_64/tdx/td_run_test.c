@@ -23,7 +23,7 @@
 
 /* --- in and out ------------------------------------------------------------- */
 
-static GUEST void says(uint64_t arg)
+static GUEST void says(u64 arg)
 {
 	guest_report(arg);
 	guest_report(arg + 0x100000001);
@@ -38,7 +38,7 @@ static void enters(const struct test *t)
 	guest_wait_done(p.vcpu[0]);
 }
 
-static GUEST void says_answer(uint64_t arg)
+static GUEST void says_answer(u64 arg)
 {
 	guest_report(guest_receive() + arg);
 }
@@ -52,7 +52,7 @@ static void is_answered(const struct test *t)
 	guest_wait_done(p.vcpu[0]);
 }
 
-static GUEST void says_info(uint64_t arg)
+static GUEST void says_info(u64 arg)
 {
 	struct tdcall_regs r;
 
@@ -79,7 +79,7 @@ static void info(const struct test *t)
 	}
 }
 
-static GUEST void asks_for_nothing(uint64_t arg)
+static GUEST void asks_for_nothing(u64 arg)
 {
 	struct tdcall_regs r;
 
@@ -106,11 +106,11 @@ static void bad_tdcalls(const struct test *t)
 
 /* One TDVMCALL with R10 to R15: says what R10 and R11 are afterwards. */
 struct vmcall_case {
-	uint64_t r10, function, r12, r13, r14, r15;
+	u64 r10, function, r12, r13, r14, r15;
 };
 static GUEST_DATA struct vmcall_case asked = { .r10 = 1 };
 
-static GUEST void asks(uint64_t arg)
+static GUEST void asks(u64 arg)
 {
 	struct tdcall_regs r;
 
@@ -139,7 +139,7 @@ static struct guest_vm asking(const struct test *t, struct vmcall_case what)
 /* KVM answers without user space; the answer is R10. */
 struct answered {
 	struct vmcall_case vmcall;
-	uint64_t r10;
+	u64 r10;
 };
 
 static void kvm_answers(const struct test *t)
@@ -148,7 +148,7 @@ static void kvm_answers(const struct test *t)
 	struct guest_vm p = asking(t, a->vmcall);
 
 	expect_eq(guest_wait_value(p.vcpu[0]), a->r10, "R10 after TDVMCALL 0x%llx",
-		  (unsigned long long)a->vmcall.function);
+		  a->vmcall.function);
 }
 
 #define ANSWERED(var, status, ...) \
@@ -174,7 +174,7 @@ ANSWERED(notify_by_exception, VMCALL_INVALID_OPERAND, .function = VMCALL_SETUP_N
 static void vmcall_cpuid(const struct test *t)
 {
 	struct guest_vm p = asking(t, (struct vmcall_case){ .function = VMCALL_CPUID });
-	uint64_t regs[4];
+	u64 regs[4];
 
 	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 	guest_wait_value(p.vcpu[0]);
@@ -194,7 +194,7 @@ static void vmcall_rdmsr(const struct test *t)
 	expect_eq(guest_wait_value(p.vcpu[0]), 0xfee00d00, "IA32_APIC_BASE: x2APIC, enabled, BSP");
 }
 
-static void expect_exit(struct vcpu *vcpu, uint32_t reason)
+static void expect_exit(struct vcpu *vcpu, u32 reason)
 {
 	expect_ok(__guest_run(vcpu), "KVM_RUN");
 	if (vcpu->run->exit_reason != reason)
@@ -204,7 +204,7 @@ static void expect_exit(struct vcpu *vcpu, uint32_t reason)
 
 static void vmcall_io(const struct test *t)
 {
-	static const uint64_t sizes[] = { 1, 2, 4 };
+	static const u64 sizes[] = { 1, 2, 4 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct guest_vm p = asking(t, (struct vmcall_case){
@@ -215,7 +215,7 @@ static void vmcall_io(const struct test *t)
 		expect_eq(run->io.port, 0x80, "port");
 		expect_eq(run->io.size, sizes[i], "bytes");
 		expect_eq(run->io.direction, KVM_EXIT_IO_IN, "direction");
-		memset((uint8_t *)run + run->io.data_offset, 0x5a, sizes[i]);
+		memset((u8 *)run + run->io.data_offset, 0x5a, sizes[i]);
 		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 		expect_eq(guest_wait_value(p.vcpu[0]), 0x5a5a5a5aU >> (32 - 8 * sizes[i]), "R11");
 	}
@@ -232,7 +232,7 @@ static void vmcall_mmio_write(const struct test *t)
 	expect_eq(run->mmio.phys_addr, MMIO_GPA, "gpa, without the shared bit");
 	expect_eq(run->mmio.len, 8, "bytes");
 	expect_eq(run->mmio.is_write, 1, "a write");
-	expect_eq(*(uint64_t *)run->mmio.data, 0x1122334455667788, "value");
+	expect_eq(*(u64 *)run->mmio.data, 0x1122334455667788, "value");
 	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 }
 
@@ -245,7 +245,7 @@ static void vmcall_mmio_read(const struct test *t)
 	expect_exit(p.vcpu[0], KVM_EXIT_MMIO);
 	expect_eq(run->mmio.phys_addr, MMIO_GPA, "gpa, without the shared bit");
 	expect_eq(run->mmio.is_write, 0, "a read");
-	*(uint32_t *)run->mmio.data = 0xd00df00d;
+	*(u32 *)run->mmio.data = 0xd00df00d;
 	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 	expect_eq(guest_wait_value(p.vcpu[0]), 0xd00df00d, "R11");
 }
@@ -253,7 +253,7 @@ static void vmcall_mmio_read(const struct test *t)
 /* What user space is asked to do (KVM_EXIT_TDX): its verdict is R10. */
 struct forwarded {
 	struct vmcall_case vmcall;
-	uint64_t data0;		/* first operand, as user space sees it */
+	u64 data0;		/* first operand, as user space sees it */
 };
 static const struct forwarded get_quote = {
 	{ .function = VMCALL_GET_QUOTE, .r12 = GPA | TD_SHARED_BIT, .r13 = SZ_4K }, GPA };
@@ -290,9 +290,9 @@ static void fatal_error(const struct test *t)
 
 /* --- how a TD ends ----------------------------------------------------------- */
 
-static GUEST void faults_for_ever(uint64_t arg)
+static GUEST void faults_for_ever(u64 arg)
 {
-	struct __attribute__((packed)) { uint16_t limit; uint64_t base; } none = { 0, arg };
+	struct __attribute__((packed)) { u16 limit; u64 base; } none = { 0, arg };
 
 	asm volatile("lidt %0; ud2" : : "m" (none));
 }
@@ -306,7 +306,7 @@ static void triple_fault(const struct test *t)
 
 /* --- interrupts, halts, kicks ------------------------------------------------ */
 
-static GUEST void counts_interrupts(uint64_t arg)
+static GUEST void counts_interrupts(u64 arg)
 {
 	guest_irqs_on();
 	guest_report(0);
@@ -318,7 +318,7 @@ static GUEST void counts_interrupts(uint64_t arg)
 
 struct runner {
 	struct vcpu *vcpu;
-	uint64_t value;
+	u64 value;
 };
 
 static int run_to_value(void *arg)
@@ -337,7 +337,7 @@ static void interrupts(const struct test *t)
 	struct guest_vm p = guest_vm_single(t, counts_interrupts, INTERRUPTS, 0);
 	struct runner r = { p.vcpu[0], 0 };
 	struct thread *thread;
-	uint64_t sent = 0;
+	u64 sent = 0;
 
 	guest_wait_value(p.vcpu[0]);
 	thread = thread_start(run_to_value, &r);
@@ -351,7 +351,7 @@ static void interrupts(const struct test *t)
 	/* One more may come between its last look and its CLI. */
 	expect_true(r.value >= INTERRUPTS && r.value <= sent,
 		    "the guest counted %llu interrupts, at least %d and at most the %llu that were sent",
-		    (unsigned long long)r.value, INTERRUPTS, (unsigned long long)sent);
+		    r.value, INTERRUPTS, sent);
 }
 
 /* It waits for the vCPU's next entry. */
@@ -364,7 +364,7 @@ static void interrupt_before_entry(const struct test *t)
 	expect_eq(guest_wait_value(p.vcpu[0]), 1, "interrupts that the guest counted");
 }
 
-static GUEST void halts(uint64_t arg)
+static GUEST void halts(u64 arg)
 {
 	(void)arg;
 	guest_irqs_on();
@@ -395,9 +395,9 @@ static void halt_and_wake(const struct test *t)
 #define TSC_DEADLINE	0x6e0
 #define TIMER_CYCLES	500000
 
-static GUEST void sets_timer(uint64_t arg)
+static GUEST void sets_timer(u64 arg)
 {
-	uint64_t start;
+	u64 start;
 
 	guest_irqs_on();
 	vmcall4(VMCALL_WRMSR, X2APIC_LVTT, LVTT_DEADLINE | GUEST_VECTOR, 0, 0);
@@ -412,23 +412,23 @@ static GUEST void sets_timer(uint64_t arg)
 static void timer(const struct test *t)
 {
 	struct guest_vm p = guest_vm_single(t, sets_timer, TIMER_CYCLES, 0);
-	uint64_t cycles = guest_wait_value(p.vcpu[0]);
+	u64 cycles = guest_wait_value(p.vcpu[0]);
 	int khz = ioctl(p.vm->fd, KVM_GET_TSC_KHZ, 0);
 
 	expect_ok(khz, "KVM_GET_TSC_KHZ of the VM");
 	if (khz % 25000 && cycles < TIMER_CYCLES / 2)
 		xfail("T1", "TSC of %d kHz: the timer expired after %llu cycles of %u",
-				 khz, (unsigned long long)cycles, TIMER_CYCLES);
+				 khz, cycles, TIMER_CYCLES);
 	/* KVM may be some microseconds early, on purpose. */
 	expect_true(cycles > TIMER_CYCLES / 10 * 9, "%llu cycles are about the %u asked for",
-		    (unsigned long long)cycles, TIMER_CYCLES);
+		    cycles, TIMER_CYCLES);
 	if (khz % 25000)
 		xpass("T1");
 }
 
-static GUEST void spins(uint64_t arg)
+static GUEST void spins(u64 arg)
 {
-	volatile uint64_t *turns = (volatile uint64_t *)guest_shared(arg);
+	volatile u64 *turns = (volatile u64 *)guest_shared(arg);
 
 	guest_report(0);
 	for (;;)
@@ -445,13 +445,13 @@ static int run_once(void *arg)
 	return __guest_run(arg);
 }
 
-static uint64_t turns_of(const struct guest_vm *p)
+static u64 turns_of(const struct guest_vm *p)
 {
-	return *(volatile uint64_t *)p->slot->mem->hva;
+	return *(volatile u64 *)p->slot->mem->hva;
 }
 
 /* The guest is inside: its counter in shared memory moves. */
-static void await_turns(const struct guest_vm *p, uint64_t before)
+static void await_turns(const struct guest_vm *p, u64 before)
 {
 	double deadline = now() + 5;
 
@@ -475,7 +475,7 @@ static void signal_kicks(const struct test *t)
 
 	signal(SIGUSR1, on_signal);
 	for (int i = 0; i < 10; i++) {
-		uint64_t turns = turns_of(&p);
+		u64 turns = turns_of(&p);
 		struct thread *thread = thread_start(run_once, p.vcpu[0]);
 
 		await_turns(&p, turns);
@@ -497,12 +497,12 @@ static void immediate_exit(const struct test *t)
 
 /* --- several vCPUs, several CPUs, several VMs --------------------------------- */
 
-static GUEST_DATA volatile uint64_t turn = 0;
+static GUEST_DATA volatile u64 turn = 0;
 
 /* Each waits for the other's turn: they make progress only when both run. */
-static GUEST void takes_turns(uint64_t arg)
+static GUEST void takes_turns(u64 arg)
 {
-	for (uint64_t i = arg; i < 200; i += 2) {
+	for (u64 i = arg; i < 200; i += 2) {
 		while (turn != i)
 			;
 		turn = i + 1;
@@ -525,9 +525,9 @@ static void two_vcpus(const struct test *t)
 	}
 }
 
-static GUEST void counts(uint64_t arg)
+static GUEST void counts(u64 arg)
 {
-	for (uint64_t i = 0; i < arg; i++)
+	for (u64 i = 0; i < arg; i++)
 		guest_report(i);
 }
 
@@ -587,9 +587,9 @@ static void beside_td(const struct test *t)
 /* --- registers ---------------------------------------------------------------- */
 
 /* Each side has its own: the guest's survive the exit, the host's do, too. */
-static GUEST void keeps_xmm(uint64_t arg)
+static GUEST void keeps_xmm(u64 arg)
 {
-	uint64_t seen, cr4;
+	u64 seen, cr4;
 
 	asm volatile("mov %%cr4, %0" : "=r" (cr4));
 	asm volatile("mov %0, %%cr4" : : "r" (cr4 | 1 << 9));	/* OSFXSR */
@@ -602,7 +602,7 @@ static GUEST void keeps_xmm(uint64_t arg)
 static void extended_state(const struct test *t)
 {
 	struct guest_vm p = guest_vm_single(t, keeps_xmm, 0x1234567890abcdef, 0);
-	uint64_t mine = 0xfedcba0987654321, seen;
+	u64 mine = 0xfedcba0987654321, seen;
 	int ret;
 
 	/* The message is half of a value: one exit, and the registers in one piece of code. */

@@ -17,9 +17,9 @@
 #define X2APIC_REGS	0x40
 
 /* Says R10 of each register. @arg: VMCALL_RDMSR or VMCALL_WRMSR (of what KVM must refuse). */
-static GUEST void asks_x2apic(uint64_t arg)
+static GUEST void asks_x2apic(u64 arg)
 {
-	for (uint64_t i = 0; i < X2APIC_REGS; i++) {
+	for (u64 i = 0; i < X2APIC_REGS; i++) {
 		/* What a write of 0 would do where it is emulated is no matter of this case. */
 		if (arg == VMCALL_WRMSR && !(i >= 0x10 && i <= 0x27) && i != 0x8 && i != 0xa && i != 0x3f)
 			continue;
@@ -30,7 +30,7 @@ static GUEST void asks_x2apic(uint64_t arg)
 /* Registers that KVM emulates for a TD; all others are the CPU's, or do not exist. */
 static bool emulated(unsigned int reg)
 {
-	static const uint8_t regs[] = {
+	static const u8 regs[] = {
 		0x02, 0x03, 0x0d, 0x0f, 0x28, 0x30, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38,
 		0x39, 0x3e,
 	};
@@ -46,7 +46,7 @@ static void x2apic_read(const struct test *t)
 	struct guest_vm p = guest_vm_single(t, asks_x2apic, VMCALL_RDMSR, 0);
 
 	for (unsigned int reg = 0; reg < X2APIC_REGS; reg++) {
-		uint64_t r10 = guest_wait_value(p.vcpu[0]);
+		u64 r10 = guest_wait_value(p.vcpu[0]);
 
 		if (reg == 0x2f)	/* LVT CMCI: where KVM has machine checks */
 			continue;
@@ -73,7 +73,7 @@ static void x2apic_write(const struct test *t)
 /* --- invalid arguments ---------------------------------------------------------------- */
 
 struct call {
-	uint64_t function, r12, r13, r14, r15;
+	u64 function, r12, r13, r14, r15;
 };
 
 #define MMIO	(SZ_1G | TD_SHARED_BIT)
@@ -102,11 +102,11 @@ static GUEST_DATA struct call invalid[] = {
 	{ VMCALL_WRMSR, 0x1234567, 1, 0, 0 },
 };
 
-static GUEST void asks_all(uint64_t arg)
+static GUEST void asks_all(u64 arg)
 {
 	const struct call *c = (const struct call *)arg;
 
-	for (uint64_t i = 0; i < ARRAY_SIZE(invalid); i++)
+	for (u64 i = 0; i < ARRAY_SIZE(invalid); i++)
 		guest_report(vmcall4(c[i].function, c[i].r12, c[i].r13, c[i].r14, c[i].r15));
 }
 
@@ -117,8 +117,8 @@ static void invalid_arguments(const struct test *t)
 	for (size_t i = 0; i < ARRAY_SIZE(invalid); i++)
 		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_INVALID_OPERAND,
 			  "R10 of function %llu with R12 0x%llx, R13 0x%llx, R14 0x%llx",
-			  (unsigned long long)invalid[i].function, (unsigned long long)invalid[i].r12,
-			  (unsigned long long)invalid[i].r13, (unsigned long long)invalid[i].r14);
+			  invalid[i].function, invalid[i].r12,
+			  invalid[i].r13, invalid[i].r14);
 	guest_wait_done(p.vcpu[0]);
 }
 
@@ -126,9 +126,9 @@ static void invalid_arguments(const struct test *t)
 
 #define VALUE	0x8877665544332211ULL
 
-static GUEST void writes_each_size(uint64_t arg)
+static GUEST void writes_each_size(u64 arg)
 {
-	for (uint64_t size = 1; size <= (arg == VMCALL_IO ? 4 : 8); size *= 2)
+	for (u64 size = 1; size <= (arg == VMCALL_IO ? 4 : 8); size *= 2)
 		guest_report(vmcall4(arg, size, 1, arg == VMCALL_IO ? 0x80 : MMIO + 8 * size, VALUE));
 }
 
@@ -139,7 +139,7 @@ static void out_sizes(const struct test *t)
 	struct kvm_run *run = p.vcpu[0]->run;
 
 	for (unsigned int size = 1; size <= 4; size *= 2) {
-		uint64_t value = 0;
+		u64 value = 0;
 
 		expect_ok(__guest_run(p.vcpu[0]), "KVM_RUN");
 		expect_eq(run->exit_reason, KVM_EXIT_IO, "exit reason of %u bytes", size);
@@ -147,7 +147,7 @@ static void out_sizes(const struct test *t)
 		expect_eq(run->io.port, 0x80, "port");
 		expect_eq(run->io.size, size, "size");
 		expect_eq(run->io.count, 1, "count");
-		memcpy(&value, (uint8_t *)run + run->io.data_offset, size);
+		memcpy(&value, (u8 *)run + run->io.data_offset, size);
 		expect_eq(value, VALUE & ((1ULL << 8 * size) - 1), "value of %u bytes", size);
 		expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 after %u bytes", size);
 	}
@@ -159,7 +159,7 @@ static void mmio_write_sizes(const struct test *t)
 	struct kvm_run *run = p.vcpu[0]->run;
 
 	for (unsigned int size = 1; size <= 8; size *= 2) {
-		uint64_t value = 0;
+		u64 value = 0;
 
 		expect_ok(__guest_run(p.vcpu[0]), "KVM_RUN");
 		expect_eq(run->exit_reason, KVM_EXIT_MMIO, "exit reason of %u bytes", size);
@@ -176,7 +176,7 @@ static void mmio_write_sizes(const struct test *t)
 /* --- registers, by RCX's mask ----------------------------------------------------------------- */
 
 /* In the order of the mask's bits: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15. */
-static GUEST_DATA uint64_t regs_in[16], regs_out[16];
+static GUEST_DATA u64 regs_in[16], regs_out[16];
 
 /* TDCALL with all registers out of regs_in[], and back into regs_out[]; RSP is left alone. */
 static GUEST void tdcall_all(void)
@@ -214,9 +214,9 @@ static GUEST void tdcall_all(void)
  * others are as they were, handed out or not. Says how many calls, and the first
  * register that is not: mask, number, value.
  */
-static GUEST void tries_masks(uint64_t arg)
+static GUEST void tries_masks(u64 arg)
 {
-	uint64_t calls = 0, free = 0;
+	u64 calls = 0, free = 0;
 
 	do {
 		for (int i = 0; i < 16; i++)
@@ -228,7 +228,7 @@ static GUEST void tries_masks(uint64_t arg)
 		tdcall_all();
 		calls++;
 		for (int i = 0; i < 16; i++) {
-			uint64_t expected = i == 0 ? 0 : i == 10 ? VMCALL_UNSUPPORTED : regs_in[i];
+			u64 expected = i == 0 ? 0 : i == 10 ? VMCALL_UNSUPPORTED : regs_in[i];
 
 			if (i == 4 || regs_out[i] == expected)
 				continue;
@@ -246,14 +246,14 @@ static GUEST void tries_masks(uint64_t arg)
 static void every_mask(const struct test *t)
 {
 	struct guest_vm p = guest_vm_single(t, tries_masks, t->seed, 0);
-	uint64_t mask = guest_wait_value(p.vcpu[0]), number = guest_wait_value(p.vcpu[0]);
+	u64 mask = guest_wait_value(p.vcpu[0]), number = guest_wait_value(p.vcpu[0]);
 
 	if (mask)
 		test_failed(__FILE__, __LINE__,
 			    strf("register %llu after TDG.VP.VMCALL with mask 0x%llx",
-				 (unsigned long long)number, (unsigned long long)mask),
+				 number, mask),
 			    "as before, R10 the answer",
-			    strf("0x%llx", (unsigned long long)guest_wait_value(p.vcpu[0])));
+			    strf("0x%llx", guest_wait_value(p.vcpu[0])));
 	expect_eq(number, 1ULL << __builtin_popcount(MASK_FREE), "masks that were tried");
 	measure("attempts", number);
 }
