@@ -23,8 +23,8 @@ PYTHON	?= /usr/bin/python3
 
 TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
 TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*.c))
-LIBSRC	:= $(wildcard lib/*.c)
-LIBASM	:= $(wildcard lib/*.S)
+LIBSRC	:= $(filter-out lib/tests/%,$(wildcard lib/*/*.c lib/*/*/*.c))
+LIBASM	:= $(wildcard lib/*/*.S lib/*/*/*.S)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 
 # override: CFLAGS of the command line, as of a distribution's package, comes on top.

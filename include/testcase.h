@@ -199,7 +199,7 @@ void test_failed(const char *file, int line, const char *what,
 
 /*
  * A known defect of the unmodified kernel showed itself exactly as recorded
- * in lib/known_issues.c: XFAIL if this kernel is in its range, else "not ok".
+ * in lib/base/known_issues.c: XFAIL if this kernel is in its range, else "not ok".
  */
 void xfail(const char *id, const char *fmt, ...)
 	PRINTF(2, 3) __attribute__((noreturn));

@@ -9,7 +9,7 @@ from checks import why
 COMPILING = """\
 make[1]: Entering directory '/x'
   CC      lib/a.o
-lib/vm.c:290:1: error: expected declaration specifiers
+lib/kvm/vm.c:290:1: error: expected declaration specifiers
   290 | int broken(
 make[1]: *** [Makefile:64: build/gcc/lib/vm.o] Error 1
 """ + "".join(f"  CC      lib/{number}.o\n" for number in range(100))
@@ -18,7 +18,7 @@ make[1]: *** [Makefile:64: build/gcc/lib/vm.o] Error 1
 class WhyTest(unittest.TestCase):
     def test_compiler(self) -> None:
         self.assertEqual(why.lines(COMPILING), [
-            "lib/vm.c:290:1: error: expected declaration specifiers", "  290 | int broken(",
+            "lib/kvm/vm.c:290:1: error: expected declaration specifiers", "  290 | int broken(",
             "make[1]: *** [Makefile:64: build/gcc/lib/vm.o] Error 1"])
 
     def test_cases_that_went_well(self) -> None:

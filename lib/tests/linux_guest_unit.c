@@ -2,9 +2,9 @@
 /* The machine that a Linux guest sees: its serial port, its ACPI tables. */
 #include <string.h>
 
-#include "linux_acpi.h"
+#include "guest/linux/linux_acpi.h"
 #include "testcase.h"
-#include "uart.h"
+#include "guest/linux/uart.h"
 
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR };
 

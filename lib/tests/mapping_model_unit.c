@@ -2,7 +2,7 @@
 /* The reference model against what the ABI says, and its random operations. */
 #include <stdlib.h>
 
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 #include "rng.h"
 #include "testcase.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "rng.h"
-#include "shrink.h"
+#include "model/shrink.h"
 #include "testcase.h"
 
 static const struct model_config config = {

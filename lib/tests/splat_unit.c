@@ -2,7 +2,7 @@
 /* Kernel complaints: which count against the case that runs. */
 #include <string.h>
 
-#include "splat.h"
+#include "runner/splat.h"
 #include "testcase.h"
 
 #define MAX_LINES	16

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The bookkeeping of SPTEs, against what page tables do. */
 #include "rng.h"
-#include "spte_map.h"
+#include "observe/spte_map.h"
 #include "testcase.h"
 
 #define PRESENT		(1ULL << 11)

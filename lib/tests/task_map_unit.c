@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which VM each task works on, however many tasks there are. */
-#include "task_map.h"
+#include "observe/task_map.h"
 #include "testcase.h"
 
 #define MANY	20000

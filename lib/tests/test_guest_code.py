@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = [ROOT / "lib/guest_code.c", ROOT / "lib/guest_boot.S"]
+LIBRARY = [ROOT / "lib/guest/guest_code.c", ROOT / "lib/guest/guest_boot.S"]
 PROGRAMS = ROOT / "tools/testing/selftests/kvm/x86_64/tdx"
 # Ubuntu's defaults, and more of the same kind.
 HARDENED = ("-O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection "

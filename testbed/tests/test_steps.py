@@ -9,7 +9,7 @@ from testbed.steps import CommandFailed, is_object, lines_of, telling
 class StepsTest(unittest.TestCase):
     def test_steps(self) -> None:
         lines = ["  CC      lib/vm.o", "  CC [M]  kmod/x.o", "  LD      vmlinux", "  FAIL  a_test: case",
-                 "lib/vm.c:3: error"]
+                 "lib/kvm/vm.c:3: error"]
         self.assertEqual([is_object(line) for line in lines], [True, True, False, False, False])
         self.assertEqual(telling(lines), lines[3:])
 

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "fixture.h"
 #include "testcase.h"
 #include "thread.h"

@@ -2,7 +2,7 @@
 /*
  * Random sequences of operations against a reference model.
  *
- * Each operation is done by KVM and by the model (lib/mapping_model.h).  After
+ * Each operation is done by KVM and by the model (lib/model/mapping_model.h).  After
  * each of them must agree: the result, the progress, the mapping of every gfn
  * of the window (level, page, rights, in a TD the Secure EPT, too), and the
  * statistics.  A sequence that fails is done again and again in fresh VMs, each
@@ -24,11 +24,11 @@
 #include "fixture.h"
 #include "kernel.h"
 #include "known_issues.h"
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 #include "mrtd.h"
 #include "rng.h"
 #include "sept.h"
-#include "shrink.h"
+#include "model/shrink.h"
 #include "softtdx_ctl.h"
 #include "td.h"
 #include "testcase.h"

@@ -17,7 +17,7 @@
 #include "fixture.h"
 #include "hold.h"
 #include "rng.h"
-#include "spte_map.h"
+#include "observe/spte_map.h"
 #include "td.h"
 #include "testcase.h"
 #include "vm_thread.h"

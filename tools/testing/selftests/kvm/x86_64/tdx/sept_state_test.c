@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "known_issues.h"
 #include "td_fixture.h"
 #include "testcase.h"

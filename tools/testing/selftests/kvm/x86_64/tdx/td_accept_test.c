@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "guest_vm.h"
-#include "spte_map.h"
+#include "observe/spte_map.h"
 #include "thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)

@@ -19,7 +19,7 @@
 #include "guest_vm.h"
 #include "rng.h"
 #include "softtdx_ctl.h"
-#include "spte_map.h"
+#include "observe/spte_map.h"
 #include "vm_thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)

@@ -11,7 +11,7 @@
 
 #include "hold.h"
 #include "seamcall.h"
-#include "spte_map.h"
+#include "observe/spte_map.h"
 #include "td_fixture.h"
 #include "testcase.h"
 #include "vm_thread.h"

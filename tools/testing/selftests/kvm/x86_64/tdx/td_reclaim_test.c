@@ -17,7 +17,7 @@
 #include "td_fixture.h"
 #include "testcase.h"
 #include "thread.h"
-#include "tracing.h"
+#include "observe/tracing.h"
 
 #define NR_PAGES	4	/* that are added, and again as many that are faulted in */
 

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "linux_acpi.h"
+#include "guest/linux/linux_acpi.h"
 
 #define PACKED __attribute__((packed))
 

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "keyids.h"
 #include "td.h"
 #include "testcase.h"

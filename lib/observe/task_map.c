@@ -2,7 +2,7 @@
 /* A hash table by process id, open addressing, at most half full. */
 #include <stdlib.h>
 
-#include "task_map.h"
+#include "observe/task_map.h"
 #include "testcase.h"
 
 #define FIRST_SIZE	128		/* a power of two */

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "guest_vm.h"
-#include "guest_image.h"
+#include "guest/guest_image.h"
 
 #define SEPT_VE_DISABLE	(1ULL << 28)
 

@@ -8,14 +8,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "hold.h"
 #include "linux_guest.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "thread.h"
 #include "tdx_host.h"
-#include "tracing.h"
+#include "observe/tracing.h"
 #include "undo.h"
 #include "vm.h"
 

@@ -4,7 +4,7 @@
  * slots, at 2M boundaries, on pages that were used before.
  */
 #include "kvm_uapi.h"
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 #include "rng.h"
 
 #define GFNS_2M	512

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "kernel.h"
 #include "known_issues.h"
 #include "testcase.h"

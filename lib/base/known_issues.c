@@ -50,7 +50,7 @@ const struct known_issue *known_issue(const char *id)
 	for (size_t i = 0; i < ARRAY_SIZE(issues); i++)
 		if (!strcmp(issues[i].id, id))
 			return &issues[i];
-	fprintf(stderr, "no known issue %s: add it to lib/known_issues.c\n", id);
+	fprintf(stderr, "no known issue %s: add it to lib/base/known_issues.c\n", id);
 	abort();
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "splat.h"
+#include "runner/splat.h"
 #include "testcase.h"
 
 #define COMM_LEN	15	/* TASK_COMM_LEN - 1 */

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "probes.h"
+#include "observe/probes.h"
 
 struct tracefs_instance;
 

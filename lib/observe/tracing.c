@@ -9,9 +9,9 @@
 #include <tracefs/tracefs.h>
 #include <unistd.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 #include "kernel.h"
-#include "tracing.h"
+#include "observe/tracing.h"
 #include "undo.h"
 
 #define OWNER		"ktdx"

@@ -3,7 +3,7 @@
 #ifndef SHRINK_H
 #define SHRINK_H
 
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 
 struct shrinker {
 	/* Does the sequence still fail? */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "kvm_uapi.h"
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 
 #define GFNS_2M		512
 

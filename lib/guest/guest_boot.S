@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* How guests start, their exception entries, TDCALL. */
-#include "long_mode.h"
-#include "guest_image.h"
+#include "guest/long_mode.h"
+#include "guest/guest_image.h"
 
 	.section .note.GNU-stack, "", @progbits
 

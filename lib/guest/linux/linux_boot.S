@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* How a TD's vCPU gets into Linux, and the first process there. */
-#include "linux_image.h"
-#include "long_mode.h"
+#include "guest/linux/linux_image.h"
+#include "guest/long_mode.h"
 
 	.section .note.GNU-stack, "", @progbits
 

@@ -10,10 +10,10 @@
 
 #include "observe.h"
 #include "sept.h"
-#include "spte_map.h"
-#include "task_map.h"
+#include "observe/spte_map.h"
+#include "observe/task_map.h"
 #include "testcase.h"
-#include "tracing.h"
+#include "observe/tracing.h"
 #include "vm.h"
 
 struct observer {

@@ -2,7 +2,7 @@
 /* A hash of leaf SPTEs: open addressing, one table, keyed by (gfn, level). */
 #include <stdlib.h>
 
-#include "spte_map.h"
+#include "observe/spte_map.h"
 
 #define SPTE_MMU_PRESENT	(1ULL << 11)
 #define SPTE_WRITABLE		(1ULL << 1)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
-#include "probes.h"
+#include "observe/probes.h"
 #include "sept.h"
 #include "testcase.h"
 #include "undo.h"

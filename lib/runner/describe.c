@@ -2,7 +2,7 @@
 /* The declarations of a test program as JSON: what docs/tests.md is made of. */
 #include <stdio.h>
 
-#include "case_run.h"
+#include "base/case_run.h"
 
 static void print_string(const char *text)
 {

@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "linux_acpi.h"
+#include "guest/linux/linux_acpi.h"
 #include "linux_guest.h"
-#include "linux_image.h"
+#include "guest/linux/linux_image.h"
 #include "guest_vm.h"
 #include "testcase.h"
-#include "uart.h"
+#include "guest/linux/uart.h"
 
 #define IMAGE_VARIABLE	"KTS_GUEST_KERNEL"
 #define MARGIN		(24ULL << 20)	/* memory that is neither the kernel's nor the initramfs's */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shrink.h"
+#include "model/shrink.h"
 #include "testcase.h"
 
 static bool still_fails(struct shrinker *s, const struct model_op *ops, size_t nr)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* As much of it as the probe of Linux's 8250 driver looks at: it then sends by FIFO. */
-#include "uart.h"
+#include "guest/linux/uart.h"
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR };
 #define FCR		IIR	/* the same address, written */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kvm_uapi.h"
-#include "mapping_model.h"
+#include "model/mapping_model.h"
 #include "testcase.h"
 
 #define BYTES(pages)	((pages) << 12)
