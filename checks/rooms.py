@@ -27,7 +27,7 @@ LONGER = frozenset((
     "lib/runner/case_main.c", "lib/model/mapping_model.c",
     *(f"tools/testing/selftests/kvm/x86_64/tdx/{name}_test.c" for name in (
         "init_mem_region", "map_level", "map_pfn", "map_retry", "mapping_model", "race_stress",
-        "kvm_hold", "sept_state", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
+        "race_window", "sept_state", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
         "td_run")),
 ))
 

@@ -37,12 +37,12 @@ const char *mem_kind_name(enum mem_kind kind);
 /*
  * Map @size bytes, not touched yet.  hva is aligned to the page size (2M at
  * least).  @vm is needed for the guest_memfd kinds, else NULL.  Skips the case
- * where the host cannot do the kind; broken bench on any other failure.
+ * where the host cannot do the kind; ERROR on any other failure.
  */
 struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm);
 
 /* mem_create(), and write to each page (of the kind's page size). MEM_THP: 2M
- * pages, or the bench is broken. */
+ * pages, or the case ends with ERROR. */
 struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
 
 /* Write a pattern to each 4K page of [hva, hva + size). */

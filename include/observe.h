@@ -7,7 +7,7 @@
  * and probes on the functions of the mapping path.  The tracepoints do not say
  * which VM they speak of: probes that see struct kvm tell which VM a task
  * works on, and events of other VMs are dropped.  A lost event or a missed
- * return probe makes the bench broken; it is never read as "nothing happened".
+ * return probe ends the case with ERROR; it is never read as "nothing happened".
  */
 #ifndef OBSERVE_H
 #define OBSERVE_H

@@ -32,7 +32,7 @@ struct softtdx_state softtdx_state(void);
  */
 struct softtdx_state softtdx_settled(const struct softtdx_state *wanted);
 
-/* TDR (hpa) of the only TD of the host; broken bench if there is not just one. */
+/* TDR (hpa) of the only TD of the host; ERROR if there is not just one. */
 u64 softtdx_only_td(void);
 
 /* MRTD of a TD as 96 lower-case hex digits; it lives as long as the process. */

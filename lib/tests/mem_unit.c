@@ -106,13 +106,13 @@ static void counters(const struct test *t)
 	expect_eq(hugetlb_free_pages(SZ_4K), -1, "hugetlb pages of 4K");
 }
 
-#define CREATED(name, kind)							\
+#define CREATED(name, kind, ...)						\
 	{ name, "Fresh memory: size, alignment, nothing touched", created,	\
-	  .arg = (void *)(uintptr_t)(kind), .plain = true }
+	  .arg = (void *)(uintptr_t)(kind), .plain = true, ##__VA_ARGS__ }
 
 static const struct test_case cases[] = {
 	CREATED("create_anonymous", MEM_ANON),
-	CREATED("create_thp", MEM_THP),
+	CREATED("create_thp", MEM_THP, .needs_thp = true),
 	CREATED("create_memfd", MEM_MEMFD),
 	CREATED("create_file", MEM_FILE),
 	{ "pfns", "pfn_of() follows the page of an address", pfns, .plain = true },

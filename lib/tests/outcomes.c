@@ -112,7 +112,7 @@ static void breaks(const struct test *t)
 {
 	(void)t;
 	errno = EACCES;
-	must(false, "the bench\nin two lines");
+	must(false, "the harness\nin two lines");
 }
 
 static void skips(const struct test *t)
@@ -404,9 +404,13 @@ static const struct test_case cases[] = {
 	PLAIN(fails_ok, "An error instead of success"),
 	PLAIN(kvm_refuses_slot, "A memslot is refused"),
 	PLAIN(kvm_refuses_attributes, "Memory attributes are refused"),
-	PLAIN(window_does_not_open, "A prefault ends, where it should wait for its page"),
+	PLAIN(window_does_not_open, "A prefault ends, where it should wait for its page",
+	      .needs_uffd = true),
+	PLAIN_AS("undeclared", window_does_not_open, "Uses what the case does not declare"),
+	PLAIN_AS("guards_a_fix", fails_eq, "Names the commit whose loss it detects",
+		 .fixes = "KVM: Do right (6.1)"),
 	PLAIN(expectations_hold, "All expectations hold"),
-	PLAIN(breaks, "The bench breaks"),
+	PLAIN(breaks, "The harness fails"),
 	PLAIN(skips, "Something is missing"),
 	PLAIN(crashes, "SIGSEGV"),
 	PLAIN(exits, "exit(3)"),

@@ -89,7 +89,7 @@ class GuestCodeTest(unittest.TestCase):
         self.check("clang", HARDENED)
 
     def test_make_takes_flags_of_packagers(self) -> None:
-        obj = self.folder / "lib/payload_guest.o"
+        obj = self.folder / "lib/guest/guest_code.o"
         subprocess.run(["make", "-s", f"O={self.folder}", f"CFLAGS={' '.join(HARDENED)}", obj],
                        cwd=ROOT, check=True)
         self.expect_self_contained(obj, self.library("gcc", HARDENED))
