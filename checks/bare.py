@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make import apt
 from testbed.make.cache import Cache
 from testbed.progress import Progress
@@ -74,7 +74,7 @@ def archive(suite: str) -> Archive:
                          "Created-By: Packages")
     try:
         mirror = apt.mirror(targets)
-    except BenchError as error:
+    except HarnessError as error:
         raise Unable("no Debian archive can be reached: apt has no mirror of it") from error
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         done = subprocess.run([HELPER, "download-file", f"{mirror}dists/{suite}/InRelease",
@@ -116,7 +116,7 @@ def make(source: Archive, path: Path) -> None:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False)
     if done.returncode:
-        raise BenchError(f"mmdebstrap failed:\n{done.stdout}")
+        raise HarnessError(f"mmdebstrap failed:\n{done.stdout}")
     new.replace(path)
     progress.done()
 

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from checks import bare
 from checks.bare import UID, USER, Root, Unable
+from reports.model import Exit
 from testbed import exit_status
 from testbed.make import packages
 from testbed.make.cache import Cache
@@ -35,7 +36,6 @@ from testbed.progress import duration, say
 from testbed.steps import CommandFailed, lines_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SKIPPED = 4
 REPOSITORY = "repository.git"
 CLONE = "kvm-tdx-selftests"
 COLD = "KTS_FRESH_COLD"
@@ -210,7 +210,7 @@ def main() -> int:
         return run(args.suite, args.whole)
     except Unable as error:
         say(f"cannot be run here: {error}")
-        return SKIPPED
+        return Exit.SKIPPED
 
 
 if __name__ == "__main__":

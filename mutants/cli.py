@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.model import Exit
 from testbed import exit_status
-from testbed.errors import EXIT_BENCH, UsageError
+from testbed.errors import UsageError
 from testbed.make import packages, source
 from testbed.make.cache import Cache
 from testbed.make.source import Source
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 KILLS = Path(__file__).parent / "killers.json"
 EPILOG = """\
 exit status:
-  0 every mutant that can be killed was            3 the bench broke
+  0 every mutant that can be killed was            3 harness error  
   1 one survived, or showed itself only as ERROR   5 the kernel without a mutant does not build
     of a case, or an equivalent one was killed
   2 wrong usage
@@ -156,14 +157,14 @@ def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],
         verdict = by_id.get(mutant.id)
         if verdict and verdict.verdict != KILLED and mutant.status == "killable":
             say(f"{verdict.verdict}: {mutant.id} {mutant.title}")
-        for text in verdict.broken if verdict else ():
+        for text in verdict.errors if verdict else ():
             say(f"ERROR with {mutant.id}, where the kernel failed: {text}")
     say(f"{summary(mutants, verdicts)}\nreport: {arguments.out / 'mutants.html'}")
     killable = {mutant.id for mutant in mutants if mutant.status == "killable"}
     if any(verdict.verdict in ((SURVIVED, GAP) if verdict.id in killable else (KILLED,))
            for verdict in verdicts):
         return 1
-    return 0 if all(verdict.verdict in (KILLED, SURVIVED) for verdict in verdicts) else EXIT_BENCH
+    return 0 if all(verdict.verdict in (KILLED, SURVIVED) for verdict in verdicts) else Exit.ERROR
 
 
 def main() -> int:

@@ -104,8 +104,8 @@ def line(mutant: Mutant, verdict: Verdict) -> str:
         text += f" by {verdict.kill.name}{how}"
     elif mutant.status == "equivalent":
         text += " (equivalent)"
-    if verdict.broken:
-        text += f"; {len(verdict.broken)} ERROR, {verdict.broken[0]}"
+    if verdict.errors:
+        text += f"; {len(verdict.errors)} ERROR, {verdict.errors[0]}"
     if verdict.detail:
         text += f": {verdict.detail.splitlines()[-1].strip()}"
     if verdict.upstream:

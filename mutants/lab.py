@@ -121,9 +121,9 @@ class Lab:
         result = trial.run(host, trial.plan(mutant, cases, self._kills), folder)
         if not result.kill and not whole:
             return None
-        word = KILLED if result.kill else GAP if result.broken else SURVIVED
+        word = KILLED if result.kill else GAP if result.errors else SURVIVED
         return Verdict(mutant.id, word, result.kill, seconds=result.seconds, cases=result.cases,
-                       broken=list(result.broken))
+                       errors=list(result.errors))
 
     def _suspects(self, mutant: Mutant) -> list[Case]:
         return trial.suspects(mutant, self._cases, self._kills, self._catalogue)

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reports import ktap
-from reports.model import Status
+from reports.model import OF_TESTS, Status
 from testbed.machine.stream import Begin, End, Event, Output
 from testbed.machine.watchdog import Outcome
 from testbed.plan import Case, PlannedBoot, boots
 from testbed.variants import VARIANTS
 
 from mutants.mutant import Mutant
-
-EXITS = (0, 1, 4)    # what a test program that came to its end may return
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Result:
     kill: Kill | None
     seconds: float
     cases: int               # that passed until then
-    broken: tuple[str, ...]  # that could not be judged
+    errors: tuple[str, ...]  # cases that could not be judged
 
 
 class Host(Protocol):
@@ -66,7 +64,7 @@ class Watcher:
         self._test = ""
         self.begun: set[str] = set()
         self.passed = 0
-        self.broken: list[str] = []
+        self.errors: list[str] = []
 
     def console_log(self) -> Path:
         return self._folder / f"console.{self._boot.name}.log"
@@ -78,7 +76,7 @@ class Watcher:
                 self.begun.add(test)
             case Output(data):
                 self._output(data)
-            case End(_, status) if status not in EXITS:
+            case End(_, status) if status not in OF_TESTS:
                 self.failed(self._kill("died", f"{self._test} ended with status {status}"))
 
     def _output(self, data: bytes) -> None:
@@ -86,8 +84,8 @@ class Watcher:
             if case.status is Status.FAIL:
                 reason = " ".join(text for text in (case.reason, case.mismatch) if text)
                 self.failed(Kill(self._test, case.name, self._boot.variant, reason=reason))
-            if case.status is Status.BROKEN:
-                self.broken.append(f"{self._test}:{case.name}: {case.reason}")
+            if case.status is Status.ERROR:
+                self.errors.append(f"{self._test}:{case.name}: {case.reason}")
             self.passed += case.status is Status.PASS
 
     def failed(self, kill: Kill) -> None:
@@ -101,7 +99,7 @@ class Watcher:
         if outcome.kind == "panic" or (outcome.kind != "ok" and self.begun):
             self.failed(self._kill(outcome.kind, outcome.detail))
         if outcome.kind != "ok":
-            self.broken.append(f"boot {self._boot.name}: {outcome.kind}: {outcome.detail}")
+            self.errors.append(f"boot {self._boot.name}: {outcome.kind}: {outcome.detail}")
 
 
 class Control(Watcher):
@@ -117,7 +115,7 @@ class Control(Watcher):
 
 def run(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> Result:
     start = time.monotonic()
-    cases, broken = 0, []
+    cases, errors = 0, []
     kill = None
     for boot in planned:
         watcher = Watcher(boot, folder)
@@ -126,10 +124,10 @@ def run(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> Result:
         except Killed as killed:
             kill = killed.kill
         cases += watcher.passed
-        broken += watcher.broken
+        errors += watcher.errors
         if kill:
             break
-    return Result(kill, round(time.monotonic() - start, 1), cases, tuple(broken))
+    return Result(kill, round(time.monotonic() - start, 1), cases, tuple(errors))
 
 
 def control(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> list[Kill]:

@@ -27,8 +27,8 @@ class Verdict:
     build_seconds: float = 0.0
     seconds: float = 0.0            # from the first boot to the verdict
     cases: int = 0                  # that passed
-    # Cases that ended as ERROR: each took the mutant's doing for a broken harness.
-    broken: list[str] = field(default_factory=list)
+    # Cases that ended as ERROR: each blames the harness for what the mutant does.
+    errors: list[str] = field(default_factory=list)
     tests: str = ""                 # the programs that it rests on
     # Of each of the kernel's own selftests; None: they were not asked for.
     upstream: dict[str, str] | None = None
@@ -40,6 +40,8 @@ class Verdict:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Verdict:
         fields: dict[str, Any] = data | {"kill": Kill(**data["kill"]) if data["kill"] else None}
+        if "broken" in fields:      # as earlier verdicts call it
+            fields["errors"] = fields.pop("broken")
         return cls(**fields)
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Write results.json, junit.xml and report.html of a results folder, again any time.
 
-Prints the summary and exits as the run did: 0 all passed (skips allowed),
-1 something failed or the kernel under test died, 2 wrong usage,
-3 the bench broke, 4 all skipped.
+Prints the summary and exits as the run did: 0 all passed (skips and known issues allowed),
+1 a case failed or the kernel crashed, 2 wrong usage,
+3 harness error, 4 everything skipped.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 PASS: every mandatory requirement was shown, nothing failed.  INCOMPLETE: something
 mandatory was not shown; on an emulated host it is never more than that.  FAIL: a case
-failed, or something mandatory showed a known issue that the profile does not waive.
+failed, or something mandatory hit a known issue that the profile does not waive.
 
 The evidence holds the requirements and waivers that it was judged by: --verify works
 the verdict out with these, and says where this suite's own are others.
@@ -31,7 +31,7 @@ from typing import Any
 
 from . import evidence, template
 from .evidence import EvidenceError
-from .model import Case, Json, Run, Status
+from .model import Case, Exit, Json, Run, Status
 from .places import Place
 from .read import ResultsError, read
 from .template import NoJinja
@@ -156,7 +156,7 @@ def judge(run: Run, requirement: Requirement, waived: Mapping[str, str]) -> Find
     statuses = {case.status for case in cases if not _waiver(case, waived)}
     if Status.FAIL in statuses or Status.XFAIL in statuses:
         verdict = Verdict.FAIL
-    elif not cases or statuses & {Status.SKIP, Status.BROKEN}:
+    elif not cases or statuses & {Status.SKIP, Status.ERROR}:
         verdict = Verdict.INCOMPLETE
     else:
         verdict = Verdict.PASS
@@ -315,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return verify(args) if args.verify else certify(args).exit
     except (EvidenceError, NoJinja, ResultsError) as error:
         print(f"certify: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
 
 
 if __name__ == "__main__":

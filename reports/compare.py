@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from .model import Case, Run, Status
+from .model import Case, Exit, Run, Status
 from .read import ResultsError, read_all
 
-BAD = frozenset({Status.FAIL, Status.BROKEN})
+BAD = frozenset({Status.FAIL, Status.ERROR})
 SLOWER_PERCENT = 50
 SHORT = 0.5     # seconds; cases below are noise
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         changes = compare(read_all(old), read_all(new), slower)
     except ResultsError as error:
         print(f"compare: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     print(render(changes), end="")
     return int(any(change.kind in WORSE for change in changes))
 

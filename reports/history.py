@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import template
-from .model import Run, Status
+from .model import Exit, Run, Status
 from .read import ResultsError, read
 from .template import NoJinja
 
-SCHEMA = 1
+SCHEMA = 2
 TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, started TEXT, kernel TEXT, suite TEXT, verdict TEXT,
                   exit INTEGER, environment TEXT);
@@ -87,6 +87,9 @@ def opened(path: Path) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if fresh:
             connection.executescript(f"{TABLES} PRAGMA user_version = {SCHEMA};")
+        elif version == 1:      # "broken" was the word for "error"
+            connection.executescript("UPDATE result SET status = 'error' WHERE status = 'broken'; "
+                                     f"PRAGMA user_version = {SCHEMA};")
         elif version != SCHEMA:
             raise HistoryError(f"{path} has schema {version}, not {SCHEMA}: not a history of "
                                "this suite, or of another version; give another file")
@@ -137,7 +140,7 @@ def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
             statuses.setdefault(f"{test}: {name}{boot}", {})[row.name] = status
     found = [Strip(case, [seen.get(row.name, "") for row in shown])
              for case, seen in statuses.items() if len(set(seen.values())) > 1]
-    bad = (Status.FAIL.value, Status.BROKEN.value)
+    bad = (Status.FAIL.value, Status.ERROR.value)
     return sorted(found, key=lambda strip: (strip.statuses[-1] not in bad, strip.case))
 
 
@@ -181,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--add", type=Path, nargs="+", default=[], metavar="RESULTS")
     parser.add_argument("--html", type=Path, metavar="PAGE", help="write the page of trends")
     args = parser.parse_args(arguments)
-    status = 0
+    status = Exit.PASSED
     try:
         with closing(opened(args.file)) as connection:
             for path in args.add:
@@ -189,12 +192,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     add(connection, read(path))
                 except ResultsError as error:
                     print(f"history: {error}", file=sys.stderr)
-                    status = 3
+                    status = Exit.ERROR
             if args.html:
                 args.html.write_text(page(connection), encoding="utf-8")
     except (HistoryError, NoJinja) as error:
         print(f"history: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     return status
 
 

@@ -17,7 +17,7 @@ def render(run: Run) -> str:
     for test in run.tests:
         root.append(_suite(test, run))
     if run.deaths or run.problems:
-        root.append(_bench(run))
+        root.append(_harness(run))
     for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(sum(int(suite.get(key, 0)) for suite in root)))
     root.set("time", f"{run.seconds:.3f}")
@@ -42,8 +42,8 @@ def _testcase(test: Test, case: Case) -> ET.Element:
     match case.status:
         case Status.FAIL:
             _add(element, "failure", case.reason or "failed", _details(case))
-        case Status.BROKEN:
-            _add(element, "error", case.reason or "bench broken", _details(case))
+        case Status.ERROR:
+            _add(element, "error", case.reason or "harness error", _details(case))
         case Status.SKIP:
             _add(element, "skipped", case.reason)
         case Status.XFAIL:
@@ -54,13 +54,13 @@ def _testcase(test: Test, case: Case) -> ET.Element:
     return element
 
 
-def _bench(run: Run) -> ET.Element:
+def _harness(run: Run) -> ET.Element:
     """What went wrong outside any case, so that a CI which only reads cases sees it."""
-    suite = ET.Element("testsuite", name="bench", time="0.000")
+    suite = ET.Element("testsuite", name="harness", time="0.000")
     for tag, messages in (("failure", run.deaths), ("error", run.problems)):
         for number, message in enumerate(messages, 1):
-            name = f"{'kernel death' if tag == 'failure' else 'problem'} {number}"
-            case = ET.SubElement(suite, "testcase", classname="bench", name=name, time="0.000")
+            name = f"{'kernel crash' if tag == 'failure' else 'problem'} {number}"
+            case = ET.SubElement(suite, "testcase", classname="harness", name=name, time="0.000")
             _add(case, tag, message)
     return _counted(suite)
 

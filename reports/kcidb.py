@@ -19,13 +19,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .model import Case, Json, Run, Status, Test
+from .model import Case, Exit, Json, Run, Status, Test
 from .read import ResultsError, read
 
 VERSION = {"major": 5, "minor": 3}
 ROOT = "kvm_tdx_selftests"
 STATUS = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.SKIP: "SKIP",
-          Status.XFAIL: "FAIL", Status.BROKEN: "ERROR"}
+          Status.XFAIL: "FAIL", Status.ERROR: "ERROR"}
 ORIGIN = re.compile(r"[a-z0-9_]+")
 
 
@@ -110,13 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data = render(read(args.results), args.origin, args.commit, args.tree)
     except (ResultsError, ValueError) as error:
         print(f"kcidb: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     validator = own_validator()
     if validator is not None:
         validator.validate(data)
     elif args.require_schema:
         print("kcidb: --require-schema: Python does not find kcidb_io", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     print(json.dumps(data, indent=1))
     return 0
 

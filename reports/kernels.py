@@ -24,8 +24,8 @@ from .repeated import worst
 from .template import NoJinja
 
 LETTERS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip", Status.XFAIL: "known",
-           Status.BROKEN: "BROKEN"}
-BAD = (Status.FAIL, Status.BROKEN)
+           Status.ERROR: "ERROR"}
+BAD = (Status.FAIL, Status.ERROR)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Column:
 
 def exit_code(columns: Sequence[Column]) -> Exit:
     runs = [column.run for column in columns if column.run]
-    return worst(runs) if runs else Exit.BROKEN
+    return worst(runs) if runs else Exit.ERROR
 
 
 def verdict(columns: Sequence[Column]) -> str:
@@ -51,7 +51,7 @@ def verdict(columns: Sequence[Column]) -> str:
     words = {Exit.PASSED: "PASSED", Exit.FAILED: "FAILED", Exit.SKIPPED: "SKIPPED"}
     bad = [column.title for column in ran if column.run and column.run.exit_code
            not in (Exit.PASSED, Exit.SKIPPED)]
-    sentence = words.get(exit_code(columns), "BENCH BROKEN")
+    sentence = words.get(exit_code(columns), "ERROR")
     sentence += f": {len(ran)} of {len(columns)} kernels ran"
     return sentence + (f", not all well on {', '.join(bad)}." if bad else ".")
 
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.html.write_text(page(columns), encoding="utf-8")
     except (NoJinja, ResultsError) as error:
         print(f"kernels: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     print(render(columns), end="")
     return exit_code(columns)
 

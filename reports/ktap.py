@@ -30,6 +30,7 @@ _BEHIND = re.compile(r"(?:not )?ok (\d{1,9}) (?:- )?(\S+)(?=\s+# |\s*$)")
 _NESTED_FAILURE = re.compile(r"\s+not ok\b")
 _KERNEL = re.compile(r"(?:<\d+>)?\[ *\d{1,9}\.\d{6}\](?:\[ *[TC]\d+\])? ")
 _WHERE = re.compile(r"\S+\.[ch]:\d+: ")
+_UNEXPECTED = re.compile(r"(?:xpass|news): (.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127) if code != ord("\t")}
 
@@ -233,7 +234,7 @@ class Parser:
     def _explain(self, word: str, text: str) -> None:
         if word == "expected:":
             self._case.expected = self._case.expected or text
-        elif word == "seen:":
+        elif word in ("got:", "seen:"):
             self._case.seen = self._case.seen or text
 
     def _measure(self, text: str) -> None:
@@ -303,7 +304,7 @@ class Parser:
         if ok != (directive in ("", "SKIP", "XFAIL")) and directive:
             self._note("result that contradicts its directive")
         if directive == "ERROR":
-            return Status.BROKEN
+            return Status.ERROR
         if not ok or directive == "TIMEOUT":
             return Status.FAIL
         return {"SKIP": Status.SKIP, "XFAIL": Status.XFAIL}.get(directive, Status.PASS)
@@ -314,8 +315,8 @@ class Parser:
         if not case.reason and case.status is Status.FAIL:
             case.reason = _cause(case)
         elif not case.reason and case.status is Status.PASS:
-            news = (line[6:] for line in case.diagnostics if line.startswith("news: "))
-            case.reason = next(news, "")
+            passes = (found[1] for line in case.diagnostics if (found := _UNEXPECTED.match(line)))
+            case.reason = next(passes, "")
 
     def _fresh_case(self) -> None:
         self._case = Case("")
@@ -326,7 +327,7 @@ class Parser:
     def _leave(self) -> None:
         """Leave the case that runs, if any, without a result."""
         if self.running:
-            self._case.status = Status.BROKEN
+            self._case.status = Status.ERROR
             self._finish(self._case)
             self.log.unfinished[self.running] = self._case
             return

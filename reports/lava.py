@@ -20,10 +20,10 @@ from .model import Case, Exit, Run, Status
 from .read import ResultsError, read_all
 from .repeated import worst
 
-# A known issue is the kernel's fault, a broken harness the suite's: both are no pass.
+# A known issue is the kernel's fault, a harness error the suite's: both are no pass.
 RESULT = {Status.PASS: "pass", Status.FAIL: "fail", Status.SKIP: "skip",
-          Status.XFAIL: "fail", Status.BROKEN: "unknown"}
-WORST_FIRST = (Status.FAIL, Status.BROKEN, Status.XFAIL, Status.PASS, Status.SKIP)
+          Status.XFAIL: "fail", Status.ERROR: "unknown"}
+WORST_FIRST = (Status.FAIL, Status.ERROR, Status.XFAIL, Status.PASS, Status.SKIP)
 MEASUREMENTS = "measurements"
 
 
@@ -61,7 +61,7 @@ def commands(runs: Sequence[Run]) -> Iterator[str]:
         yield "lava-test-set stop"
     if any(run.deaths for run in runs):
         yield "lava-test-raise the-kernel-under-test-died"
-    elif worst(runs) is Exit.BROKEN:
+    elif worst(runs) is Exit.ERROR:
         yield "lava-test-raise the-harness-broke"
 
 
@@ -74,7 +74,7 @@ def main() -> int:
         print("\n".join(commands(read_all([Path(folder) for folder in folders]))))
     except ResultsError as error:
         print(f"lava: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     return 0
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import ktap
-from .model import Boot, Case, Outcome, Planned, Run, Status, Test, cases_of
+from .model import OF_TESTS, Boot, Case, Exit, Outcome, Planned, Run, Status, Test, cases_of
 
 _DEATH = {Outcome.PANIC: "panicked", Outcome.HANG: "hung", Outcome.DIED: "died"}
-_EXITS = (0, 1, 4)  # what a test program that came to its end may return
 
 
 def load(folder: Path) -> Run:
@@ -99,7 +98,7 @@ def _judge_outcome(boot: Boot, tests_began: bool, run: Run) -> None:
         run.problems.append(f"boot {boot.variant}: {death} before the first test{detail}")
     elif boot.outcome is Outcome.RUNNING:
         run.problems.append(f"boot {boot.variant}: the runner ended before it{detail}")
-    elif boot.outcome is Outcome.BROKEN:
+    elif boot.outcome is Outcome.ERROR:
         run.problems.append(f"boot {boot.variant}: could not be booted{detail}")
 
 
@@ -131,8 +130,8 @@ def _missing(name: str, log: ktap.Log, boot: Boot, ended: bool, why: str) -> Cas
     if case is None:
         if log.skip_all is not None:
             return Case(name, Status.SKIP, log.skip_all)
-        return Case(name, Status.BROKEN, f"not run: {why}")
-    case.status = Status.BROKEN
+        return Case(name, Status.ERROR, f"not run: {why}")
+    case.status = Status.ERROR
     if name != log.running:
         case.reason = "its result line was lost"
     elif log.bail_out is not None:
@@ -157,10 +156,10 @@ def _doubts(boot: Boot, planned: Planned, log: ktap.Log) -> list[str]:
         doubts.append(f"bailed out: {log.bail_out}")
     if log.planned is not None and log.planned > len(cases):
         doubts.append(f"{log.planned - len(cases)} of {cases_of(log.planned)} without a result")
-    if planned.exit is not None and planned.exit not in _EXITS:
+    if planned.exit is not None and planned.exit not in OF_TESTS:
         doubts.append(f"ended with status {planned.exit} after its last case")
-    bad = any(case.status in (Status.FAIL, Status.BROKEN) for case in cases)
-    if planned.exit in _EXITS and (planned.exit == 1) != bad:
+    bad = any(case.status in (Status.FAIL, Status.ERROR) for case in cases)
+    if planned.exit in OF_TESTS and (planned.exit == Exit.FAILED) != bad:
         doubts.append(f"its exit status {planned.exit} contradicts its results")
     return [f"boot {boot.variant}: {planned.name}: {doubt}" for doubt in doubts]
 

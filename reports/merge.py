@@ -4,7 +4,7 @@
     python3 -m reports.merge RESULTS... --out FOLDER
 
 RESULTS are folders that `run_tests.sh --shard I/N` wrote.  FOLDER must not exist; it
-becomes a results folder like any other.  A shard that is missing makes the run broken.
+becomes a results folder like any other.  A shard that is missing makes the run an error.
 Exit: as the merged run, 2 wrong usage, 3 also results that are no parts of one run.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 
 from . import summary
 from .load import load_boots, write_plan
-from .model import Boot, Json, Outcome
+from .model import Boot, Exit, Json, Outcome
 from .read import ResultsError
 from .write import write
 
@@ -65,7 +65,7 @@ def merge(folders: Sequence[Path], out: Path) -> None:
     boots: list[Boot] = []
     for number, part in enumerate(parts, start=1):
         boots += copy(part, number, out)
-    boots += [Boot(f"shard {index}/{count}", "nowhere", Outcome.BROKEN, "it has no results")
+    boots += [Boot(f"shard {index}/{count}", "nowhere", Outcome.ERROR, "it has no results")
               for index, count in absent]
     write_plan(out, boots)
     text = json.dumps(environment(parts), indent=1)
@@ -148,7 +148,7 @@ def main() -> int:
         merge(args.results, args.out)
     except ResultsError as error:
         print(f"merge: {error}", file=sys.stderr)
-        return 3
+        return Exit.ERROR
     run = write(args.out)
     text = summary.render(run, summary.wants_colour(sys.stdout))
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding, "backslashreplace"))

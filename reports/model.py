@@ -13,37 +13,55 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2              # 1 called what is "error" now "broken"; it is still read
+READ = (1, SCHEMA)
 
 Json = dict[str, Any]
 Number = int | float
 
 
-class Status(str, Enum):
+class Word(str, Enum):
+    @classmethod
+    def _missing_(cls, value: object) -> Word | None:
+        """As earlier results have it."""
+        return cls("error") if value == "broken" else None
+
+
+class Status(Word):
     PASS = "pass"
     FAIL = "fail"      # the kernel did not do what was expected
     SKIP = "skip"      # this machine lacks what the case needs
-    XFAIL = "xfail"    # a known kernel issue showed itself
-    BROKEN = "broken"  # the bench failed: says nothing about the kernel
+    XFAIL = "xfail"    # a known kernel issue occurred
+    ERROR = "error"    # the harness failed: says nothing about the kernel
 
 
-class Outcome(str, Enum):
+class Outcome(Word):
     """How a boot of the kernel under test ended."""
 
     OK = "ok"
     PANIC = "panic"
     HANG = "hang"
     DIED = "died"        # the machine went away without a panic message
-    BROKEN = "broken"    # the bench could not boot it at all
+    ERROR = "error"      # the harness could not boot it at all
     RUNNING = "running"  # never updated: the runner itself ended early
 
 
 class Exit(IntEnum):
+    """Exit statuses, of run_tests.sh and, as far as they have them, of the other programs.
+    0, 1 and 4 are kselftest's: those of a test program."""
+
     PASSED = 0
-    FAILED = 1
+    FAILED = 1          # a case failed, or the kernel under test crashed
     USAGE = 2
-    BROKEN = 3
-    SKIPPED = 4
+    ERROR = 3           # of the harness
+    SKIPPED = 4         # everything
+    KERNEL = 5          # it does not build
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+# What a test program that came to its end may return.
+OF_TESTS = (Exit.PASSED, Exit.FAILED, Exit.SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,7 @@ class Case:
     def mismatch(self) -> str:
         if not self.expected and not self.seen:
             return ""
-        return f"expected {self.expected}, seen {self.seen}"
+        return f"expected {self.expected}, got {self.seen}"
 
     @property
     def why(self) -> str:
@@ -182,8 +200,8 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     tests: list[Test] = field(default_factory=list)
     boots: list[Boot] = field(default_factory=list)
-    deaths: list[str] = field(default_factory=list)    # the kernel under test died
-    problems: list[str] = field(default_factory=list)  # the bench broke outside any case
+    deaths: list[str] = field(default_factory=list)    # the kernel under test crashed
+    problems: list[str] = field(default_factory=list)  # harness errors outside any case
 
     def cases(self, *statuses: Status) -> Iterator[tuple[Test, Case]]:
         """Every case, or those with one of the statuses."""
@@ -211,8 +229,8 @@ class Run:
     def exit_code(self) -> Exit:
         if self.count(Status.FAIL) or self.deaths:
             return Exit.FAILED
-        if self.count(Status.BROKEN) or self.problems or not self.total:
-            return Exit.BROKEN
+        if self.count(Status.ERROR) or self.problems or not self.total:
+            return Exit.ERROR
         if self.count(Status.SKIP) == self.total:
             return Exit.SKIPPED
         return Exit.PASSED
@@ -221,24 +239,24 @@ class Run:
     def verdict(self) -> str:
         """The outcome in one sentence."""
         code, total = self.exit_code, cases_of(self.total)
-        failed, broken = self.count(Status.FAIL), self.count(Status.BROKEN)
+        failed, errors = self.count(Status.FAIL), self.count(Status.ERROR)
         if code is Exit.PASSED:
             return f"PASSED: {self.count(Status.PASS)} of {total} passed{self._besides()}."
         if code is Exit.SKIPPED:
             return f"SKIPPED: nothing was tested, {total} skipped."
         if failed:
-            died = " and the kernel under test died" if self.deaths else ""
+            died = " and the kernel crashed" if self.deaths else ""
             return f"FAILED: {failed} of {total} failed{died}."
         if self.deaths:
-            return "FAILED: the kernel under test died."
-        if broken:
-            return f"BENCH BROKEN: {broken} of {total} could not be judged, none failed."
+            return "FAILED: the kernel crashed."
+        if errors:
+            return f"ERROR: {errors} of {total} could not be judged, none failed."
         if self.total:
-            return "BENCH BROKEN: no case failed, but the run is not whole."
-        return "BENCH BROKEN: no case was run."
+            return "ERROR: no case failed, but the run is incomplete."
+        return "ERROR: no case was run."
 
     def _besides(self) -> str:
-        words = {Status.SKIP: "skipped", Status.XFAIL: "showed a known issue"}
+        words = {Status.SKIP: "skipped", Status.XFAIL: "hit a known issue"}
         return "".join(f", {self.count(status)} {word}" for status, word in words.items()
                        if self.count(status))
 
@@ -254,7 +272,7 @@ class Run:
     @classmethod
     def from_json(cls, data: Json) -> Run:
         """The inverse of to_json; what can be derived is derived again."""
-        if data.get("schema") != SCHEMA:
+        if data.get("schema") not in READ:
             raise ValueError(f"results of schema {data.get('schema')}, not {SCHEMA}")
         boots = [Boot.from_json(boot | {"tests": [{"name": name, "cases": []}
                                                   for name in boot["tests"]]})

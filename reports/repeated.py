@@ -11,7 +11,7 @@ from .model import Exit, Run, Status, cases_of
 def worst(runs: Sequence[Run]) -> Exit:
     """The exit code of all of them."""
     codes = {run.exit_code for run in runs}
-    for code in (Exit.FAILED, Exit.BROKEN, Exit.PASSED):
+    for code in (Exit.FAILED, Exit.ERROR, Exit.PASSED):
         if code in codes:
             return code
     return Exit.SKIPPED

@@ -12,12 +12,12 @@ from .model import Case, Exit, Run, Status, Test
 from .race_matrix import counts
 
 _WORDS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip",
-          Status.XFAIL: "xfail", Status.BROKEN: "BROKEN"}
+          Status.XFAIL: "xfail", Status.ERROR: "ERROR"}
 _RED, _GREEN, _YELLOW, _MAGENTA = "31", "32", "33", "35"
 _COLOURS = {Status.PASS: _GREEN, Status.FAIL: _RED, Status.SKIP: _YELLOW,
-            Status.XFAIL: _YELLOW, Status.BROKEN: _MAGENTA}
+            Status.XFAIL: _YELLOW, Status.ERROR: _MAGENTA}
 _VERDICT_COLOURS = {Exit.PASSED: _GREEN, Exit.FAILED: _RED, Exit.SKIPPED: _YELLOW,
-                    Exit.BROKEN: _MAGENTA}
+                    Exit.ERROR: _MAGENTA}
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -58,13 +58,13 @@ def _row(name: str, tests: list[Test]) -> list[str]:
 
 
 def _sections(run: Run) -> Iterator[list[str]]:
-    yield _section("the kernel under test died:", run.deaths)
-    yield _section("the bench broke:", run.problems)
-    for status, title in ((Status.FAIL, "failed:"), (Status.BROKEN, "broken:")):
+    yield _section("kernel crashed:", run.deaths)
+    yield _section("harness errors:", run.problems)
+    for status, title in ((Status.FAIL, "failed:"), (Status.ERROR, "errors:")):
         yield _section(title, _grouped(run, status))
-    yield _section("known issues that showed themselves:", _grouped(run, Status.XFAIL))
+    yield _section("known issues:", _grouped(run, Status.XFAIL))
     yield _section("skipped:", (f"{count:5} {reason}" for reason, count in skip_reasons(run)))
-    yield _section("news:", (f"{test.name}: {case.label}: {case.reason}"
+    yield _section("unexpected passes:", (f"{test.name}: {case.label}: {case.reason}"
                              for test, case in run.cases(Status.PASS) if case.reason))
 
 

@@ -27,8 +27,8 @@ from testbed.progress import say
 
 EPILOG = """\
 exit status:
-  0 all passed (skips and known issues allowed)   3 the bench broke
-  1 a case failed or the kernel under test died   4 everything was skipped
+  0 all passed (skips and known issues allowed)   3 harness error
+  1 a case failed or the kernel crashed           4 everything was skipped
   2 wrong usage                                   5 the kernel does not build
 """
 

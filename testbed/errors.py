@@ -1,19 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a run ended early, and its exit status."""
-
-# Those of a run that ends well are in reports.model.Exit.
-EXIT_USAGE = 2
-EXIT_BENCH = 3
-EXIT_KERNEL = 5
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
+"""Why a run ended early; exit_status.py has the status."""
 
 
-class BenchError(Exception):
-    """The bench could not do its work; says nothing about the kernel under test."""
+class HarnessError(Exception):
+    """The harness could not do its work: this says nothing about the kernel under test."""
 
 
-class KernelError(BenchError):
+class KernelError(HarnessError):
     """The kernel under test cannot be built."""
 
 

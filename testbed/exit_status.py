@@ -9,10 +9,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from testbed.errors import (
-    EXIT_BENCH, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_KERNEL, EXIT_USAGE, BenchError,
-    KernelError, UsageError,
-)
+from reports.model import Exit
+from testbed.errors import HarnessError, KernelError, UsageError
 from testbed.progress import say
 
 
@@ -24,21 +22,21 @@ def of(program: str, execute: Callable[[], int]) -> int:
         return execute()
     except UsageError as error:
         say(f"{program}: {error}")
-        return EXIT_USAGE
-    except BenchError as error:
+        return Exit.USAGE
+    except HarnessError as error:
         say(f"{program}: {error}")
-        return EXIT_KERNEL if isinstance(error, KernelError) else EXIT_BENCH
+        return Exit.KERNEL if isinstance(error, KernelError) else Exit.ERROR
     except FileNotFoundError as error:
         if "/" in str(error.filename):
             raise
         say(f"{program}: {error.filename} is not installed")    # a program, looked for in PATH
-        return EXIT_BENCH
+        return Exit.ERROR
     except BrokenPipeError:    # as in `run_tests.sh --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return Exit.BROKEN_PIPE
     except KeyboardInterrupt:
         say("interrupted")
-        return EXIT_INTERRUPTED
+        return Exit.INTERRUPTED
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reports import kernels
 from reports.model import Exit, Run
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 from testbed.progress import say
 
 
@@ -20,7 +20,7 @@ def run(wanted: Sequence[str], run_one: Callable[[str], Run], out: Path) -> Exit
         try:
             one = run_one(kernel)
             columns.append(kernels.Column(kernel, one, report=f"{one.name}/report.html"))
-        except (BenchError, UsageError) as error:
+        except (HarnessError, UsageError) as error:
             say(f"kernel {kernel}: {error}")
             columns.append(kernels.Column(kernel, None, str(error).splitlines()[0]))
         (out / "kernels.html").write_text(kernels.page(columns), encoding="utf-8")

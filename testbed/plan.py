@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 from testbed.variants import VARIANTS
 
 
@@ -50,9 +50,9 @@ def _parse_line(line: str) -> Case:
         test, case = name.split(":", 1)
         seconds = float(limit)
     except ValueError as error:
-        raise BenchError(f"--list of a test printed a line that is none: {line!r}") from error
+        raise HarnessError(f"--list of a test printed a line that is none: {line!r}") from error
     if variant not in VARIANTS:
-        raise BenchError(f"{name} asks for the boot variant {variant!r}, which does not exist")
+        raise HarnessError(f"{name} asks for the boot variant {variant!r}, which does not exist")
     return Case(test, case, variant, flags, seconds, summary)
 
 

@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, BinaryIO
 
 from reports import ktap, load, summary
-from reports.model import Boot, Planned, Status
+from reports.model import Boot, Exit, Planned, Status
 from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
 from testbed.progress import say
 
@@ -110,14 +110,14 @@ class Recorder:
             sys.stdout.write("    " + data.decode(errors="replace"))
         for case in self._parser.feed(data):
             case.variant = self._boot.variant
-            self.failed |= case.status in (Status.FAIL, Status.BROKEN)
+            self.failed |= case.status in (Status.FAIL, Status.ERROR)
             say(summary.progress_line(self._parser.log.test.name, case, self._colour))
 
     def _end(self, status: int) -> None:
         assert self._ktap is not None and self._planned is not None
         self._ktap.close()
         self._planned.exit = status
-        self.failed |= status not in (0, 4)
+        self.failed |= status not in (Exit.PASSED, Exit.SKIPPED)
         self._results.write_plan()
 
     def _file(self, name: str, data: bytes) -> None:

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.model import Exit
 from testbed import exit_status
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.machine import accel, initramfs
 from testbed.machine.emulator import Boot, Emulator, run_boot
 from testbed.machine.stream import Begin, Booted, End, Event, File, Output
@@ -31,7 +32,6 @@ from testbed.progress import say
 from testbed.variants import COMMON, VARIANTS
 
 SELFTESTS = "tools/testing/selftests/kvm"
-SKIPPED = 4          # kselftest's exit code
 KILLED = 128 + 9
 FINE = ("pass", "skip", "not run")
 TROUBLE = re.compile(r"WARNING: |BUG: |Oops: |INFO: task |list_add corruption|rcu: INFO: .* stall")
@@ -118,7 +118,7 @@ def make(*arguments: str) -> None:
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False)
     if done.returncode:
-        raise BenchError("the kernel's own selftests do not build:\n"
+        raise HarnessError("the kernel's own selftests do not build:\n"
                          + "\n".join(done.stdout.splitlines()[-20:]))
 
 
@@ -157,7 +157,7 @@ class Observer:
             case Output(data) if self._running:
                 self._running.output += data.decode(errors="replace")
             case End(_, status):
-                self._end({0: "pass", SKIPPED: "skip", KILLED: "hang"}.get(status, "fail"))
+                self._end({0: "pass", Exit.SKIPPED: "skip", KILLED: "hang"}.get(status, "fail"))
             case File("dmesg", data):
                 lines = data.decode(errors="replace").splitlines()
                 self.messages = [line for line in lines if TROUBLE.search(line)]
@@ -203,7 +203,7 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
     except Noticed:
         outcome = Outcome("ok")
     if not observer.booted and outcome.kind != "panic":
-        raise BenchError(f"the host of the kernel's own selftests: {outcome.detail}")
+        raise HarnessError(f"the host of the kernel's own selftests: {outcome.detail}")
     return observer.finish(outcome)
 
 

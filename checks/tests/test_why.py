@@ -22,10 +22,10 @@ class WhyTest(unittest.TestCase):
             "make[1]: *** [Makefile:64: build/gcc/lib/vm.o] Error 1"])
 
     def test_cases_that_went_well(self) -> None:
-        output = ("  ok    a_test: one\n  FAIL  a_test: two: expected 1, seen 2\n"
+        output = ("  ok    a_test: one\n  FAIL  a_test: two: expected 1, got 2\n"
                   + "  ok    a_test: more\n  xfail a_test: known\nok 7 more\n" * 50
                   + "test_x (tests.X.test_x) ... ok\n")
-        self.assertEqual(why.lines(output), ["  FAIL  a_test: two: expected 1, seen 2"])
+        self.assertEqual(why.lines(output), ["  FAIL  a_test: two: expected 1, got 2"])
 
     def test_trouble_far_above_the_end(self) -> None:
         output = "not ok 3 case\n" + "".join(f"line {number}\n" for number in range(100))

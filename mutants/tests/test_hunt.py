@@ -14,9 +14,9 @@ from mutants.hunt import Hunt, shard, summary
 from mutants.mutant import Edit, Mutant
 from mutants.trial import Kill
 from mutants.verdict import BROKEN_BUILD, GAP, KILLED, SURVIVED, Store, Verdict
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 
-KILL = Kill("a_test", "x", "default", "fail", "expected 1, seen 2")
+KILL = Kill("a_test", "x", "default", "fail", "expected 1, got 2")
 
 
 def mutant(name: str, status: str = "killable", vm: str = "default") -> Mutant:
@@ -42,7 +42,7 @@ class FakeJudge:
 
     def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool) -> Verdict | None:
         if mutant.id == self._fail:
-            raise BenchError("no disk")
+            raise HarnessError("no disk")
         with self._lock:
             self.judged.append(mutant.id)
         if mutant.id == self._tough and not whole:
@@ -95,8 +95,8 @@ class HuntTest(unittest.TestCase):
         self.assertEqual(judge.judged, ["M1", "M2"])
         self.assertIn("did not kill: M1", self.said[-1])
 
-    def test_broken_bench_ends_it(self) -> None:
-        with self.assertRaisesRegex(BenchError, "no disk"):
+    def test_harness_error_ends_it(self) -> None:
+        with self.assertRaisesRegex(HarnessError, "no disk"):
             self.hunt(FakeJudge(fail="M3"))
 
     def test_shards(self) -> None:
@@ -126,8 +126,8 @@ class ReportTest(unittest.TestCase):
         self.assertIn("of which KILLED: M4", summary(self.mutants, [Verdict("M4", KILLED, KILL)]))
 
     def test_error_is_a_gap(self) -> None:
-        """No kill, no broken harness: the run fails, and names mutant and case."""
-        gap = Verdict("M2", GAP, broken=["a_test:y: the window"])
+        """No kill, no harness error: the run fails, and names mutant and case."""
+        gap = Verdict("M2", GAP, errors=["a_test:y: the window"])
         self.assertIn("killed 1 of 2, gaps (ERROR for FAIL): M2",
                       summary(self.mutants, [self.verdicts[0], gap]))
         self.assertIn("M2 gap; 1 ERROR, a_test:y: the window", hunt.line(self.mutants[1], gap))
@@ -139,7 +139,7 @@ class ReportTest(unittest.TestCase):
                       say.mock_calls)
 
     def test_error_beside_a_kill_is_said(self) -> None:
-        verdict = Verdict("M1", KILLED, KILL, broken=["a_test:y: the window"])
+        verdict = Verdict("M1", KILLED, KILL, errors=["a_test:y: the window"])
         self.assertIn("killed by a_test:x; 1 ERROR, a_test:y: the window",
                       hunt.line(self.mutants[0], verdict))
 
@@ -169,3 +169,8 @@ class ReportTest(unittest.TestCase):
             self.assertIsNone(store.get("key"))
             store.put("key", self.verdicts[0].to_json())
             self.assertEqual(Verdict.from_json(store.get("key")), self.verdicts[0])
+
+    def test_older_word(self) -> None:
+        data = Verdict("M2", GAP, errors=["a_test:y"]).to_json()
+        data["broken"] = data.pop("errors")
+        self.assertEqual(Verdict.from_json(data).errors, ["a_test:y"])

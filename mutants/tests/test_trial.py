@@ -57,7 +57,7 @@ class RunTest(unittest.TestCase):
     def test_survived(self) -> None:
         result = run((ktap("ok 1 x"), OK), (ktap("ok 1 y # SKIP no"), OK))
         self.assertIsNone(result.kill)
-        self.assertEqual((result.cases, result.broken), (1, ()))
+        self.assertEqual((result.cases, result.errors), (1, ()))
 
     def test_first_failure_ends_it(self) -> None:
         result = run((ktap("ok 1 x", "not ok 2 y", "not ok 3 z"), OK), (ktap("not ok 1 later"), OK))
@@ -65,10 +65,10 @@ class RunTest(unittest.TestCase):
         self.assertEqual((result.kill.name, result.kill.how), ("a_test:y", "fail"))
         self.assertEqual(result.cases, 1)
 
-    def test_broken_case_is_no_kill(self) -> None:
+    def test_case_error_is_no_kill(self) -> None:
         result = run((ktap("not ok 1 x # ERROR no memory", "ok 2 y", status=1), OK))
         self.assertIsNone(result.kill)
-        self.assertEqual(len(result.broken), 1)
+        self.assertEqual(len(result.errors), 1)
 
     def test_panic_and_hang(self) -> None:
         for kind in ("panic", "hang", "died"):
@@ -77,10 +77,10 @@ class RunTest(unittest.TestCase):
             assert result.kill
             self.assertEqual((result.kill.name, result.kill.how), ("a_test:y", kind))
 
-    def test_hang_before_the_first_test_is_the_benchs(self) -> None:
+    def test_hang_before_the_first_test_counts_as_harness_error(self) -> None:
         result = run(([], Outcome("hang", "no boot")))
         self.assertIsNone(result.kill)
-        self.assertIn("no boot", result.broken[0])
+        self.assertIn("no boot", result.errors[0])
 
     def test_program_that_dies(self) -> None:
         result = run((ktap("ok 1 x", status=139), OK))

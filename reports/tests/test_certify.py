@@ -46,7 +46,7 @@ class VerdictTest(unittest.TestCase):
     def test_of_a_requirement(self) -> None:
         for statuses, verdict in ((("pass", "pass"), Verdict.PASS), (("pass", "fail"), Verdict.FAIL),
                                   (("pass", "skip"), Verdict.INCOMPLETE), ((), Verdict.INCOMPLETE),
-                                  (("pass", "broken"), Verdict.INCOMPLETE),
+                                  (("pass", "error"), Verdict.INCOMPLETE),
                                   (("skip", "fail"), Verdict.FAIL), (("pass", "xfail"), Verdict.FAIL)):
             with self.subTest(statuses):
                 one = native(**{f"case{i}": status for i, status in enumerate(statuses)})

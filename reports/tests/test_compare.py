@@ -24,8 +24,8 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(kinds([run(a="pass", b="fail")], [run(a="pass", b="fail")]), {})
 
     def test_each_kind(self) -> None:
-        old = run(a="pass", b="fail", c="pass", d="pass", f="broken", g=("pass", 1.0))
-        new = run(a="fail", b="pass", c="skip", e="pass", f="broken", g=("pass", 1.6))
+        old = run(a="pass", b="fail", c="pass", d="pass", f="error", g=("pass", 1.0))
+        new = run(a="fail", b="pass", c="skip", e="pass", f="error", g=("pass", 1.6))
         self.assertEqual(kinds([old], [new]), {
             "a": "failing", "b": "fixed", "c": "skipped", "d": "missing", "e": "new", "g": "slower"})
 

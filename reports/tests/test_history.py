@@ -59,6 +59,16 @@ class HistoryTest(unittest.TestCase):
     def test_numbers(self) -> None:
         self.assertEqual(history.curve("x", [0.000172468, 70914]).change, "0.0001725, now 70,910")
 
+    def test_older_word(self) -> None:
+        """Files of schema 1 say "broken" where today's say "error"."""
+        with closing(history.opened(self.file)) as connection:
+            history.add(connection, run(a="error", b="pass"))
+            connection.executescript("UPDATE result SET status = 'broken' WHERE name = 'a'; "
+                                     "PRAGMA user_version = 1")
+        for _ in range(2):
+            with closing(history.opened(self.file)) as connection:
+                self.assertEqual(history.rows(connection)[0].counts, {"error": 1, "pass": 1})
+
     def test_foreign_files(self) -> None:
         self.file.write_text("this is no database" * 100)
         with self.assertRaisesRegex(history.HistoryError, "not a database"):
@@ -82,7 +92,7 @@ class HistoryTest(unittest.TestCase):
 
 class KcidbTest(unittest.TestCase):
     def test_statuses_and_links(self) -> None:
-        data = kcidb.render(run(a="pass", b="fail", c="skip", d="xfail", e="broken"), "my_ci")
+        data = kcidb.render(run(a="pass", b="fail", c="skip", d="xfail", e="error"), "my_ci")
         self.assertEqual([test["status"] for test in data["tests"]],
                          ["PASS", "FAIL", "SKIP", "FAIL", "ERROR"])
         build = data["builds"][0]

@@ -46,8 +46,8 @@ class Matrix(unittest.TestCase):
 
     def test_nothing_ran(self) -> None:
         nothing = [Column("6.1", None, "gone")]
-        self.assertIs(kernels.exit_code(nothing), Exit.BROKEN)
-        self.assertEqual(kernels.verdict(nothing), "BENCH BROKEN: 0 of 1 kernels ran.")
+        self.assertIs(kernels.exit_code(nothing), Exit.ERROR)
+        self.assertEqual(kernels.verdict(nothing), "ERROR: 0 of 1 kernels ran.")
 
     def test_page(self) -> None:
         page = kernels.page(columns())
@@ -80,7 +80,7 @@ class CommandLine(unittest.TestCase):
     def test_no_results(self) -> None:
         page = self.folder / "kernels.html"
         code, text = self.main(self.folder / "nothing", "--html", page)
-        self.assertEqual(code, Exit.BROKEN)
+        self.assertEqual(code, Exit.ERROR)
         self.assertIn("does not exist", text)
         self.assertFalse(page.exists())
 

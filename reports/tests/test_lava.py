@@ -32,14 +32,14 @@ class Commands(unittest.TestCase):
         self.assertEqual(list(lava.commands([one]))[-1],
                          "lava-test-raise the-kernel-under-test-died")
 
-    def test_broken_harness(self) -> None:
-        self.assertEqual(list(lava.commands([run(a="pass", b="broken")])), [
+    def test_harness_error(self) -> None:
+        self.assertEqual(list(lava.commands([run(a="pass", b="error")])), [
             "lava-test-case a_test.a --result pass --measurement 0.100 --units s",
             "lava-test-case a_test.b --result unknown --measurement 0.100 --units s",
             "lava-test-raise the-harness-broke"])
         self.assertEqual(list(lava.commands([Run("empty")])), ["lava-test-raise the-harness-broke"])
 
-    def test_all_skipped_is_no_broken_harness(self) -> None:
+    def test_all_skipped_is_no_harness_error(self) -> None:
         self.assertEqual(len(list(lava.commands([run(a="skip")]))), 1)
 
     def test_several_runs_tell_the_worst(self) -> None:

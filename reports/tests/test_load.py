@@ -47,28 +47,28 @@ class Ended(Folder):
         why = "the test program ended early with status 139"
         self.assert_cases(run, ("a", Status.PASS, ""),
                           ("b", Status.FAIL, f"test program died during this case: {why}"),
-                          ("c", Status.BROKEN, f"not run: {why}"))
+                          ("c", Status.ERROR, f"not run: {why}"))
         self.assertEqual(run.tests[0].cases[1].measurements, {"retries": 3})
 
     def test_program_stopped_between_cases(self) -> None:
         run = self.one(Outcome.OK, "1..3\n" + A + B, 0)
-        self.assertEqual(run.tests[0].cases[2].status, Status.BROKEN)
-        self.assertEqual(run.exit_code, Exit.BROKEN)
+        self.assertEqual(run.tests[0].cases[2].status, Status.ERROR)
+        self.assertEqual(run.exit_code, Exit.ERROR)
 
     def test_lost_result_line(self) -> None:
         run = self.one(Outcome.OK, "1..3\n" + A + "# run b\n" + C, 0)
         self.assert_cases(run, ("a", Status.PASS, ""), ("c", Status.PASS, ""),
-                          ("b", Status.BROKEN, "its result line was lost"))
+                          ("b", Status.ERROR, "its result line was lost"))
 
     def test_bail_out(self) -> None:
         run = self.one(Outcome.OK, "1..3\n" + A + "# run b\nBail out! no tracefs\n", 1)
-        self.assertEqual(run.tests[0].count(Status.BROKEN), 2)
+        self.assertEqual(run.tests[0].count(Status.ERROR), 2)
         self.assertEqual(run.tests[0].cases[1].reason, "the test bailed out: no tracefs")
-        self.assertEqual(run.exit_code, Exit.BROKEN)
+        self.assertEqual(run.exit_code, Exit.ERROR)
 
     def test_no_output(self) -> None:
         run = self.load(Outcome.OK, Planned("one_test", ["a"], 127))
-        self.assert_cases(run, ("a", Status.BROKEN, "not run: the test program said nothing"))
+        self.assert_cases(run, ("a", Status.ERROR, "not run: the test program said nothing"))
 
     def test_no_output_and_no_cases(self) -> None:
         run = self.load(Outcome.OK, Planned("one_test", [], None))
@@ -87,7 +87,7 @@ class Ended(Folder):
                 ("1..3\n" + A + B + C + "Bail out! late\n", 0, "bailed out: late")):
             run = self.one(Outcome.OK, text, status)
             self.assertEqual(run.problems, [f"boot default: one_test: {doubt}"])
-            self.assertEqual(run.exit_code, Exit.BROKEN)
+            self.assertEqual(run.exit_code, Exit.ERROR)
 
 
 class Died(Folder):
@@ -98,7 +98,7 @@ class Died(Folder):
             self.assert_cases(
                 run, ("a", Status.PASS, ""),
                 ("b", Status.FAIL, f"the kernel under test {word} during this case"),
-                ("c", Status.BROKEN, f"not run: the machine {word} before"))
+                ("c", Status.ERROR, f"not run: the machine {word} before"))
             self.assertEqual(run.deaths, [f"boot default: the kernel under test {word}: said so"])
             self.assertEqual(run.exit_code, Exit.FAILED)
 
@@ -112,7 +112,7 @@ class Died(Folder):
             ("a", Status.FAIL,
              "test program died during this case: the test program ended early"),
             ("b", Status.FAIL, "the kernel under test panicked during this case"),
-            ("c", Status.BROKEN, "not run: the machine panicked before"))
+            ("c", Status.ERROR, "not run: the machine panicked before"))
 
     def test_after_the_last_case(self) -> None:
         run = self.one(Outcome.HANG, "1..3\n" + A + B + C, 0)
@@ -124,18 +124,18 @@ class Died(Folder):
         self.assertEqual(self.load(Outcome.PANIC, plan).exit_code, Exit.FAILED)
         run = self.load(Outcome.HANG, plan)
         self.assertEqual(run.problems, ["boot default: hung before the first test: said so"])
-        self.assertEqual(run.exit_code, Exit.BROKEN)
+        self.assertEqual(run.exit_code, Exit.ERROR)
 
     def test_runner_died(self) -> None:
         run = self.one(Outcome.RUNNING, "1..3\n" + A + "# run b\n", None)
         self.assert_cases(run, ("a", Status.PASS, ""),
-                          ("b", Status.BROKEN, "the runner ended during this case"),
-                          ("c", Status.BROKEN, "not run: the runner ended before"))
-        self.assertEqual(run.exit_code, Exit.BROKEN)
+                          ("b", Status.ERROR, "the runner ended during this case"),
+                          ("c", Status.ERROR, "not run: the runner ended before"))
+        self.assertEqual(run.exit_code, Exit.ERROR)
 
     def test_no_boot(self) -> None:
-        run = self.load(Outcome.BROKEN, Planned("one_test", ["a"]))
-        self.assert_cases(run, ("a", Status.BROKEN, "not run: said so"))
+        run = self.load(Outcome.ERROR, Planned("one_test", ["a"]))
+        self.assert_cases(run, ("a", Status.ERROR, "not run: said so"))
         self.assertEqual(run.problems, ["boot default: could not be booted: said so"])
 
 
@@ -170,11 +170,11 @@ class Folders(Folder):
             run = load(self.folder)
             self.assertEqual(run.count(Status.PASS), 1)
             self.assertEqual(len(run.problems), 2)
-            self.assertEqual(run.exit_code, Exit.BROKEN)
+            self.assertEqual(run.exit_code, Exit.ERROR)
 
     def test_empty_folder(self) -> None:
-        self.assertEqual(load(self.folder).exit_code, Exit.BROKEN)
-        self.assertEqual(load(self.folder / "none").exit_code, Exit.BROKEN)
+        self.assertEqual(load(self.folder).exit_code, Exit.ERROR)
+        self.assertEqual(load(self.folder / "none").exit_code, Exit.ERROR)
 
 
 if __name__ == "__main__":

@@ -20,25 +20,25 @@ class ExitCode(unittest.TestCase):
     def test_passed(self) -> None:
         run = run_of(Status.PASS, Status.SKIP, Status.XFAIL)
         self.check(run, Exit.PASSED,
-                   "PASSED: 1 of 3 cases passed, 1 skipped, 1 showed a known issue.")
+                   "PASSED: 1 of 3 cases passed, 1 skipped, 1 hit a known issue.")
 
-    def test_a_failure_outweighs_a_broken_bench(self) -> None:
-        run = run_of(Status.PASS, Status.FAIL, Status.BROKEN, problems=["no console"])
+    def test_a_failure_outweighs_a_harness_error(self) -> None:
+        run = run_of(Status.PASS, Status.FAIL, Status.ERROR, problems=["no console"])
         self.check(run, Exit.FAILED, "FAILED: 1 of 3 cases failed.")
 
     def test_dead_kernel(self) -> None:
         self.check(run_of(Status.PASS, deaths=["boot default: panicked"]), Exit.FAILED,
-                   "FAILED: the kernel under test died.")
+                   "FAILED: the kernel crashed.")
 
-    def test_broken(self) -> None:
-        self.check(run_of(Status.BROKEN, Status.PASS), Exit.BROKEN,
-                   "BENCH BROKEN: 1 of 2 cases could not be judged, none failed.")
-        self.check(run_of(Status.PASS, problems=["no console"]), Exit.BROKEN,
-                   "BENCH BROKEN: no case failed, but the run is not whole.")
+    def test_error(self) -> None:
+        self.check(run_of(Status.ERROR, Status.PASS), Exit.ERROR,
+                   "ERROR: 1 of 2 cases could not be judged, none failed.")
+        self.check(run_of(Status.PASS, problems=["no console"]), Exit.ERROR,
+                   "ERROR: no case failed, but the run is incomplete.")
 
-    def test_empty_is_broken(self) -> None:
-        self.check(Run(), Exit.BROKEN, "BENCH BROKEN: no case was run.")
-        self.check(run_of(), Exit.BROKEN, "BENCH BROKEN: no case was run.")
+    def test_empty_is_error(self) -> None:
+        self.check(Run(), Exit.ERROR, "ERROR: no case was run.")
+        self.check(run_of(), Exit.ERROR, "ERROR: no case was run.")
 
     def test_all_skipped(self) -> None:
         self.check(run_of(Status.SKIP), Exit.SKIPPED, "SKIPPED: nothing was tested, 1 case skipped.")
@@ -57,16 +57,27 @@ class ResultsJson(unittest.TestCase):
 
     def test_schema(self) -> None:
         data = run_of(Status.PASS, Status.XFAIL).to_json()
-        self.assertEqual(data["schema"], 1)
+        self.assertEqual(data["schema"], 2)
         self.assertEqual(data["summary"],
-                         {"pass": 1, "fail": 0, "skip": 0, "xfail": 1, "broken": 0})
+                         {"pass": 1, "fail": 0, "skip": 0, "xfail": 1, "error": 0})
         self.assertEqual(data["tests"][0]["cases"][0],
                          {"name": "case0", "status": "pass", "reason": "", "seconds": 0.0,
                           "measurements": {}})
 
+    def test_older_word(self) -> None:
+        """Results of schema 1 say "broken" where today's say "error"."""
+        data = run_of(Status.ERROR).to_json()
+        data["boots"] = [Boot(outcome=Outcome.ERROR).to_json() | {"outcome": "broken"}]
+        data["schema"], data["tests"][0]["cases"][0]["status"] = 1, "broken"
+        run = Run.from_json(data)
+        self.assertIs(run.tests[0].cases[0].status, Status.ERROR)
+        self.assertIs(run.boots[0].outcome, Outcome.ERROR)
+        with self.assertRaises(ValueError):
+            Status("other")
+
     def test_other_schema_is_refused(self) -> None:
         with self.assertRaises(ValueError):
-            Run.from_json({"schema": 2})
+            Run.from_json({"schema": 3})
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Repeated(unittest.TestCase):
         skipped = run_of("A", one=Status.SKIP)
         self.assertEqual(repeated.worst([skipped, skipped]), Exit.SKIPPED)
         self.assertEqual(repeated.worst([skipped, run_of("B", one=Status.PASS)]), Exit.PASSED)
-        self.assertEqual(repeated.worst([run_of("B", one=Status.PASS), Run()]), Exit.BROKEN)
+        self.assertEqual(repeated.worst([run_of("B", one=Status.PASS), Run()]), Exit.ERROR)
 
 
 if __name__ == "__main__":

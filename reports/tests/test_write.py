@@ -31,7 +31,7 @@ class Junit(unittest.TestCase):
         counts = {key: self.root.get(key) for key in ("tests", "failures", "errors", "skipped")}
         self.assertEqual(counts, {"tests": "17", "failures": "4", "errors": "4", "skipped": "3"})
         self.assertEqual([suite.get("name") for suite in self.root],
-                         ["map_level_test", "map_retry_test", "bench"])
+                         ["map_level_test", "map_retry_test", "harness"])
 
     def test_cases(self) -> None:
         cases = {case.get("name"): case for case in self.root.iter("testcase")}
@@ -39,7 +39,7 @@ class Junit(unittest.TestCase):
         failure = cases["thp_2m.default"].find("failure")
         assert failure is not None
         self.assertEqual(failure.get("message"), "map_level_test.c:88: level of gfn 0x40000")
-        self.assertIn("expected 2M, seen 4K", failure.text or "")
+        self.assertIn("expected 2M, got 4K", failure.text or "")
         self.assertIsNotNone(cases["lost.default"].find("error"))
         self.assertIsNotNone(cases["legacy_2m.default [legacy_mmu]"].find("failure"))
         skipped = cases["root_reload.default"].find("skipped")
@@ -71,10 +71,10 @@ class Html(unittest.TestCase):
         text = html.render(load(SAMPLE))
         titles = re.findall("<h[12]>(.*?)</h[12]>", text)
         self.assertEqual(titles, [
-            "FAILED: 3 of 16 cases failed and the kernel under test died.", "The run itself",
-            "Failures", "Broken: not judged", "Known issues that showed themselves",
+            "FAILED: 3 of 16 cases failed and the kernel crashed.", "The run itself",
+            "Failures", "Errors: not judged", "Known issues",
             "Why cases were skipped", "Measurements", "Every case", "Environment", "Boots",
-            "Oddities in the tests' output"])
+            "Irregular test output"])
 
     def test_tags_match(self) -> None:
         for run in (load(SAMPLE), Run(), Run(tests=[Test("t", notes=["odd"])])):
@@ -107,16 +107,16 @@ class Summary(unittest.TestCase):
     def test_table(self) -> None:
         lines = summary.render(load(SAMPLE)).splitlines()
         self.assertEqual(lines[:4], [
-            "test            pass  fail  skip  xfail  broken    time",
-            "map_level_test     3     2     1      0       3  0.30 s",
-            "map_retry_test     3     1     1      1       1  4.92 s",
-            "all                6     3     2      1       4  5.23 s"])
-        self.assertEqual(lines[-1], "FAILED: 3 of 16 cases failed and the kernel under test died.")
+            "test            pass  fail  skip  xfail  error    time",
+            "map_level_test     3     2     1      0      3  0.30 s",
+            "map_retry_test     3     1     1      1      1  4.92 s",
+            "all                6     3     2      1      4  5.23 s"])
+        self.assertEqual(lines[-1], "FAILED: 3 of 16 cases failed and the kernel crashed.")
 
     def test_failure_tells_expected_and_seen(self) -> None:
         self.assertIn("  map_level_test: thp_2m.default\n"
                       "      map_level_test.c:88: level of gfn 0x40000\n"
-                      "      expected 2M, seen 4K\n", summary.render(load(SAMPLE)))
+                      "      expected 2M, got 4K\n", summary.render(load(SAMPLE)))
 
     def test_cases_not_run_take_one_line(self) -> None:
         self.assertIn("legacy_1g.default [legacy_mmu] and 2 more\n", summary.render(load(SAMPLE)))
@@ -128,14 +128,14 @@ class Summary(unittest.TestCase):
         self.assertIn("skipped:\n      2 no TDX\n      1 no node 1\n", text)
 
     def test_empty(self) -> None:
-        self.assertEqual(summary.render(Run()), "BENCH BROKEN: no case was run.\n")
+        self.assertEqual(summary.render(Run()), "ERROR: no case was run.\n")
 
     def test_progress_line(self) -> None:
         self.assertEqual(summary.progress_line("map_test", Case("a", seconds=0.034)),
                          "  ok    map_test: a (0.03 s)")
         case = Case("b", Status.FAIL, "wrong level", 1, variant="small", expected="2M", seen="4K")
         self.assertEqual(summary.progress_line("map_test", case),
-                         "  FAIL  map_test: b [small] (1.00 s): wrong level: expected 2M, seen 4K")
+                         "  FAIL  map_test: b [small] (1.00 s): wrong level: expected 2M, got 4K")
         self.assertIn("\x1b[31mFAIL", summary.progress_line("map_test", case, colour=True))
 
     def test_colour_only_on_a_terminal(self) -> None:
@@ -169,9 +169,9 @@ class Written(unittest.TestCase):
     def test_command(self) -> None:
         done = self.command(str(self.folder))
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        self.assertTrue(done.stdout.endswith("the kernel under test died.\n"))
+        self.assertTrue(done.stdout.endswith("the kernel crashed.\n"))
         data = json.loads((self.folder / "results.json").read_text())
-        self.assertEqual((data["exit"], data["summary"]["broken"]), (1, 4))
+        self.assertEqual((data["exit"], data["summary"]["error"]), (1, 4))
 
     def test_usage(self) -> None:
         self.assertEqual(self.command().returncode, 2)

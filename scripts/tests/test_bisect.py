@@ -53,7 +53,7 @@ class JudgeTest(unittest.TestCase):
         self.assertIs(self.verdict(1, "fail", boots=PANIC), BAD)
 
     def test_does_not_boot(self) -> None:
-        self.assertIs(self.verdict(1, "broken", boots=PANIC), SKIP)
+        self.assertIs(self.verdict(1, "error", boots=PANIC), SKIP)
 
     def test_all_skipped(self) -> None:
         self.assertIs(self.verdict(4, "skip"), SKIP)
@@ -61,12 +61,12 @@ class JudgeTest(unittest.TestCase):
     def test_does_not_build(self) -> None:
         self.assertIs(bisect.judge(5, None, [])[0], SKIP)
 
-    def test_bench_broken(self) -> None:
-        self.assertIs(self.verdict(3, "broken"), ABORT)
+    def test_harness_error(self) -> None:
+        self.assertIs(self.verdict(3, "error"), ABORT)
         self.assertIs(bisect.judge(3, None, [])[0], ABORT)
 
-    def test_failure_beats_broken(self) -> None:
-        self.assertIs(self.verdict(1, "broken", "fail"), BAD)
+    def test_failure_beats_error(self) -> None:
+        self.assertIs(self.verdict(1, "error", "fail"), BAD)
 
 
 class OptionsTest(unittest.TestCase):

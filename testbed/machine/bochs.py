@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.machine.emulator import Boot
 from testbed.make import bochs_build
 
@@ -115,7 +115,7 @@ def split(image: bytes) -> tuple[bytes, bytes]:
     """A bzImage: the part that runs in real mode, and the rest."""
     end = (image[0x1f1] + 1) * 512
     if end > SETUP_MOST:
-        raise BenchError("the real-mode part of the kernel is too large for Bochs")
+        raise HarnessError("the real-mode part of the kernel is too large for Bochs")
     return image[:end], image[end:]
 
 

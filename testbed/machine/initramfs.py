@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 
 INIT = Path(__file__).parent / "init"
 FOLDERS = ("bin", "dev", "mnt", "mnt/file", "proc", "run", "sys", "tests", "tmp")
@@ -69,7 +69,7 @@ def libraries(programs: Iterable[Path]) -> set[str]:
     for program in programs:
         ldd = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
         if missing := re.findall(r"(\S+) => not found", ldd.stdout):
-            raise BenchError(f"{program} needs {', '.join(missing)}, which is not installed")
+            raise HarnessError(f"{program} needs {', '.join(missing)}, which is not installed")
         found.update(re.findall(r"(?:^|=>)\s*(/\S+) \(0x", ldd.stdout, re.MULTILINE))
     return found
 
@@ -77,7 +77,7 @@ def libraries(programs: Iterable[Path]) -> set[str]:
 def busybox() -> Path:
     path = shutil.which("busybox")
     if path is None:
-        raise BenchError("busybox is not installed")
+        raise HarnessError("busybox is not installed")
     return Path(path)
 
 

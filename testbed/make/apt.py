@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.progress import Progress
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -55,7 +55,7 @@ def mirror(targets: str) -> str:
         origin, component, release, uri = line.split("|")
         if origin == "Debian" and component == "main" and "-security" not in release:
             return uri
-    raise BenchError(
+    raise HarnessError(
         "the apt configuration names no Debian mirror (or `apt-get update` never ran), so there "
         "are no sources to fetch; a kernel can be given: --kernel DIR or --kernel bzImage"
     )
@@ -155,7 +155,7 @@ class PrivateApt:
         output, _ = process.communicate()
         archives = list(folder.glob(pattern))
         if process.returncode or not archives:
-            raise BenchError(f"could not fetch {what}:\n{output.strip()}")
+            raise HarnessError(f"could not fetch {what}:\n{output.strip()}")
         progress.done()
         return archives[0]
 
@@ -164,5 +164,5 @@ def _output(*command: str) -> str:
     environment = os.environ | {"LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        raise BenchError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
+        raise HarnessError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
     return done.stdout

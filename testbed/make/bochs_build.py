@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make.apt import PrivateApt
 from testbed.make.bochs_edits import EDITS, Edit
 from testbed.make.cache import Cache
@@ -79,10 +79,10 @@ def fetch(folder: Path) -> None:
         try:
             fetch_from(suite, folder)
             return
-        except BenchError as error:
+        except HarnessError as error:
             say(f"no Bochs from Debian {suite}")
             complaints.append(f"{suite}: {error}")
-    raise BenchError("Bochs cannot be fetched:\n" + "\n".join(complaints))
+    raise HarnessError("Bochs cannot be fetched:\n" + "\n".join(complaints))
 
 
 def fetch_from(suite: str, folder: Path) -> None:
@@ -108,7 +108,7 @@ def file_of(package: Path, name: str) -> bytes:
 def is_needed(edit: Edit, version: str) -> bool:
     number = re.match(r"(\d+)\.(\d+)", version)
     if number is None:
-        raise BenchError(f"Bochs {version}: a version that is no number")
+        raise HarnessError(f"Bochs {version}: a version that is no number")
     return edit.fixed_in is None or (int(number[1]), int(number[2])) < edit.fixed_in
 
 
@@ -119,7 +119,7 @@ def apply(edits: Sequence[Edit], tree: Path) -> None:
         anchor = r"\s+".join(re.escape(part) for part in edit.anchor.split())
         text, found = re.subn(anchor, edit.replacement.replace("\\", r"\\"), text)
         if found != edit.count:
-            raise BenchError(
+            raise HarnessError(
                 f"this Bochs is not the one that the edit \"{edit.why}\" was made for: {edit.file} "
                 f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/make/bochs_edits"
             )
@@ -173,5 +173,5 @@ def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:
             lines.append(line)
             yield line
     if process.returncode:
-        raise BenchError(f"Bochs does not build; {' '.join(command)} ended with\n"
+        raise HarnessError(f"Bochs does not build; {' '.join(command)} ended with\n"
                          + "".join(f"  {line}" for line in lines[-20:]))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make.programs import ROOT
 
 SELFTESTS = "tools/testing/selftests"
@@ -19,7 +19,7 @@ def make(*arguments: str | Path) -> None:
     done = subprocess.run(["make", "-s", *arguments], stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        raise BenchError(f"make {' '.join(map(str, arguments))}:\n{done.stdout}")
+        raise HarnessError(f"make {' '.join(map(str, arguments))}:\n{done.stdout}")
 
 
 def pack(sources: Path, work: Path) -> Path:
@@ -40,5 +40,5 @@ def pack(sources: Path, work: Path) -> Path:
     make("-C", tree / SELFTESTS, f"TARGETS={COLLECTION}", "clean")
     make("-C", ROOT, "uninstall", f"KDIR={tree}")
     if (tree / SELFTESTS / COLLECTION).exists() or makefile.read_text() != before:
-        raise BenchError("make uninstall left something behind")
+        raise HarnessError("make uninstall left something behind")
     return installed

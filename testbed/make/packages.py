@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
-from testbed.errors import BenchError
+from reports.model import Exit
+from testbed.errors import HarnessError
 from testbed.progress import Progress, say
 from testbed.steps import CommandFailed, lines_of
 
@@ -79,7 +80,7 @@ def require(purposes: Iterable[str], may_install: bool) -> None:
         return
     line = install_line(packages)
     if not may_install or os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise BenchError(f"packages are missing; as root:\n  {line}")
+        raise HarnessError(f"packages are missing; as root:\n  {line}")
     say(f"packages are missing; installing them:\n  {line}")
     install(packages, line)
 
@@ -98,7 +99,7 @@ def install(packages: Sequence[str], line: str) -> None:
                 counts[STEPS[step]] += 1
             progress.update(", ".join(f"{count} {word}" for word, count in counts.items()))
     except CommandFailed as error:
-        raise BenchError("\n".join(["could not install packages:", *error.lines[-20:],
+        raise HarnessError("\n".join(["could not install packages:", *error.lines[-20:],
                                     f"as root:\n  {line}"])) from error
     progress.done()
 
@@ -107,9 +108,9 @@ def main(purposes: Sequence[str]) -> int:
     """For the Makefile: `python3 -m testbed.make.packages check` installs or complains."""
     try:
         require(purposes, may_install=not os.environ.get("NO_INSTALL"))
-    except BenchError as error:
+    except HarnessError as error:
         print(error, file=sys.stderr)
-        return 3
+        return Exit.ERROR
     return 0
 
 

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make.cache import Cache
 from testbed.make.kernel import digest
 from testbed.progress import Progress
@@ -32,7 +32,7 @@ def build(cache: Cache) -> None:
                     count += 1
                     progress.update(f"{count} objects")
         except CommandFailed as error:
-            raise BenchError("\n".join(["the tests do not build:",
+            raise HarnessError("\n".join(["the tests do not build:",
                                         *telling(error.lines)])) from error
     if progress:
         progress.done(f"{count} objects")
@@ -65,10 +65,10 @@ def listing(nightly: bool) -> str:
         command = [str(program), "--list", *(["--nightly"] if nightly else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BenchError(f"{program.name} --list failed: {done.stderr.strip()}")
+            raise HarnessError(f"{program.name} --list failed: {done.stderr.strip()}")
         found += done.stdout
     if not found:
-        raise BenchError(f"{FOLDER} has no tests")
+        raise HarnessError(f"{FOLDER} has no tests")
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 from testbed.make import versions
 from testbed.make.apt import Package, PrivateApt
 from testbed.make.cache import Cache
@@ -39,7 +39,7 @@ def user_tree(folder: Path) -> Source:
         raise UsageError(f"--kernel: {folder} is no kernel source tree")
     if (path / ".config").exists() or (path / "include/config").exists():
         image = path / "arch/x86/boot/bzImage"
-        raise BenchError(
+        raise HarnessError(
             f"{path} was configured or built in place, and kbuild then refuses to build elsewhere.\n"
             f"Save its .config and clean it: make -C {path} mrproper\n"
             f"or run the kernel that it holds: --kernel {image}"
@@ -75,14 +75,14 @@ def newest() -> Package:
         listing = apt.search(r"^linux-source-[0-9]+\.[0-9]+$")
         names = re.findall(r"^linux-source-(\d+)\.(\d+) ", listing, re.MULTILINE)
         if not names:
-            raise BenchError(f"Debian {SUITE} offers no linux-source package")
+            raise HarnessError(f"Debian {SUITE} offers no linux-source package")
         major, minor = max((int(major), int(minor)) for major, minor in names)
         return apt.describe(f"linux-source-{major}.{minor}")
 
 
 def fetch(package: Package, folder: Path) -> None:
     if shutil.disk_usage(folder).free < ROOM_NEEDED:
-        raise BenchError(f"the kernel needs {ROOM_NEEDED >> 30} GiB of disk space in {folder.parent}")
+        raise HarnessError(f"the kernel needs {ROOM_NEEDED >> 30} GiB of disk space in {folder.parent}")
     with (
         PrivateApt(*versions.SUITES, kinds=("deb", "deb-src")) as apt,
         tempfile.TemporaryDirectory(dir=folder.parent) as scratch,
@@ -92,8 +92,8 @@ def fetch(package: Package, folder: Path) -> None:
                 archive = apt.download_source(package, Path(scratch))
             else:
                 archive = apt.download(package, Path(scratch))
-        except BenchError as error:
-            raise BenchError(f"{error}\n--refresh-kernel asks for a newer one") from error
+        except HarnessError as error:
+            raise HarnessError(f"{error}\n--refresh-kernel asks for a newer one") from error
         unpack(package, archive, folder)
 
 
@@ -118,5 +118,5 @@ def unpack(package: Package, archive: Path, folder: Path) -> None:
         progress.update("about 30 s")
         time.sleep(0.2)
     if any(process.wait() for process in processes):
-        raise BenchError(f"could not unpack {archive.name}")
+        raise HarnessError(f"could not unpack {archive.name}")
     progress.done()

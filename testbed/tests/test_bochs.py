@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from unittest import mock
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.machine import bochs
 from testbed.machine.emulator import Boot
 from testbed.make import bochs_build
@@ -93,7 +93,7 @@ class MachineTest(FolderTest):
         self.assertEqual((len(rom), sum(rom) % 256), (rom[2] * 512, 0))
 
     def test_large_setup_code(self) -> None:
-        with self.assertRaisesRegex(BenchError, "real-mode"):
+        with self.assertRaisesRegex(HarnessError, "real-mode"):
             bochs.split(bytes(0x1f1) + b"\xff" + bytes(200000))
 
 
@@ -116,17 +116,17 @@ class EditTest(FolderTest):
         self.assertEqual(self.apply("old\n\tf(x);"), r"new\1;")
 
     def test_missing(self) -> None:
-        with self.assertRaisesRegex(BenchError, "\"why\".* 0 times, not 1"):
+        with self.assertRaisesRegex(HarnessError, "\"why\".* 0 times, not 1"):
             self.apply("old f(y)")
 
     def test_double(self) -> None:
-        with self.assertRaisesRegex(BenchError, "2 times, not 1"):
+        with self.assertRaisesRegex(HarnessError, "2 times, not 1"):
             self.apply("old f(x) old f(x)")
-        with self.assertRaisesRegex(BenchError, "1 times, not 2"):
+        with self.assertRaisesRegex(HarnessError, "1 times, not 2"):
             self.apply("old f(x)", count=2)
 
     def test_missing_file(self) -> None:
-        with self.assertRaisesRegex(BenchError, "0 times"):
+        with self.assertRaisesRegex(HarnessError, "0 times"):
             bochs_build.apply([Edit("why", "b.cc", "a", "b")], self.folder)
 
     def test_only_the_versions_that_need_it(self) -> None:
@@ -134,7 +134,7 @@ class EditTest(FolderTest):
         for version, needed in (("3.0+dfsg", True), ("3.1+dfsg", False), ("3.10", False)):
             self.assertEqual(bochs_build.is_needed(edit, version), needed)
         self.assertTrue(bochs_build.is_needed(Edit("why", "a.cc", "a", "b"), "3.1"))
-        with self.assertRaises(BenchError):
+        with self.assertRaises(HarnessError):
             bochs_build.is_needed(edit, "CVS")
 
 
@@ -204,7 +204,7 @@ class NoSourceTest(BuildTest):
     suite = "nowhere"
 
     def test_built_once(self) -> None:
-        with self.assertRaisesRegex(BenchError, "(?s)cannot be fetched.*stable.*testing"):
+        with self.assertRaisesRegex(HarnessError, "(?s)cannot be fetched.*stable.*testing"):
             bochs_build.provide(Cache(self.folder / "cache"))
 
     test_own = test_softtdx_is_linked_into_what_is_there = test_built_once
@@ -214,7 +214,7 @@ class DoesNotBuildTest(BuildTest):
     configure = "echo no compiler; exit 1"
 
     def test_built_once(self) -> None:
-        with self.assertRaisesRegex(BenchError, "(?s)does not build.*no compiler"):
+        with self.assertRaisesRegex(HarnessError, "(?s)does not build.*no compiler"):
             bochs_build.provide(Cache(self.folder / "cache"))
 
     test_softtdx_is_linked_into_what_is_there = test_built_once

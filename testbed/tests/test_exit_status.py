@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import subprocess
 
+from reports.model import Exit
 from testbed import exit_status
-from testbed.errors import EXIT_BENCH
 from testbed.tests.support import FolderTest
 
 
@@ -13,7 +13,7 @@ class EndingTest(FolderTest):
         def start() -> int:
             return subprocess.run(["no-such-compiler", "--version"], check=False).returncode
 
-        self.assertEqual(exit_status.of("x", start), EXIT_BENCH)
+        self.assertEqual(exit_status.of("x", start), Exit.ERROR)
         self.assertEqual(self.said.getvalue(), "x: no-such-compiler is not installed\n")
 
     def test_a_file_is_missing(self) -> None:

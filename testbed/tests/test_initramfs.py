@@ -6,7 +6,7 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.machine import initramfs
 from testbed.tests.support import FolderTest
 
@@ -78,7 +78,7 @@ class BuildTest(FolderTest):
     def test_missing_library(self) -> None:
         self.script("ldd", "echo '\tlibx.so.1 => not found'")
         self.use_scripts()
-        with self.assertRaisesRegex(BenchError, r"libx\.so\.1"):
+        with self.assertRaisesRegex(HarnessError, r"libx\.so\.1"):
             initramfs.libraries([Path("/usr/bin/env")])
 
     def test_script_has_none(self) -> None:

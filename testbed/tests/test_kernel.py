@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 from testbed.make import kernel, source
 from testbed.make.cache import Cache
 from testbed.make.source import Source
@@ -116,7 +116,7 @@ class BuildTest(FolderTest):
 
     def test_failure(self) -> None:
         (self.folder / "fail").touch()
-        with self.assertRaisesRegex(BenchError, r"(?s)build.log.*x\.c:1: error") as caught:
+        with self.assertRaisesRegex(HarnessError, r"(?s)build.log.*x\.c:1: error") as caught:
             self.build().once()
         self.assertNotIn("CC ", str(caught.exception))
         (self.folder / "fail").unlink()
@@ -154,5 +154,5 @@ class WantedTest(FolderTest):
 
     def test_tree_built_in_place(self) -> None:
         (self.tree() / ".config").touch()
-        with self.assertRaisesRegex(BenchError, "mrproper"):
+        with self.assertRaisesRegex(HarnessError, "mrproper"):
             source.user_tree(self.folder)

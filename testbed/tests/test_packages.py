@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from unittest import mock
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make import packages
 from testbed.tests.support import FolderTest
 
@@ -57,20 +57,20 @@ class PackagesTest(FolderTest):
 
     def test_no_install(self) -> None:
         self.root(0)
-        with self.assertRaisesRegex(BenchError, "apt-get install .* make flex"):
+        with self.assertRaisesRegex(HarnessError, "apt-get install .* make flex"):
             packages.require(["x"], may_install=False)
         self.assertEqual(self.ran(), "")
 
     def test_not_root(self) -> None:
         self.root(1000)
-        with self.assertRaisesRegex(BenchError, "as root:\n  apt-get install"):
+        with self.assertRaisesRegex(HarnessError, "as root:\n  apt-get install"):
             packages.require(["x"], may_install=True)
         self.assertEqual(self.ran(), "")
 
     def test_failing_installation(self) -> None:
         self.root(0)
         self.script("apt-get", "exit 100")
-        with self.assertRaisesRegex(BenchError, "could not install"):
+        with self.assertRaisesRegex(HarnessError, "could not install"):
             packages.require(["x"], may_install=True)
 
     def test_nothing_missing(self) -> None:

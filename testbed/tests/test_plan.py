@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import unittest
 
-from testbed.errors import BenchError, UsageError
+from testbed.errors import HarnessError, UsageError
 from testbed.plan import Case, Pattern, boots, case_globs, parse_list, select
 
 LIST = """\
@@ -33,11 +33,11 @@ class PlanTest(unittest.TestCase):
 
     def test_bad_list(self) -> None:
         for line in ("Segmentation fault", "t:c\tdefault\t-\tlong\tx", "t\tdefault\t-\t1\tx"):
-            with self.assertRaises(BenchError):
+            with self.assertRaises(HarnessError):
                 parse_list(line)
 
     def test_unknown_variant(self) -> None:
-        with self.assertRaisesRegex(BenchError, "cpus3"):
+        with self.assertRaisesRegex(HarnessError, "cpus3"):
             parse_list("t:c\tcpus3\t-\t1\tx")
 
     def test_select(self) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import unittest
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make.apt import APT_CONF, Package, mirror
 from testbed.make.cache import Cache
 from testbed.make.source import offered
@@ -22,7 +22,7 @@ class MirrorTest(unittest.TestCase):
         self.assertEqual(mirror(TARGETS), "http://mirror/debian/")
 
     def test_none(self) -> None:
-        with self.assertRaisesRegex(BenchError, "--kernel"):
+        with self.assertRaisesRegex(HarnessError, "--kernel"):
             mirror("Ubuntu|main|noble|http://mirror/ubuntu/\n")
 
 

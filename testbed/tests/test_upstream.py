@@ -7,7 +7,7 @@ import unittest
 from unittest import mock
 
 from testbed import upstream
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
 from testbed.machine.watchdog import Outcome
 from testbed.tests.support import FolderTest
@@ -52,10 +52,10 @@ class BuildTest(FolderTest):
     def test_failure(self) -> None:
         self.use_scripts()
         self.script("make", "echo 'kvm_util.c:1: error: no such thing'; exit 2\n")
-        with self.assertRaisesRegex(BenchError, "no such thing"):
+        with self.assertRaisesRegex(HarnessError, "no such thing"):
             upstream.build(self.folder, self.folder)
 
-    def test_boot_that_never_came_is_the_benchs_failure(self) -> None:
+    def test_boot_that_never_came_is_the_harness_failure(self) -> None:
         with mock.patch("testbed.upstream.run_boot", return_value=Outcome("hang", "no boot")), \
-                self.assertRaisesRegex(BenchError, "no boot"):
+                self.assertRaisesRegex(HarnessError, "no boot"):
             upstream.run(mock.Mock(), self.folder / "bzImage", self.folder, self.folder, programs=())

@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import inside, root, services, suite
 from lab.scenarios import SCENARIOS
 from testbed import exit_status
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make import bochs_build, packages, source
 from testbed.make.cache import Cache
 from testbed.make.programs import ROOT
@@ -49,7 +49,7 @@ def outside(arguments: argparse.Namespace) -> int:
     if unknown:
         parser().error(f"no jobs are named {', '.join(unknown)}")
     if os.geteuid() != 0:
-        raise BenchError("namespaces, mounts and a Debian root need root")
+        raise HarnessError("namespaces, mounts and a Debian root need root")
     packages.require(["lab"], may_install=True)
     cache = Cache()
     debian = root.provide(cache)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 
 SUITES = ("kvm-tdx-selftests", "kselftest-kvm-tdx")
 
@@ -51,7 +51,7 @@ class Lava:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               check=False)
         if done.returncode:
-            raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n"
+            raise HarnessError(f"{' '.join(command)} ended with {done.returncode}:\n"
                              f"{done.stdout}{done.stderr}")
         return done.stdout
 

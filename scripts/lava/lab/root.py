@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make import apt, packages
 from testbed.make.cache import Cache
 from testbed.make.kernel import digest
@@ -64,7 +64,7 @@ def make(folder: Path) -> None:
             counts[step[1]] += 1
             progress.update(f"{step[1].lower()} {step[2]}, package {counts[step[1]]}")
     if lines[-1] != "ended with 0":
-        raise BenchError("mmdebstrap could not make a root:\n" + "\n".join(lines[-20:]))
+        raise HarnessError("mmdebstrap could not make a root:\n" + "\n".join(lines[-20:]))
     progress.done()
 
 

@@ -18,7 +18,7 @@ from lab.lavacli import Lava
 from reports import lava as to_lava
 from reports.load import load
 from reports.model import Case, Status
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 from testbed.make import kselftest
 from testbed.make.programs import ROOT
 from testbed.progress import duration, say
@@ -177,8 +177,8 @@ def dying(lab: Lab) -> Iterator[str]:
         yield "the cases that passed before are not there"
 
 
-def broken(lab: Lab) -> Iterator[str]:
-    job = lab.emulated("broken", f"--tests td_measure_test --bochs /bin/false {SEED}")
+def harness_error(lab: Lab) -> Iterator[str]:
+    job = lab.emulated("harness-error", f"--tests td_measure_test --bochs /bin/false {SEED}")
     yield from ended(job, INCOMPLETE)
     yield from check.compare_run(job.runs, job.results)
     if any(result.result != "unknown" for result in check.cases(job.results)):
@@ -201,7 +201,7 @@ def valid(lab: Lab) -> Iterator[str]:
         "ROOTFS": "https://lab.example/rootfs.tar.xz"})
     try:
         lab.lava.with_file(text, "jobs", "validate", "--strict")
-    except BenchError as error:
+    except HarnessError as error:
         yield str(error)
 
 
@@ -222,7 +222,7 @@ SCENARIOS = {
     "shards": Scenario("two jobs are one run, on one worker and on two", sharded),
     "failing": Scenario("a kernel with a bug", failing),
     "dying": Scenario("a kernel that panics", dying),
-    "broken": Scenario("a harness that breaks", broken),
+    "harness-error": Scenario("a harness that fails", harness_error),
     "skipped": Scenario("a host without TDX, VMX or SVM", skipped),
     "valid": Scenario("the job for TDX hosts is one that LAVA takes", valid),
 }

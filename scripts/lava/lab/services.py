@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from testbed.errors import BenchError
+from testbed.errors import HarnessError
 
 UNITS = Path("/lib/systemd/system")
 LOGS = Path("/out/logs")
@@ -40,7 +40,7 @@ def run(*command: str | Path, text: str | None = None) -> str:
                           text=True, errors="replace", check=False,
                           stdin=None if text else subprocess.DEVNULL)
     if done.returncode:
-        raise BenchError(f"{shlex.join(map(str, command))} ended with {done.returncode}:\n"
+        raise HarnessError(f"{shlex.join(map(str, command))} ended with {done.returncode}:\n"
                          f"{done.stdout}")
     return done.stdout
 
@@ -90,7 +90,7 @@ def wait_for(what: str, is_there: Callable[[], bool],
         dead = [shlex.join(map(str, daemon.args)) for daemon in daemons     # type: ignore[arg-type]
                 if daemon.poll() is not None]
         if dead or time.monotonic() > until:
-            raise BenchError(f"{what}: " + (f"{dead[0]} ended" if dead else
+            raise HarnessError(f"{what}: " + (f"{dead[0]} ended" if dead else
                              f"not within {PATIENCE:.0f} s") + f"; its log is in {LOGS}")
         time.sleep(0.3)
 

@@ -16,7 +16,7 @@ from reports import merge, summary, write
 from reports.model import Exit
 from reports.repeated import worst
 from testbed import exit_status
-from testbed.errors import EXIT_USAGE, BenchError
+from testbed.errors import HarnessError
 from testbed.make import packages
 from testbed.make.programs import ROOT
 from testbed.progress import say
@@ -27,7 +27,7 @@ def print_job(words: Sequence[str], usage: str | None) -> int:
         return exit_status.of("scripts/lava/job", show_templates)
     if not words or words[0].startswith("-"):
         print((usage or "").strip())
-        return 0 if list(words) in (["-h"], ["--help"]) else EXIT_USAGE
+        return 0 if list(words) in (["-h"], ["--help"]) else Exit.USAGE
 
     def fill() -> int:
         print(template.fill(words[0], template.parse(words[1:])), end="")
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def execute(arguments: argparse.Namespace) -> int:
     if shutil.which("lavacli") is None:
-        raise BenchError(f"packages are missing; as root:\n  {packages.install_line(['lavacli'])}")
+        raise HarnessError(f"packages are missing; as root:\n  {packages.install_line(['lavacli'])}")
     name = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     jobs = Jobs(Lava(arguments.identity), arguments.out).run(
         name, arguments.template, template.parse(arguments.values), arguments.shards)
@@ -75,7 +75,7 @@ def judge(jobs: Sequence[Job], out: Path) -> int:
     """
     parts = [job.folders for job in jobs if job.folders]
     if not parts:
-        raise BenchError("no job kept results: is ARTEFACTS=URL given, and does it take PUT?")
+        raise HarnessError("no job kept results: is ARTEFACTS=URL given, and does it take PUT?")
     runs = []
     for number, folders in enumerate(zip(*parts), start=1):
         folder = out / str(number)
@@ -87,7 +87,7 @@ def judge(jobs: Sequence[Job], out: Path) -> int:
     for job in incomplete:
         say(f"job {job.number} is {job.health}: {job.folder}/log.txt")
     code = worst(runs)
-    return int(Exit.BROKEN if incomplete and code is not Exit.FAILED else code)
+    return int(Exit.ERROR if incomplete and code is not Exit.FAILED else code)
 
 
 def nightly() -> int:
