@@ -35,6 +35,15 @@ bool thread_sleeps(struct thread *t, double seconds);
 bool tid_sleeps_in(pid_t tid, const char *function, double seconds);
 
 /*
+ * Signals interrupt system calls: a handler that does nothing, without SA_RESTART.  From
+ * then on @sig ends a blocking call of any thread of the process with EINTR.
+ */
+void catch_signal(int sig);
+/* Send @sig to one thread of this process. */
+void thread_signal(const struct thread *t, int sig);
+void tid_signal(pid_t tid, int sig);
+
+/*
  * The caller, and threads that it starts later: for many rounds of one waking the
  * other, which costs most on two CPUs.
  */

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,27 @@ bool tid_sleeps_in(pid_t tid, const char *function, double seconds)
 		usleep(500);
 	} while (now() < deadline);
 	return false;
+}
+
+static void ignore_signal(int sig __attribute__((unused)))
+{
+}
+
+void catch_signal(int sig)
+{
+	struct sigaction sa = { .sa_handler = ignore_signal };
+
+	must(!sigaction(sig, &sa, NULL), "sigaction of signal %d", sig);
+}
+
+void tid_signal(pid_t tid, int sig)
+{
+	must(!tgkill(getpid(), tid, sig), "signal %d to thread %d", sig, tid);
+}
+
+void thread_signal(const struct thread *t, int sig)
+{
+	tid_signal(t->tid, sig);
 }
 
 void stay_on_one_cpu(void)

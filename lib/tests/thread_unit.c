@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Threads beside a case: their result, and where they sleep. */
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "testcase.h"
@@ -68,6 +69,20 @@ static void blocks(const struct test *t)
 	expect_true(!tid_sleeps_in(tid, "pipe_read", SHORT_S), "it sleeps no more");
 }
 
+static void signals(const struct test *t)
+{
+	struct thread *thread;
+	int fds[2];
+
+	(void)t;
+	must(!pipe(fds), "pipe");
+	catch_signal(SIGUSR1);
+	thread = thread_start(read_byte, &fds[0]);
+	expect_true(tid_sleeps_in(thread_tid(thread), "pipe_read", LIMIT_S), "it sleeps in pipe_read");
+	thread_signal(thread, SIGUSR1);
+	expect_errno(thread_join(thread, "the reader"), EINTR, "its read()");
+}
+
 /* A cpuset or taskset leaves out CPU 0: places are counted among the rest. */
 static void nth_of_allowed(const struct test *t)
 {
@@ -96,6 +111,7 @@ static const struct test_case cases[] = {
 	  nth_of_allowed, .plain = true },
 	{ "blocks", "A thread that blocks is seen where it sleeps", blocks,
 	  .plain = true },
+	{ "signals", "a signal ends the system call of one thread: EINTR", signals, .plain = true },
 };
 
 TEST_MAIN("threads beside a case", cases)

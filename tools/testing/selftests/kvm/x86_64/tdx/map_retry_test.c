@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -227,7 +226,7 @@ static void delete_own_slot(const struct test *t)
 /* End a prefault that would not end, so that the case can. */
 static void interrupt_window(struct scene *s)
 {
-	syscall(SYS_tgkill, getpid(), window_tid(s->w), SIGUSR1);
+	tid_signal(window_tid(s->w), SIGUSR1);
 }
 
 /* Close the window; a prefault that loops is the known issue E1, up to 6.17. */
@@ -242,19 +241,6 @@ static int close_or_e1(struct scene *s)
 		xfail("E1", "the prefault did not end within 1 s");
 	}
 	return ret;
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* No SA_RESTART: the ioctl returns. */
-static void catch_signal(int sig)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 /* A deletion and an invalidation: the second look finds the slot going: EAGAIN. */

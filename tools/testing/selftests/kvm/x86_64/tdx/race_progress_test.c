@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -22,19 +21,6 @@
 static void drop(void *hva)
 {
 	must(!madvise(hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* No SA_RESTART: the ioctl returns. */
-static void catch_signal(int sig)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 /* --- k invalidations, k retries ----------------------------------------------------------- */
@@ -101,7 +87,7 @@ static void signal_ends(const struct test *t)
 		hold_await(h);
 		drop(hva_of(&f, gpa));
 		if (i == k - 1)
-			syscall(SYS_tgkill, getpid(), thread_tid(map->thread), SIGUSR1);
+			thread_signal(map->thread, SIGUSR1);
 		hold_release(h);
 	}
 	expect_errno(thread_join(map->thread, "KVM_PRE_FAULT_MEMORY"), EINTR,

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hold.h"
@@ -165,7 +164,8 @@ static int act_delete(struct scene *s)
 
 static int act_signal(struct scene *s)
 {
-	return syscall(SYS_tgkill, getpid(), thread_tid(s->adder), SIGUSR1);
+	thread_signal(s->adder, SIGUSR1);
+	return 0;
 }
 
 static int act_signal_dontneed(struct scene *s)
@@ -276,19 +276,6 @@ static void spins(struct scene *s, int window)
 	hold_end(on_its_way);
 	expect_outcome(s, false);
 	race_cell_waits(cell_of(s), "mmu_lock");
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* No SA_RESTART: the ioctl returns. */
-static void catch_signal(int sig)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	must(!sigaction(sig, &sa, NULL), "sigaction");
 }
 
 static void add_windows(const struct test *t)

@@ -17,7 +17,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,19 +255,6 @@ static void expect_memory_fault(struct scene *s)
 	expect_eq(fault.gpa, s->gpa, "gpa of the memory-fault exit");
 }
 
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-/* No SA_RESTART: the ioctl returns. */
-static void catch_signal(int sig)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	must(!sigaction(sig, &sa, NULL), "sigaction");
-}
-
 /* Another vCPU maps the same gfn. */
 static void act_other_vcpu(struct scene *s)
 {
@@ -411,7 +397,7 @@ static void act(struct scene *s)
 	struct inv_target v = victim_of(s);
 
 	if (s->race->signal)
-		syscall(SYS_tgkill, getpid(), thread_tid(s->vcpu), SIGUSR1);
+		thread_signal(s->vcpu, SIGUSR1);
 	if (s->race->act)
 		s->race->act(s);
 	if (s->race->inv)
