@@ -31,7 +31,13 @@ const char *kernel_function_missing(const char *name);
 const char *kernel_release(void);
 /* Major and minor version of a release, or of "6.11", as a number that compares. */
 unsigned int kernel_version_code(const char *release);
-/* Is the running kernel older than @version ("6.19")? */
+/*
+ * The upstream version that the running kernel's KVM is like: what KTS_KVM_VERSION in the
+ * environment says, for a distribution's kernel that has KVM of a later one; without it
+ * 6.16, the first with TDs, where an older kernel has TDs; else that of the kernel.
+ */
+const char *kernel_kvm_version(void);
+/* Is the running kernel's KVM older than @version ("6.19")? */
 bool kernel_before(const char *version);
 
 /*

@@ -17,7 +17,12 @@ const struct known_issue *known_issue(const char *id);
 
 /* Is @release ("7.2.12-foo") in the range of @issue? */
 bool known_issue_affects(const struct known_issue *issue, const char *release);
-/* Does it affect the running kernel? */
+/*
+ * Does it affect the running kernel?  By the version of its KVM, unless KTS_FIXED in the
+ * environment ("E1,S1") says that a distribution has taken the fix into it.
+ */
 bool known_issue_here(const struct known_issue *issue);
+/* Why it should not, for a user who sees it: a line. */
+const char *known_issue_news(const struct known_issue *issue);
 
 #endif /* KNOWN_ISSUES_H */

@@ -55,7 +55,7 @@ PLATFORM = {
     "cpu": "CPU", "microcode": "microcode", "bios": "BIOS", "product": "machine",
     "tdx_module": "TDX module", "seam_loader": "SEAM loader", "kernel": "kernel",
     "kernel_version": "kernel build", "kernel_source": "kernel source", "config_hash": "kernel configuration",
-    "tainted": "kernel taint", "suite": "suite", "seed": "seed", "started": "started",
+    "backports": "KVM judged as", "tainted": "kernel taint", "suite": "suite", "seed": "seed", "started": "started",
     "emulator": "emulator",
 }
 

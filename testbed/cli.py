@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import exit_status, kernels, plan, profiles, runner
+from testbed import backports, exit_status, kernels, plan, profiles, runner
 from testbed.errors import UsageError
 from testbed.machine import host
 from testbed.machine.emulated import EmulatedHost
@@ -122,7 +122,7 @@ def options(arguments: argparse.Namespace) -> Options:
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide, shard=arguments.shard,
-        rehearsal=arguments.rehearsal,
+        rehearsal=arguments.rehearsal, backports=backports.settings(),
     )
 
 

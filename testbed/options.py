@@ -26,6 +26,7 @@ class Options:
     may_install: bool
     allow_host_wide: bool
     shard: tuple[int, int] | None = None    # index from 1, and of how many
+    backports: str = ""             # what is said of the kernel, as settings of the environment
     rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
 
     def test_arguments(self, test: str, variant: str | None = None) -> list[str]:

@@ -62,6 +62,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
         "binaries": programs.hashes(plan.by_test(cases)), **host.describe(), **machine.environment(),
+        **({"backports": told} if (told := options.backports) else {}),
         **({"shard": "{}/{}".format(*options.shard)} if options.shard else {}),
     })
     say(f"seed {options.seed:#x}, results in {results.folder}")

@@ -139,7 +139,20 @@ unsigned int kernel_version_code(const char *release)
 	return major << 16 | minor;
 }
 
+const char *kernel_kvm_version(void)
+{
+	static const char first_with_tds[] = "6.16";
+	const char *told = getenv("KTS_KVM_VERSION");
+
+	if (told && kernel_version_code(told))
+		return told;
+	if (kernel_has_function("tdx_vcpu_create") &&
+	    kernel_version_code(kernel_release()) < kernel_version_code(first_with_tds))
+		return first_with_tds;
+	return kernel_release();
+}
+
 bool kernel_before(const char *version)
 {
-	return kernel_version_code(kernel_release()) < kernel_version_code(version);
+	return kernel_version_code(kernel_kvm_version()) < kernel_version_code(version);
 }

@@ -62,7 +62,31 @@ bool known_issue_affects(const struct known_issue *issue, const char *release)
 	       (!issue->fixed || code < kernel_version_code(issue->fixed));
 }
 
+/* In the environment: "E1,S1". */
+static bool said_to_be_fixed(const struct known_issue *issue)
+{
+	const char *list = getenv("KTS_FIXED") ?: "";
+	size_t length = strlen(issue->id);
+
+	for (; *list; list += strspn(list, ", ")) {
+		size_t word = strcspn(list, ", ");
+
+		if (word == length && !strncmp(list, issue->id, length))
+			return true;
+		list += word;
+	}
+	return false;
+}
+
 bool known_issue_here(const struct known_issue *issue)
 {
-	return known_issue_affects(issue, kernel_release());
+	return !said_to_be_fixed(issue) && known_issue_affects(issue, kernel_kvm_version());
+}
+
+const char *known_issue_news(const struct known_issue *issue)
+{
+	if (said_to_be_fixed(issue))
+		return strf("known issue %s is fixed here, KTS_FIXED says", issue->id);
+	return strf("known issue %s is not known of KVM of Linux %s (docs/hardware.md: kernels with backports)",
+		    issue->id, kernel_kvm_version());
 }

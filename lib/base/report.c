@@ -197,7 +197,7 @@ void xfail(const char *id, const char *fmt, ...)
 	put_lines(vstrf(fmt, ap));
 	va_end(ap);
 	if (!known_issue_here(issue)) {
-		diag("known issue %s is not known of Linux %s", id, kernel_release());
+		diag("%s", known_issue_news(issue));
 		end_case(CASE_FAIL, issue->reason);
 	}
 	end_case(CASE_XFAIL, strf("%s: %s", id, issue->reason));
@@ -216,5 +216,6 @@ void skip_if_issue(const char *id)
 	const struct known_issue *issue = known_issue(id);
 
 	if (known_issue_here(issue))
-		test_skip("Linux %s would not survive it, %s: %s", kernel_release(), id, issue->reason);
+		test_skip("KVM of Linux %s would not survive it, %s: %s", kernel_kvm_version(), id,
+			  issue->reason);
 }

@@ -332,7 +332,7 @@ static void judge_known_warning(const struct known_issue *issue, bool seen)
 	outcome->status = here ? CASE_XFAIL : CASE_FAIL;
 	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
 	if (!here)
-		diag("known issue %s is not known of Linux %s", issue->id, kernel_release());
+		diag("%s", known_issue_news(issue));
 }
 
 /* A splat fails a case, also one that then skips, unless it is what the case is about. */

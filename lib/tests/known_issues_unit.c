@@ -2,10 +2,14 @@
 /* Which kernels a known issue is known of. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "known_issues.h"
 #include "testcase.h"
 
@@ -54,6 +58,44 @@ static void no_version(const struct test *t)
 	expect_affected(&issue, "custom", false);
 }
 
+/* A distribution's kernel may have KVM of a later version than its own, and fixes of more. */
+static void backports(const struct test *t)
+{
+	const struct known_issue old = { "E1", "5.0", "6.18", "" }, tds = { "N1", "6.16", NULL, "" };
+
+	(void)t;
+	setenv("KTS_KVM_VERSION", "6.17", true);
+	expect_true(known_issue_here(&old), "fixed in 6.18, KVM like that of 6.17");
+	expect_true(known_issue_here(&tds), "since 6.16, KVM like that of 6.17");
+	expect_true(kernel_before("6.18") && !kernel_before("6.17"), "KVM is that of 6.17");
+	setenv("KTS_FIXED", "S1,E1", true);
+	expect_true(!known_issue_here(&old), "KTS_FIXED has E1");
+	expect_true(known_issue_here(&tds), "it does not have N1");
+	setenv("KTS_FIXED", "E12, N", true);
+	expect_true(known_issue_here(&old) && known_issue_here(&tds), "names of others");
+	setenv("KTS_KVM_VERSION", "6.18.3-el10", true);
+	expect_true(!known_issue_here(&old), "fixed in 6.18, KVM like that of 6.18");
+	setenv("KTS_KVM_VERSION", "", true);
+	expect_true(!strcmp(kernel_kvm_version(), kernel_release()), "said to be like no other");
+}
+
+/* KVM that has TDs is like that of 6.16 at least, whatever its kernel's number. */
+static void has_tds(const struct test *t)
+{
+	char path[] = "/tmp/known_issues_unit.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)t;
+	must(fd >= 0 && dprintf(fd, "0 t tdx_vcpu_create\t[kvm_intel]\n") > 0, "a file");
+	close(fd);
+	kernel_read_symbols(path);
+	unlink(path);
+	unsetenv("KTS_KVM_VERSION");
+	must(personality(UNAME26) >= 0, "a kernel that calls itself 2.6");
+	must(!strncmp(kernel_release(), "2.6.", 4), "a kernel that calls itself 2.6");
+	expect_true(!kernel_before("6.16"), "KVM of %s is older than 6.16", kernel_kvm_version());
+}
+
 static void by_id(const struct test *t)
 {
 	(void)t;
@@ -80,6 +122,9 @@ static const struct test_case cases[] = {
 	{ "open_ended", "A defect without a fix", open_ended, .plain = true },
 	{ "fixed", "A defect with a fix", fixed, .plain = true },
 	{ "no_version", "A release without numbers", no_version, .plain = true },
+	{ "backports", "A kernel with KVM of a later one, and fixes of more", backports,
+	  .plain = true },
+	{ "has_tds", "A kernel older than TDs, with TDs", has_tds, .plain = true },
 	{ "by_id", "An issue is found by its id", by_id, .plain = true },
 	{ "unknown_id", "An id that is not listed is a bug of the suite", unknown_id,
 	  .plain = true },

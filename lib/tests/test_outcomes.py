@@ -86,7 +86,8 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "known_issue_shows":
         (f"ok # XFAIL L1: {L1_REASON}", ["retries: 123"]) if L1_KNOWN else
         ("not ok", ["retries: 123",
-                    f"known issue L1 is not known of Linux {platform.release()}"]),
+                    f"known issue L1 is not known of KVM of Linux {platform.release()} "
+                    "(docs/hardware.md: kernels with backports)"]),
     "declared_issue":
         (f"ok # XFAIL L1: {L1_REASON}" if L1_KNOWN else "not ok", DIFFERENT),
     "declared_issue_hangs":

@@ -134,4 +134,5 @@ class EmulatedHost:
                  f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline]
         if self._options.debug_kernel:
             parts.append(DEBUG_SETTING)
+        parts.append(self._options.backports)
         return " ".join(part for part in parts if part)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from unittest import mock
@@ -44,6 +45,15 @@ class CliTest(FolderTest):
         results = json.loads(Path(self.folder / "out/latest/results.json").read_text())
         return {f"{test['name']}:{case['name']}": case["status"]
                 for test in results["tests"] for case in test["cases"]}
+
+    def test_backports_are_told(self) -> None:
+        said = {"KTS_KVM_VERSION": "6.17", "KTS_FIXED": "E1,S1"}
+        with mock.patch.dict(os.environ, said):
+            self.assertEqual(self.native(), 0)
+        environment = json.loads((self.folder / "out/latest/environment.json").read_text())
+        self.assertEqual(environment["backports"], "KTS_KVM_VERSION=6.17 KTS_FIXED=E1,S1")
+        with mock.patch.dict(os.environ, {"KTS_FIXED": "E1 S1"}):
+            self.assertEqual(self.native(), 2)
 
     def test_pass(self) -> None:
         self.assertEqual(self.native("--seed", "0x2a"), 0)
