@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.model import Exit
-from testbed import exit_status
+from testbed import exit_status, plan
 from testbed.errors import UsageError
 from testbed.make import packages, source
 from testbed.make.cache import Cache
@@ -78,15 +78,8 @@ def chosen(arguments: argparse.Namespace) -> list[Mutant]:
         mutants = [mutant for mutant in mutants
                    if any(fnmatch.fnmatchcase(mutant.id, glob) for glob in arguments.only)]
     if arguments.shard:
-        mutants = shard(mutants, *parse_shard(arguments.shard))
+        mutants = shard(mutants, *plan.parse_shard(arguments.shard))
     return mutants
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise UsageError(f"--shard {text}: not of the form I/N, with I from 1 to N")
-    return int(number), int(of)
 
 
 def by_file(mutants: Sequence[Mutant]) -> list[Mutant]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -17,8 +16,8 @@ from testbed import plan, upstream
 from testbed.machine import accel
 from testbed.machine.emulated import EmulatedHost
 from testbed.make import bochs_build, programs
-from testbed.make.cache import Cache
-from testbed.make.kernel import Kernel, compiler, digest
+from testbed.make.cache import Cache, digest
+from testbed.make.kernel import Kernel, compiler
 from testbed.make.source import Source
 from testbed.options import Options
 from testbed.plan import Case, Pattern

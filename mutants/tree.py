@@ -17,7 +17,7 @@ from threading import Lock
 
 from testbed.errors import KernelError
 from testbed.make import kernel
-from testbed.make.cache import Cache
+from testbed.make.cache import Cache, digest
 from testbed.make.kernel import Kernel
 from testbed.make.source import Source
 
@@ -42,7 +42,7 @@ class Tree:
     def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
         self._origin = origin
         self._files = sorted(set(files))
-        self._folder = cache.folder / "mutants" / "sources" / kernel.digest(str(origin.path))
+        self._folder = cache.folder / "mutants" / "sources" / digest(str(origin.path))
         self._cache = cache
         self._threads = Lock()
         self._image = TemporaryDirectory(prefix="kts-mutants-")    # this run's own

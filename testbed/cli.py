@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     add("--profile", default="quick", metavar="NAME",
         help="what is run how often; options here win over the profile: " + "; ".join(
             f"{name}: {profiles.load(name).summary}" for name in profiles.names()))
-    add("--shard", type=shard, metavar="I/N",
+    add("--shard", metavar="I/N",
         help="only the I-th of N parts, for as many machines")
     add("--nightly", action="store_true", help="the long cases, too")
     add("--repeat", type=int, metavar="N",
@@ -82,13 +82,6 @@ def parser() -> argparse.ArgumentParser:
         help="never install packages, only say which are missing")
     add("--verbose", action="store_true", help="show what the tests print")
     return new
-
-
-def shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text}: not of the form I/N with I from 1 to N")
-    return int(index), int(count)
 
 
 def apply(profile: Profile, arguments: argparse.Namespace) -> None:
@@ -121,7 +114,8 @@ def options(arguments: argparse.Namespace) -> Options:
         debug_kernel=arguments.debug_kernel, refresh_kernel=arguments.refresh_kernel,
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
-        allow_host_wide=arguments.allow_host_wide, shard=arguments.shard,
+        allow_host_wide=arguments.allow_host_wide,
+        shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
         rehearsal=arguments.rehearsal, backports=backports.settings(),
     )
 

@@ -79,6 +79,14 @@ def by_test(cases: Iterable[Case]) -> dict[str, list[Case]]:
     return tests
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """I/N of --shard."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise UsageError(f"--shard {text}: not of the form I/N with I from 1 to N")
+    return int(index), int(count)
+
+
 def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
     """The part `index` of `count`: whole tests, and the same parts on each machine."""
     weights: dict[tuple[str, str], int] = {}

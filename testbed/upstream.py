@@ -26,7 +26,7 @@ from testbed.machine.emulator import Boot, Emulator, run_boot
 from testbed.machine.stream import Begin, Booted, End, Event, File, Output
 from testbed.machine.watchdog import Limits, Outcome, Watchdog
 from testbed.make import kernel, packages, source
-from testbed.make.cache import Cache
+from testbed.make.cache import Cache, digest
 from testbed.make.source import Source
 from testbed.progress import say
 from testbed.variants import COMMON, VARIANTS
@@ -94,7 +94,7 @@ def last_words(result: Result) -> list[str]:
 
 def provide(cache: Cache, tree: Source) -> Path:
     """A folder with the programs, built once from a source that never changes."""
-    key = kernel.digest(tree.identity, kernel.compiler(), *(program.path for program in PROGRAMS))
+    key = digest(tree.identity, kernel.compiler(), *(program.path for program in PROGRAMS))
     return cache.entry("upstream", key, "building the kernel's own selftests",
                        lambda folder: build(tree.path, folder))
 

@@ -18,7 +18,6 @@ from unittest import mock
 
 from reports import certify, evidence
 from reports.certify import Finding, Requirement, Verdict
-from reports.evidence import EvidenceError
 from reports.model import Boot, Run
 from reports.tests.runs import run
 

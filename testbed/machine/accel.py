@@ -17,8 +17,7 @@ from testbed.machine.emulator import Boot, run_boot
 from testbed.machine.qemu import Qemu
 from testbed.machine.stream import Event, File
 from testbed.machine.watchdog import Limits, Watchdog
-from testbed.make.cache import Cache
-from testbed.make.kernel import digest
+from testbed.make.cache import Cache, digest
 from testbed.progress import say
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

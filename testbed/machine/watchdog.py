@@ -7,11 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from reports import ktap
 from testbed.machine.stream import Begin, Booted, Done, End, Event, Output
 from testbed.plan import Case
 
-RUN_LINE = re.compile(rb"# run (\S+) \(limit (\d+(?:\.\d+)?) s\)")
-RESULT_LINE = re.compile(rb"(?:not )?ok \d+")
 PANIC = re.compile(
     r"Kernel panic - not syncing.*|PANIC: double fault.*|BUG: kernel stack overflow.*"
 )
@@ -51,6 +50,7 @@ class Watchdog:
         self._limits = limits
         self._end = now + total
         self._total = total
+        self._parser = ktap.Parser()
         self._wait(limits.boot, "the guest did not boot", now)
 
     def _wait(self, seconds: float, complaint: str, now: float) -> None:
@@ -63,6 +63,7 @@ class Watchdog:
             case Booted():
                 self._wait(limits.step, "no test started", now)
             case Begin(test):
+                self._parser = ktap.Parser(test)
                 self._wait(limits.step, f"{test} started no case", now)
             case End(test):
                 self._wait(limits.step, f"nothing came after {test}", now)
@@ -72,11 +73,12 @@ class Watchdog:
                 self._see_output(data, now)
 
     def _see_output(self, line: bytes, now: float) -> None:
-        limits = self._limits
-        if run := RUN_LINE.match(line):
-            name = run[1].decode(errors="replace")
-            self._wait(limits.case(float(run[2])), f"case {name} did not end", now)
-        elif RESULT_LINE.match(line):
+        parser, limits = self._parser, self._limits
+        before = parser.running
+        ended = parser.feed(line)
+        if parser.running != before and parser.limit is not None:
+            self._wait(limits.case(parser.limit), f"case {parser.running} did not end", now)
+        elif ended:
             self._wait(limits.step, "no next case started", now)
 
     def dying(self, now: float) -> None:

@@ -23,8 +23,7 @@ from pathlib import Path
 from testbed.errors import HarnessError
 from testbed.make.apt import PrivateApt
 from testbed.make.bochs_edits import EDITS, Edit
-from testbed.make.cache import Cache
-from testbed.make.kernel import digest
+from testbed.make.cache import Cache, digest, tools
 from testbed.progress import Progress, say
 
 SUITES = ("stable", "testing")    # the first from which the source is to be had
@@ -58,7 +57,7 @@ def provide(cache: Cache, own: Path | None = None) -> Bochs:
         return Bochs(own.resolve(), source / "bios", f"at {own}")
     version = (source / "version").read_text()
     edits = [edit for edit in EDITS if is_needed(edit, version)]
-    key = digest(version, repr(edits), " ".join(CONFIGURE), compiler())
+    key = digest(version, repr(edits), " ".join(CONFIGURE), tools("g++"))
     parts = cache.entry("bochs-parts", key, "building Bochs",
                         lambda folder: build(source, version, edits, folder))
     program = cache.entry("bochs", digest(key, content_of_softtdx()), "linking Bochs",
@@ -124,11 +123,6 @@ def apply(edits: Sequence[Edit], tree: Path) -> None:
                 f"has {edit.anchor!r} {found} times, not {edit.count}; see testbed/make/bochs_edits"
             )
         path.write_text(text, encoding="latin-1")
-
-
-def compiler() -> str:
-    output = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
-    return output.stdout.splitlines()[0]
 
 
 def build(source: Path, version: str, edits: Sequence[Edit], tree: Path) -> None:

@@ -9,8 +9,10 @@ doing the same work twice.  When an entry is added, those go that nobody used fo
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +20,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbed.progress import say
-
 
 UNUSED_DAYS = 30
 # Entries of other kinds are small, or known to somebody else.
@@ -32,6 +33,18 @@ def default_folder() -> Path:
 
 def is_old(entry: Path) -> bool:
     return entry.stat().st_mtime < time.time() - UNUSED_DAYS * 24 * 3600
+
+
+def digest(*parts: str) -> str:
+    """A key for what depends on all of the parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def tools(*programs: str) -> str:
+    """Identifies the programs that compile and link."""
+    versions = [subprocess.run([program, "--version"], capture_output=True, text=True,
+                               check=True).stdout for program in programs]
+    return "\n".join(version.splitlines()[0] for version in versions)
 
 
 class Cache:

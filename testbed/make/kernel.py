@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from testbed.errors import KernelError, UsageError
 from testbed.make import source
-from testbed.make.cache import Cache
+from testbed.make.cache import Cache, digest, tools
 from testbed.make.source import Source
 from testbed.progress import Progress, say
 from testbed.steps import is_object, telling
@@ -100,16 +99,7 @@ def dropped(fragment: str, config: str) -> tuple[str, ...]:
 
 
 def compiler() -> str:
-    """Identifies what compiles and links."""
-    versions = [
-        subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
-        for tool in ("gcc", "ld")
-    ]
-    return "\n".join(version.splitlines()[0] for version in versions)
-
-
-def digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return tools("gcc", "ld")
 
 
 def write(path: Path, content: bytes) -> None:

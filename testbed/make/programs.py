@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from testbed.errors import HarnessError
-from testbed.make.cache import Cache
-from testbed.make.kernel import digest
+from testbed.make.cache import Cache, digest
 from testbed.progress import Progress
 from testbed.steps import CommandFailed, is_object, lines_of, telling
 

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import re
 import unittest
 
 from testbed.errors import HarnessError, UsageError
-from testbed.plan import Case, Pattern, boots, case_globs, parse_list, select
+from testbed.make.programs import ROOT
+from testbed.plan import (
+    Case, Pattern, boots, case_globs, parse_list, parse_shard, select,
+)
+from testbed.variants import VARIANTS
 
 LIST = """\
 map_level_test:anon_4k.default\tdefault\t-\t20\t4K pages
@@ -39,6 +44,17 @@ class PlanTest(unittest.TestCase):
     def test_unknown_variant(self) -> None:
         with self.assertRaisesRegex(HarnessError, "cpus3"):
             parse_list("t:c\tcpus3\t-\t1\tx")
+
+    def test_variants_are_those_of_the_tests(self) -> None:
+        names = {name for path in (ROOT / "lib").rglob("*.c")
+                 for name in re.findall(r'\[BOOT_\w+\]\s*=\s*"(\w+)"', path.read_text())}
+        self.assertEqual(names, set(VARIANTS))
+
+    def test_shard(self) -> None:
+        self.assertEqual(parse_shard("2/3"), (2, 3))
+        for text in ("0/2", "3/2", "1", "a/b"):
+            with self.assertRaises(UsageError):
+                parse_shard(text)
 
     def test_select(self) -> None:
         self.assertEqual(len(self.names()), 4)

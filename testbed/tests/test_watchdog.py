@@ -37,6 +37,13 @@ class WatchdogTest(unittest.TestCase):
             self.dog.see(Output(line), 200)
             self.assertEqual(self.dog.complaint(220), "no next case started within 20 s")
 
+    def test_result_behind_other_text(self) -> None:
+        """As the reports read it: a kernel message may stand before the result."""
+        self.dog.see(Begin("a_test"), 100)
+        self.dog.see(Output(b"# run x (limit 500 s)\n"), 100)
+        self.dog.see(Output(b"some text without its newline ok 1 x\n"), 200)
+        self.assertEqual(self.dog.complaint(220), "no next case started within 20 s")
+
     def test_between_tests_and_power_off(self) -> None:
         self.dog.see(End("a_test", 0), 200)
         self.assertEqual(self.dog.complaint(220), "nothing came after a_test within 20 s")

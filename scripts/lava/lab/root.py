@@ -15,8 +15,7 @@ from pathlib import Path
 
 from testbed.errors import HarnessError
 from testbed.make import apt, packages
-from testbed.make.cache import Cache
-from testbed.make.kernel import digest
+from testbed.make.cache import Cache, digest
 from testbed.progress import Progress
 
 SUITE = "bookworm"
