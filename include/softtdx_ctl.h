@@ -21,7 +21,7 @@ struct softtdx_state {
 	unsigned long tds;
 	unsigned long keyids;		/* HKIDs that are not free */
 	unsigned long pages;		/* pages that belong to TDs */
-	unsigned long complaints;	/* of the referee, since boot */
+	unsigned long violations;	/* of the module's rules, since boot */
 	unsigned long broken_rules;	/* invariants that do not hold (softtdx_settled()) */
 };
 struct softtdx_state softtdx_state(void);

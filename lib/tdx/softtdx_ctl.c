@@ -104,9 +104,9 @@ static void count_keyid(const char *line, void *arg)
 						 word_is(line, "state", "FLUSHED");
 }
 
-static void last_complaint(const char *line, void *arg)
+static void last_violation(const char *line, void *arg)
 {
-	((struct softtdx_state *)arg)->complaints = number(line, "seq");
+	((struct softtdx_state *)arg)->violations = number(line, "seq");
 }
 
 static void count_broken(const char *line, void *arg)
@@ -123,7 +123,7 @@ struct softtdx_state softtdx_state(void)
 
 	each_line("tds", count_td, &state);
 	each_line("keyids", count_keyid, &state);
-	each_line("complaints", last_complaint, &state);
+	each_line("violations", last_violation, &state);
 	return state;
 }
 

@@ -107,5 +107,5 @@ void control_reset(void)
 		text_free(&sessions[i].answer);
 		sessions[i] = (struct session){ 0 };
 	}
-	clear_complaints();
+	clear_violations();
 }

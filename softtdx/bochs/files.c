@@ -20,7 +20,7 @@ static int write_clear(char *text)
 	}
 	if (all || !strcmp(text, "logs")) {
 		softtdx_clear_counters(&softtdx);
-		clear_complaints();
+		clear_violations();
 		memset(softtdx.journal, 0, sizeof(softtdx.journal));
 	}
 	return 0;
@@ -92,7 +92,7 @@ static const struct file {
 	{ "mrtd", print_mrtd, NULL },
 	{ "sept", print_sept, NULL },
 	{ "journal", print_journal, NULL },
-	{ "complaints", print_complaints, NULL },
+	{ "violations", print_violations, NULL },
 	{ "check", print_check, NULL },
 	{ "inject", print_rules, write_rule },
 	{ "wb_steps", print_wb_steps, write_wb_steps },

@@ -23,9 +23,9 @@ void print_check(struct text *t);
 void print_rules(struct text *t);
 int write_rule(char *text);
 
-/* complaints.c: the referee's log. */
-void print_complaints(struct text *t);
-void clear_complaints(void);
+/* violations.c: violations of the module's rules. */
+void print_violations(struct text *t);
+void clear_violations(void);
 
 /* inject.c: a number in C's notation, all of `text`; 0 or -EINVAL. */
 int parse_number(const char *text, u64 most, u64 *value);

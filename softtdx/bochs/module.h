@@ -7,7 +7,7 @@
 
 extern struct softtdx softtdx;
 
-/* complaints.c: the model's report(). */
+/* violations.c: the model's report(). */
 void softtdx_report(void *env, const struct softtdx_report *report);
 
 /* control.c: a request of the guest's user space; RAX. data: RBX, RDX, RSI, RDI. */

@@ -120,7 +120,7 @@ u64 admit(struct call *c)
 	bool known = c->leaf->run;
 
 	if (c->rax >> 24 || !known)
-		complain(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
+		report_violation(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);
 	if (c->rax >> 24 || !version_known(c->number, c->version))
 		return ST(OPERAND_INVALID, OP_RAX);
 	if (c->number == TDH_SYS_DISABLE)

@@ -70,7 +70,7 @@ INTERNAL void stepping_progress(struct call *c);
 INTERNAL void stepping_log(struct call *c, u64 gpa);
 INTERNAL u64 stepping_filter(struct call *c);
 
-/* tdcall.c, report.c */
+/* tdcall.c, td_report.c */
 INTERNAL u64 tdcall(struct call *c);
 INTERNAL u64 tdcall_done(struct call *c, u64 status);
 INTERNAL void finish_vmcall(struct call *c);

@@ -185,7 +185,8 @@ INTERNAL u64 inject(struct call *c);
 INTERNAL bool take_count(u32 *count);
 INTERNAL void journal(struct call *c, u64 rax, u64 status, bool injected);
 INTERNAL void count(struct softtdx *m, u16 leaf, u64 status);
-INTERNAL void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page);
+INTERNAL void report_violation(struct call *c, enum softtdx_violation violation, u64 status,
+			       u64 page);
 
 /* KeyIDs */
 INTERNAL struct softtdx_keyid *keyid_entry(struct softtdx *m, u64 keyid);

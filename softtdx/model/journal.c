@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What happened: the ring of the last calls, counters per leaf and status, complaints, names. */
+/* What happened: the ring of the last calls, counters per leaf and status, violations, names. */
 #include "internal.h"
 
 /*
@@ -79,16 +79,16 @@ void count(struct softtdx *m, u16 leaf, u64 status)
 void softtdx_clear_counters(struct softtdx *m)
 {
 	memset(m->counters, 0, sizeof(m->counters));
-	memset(m->complaints, 0, sizeof(m->complaints));
+	memset(m->violations, 0, sizeof(m->violations));
 }
 
-/* One complaint of the referee, about a page if there is one. */
-void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 page)
+/* The call breaks a rule of the module; page: the one that it is about, or 0. */
+void report_violation(struct call *c, enum softtdx_violation violation, u64 status, u64 page)
 {
 	int level;
 	const struct pamt_entry *e = page ? pamt_leaf(c->m, page, &level) : NULL;
 	struct softtdx_report report = {
-		.complaint = complaint,
+		.violation = violation,
 		.leaf = c->number,
 		.status = status,
 		.tdr = c->tdr_pa,
@@ -99,11 +99,11 @@ void complain(struct call *c, enum softtdx_complaint complaint, u64 status, u64 
 		.count = c->tdr ? atomic_load(&c->tdr->chldcnt) : 0,
 	};
 
-	atomic_add(&c->m->complaints[complaint], 1);
+	atomic_add(&c->m->violations[violation], 1);
 	c->m->ops->report(c->m->env, &report);
 }
 
-const char *softtdx_complaint_name(enum softtdx_complaint complaint)
+const char *softtdx_violation_name(enum softtdx_violation violation)
 {
 	static const char *const names[] = {
 		[SOFTTDX_PAGE_IN_USE] = "page given that is in use",
@@ -121,7 +121,7 @@ const char *softtdx_complaint_name(enum softtdx_complaint complaint)
 		[SOFTTDX_UNKNOWN_LEAF] = "leaf not modelled",
 	};
 
-	return (u32)complaint < SOFTTDX_COMPLAINTS ? names[complaint] : "?";
+	return (u32)violation < SOFTTDX_VIOLATIONS ? names[violation] : "?";
 }
 
 const char *softtdx_leaf_name(u64 leaf)

@@ -39,7 +39,7 @@ static u64 require_free(struct call *c)
 	u64 status = mem_require_state(c, SEPT_FREE);
 
 	if (status)
-		complain(c, SOFTTDX_ENTRY_IN_USE, status, 0);
+		report_violation(c, SOFTTDX_ENTRY_IN_USE, status, 0);
 	return status;
 }
 
@@ -195,7 +195,7 @@ u64 mem_track(struct call *c)
 	if (!call_lock(c, &tdcs->epoch_lock, EXCLUSIVE))
 		return ST(OPERAND_BUSY, OP_TD_EPOCH);
 	if (RULE(TRACK_WAITS_FOR_EPOCH, atomic_load(&tdcs->inside[1 - (tdcs->epoch & 1)]))) {
-		complain(c, SOFTTDX_NOT_KICKED, ST0(PREVIOUS_TLB_EPOCH_BUSY), 0);
+		report_violation(c, SOFTTDX_NOT_KICKED, ST0(PREVIOUS_TLB_EPOCH_BUSY), 0);
 		return ST0(PREVIOUS_TLB_EPOCH_BUSY);
 	}
 	atomic_add(&tdcs->epoch, 1);

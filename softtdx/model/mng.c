@@ -117,7 +117,7 @@ u64 mng_vpflushdone(struct call *c)
 	if (c->tdr->lifecycle != TD_HKID_ASSIGNED && c->tdr->lifecycle != TD_KEYS_CONFIGURED)
 		return ST0(LIFECYCLE_STATE_INCORRECT);
 	if (RULE(FLUSHED_BEFORE_DONE, has_associated_vcpus(c))) {
-		complain(c, SOFTTDX_VCPU_NOT_FLUSHED, ST0(FLUSHVP_NOT_DONE), 0);
+		report_violation(c, SOFTTDX_VCPU_NOT_FLUSHED, ST0(FLUSHVP_NOT_DONE), 0);
 		return ST0(FLUSHVP_NOT_DONE);
 	}
 	key = keyid_entry(c->m, c->tdr->keyid);
@@ -138,7 +138,7 @@ u64 mng_key_freeid(struct call *c)
 		return ST(OPERAND_BUSY, OP_KOT);
 	key = keyid_entry(c->m, c->tdr->keyid);
 	if (RULE(CACHE_WB_BEFORE_FREEID, atomic_load(&key->dirty))) {
-		complain(c, SOFTTDX_CACHE_NOT_FLUSHED, ST0(WBCACHE_NOT_COMPLETE), 0);
+		report_violation(c, SOFTTDX_CACHE_NOT_FLUSHED, ST0(WBCACHE_NOT_COMPLETE), 0);
 		return ST0(WBCACHE_NOT_COMPLETE);
 	}
 	key->state = KEYID_FREE;

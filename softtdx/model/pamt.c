@@ -146,7 +146,7 @@ static u64 wrong_page(struct call *c, u64 hpa, u32 op, enum page_type wanted, u8
 	u64 status = ST(PAGE_METADATA_INCORRECT, op);
 
 	if (wanted == PT_NDA)
-		complain(c, c->number == TDH_PHYMEM_PAGE_WBINVD ? SOFTTDX_WBINVD_IN_USE :
+		report_violation(c, c->number == TDH_PHYMEM_PAGE_WBINVD ? SOFTTDX_WBINVD_IN_USE :
 			    type == PT_RSVD ? SOFTTDX_PAGE_RESERVED : SOFTTDX_PAGE_IN_USE,
 			 status, hpa);
 	return status;

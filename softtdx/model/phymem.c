@@ -11,9 +11,9 @@ static u64 reclaim_operand(struct call *c)
 	return 0;
 }
 
-static u64 refuse_reclaim(struct call *c, enum softtdx_complaint complaint, u64 status)
+static u64 refuse_reclaim(struct call *c, enum softtdx_violation violation, u64 status)
 {
-	complain(c, complaint, status, c->in.rcx);
+	report_violation(c, violation, status, c->in.rcx);
 	return status;
 }
 

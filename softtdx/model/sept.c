@@ -198,12 +198,12 @@ u64 sept_removable(struct call *c, const struct pamt_entry *e)
 		return 0;
 	if (RULE(BLOCK_BEFORE_REMOVE, !(sept_state(c->value) & SEPT_ANY_BLOCKED))) {
 		status = sept_error(c, ST(GPA_RANGE_NOT_BLOCKED, OP_RCX));
-		complain(c, SOFTTDX_NOT_BLOCKED, status, c->value & HPA_MASK);
+		report_violation(c, SOFTTDX_NOT_BLOCKED, status, c->value & HPA_MASK);
 		return status;
 	}
 	if (RULE(TRACK_BEFORE_REMOVE, !td_tracked(c->tdcs, e->bepoch))) {
 		status = ST(TLB_TRACKING_NOT_DONE, OP_RCX);
-		complain(c, SOFTTDX_NOT_TRACKED, status, c->value & HPA_MASK);
+		report_violation(c, SOFTTDX_NOT_TRACKED, status, c->value & HPA_MASK);
 		return status;
 	}
 	return 0;

@@ -25,8 +25,8 @@ struct softtdx_regs {
 	u64 rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15, rbx, rdi, rsi;
 };
 
-/* What the referee reports. Every report goes with the real module's status code. */
-enum softtdx_complaint {
+/* Calls that break the module's rules. Each is refused with the real module's status code. */
+enum softtdx_violation {
 	SOFTTDX_PAGE_IN_USE,		/* a page given that the module already holds */
 	SOFTTDX_PAGE_RESERVED,		/* a page given that lies in a reserved area */
 	SOFTTDX_ENTRY_IN_USE,		/* a page or table added where one is already */
@@ -40,11 +40,11 @@ enum softtdx_complaint {
 	SOFTTDX_VCPU_NOT_FLUSHED,	/* VPFLUSHDONE while a vCPU is associated */
 	SOFTTDX_CACHE_NOT_FLUSHED,	/* KEY.FREEID before CACHE.WB on all packages */
 	SOFTTDX_UNKNOWN_LEAF,		/* a leaf that is not modelled */
-	SOFTTDX_COMPLAINTS
+	SOFTTDX_VIOLATIONS
 };
 
 struct softtdx_report {
-	enum softtdx_complaint complaint;
+	enum softtdx_violation violation;
 	u16 leaf;
 	u64 status;
 	u64 tdr;			/* TD that the call was about; 0: none */
@@ -192,7 +192,7 @@ struct softtdx {
 	u64 tds[SOFTTDX_MAX_TDS];	/* TDRs, 0: free slot */
 
 	struct softtdx_counter counters[SOFTTDX_LEAVES + 1][SOFTTDX_COUNTERS];
-	u64 complaints[SOFTTDX_COMPLAINTS];
+	u64 violations[SOFTTDX_VIOLATIONS];
 	struct softtdx_record journal[SOFTTDX_JOURNAL];
 	u64 journal_next;
 	struct softtdx_rule rules[SOFTTDX_RULES];
@@ -237,7 +237,7 @@ void softtdx_reload(struct softtdx *m);
 /* Names for logs; never NULL. */
 const char *softtdx_leaf_name(u64 leaf);
 const char *softtdx_status_name(u64 status);
-const char *softtdx_complaint_name(enum softtdx_complaint complaint);
+const char *softtdx_violation_name(enum softtdx_violation violation);
 
 /*
  * Observation. Reads without locks: a busy module may give a view that is a little off.

@@ -17,7 +17,7 @@ static const char *file;
 static u32 line_number;
 static u32 failures;			/* of the exchange at hand */
 
-static void complain_about(const char *what, u64 expected, u64 seen)
+static void differs(const char *what, u64 expected, u64 seen)
 {
 	char a[64], b[64];
 
@@ -168,7 +168,7 @@ static void is(char *text)
 	if (!exchange_status(&x, word, &status))
 		die("not a status", word);
 	if (status != x.status)
-		complain_about("status", status, x.status);
+		differs("status", status, x.status);
 	while ((word = strtok(NULL, " "))) {
 		char *equals = strchr(word, '=');
 		u64 *reg;
@@ -182,7 +182,7 @@ static void is(char *text)
 	}
 	for (int i = 0; i < EXCHANGE_REGISTERS; i++)
 		if (*exchange_nth(&wanted, i) != *exchange_nth(&x.w->regs, i))
-			complain_about(exchange_registers[i], *exchange_nth(&wanted, i),
+			differs(exchange_registers[i], *exchange_nth(&wanted, i),
 				       *exchange_nth(&x.w->regs, i));
 }
 
@@ -202,12 +202,12 @@ static void then(char *text)
 			die("not NAME=VALUE", word);
 	}
 	if (wanted.event != x.w->after.event)
-		complain_about("event", wanted.event, x.w->after.event);
+		differs("event", wanted.event, x.w->after.event);
 	if (wanted.skip != x.w->after.skip)
-		complain_about("bytes skipped", wanted.skip, x.w->after.skip);
+		differs("bytes skipped", wanted.skip, x.w->after.skip);
 	for (int i = 0; i < 16; i++)
 		if (i != RSP && wanted.gpr[i] != x.w->after.gpr[i])
-			complain_about(exchange_gpr[i], wanted.gpr[i], x.w->after.gpr[i]);
+			differs(exchange_gpr[i], wanted.gpr[i], x.w->after.gpr[i]);
 }
 
 static void run_line(char *line)

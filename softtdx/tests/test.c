@@ -8,7 +8,7 @@
 #include "test.h"
 
 static struct test *tests;
-static u32 failures, complaints_seen;
+static u32 failures, violations_seen;
 
 void test_register(struct test *t)
 {
@@ -41,12 +41,12 @@ void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int lin
 	       (unsigned long long)seen);
 }
 
-void expect_complaint(struct world *w, enum softtdx_complaint wanted, const char *file, int line)
+void expect_violation(struct world *w, enum softtdx_violation wanted, const char *file, int line)
 {
-	expect_eq(w->nr_reports > complaints_seen, true, "a new complaint", file, line);
-	complaints_seen = w->nr_reports;
+	expect_eq(w->nr_reports > violations_seen, true, "a new violation", file, line);
+	violations_seen = w->nr_reports;
 	if (w->nr_reports)
-		expect_eq(w->reports[w->nr_reports - 1].complaint, wanted, "complaint", file, line);
+		expect_eq(w->reports[w->nr_reports - 1].violation, wanted, "violation", file, line);
 }
 
 static bool run(struct test *t)
@@ -55,7 +55,7 @@ static bool run(struct test *t)
 	const char *broken;
 	u64 where;
 
-	failures = complaints_seen = 0;
+	failures = violations_seen = 0;
 	t->run(w);
 	broken = softtdx_check(w->m, &where);
 	if (broken) {

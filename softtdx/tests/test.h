@@ -26,11 +26,11 @@ void test_register(struct test *t);
 
 void expect_status(u64 seen, u64 wanted, const char *what, const char *file, int line);
 void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int line);
-/* The newest complaint of the referee; it must be newer than the last one asked for. */
-void expect_complaint(struct world *w, enum softtdx_complaint wanted, const char *file, int line);
+/* The newest violation; it must be newer than the last one asked for. */
+void expect_violation(struct world *w, enum softtdx_violation wanted, const char *file, int line);
 
 #define EXPECT(expr, status)	expect_status(expr, status, #expr, __FILE__, __LINE__)
 #define EXPECT_EQ(seen, wanted)	expect_eq(seen, wanted, #seen, __FILE__, __LINE__)
-#define EXPECT_COMPLAINT(c)	expect_complaint(w, c, __FILE__, __LINE__)
+#define EXPECT_VIOLATION(c)	expect_violation(w, c, __FILE__, __LINE__)
 
 #endif

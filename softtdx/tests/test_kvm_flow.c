@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The calls in the order in which KVM makes them: the referee has nothing to say. */
+/* The calls in the order in which KVM makes them: no violation. */
 #include "test.h"
 
 #define NR_ADDED 8
@@ -100,10 +100,10 @@ TEST(memory_left_in_the_sept)
 	for (int i = 0; i < 3; i++)
 		MUST(CALL(PHYMEM_PAGE_RECLAIM, .rcx = td.table[i]));
 	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = td.tdr), ST0(TD_ASSOCIATED_PAGES_EXIST));
-	EXPECT_COMPLAINT(SOFTTDX_LEFT_BEHIND);
+	EXPECT_VIOLATION(SOFTTDX_LEFT_BEHIND);
 	td_build(w, &next, INITED);
 	EXPECT(CALL(VP_CREATE, .rcx = page, .rdx = next.tdr), ST(PAGE_METADATA_INCORRECT, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_PAGE_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_PAGE_IN_USE);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].owner, td.tdr);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].page_type, PT_REG);
 	EXPECT_EQ(softtdx_reset(w->m, td.tdr, false), 1 + 6 + 6 + 1);

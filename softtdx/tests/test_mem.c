@@ -63,12 +63,12 @@ TEST(sept_add_rules)
 	       ST(OPERAND_INVALID, OP_RDX));
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = GPA | 1, .rdx = td.tdr, .r8 = page),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_ENTRY_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_ENTRY_IN_USE);
 	EXPECT_EQ(w->regs.rdx, NL_MAPPED << 8 | 1);
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = GPA | 1, .rdx = td.tdr | 1, .r8 = page), 0);
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = gpa, .rdx = td.tdr | 1, .r8 = td.table[0]),
 	       ST(PAGE_METADATA_INCORRECT, OP_R8));
-	EXPECT_COMPLAINT(SOFTTDX_PAGE_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_PAGE_IN_USE);
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = gpa, .rdx = td.tdr, .r8 = page), 0);
 	EXPECT_EQ(((u64 *)at(w, page))[511], SEPT_FREE_ENTRY);
 	EXPECT_EQ(tdr_of(w, &td)->chldcnt, 6 + 4);
@@ -145,11 +145,11 @@ TEST(page_add_rules)
 	EXPECT(CALL(MEM_PAGE_ADD, .rcx = GPA, .rdx = td.tdr, .r8 = new_page(w), .r9 = SOURCE),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
 	EXPECT_EQ(w->regs.rdx, MAPPED << 8);
-	EXPECT_COMPLAINT(SOFTTDX_ENTRY_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_ENTRY_IN_USE);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].gpa, GPA);
 	EXPECT(CALL(MEM_PAGE_ADD, .rcx = GPA + 0x1000, .rdx = td.tdr, .r8 = page, .r9 = SOURCE),
 	       ST(PAGE_METADATA_INCORRECT, OP_R8));
-	EXPECT_COMPLAINT(SOFTTDX_PAGE_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_PAGE_IN_USE);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].owner, td.tdr);
 }
 
@@ -166,7 +166,7 @@ TEST(page_aug_rules)
 	EXPECT_EQ(entry_state(w, &td, GPA), PENDING);
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = new_page(w)),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_ENTRY_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_ENTRY_IN_USE);
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA | 1, .rdx = td.tdr, .r8 = page),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
 }
@@ -185,7 +185,7 @@ TEST(aug_2m)
 	       ST(OPERAND_INVALID, OP_R8));
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = used),
 	       ST(PAGE_METADATA_INCORRECT, OP_R8));
-	EXPECT_COMPLAINT(SOFTTDX_PAGE_IN_USE);
+	EXPECT_VIOLATION(SOFTTDX_PAGE_IN_USE);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].page, used + 0x8000);
 	pamt_at(w->m, large, 1)->lock = 1;
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = large),
@@ -286,12 +286,12 @@ TEST(remove_rules)
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = 3, .rdx = td.tdr), ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr),
 	       ST(GPA_RANGE_NOT_BLOCKED, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_NOT_BLOCKED);
+	EXPECT_VIOLATION(SOFTTDX_NOT_BLOCKED);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].page, page);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr),
 	       ST(TLB_TRACKING_NOT_DONE, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_NOT_TRACKED);
+	EXPECT_VIOLATION(SOFTTDX_NOT_TRACKED);
 	MUST(CALL(MEM_TRACK, .rcx = td.tdr));
 	pamt_at(w->m, page, 0)->lock = 1;
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr), ST(OPERAND_BUSY, OP_RCX));
@@ -328,7 +328,7 @@ TEST(track_counts_epochs)
 	EXPECT_EQ(tdcs->epoch, 2);
 	tdcs->inside[1] = 1;		/* a vCPU that entered in epoch 1 */
 	EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), ST0(PREVIOUS_TLB_EPOCH_BUSY));
-	EXPECT_COMPLAINT(SOFTTDX_NOT_KICKED);
+	EXPECT_VIOLATION(SOFTTDX_NOT_KICKED);
 	tdcs->inside[1] = 0;
 	tdcs->inside[0] = 1;		/* one of epoch 2 does not hinder */
 	EXPECT(CALL(MEM_TRACK, .rcx = td.tdr), 0);

@@ -317,11 +317,11 @@ TEST(leaf_number_and_version)
 	EXPECT(world_call(w, 1ull << 16 | TDH_MNG_KEY_CONFIG,
 			  (struct softtdx_regs){ .rcx = td.tdr }), ST(OPERAND_INVALID, OP_RAX));
 	EXPECT(CALL(PHYMEM_PAMT_ADD), ST(OPERAND_INVALID, OP_RAX));
-	EXPECT_COMPLAINT(SOFTTDX_UNKNOWN_LEAF);
+	EXPECT_VIOLATION(SOFTTDX_UNKNOWN_LEAF);
 	EXPECT_EQ(w->reports[w->nr_reports - 1].leaf, TDH_PHYMEM_PAMT_ADD);
 	EXPECT(world_call(w, 999, (struct softtdx_regs){ 0 }), ST(OPERAND_INVALID, OP_RAX));
 	EXPECT(world_call(w, 1ull << 63, (struct softtdx_regs){ 0 }), ST(OPERAND_INVALID, OP_RAX));
-	EXPECT_COMPLAINT(SOFTTDX_UNKNOWN_LEAF);
+	EXPECT_VIOLATION(SOFTTDX_UNKNOWN_LEAF);
 	EXPECT_EQ(softtdx_counters(w->m, 999)[1].count, 1);
 }
 

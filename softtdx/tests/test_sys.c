@@ -348,7 +348,7 @@ TEST(reserved_pages_are_not_for_tds)
 {
 	EXPECT(CALL(MNG_CREATE, .rcx = TDMR_BASE + w->available, .rdx = 3),
 	       ST(PAGE_METADATA_INCORRECT, OP_RCX));
-	EXPECT_COMPLAINT(SOFTTDX_PAGE_RESERVED);
+	EXPECT_VIOLATION(SOFTTDX_PAGE_RESERVED);
 	EXPECT(CALL(MNG_CREATE, .rcx = TDMR_BASE + w->available - 0x1000, .rdx = 3), 0);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Fault injection, journal, counters, the views of a TD, reset, and the checker itself. */
+/* Fault injection, journal, counters, the views of a TD, reset, and the check of invariants itself. */
 #include "test.h"
 
 TEST(injection_by_leaf_and_count)
@@ -262,9 +262,9 @@ TEST(names)
 	EXPECT_EQ(strcmp(softtdx_leaf_name(200), "unknown leaf"), 0);
 	EXPECT_EQ(strcmp(softtdx_status_name(0x8000020000000092), "OPERAND_BUSY"), 0);
 	EXPECT_EQ(strcmp(softtdx_status_name(0x1234567800000000), "unknown status"), 0);
-	for (int i = 0; i < SOFTTDX_COMPLAINTS; i++)
-		EXPECT_EQ(strlen(softtdx_complaint_name(i)) > 5, true);
-	EXPECT_EQ(strcmp(softtdx_complaint_name(SOFTTDX_COMPLAINTS), "?"), 0);
+	for (int i = 0; i < SOFTTDX_VIOLATIONS; i++)
+		EXPECT_EQ(strlen(softtdx_violation_name(i)) > 5, true);
+	EXPECT_EQ(strcmp(softtdx_violation_name(SOFTTDX_VIOLATIONS), "?"), 0);
 	EXPECT_EQ(strcmp(sept_state_name(0), "?"), 0);
 	for (int state = 1; state <= SEPT_PENDING_BLOCKED; state <<= 1)
 		EXPECT_EQ(strlen(sept_state_name(state)) > 3, true);
@@ -272,7 +272,7 @@ TEST(names)
 }
 
 /* Each kind of damage is seen; undone, all is well again. */
-TEST(checker_sees_damage)
+TEST(invariants_see_damage)
 {
 	struct td td;
 	u64 page, blocked, table, spare = new_page(w), where, *entry;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A machine for the model: two ranges of fake physical memory, four CPUs in two packages, a
- * referee's log; and TDs built up to any stage.
+ * log of violations; and TDs built up to any stage.
  */
 #ifndef SOFTTDX_WORLD_H
 #define SOFTTDX_WORLD_H

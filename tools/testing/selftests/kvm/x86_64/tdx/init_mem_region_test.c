@@ -632,7 +632,7 @@ static void killed(const struct test *t)
 	after = softtdx_settled(&before);
 	expect_eq(after.tds, before.tds, "TDs");
 	expect_eq(after.pages, before.pages, "pages that belong to TDs");
-	expect_eq(after.complaints, before.complaints, "complaints of the TDX module");
+	expect_eq(after.violations, before.violations, "violations of the module's rules");
 }
 
 /* What is written to the source counts up to the page's turn, and not after it. */

@@ -55,7 +55,7 @@ struct end {
 	bool dead;		/* every later ioctl is EIO; else the TD goes on */
 	/* In a TD that goes on: errno when the rest is asked for, and of its finalize. */
 	int again, finalize;
-	unsigned int complaints;	/* of the module, about what KVM did then */
+	unsigned int violations;	/* of the module, about what KVM did then */
 };
 
 /* What a TD that is destroyed leaves behind. */
@@ -63,7 +63,7 @@ struct left {
 	bool td;		/* its TDR */
 	bool control;		/* all control pages and Secure EPT pages, and its HKID */
 	unsigned int pages;	/* others */
-	unsigned int complaints;
+	unsigned int violations;
 };
 
 struct fault {
@@ -302,12 +302,12 @@ static void expect_left(const struct softtdx_state *before, const struct fault *
 	wanted.tds += left->td || left->control;
 	wanted.keyids += left->control;
 	wanted.pages += left->pages + (left->control ? control : 0);
-	wanted.complaints += end->complaints + left->complaints;
+	wanted.violations += end->violations + left->violations;
 	after = softtdx_settled(&wanted);
 	expect_eq(after.tds, wanted.tds, "TDs that are left");
 	expect_eq(after.keyids, wanted.keyids, "HKIDs in use");
 	expect_eq(after.pages, wanted.pages, "pages that TDs own (PAMT)");
-	expect_eq(after.complaints, wanted.complaints, "complaints of the module");
+	expect_eq(after.violations, wanted.violations, "violations of the module's rules");
 	expect_eq(after.broken_rules, 0, "broken invariants of the module");
 }
 
@@ -554,8 +554,8 @@ static void guests_stay_out(const struct test *t)
 #define KILLED(errno)	.end = { .error = errno, .splat = true, .dead = true }
 #define EARLY		.differs_early = true, .early
 /* What the module still uses is lost: a page, and with it the TDR that counts it. */
-#define LOST_PAGE(nr)	.left = { .td = true, .pages = 1, .complaints = nr }
-#define LOST_TD(nr)	.left = { .control = true, .complaints = nr }
+#define LOST_PAGE(nr)	.left = { .td = true, .pages = 1, .violations = nr }
+#define LOST_TD(nr)	.left = { .control = true, .violations = nr }
 #define WARNS		.end = { .splat = true }
 
 static const struct test_case cases[] = {
@@ -665,7 +665,7 @@ static const struct test_case cases[] = {
 	      .leaf = TDH_MEM_TRACK, .status = BUSY, REFUSED(0)),
 	FAULT("track_busy_twice", "TDH.MEM.TRACK busy twice: the page is lost", .op = PUNCH,
 	      .leaf = TDH_MEM_TRACK, .status = BUSY, .times = 2,
-	      .end = { .splat = true, .dead = true, .complaints = 1 /* removed without track */ },
+	      .end = { .splat = true, .dead = true, .violations = 1 /* removed without track */ },
 	      .stuck = SEPT_PENDING_BLOCKED, .stuck_pages = FIRST, LOST_PAGE(1)),
 	FAULT("track_no_entropy", "TDH.MEM.TRACK without entropy, but at the last try",
 	      .op = PUNCH, .leaf = TDH_MEM_TRACK, .status = NO_ENTROPY, .times = TRIES - 1,

@@ -510,7 +510,7 @@ static void end_gmem_first(struct fixture *td) { close_gmem(td); vm_close(td->vm
 
 /*
  * What TDs hold: HKIDs, as the misc cgroup counts them for the whole host; and where the
- * TDX module is the software one, pages, and whether it had to complain.
+ * TDX module is the software one, pages, and violations of its rules.
  */
 struct held {
 	long keyids;		/* -1: not told */
@@ -539,7 +539,7 @@ static long keyids_settled(long wanted)
 	return used;
 }
 
-/* Nothing is left of the TD, and nobody complained. */
+/* Nothing is left of the TD, and no rule of the module was violated. */
 static void expect_no_trace(const struct held *before, const char *what)
 {
 	struct softtdx_state after;
@@ -553,8 +553,8 @@ static void expect_no_trace(const struct held *before, const char *what)
 	expect_eq(after.tds, before->module.tds, "TDs, %s", what);
 	expect_eq(after.keyids, before->module.keyids, "HKIDs in use, %s", what);
 	expect_eq(after.pages, before->module.pages, "pages owned by TDs (PAMT), %s", what);
-	expect_eq(after.complaints, before->module.complaints, "complaints of the module, %s",
-		  what);
+	expect_eq(after.violations, before->module.violations,
+		  "violations of the module's rules, %s", what);
 	expect_eq(after.broken_rules, 0, "broken invariants, %s", what);
 }
 
