@@ -182,7 +182,6 @@ void vmcs_read_guest(BX_CPU_C *cpu, softtdx_guest *g)
 	g->gla = cpu->vmread(VMCS_GUEST_LINEAR_ADDR);
 	g->gpa = cpu->vmread(VMCS_64BIT_GUEST_PHYSICAL_ADDR);
 	g->rip = cpu->vmread(VMCS_GUEST_RIP);
-	g->cr3 = cpu->vmread(VMCS_GUEST_CR3);
 	g->cr4 = cpu->vmread(VMCS_GUEST_CR4);
 	g->code64 = long_mode && cpu->vmread(VMCS_32BIT_GUEST_CS_ACCESS_RIGHTS) & CODE_64;
 	g->cpl = DPL(cpu->vmread(VMCS_32BIT_GUEST_SS_ACCESS_RIGHTS));

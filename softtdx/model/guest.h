@@ -45,8 +45,10 @@ enum {
 #define EPT_FETCH		4ull
 #define EPT_GLA_VALID		(1ull << 7)
 
-/* enter.c */
+/* guest_exit.c */
 INTERNAL u64 td_exit(struct call *c, u64 rcx, u64 rdx, u64 r8, u64 r9);
+INTERNAL u64 td_lost(struct call *c, u32 status_hi);
+INTERNAL u64 vcpu_lost(struct call *c);
 INTERNAL u64 raise_exception(struct call *c, u32 vector, bool has_error);
 INTERNAL u64 raise_page_fault(struct call *c, u32 error);
 INTERNAL u64 raise_ve(struct call *c);
@@ -59,7 +61,6 @@ INTERNAL u64 ept_root(struct call *c);
 INTERNAL u64 ept_violation(struct call *c);
 INTERNAL u64 accept_violation(struct call *c, u64 gpa_level);
 INTERNAL u64 guest_page(struct call *c, u64 gpa, u64 access, void **p);
-INTERNAL bool is_tdcall(struct call *c);
 
 /* msr.c */
 INTERNAL u64 guest_rdmsr(struct call *c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's memory: private and shared halves, violations, what an instruction reads. */
+/* The guest's memory: private and shared halves, violations, operands of TDCALLs. */
 #include "guest.h"
 
 /* The bit that makes a GPA shared. */
@@ -153,50 +153,4 @@ u64 guest_page(struct call *c, u64 gpa, u64 access, void **p)
 	g->qualification = access;
 	g->gpa = gpa;
 	return ept_violation(c);
-}
-
-#define PTE_PRESENT	1ull
-#define PTE_LARGE	(1ull << 7)
-#define CR4_LA57	(1ull << 12)
-
-/* The byte at a linear address, by page tables in private memory; NULL if it is not there. */
-static const u8 *linear_byte(struct call *c, u64 gla)
-{
-	const struct softtdx_guest *g = &c->vps->guest;
-	u64 table = g->cr3 & HPA_MASK;
-
-	for (int level = g->cr4 & CR4_LA57 ? 4 : 3; level >= 0; level--) {
-		const u64 *entry = private_byte(c, table + (gla >> LEVEL_SHIFT(level) &
-							    (ENTRIES - 1)) * sizeof(*entry));
-		u64 offset = gla & (LEVEL_SIZE(level) - 1);
-
-		if (!entry || !(*entry & PTE_PRESENT))
-			return NULL;
-		if (!level || (level <= 2 && *entry & PTE_LARGE))
-			return private_byte(c, (*entry & HPA_MASK & ~(LEVEL_SIZE(level) - 1)) |
-					       offset);
-		table = *entry & HPA_MASK;
-	}
-	return NULL;
-}
-
-/* Did TDCALL raise the #UD? Without SEAM mode it does. */
-bool is_tdcall(struct call *c)
-{
-	static const u8 opcode[] = { 0x66, 0x0F, 0x01, 0xCC };
-	struct softtdx_guest *g = &c->vps->guest;
-	const u8 *byte = NULL;
-
-	if (!g->code64)
-		return false;
-	for (u64 i = 0; i < sizeof(opcode); i++) {
-		bool new_page = !((g->rip + i) & (PAGE_4K - 1));
-
-		byte = byte && !new_page ? byte + 1 : linear_byte(c, g->rip + i);
-		if (!byte || *byte != opcode[i])
-			return false;
-	}
-	g->reason = EXIT_TDCALL;
-	g->instruction_length = sizeof(opcode);
-	return true;
 }

@@ -4,6 +4,7 @@
 #define SOFTTDX_INTERNAL_H
 
 #include "layout.h"
+#include "leaves.h"
 #include "rules.h"
 #include "softtdx.h"
 
@@ -44,20 +45,6 @@ enum sys_state {
 };
 
 struct call;
-
-/* Op-states in which a leaf may run. */
-#define IN_UNINIT	(1u << OP_UNINIT)
-#define IN_INITIALIZED	(1u << OP_INITIALIZED)
-#define IN_RUNNABLE	(1u << OP_RUNNABLE)
-
-/* Flags of a leaf. */
-#define EARLY		1u	/* runs before SYS_READY */
-#define CLEAR_CD	4u	/* RCX and RDX are results, zero unless set */
-#define TDR_IN_RCX	16u
-#define TDR_IN_RDX	32u
-#define TDVPR_IN_RCX	64u
-#define TDVPR_IN_RDX	128u
-#define GPA_IN_RCX	256u
 
 struct leaf {
 	u8 states;
@@ -107,12 +94,14 @@ struct call {
 	struct softtdx_vcpu vcpu;
 };
 
-/* A shared operand, without its KeyID; NULL: not aligned, a private KeyID, no memory. */
-INTERNAL void *map_shared(struct call *c, u64 hpa, u64 alignment);
-/* Takes a lock until the end of the call. */
+/* lock.c: takes a lock until the end of the call. */
 INTERNAL bool call_lock(struct call *c, u16 *lock, enum lock_mode mode);
 INTERNAL void call_unlock(struct call *c, u16 *lock);
+
+/* env.c */
 INTERNAL void *map(struct softtdx *m, u64 hpa);
+/* A shared operand, without its KeyID; NULL: not aligned, a private KeyID, no memory. */
+INTERNAL void *map_shared(struct call *c, u64 hpa, u64 alignment);
 INTERNAL void zero_page(struct softtdx *m, u64 hpa);
 
 /* dispatch.c */
@@ -192,51 +181,12 @@ INTERNAL void report_violation(struct call *c, enum softtdx_violation violation,
 INTERNAL struct softtdx_keyid *keyid_entry(struct softtdx *m, u64 keyid);
 
 /* The leaves. */
-INTERNAL bool lp_initialized(const struct call *c);
-INTERNAL u64 sys_init(struct call *c);
-INTERNAL u64 sys_lp_init(struct call *c);
-INTERNAL u64 sys_rd(struct call *c);
-INTERNAL u64 sys_config(struct call *c);
-INTERNAL u64 sys_key_config(struct call *c);
-INTERNAL u64 sys_tdmr_init(struct call *c);
-INTERNAL u64 sys_shutdown(struct call *c);
-INTERNAL u64 sys_update(struct call *c);
-INTERNAL u64 sys_disable(struct call *c);
-INTERNAL u64 mng_create(struct call *c);
-INTERNAL u64 mng_key_config(struct call *c);
-INTERNAL u64 mng_addcx(struct call *c);
-INTERNAL u64 mng_init(struct call *c);
-INTERNAL u64 mng_rd(struct call *c);
-INTERNAL u64 mng_vpflushdone(struct call *c);
-INTERNAL u64 mng_key_freeid(struct call *c);
-INTERNAL u64 vp_create(struct call *c);
-INTERNAL u64 vp_addcx(struct call *c);
-INTERNAL u64 vp_init(struct call *c);
-INTERNAL u64 vp_flush(struct call *c);
-INTERNAL u64 vp_rd(struct call *c);
-INTERNAL u64 vp_wr(struct call *c);
-INTERNAL u64 vp_enter(struct call *c);
+#define X(id, fn, states, flags) INTERNAL u64 fn(struct call *c);
+LEAVES(X)
+#undef X
 INTERNAL u64 vp_exited(struct call *c);
 INTERNAL void vp_left(struct call *c);
-INTERNAL u64 mem_sept_add(struct call *c);
-INTERNAL u64 mem_sept_rd(struct call *c);
-INTERNAL u64 mem_sept_remove(struct call *c);
-INTERNAL u64 mem_page_add(struct call *c);
-INTERNAL u64 mem_page_aug(struct call *c);
-INTERNAL u64 mem_page_remove(struct call *c);
-INTERNAL u64 mem_page_promote(struct call *c);
-INTERNAL u64 mem_page_demote(struct call *c);
-INTERNAL u64 mem_range_block(struct call *c);
-INTERNAL u64 mem_range_unblock(struct call *c);
-INTERNAL u64 mem_track(struct call *c);
-INTERNAL u64 mem_rd(struct call *c);
-INTERNAL u64 mem_wr(struct call *c);
-INTERNAL u64 mr_extend(struct call *c);
-INTERNAL u64 mr_finalize(struct call *c);
-INTERNAL u64 phymem_page_reclaim(struct call *c);
-INTERNAL u64 phymem_page_rdmd(struct call *c);
-INTERNAL u64 phymem_page_wbinvd(struct call *c);
-INTERNAL u64 phymem_cache_wb(struct call *c);
+INTERNAL bool lp_initialized(const struct call *c);
 
 /* mng_params.c: what TDH.MNG.INIT copies from TD_PARAMS. */
 INTERNAL u64 td_params_apply(struct call *c, const struct td_params *p);

@@ -72,7 +72,7 @@ struct softtdx_guest {
 	/* About the last exit, in VMX's terms: */
 	u32 reason, interruption, instruction_length, instruction_info;
 	u64 qualification, gla, gpa;
-	u64 rip, cr3, cr4;
+	u64 rip, cr4;
 	bool code64;			/* in 64-bit mode */
 	u8 cpl;
 	bool nmi_blocked;
@@ -105,8 +105,6 @@ struct softtdx_ops {
 	/* What CPUID says on this CPU. */
 	struct cpuid_value (*cpuid)(void *env, u32 leaf, u32 subleaf);
 	void (*report)(void *env, const struct softtdx_report *report);
-	/* Optional. */
-	void (*vp_flush)(void *env, u64 tdvpr);
 	/* For softtdx_seamcall() alone: waits; runs the guest to its next exit. */
 	void (*delay)(void *env, u64 usecs);
 	void (*run)(void *env, const struct softtdx_vcpu *vcpu);

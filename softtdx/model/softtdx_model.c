@@ -2,6 +2,7 @@
 /* The model as one unit, for the emulator: only what softtdx.h declares is visible outside. */
 #define INTERNAL static
 
+#include "env.c"
 #include "lock.c"
 #include "sha384.c"
 #include "pamt.c"
@@ -21,6 +22,7 @@
 #include "cpuid.c"
 #include "msr.c"
 #include "stepping.c"
+#include "guest_exit.c"
 #include "enter.c"
 #include "guest_mem.c"
 #include "tdcall.c"

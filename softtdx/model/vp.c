@@ -132,8 +132,6 @@ u64 vp_flush(struct call *c)
 	if (c->vps->assoc_cpu != c->cpu)
 		return ST0(VCPU_NOT_ASSOCIATED);
 	c->tdcs = td_page(c->m, c->tdr, 0);
-	if (c->m->ops->vp_flush)
-		c->m->ops->vp_flush(c->m->env, c->vps_pa);
 	atomic_store(&c->vps->assoc_cpu, NO_CPU);
 	atomic_sub(&c->tdcs->nr_assoc, 1);
 	return 0;

@@ -288,7 +288,7 @@ static struct softtdx_guest random_act(struct source *s)
 	struct softtdx_guest act = {
 		.reason = reasons[s->below(s, sizeof(reasons) / sizeof(reasons[0]))],
 		.instruction_length = 4, .gpa = gpa_and_level(s, 0), .code64 = s->below(s, 2),
-		.interruption = 0x80000306 ^ (u32)!s->below(s, 16), .cr3 = gpa_and_level(s, 0),
+		.interruption = s->below(s, 16) ? 0x80000202 : 0x80000306,	/* NMI, #UD */
 		.rip = gpa_and_level(s, 0),
 		.gpr = { [RAX] = s->below(s, 10), [RCX] = gpa_and_level(s, 0),
 			 [RDX] = s->below(s, 4) ? gpa_and_level(s, 0) : s->below(s, 4) },

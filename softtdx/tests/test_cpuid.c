@@ -8,26 +8,6 @@
 #define OSXSAVE	(1u << 27)
 #define AVX	(1u << 28)
 
-/* @version: of VP.INIT; the second one gives the x2APIC ID 7. PARAMS hold the rest. */
-static void td_of_params(struct world *w, struct td *td, u64 version)
-{
-	td_build(w, td, TDCS);
-	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
-	td->tdvpr = new_page(w);
-	MUST(CALL(VP_CREATE, .rcx = td->tdvpr, .rdx = td->tdr));
-	for (int i = 1; i < TDVPS_PAGES_MIN; i++)
-		MUST(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = td->tdvpr));
-	MUST(world_call(w, TDH_VP_INIT | version << 16,
-			(struct softtdx_regs){ .rcx = td->tdvpr, .r8 = 7 }));
-	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
-}
-
-static void running_td(struct world *w, struct td *td, u64 xfam, u64 version)
-{
-	default_params(w)->xfam = xfam;
-	td_of_params(w, td, version);
-}
-
 static struct cpuid_value cpuid(struct world *w, const struct td *td, u32 leaf, u32 subleaf)
 {
 	struct tdvps *vps = at(w, td->tdvpr);
@@ -47,7 +27,8 @@ TEST(cpuid_of_a_td)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 0, 0).eax, 0x23);
 	EXPECT_EQ(cpuid(w, &td, 0x80000000, 0).eax, 0x80000008);
 	EXPECT_EQ(cpuid(w, &td, 0x21, 0).ebx, 0x65746E49);
@@ -79,7 +60,8 @@ TEST(cpuid_of_the_creator)
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ebx, 0x0701FF00);	/* with the x2APIC ID */
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx >> 24 & 1, 1);
 	EXPECT_EQ(cpuid(w, &td, 4, 1).eax, 5);
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx >> 24 & 1, 0);
 }
 
@@ -88,7 +70,8 @@ TEST(initial_edx_is_native)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr), 77);
 	EXPECT_EQ(w->after.gpr[RDX], WORLD_FMS);
 }
@@ -97,7 +80,8 @@ TEST(cpuid_that_the_guest_wants_to_hear_of)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT(TDCALL(VP_CPUIDVE_SET, [RCX] = 4), 77);
 	EXPECT(w->after.gpr[RAX], ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(TDCALL(VP_CPUIDVE_SET, [RCX] = 2), 77);
@@ -111,7 +95,8 @@ TEST(cpuid_features)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 31 | 1u << 24 | 1u << 21), 0x80200000);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & (1u << 3 | 1u << 5), 0);	/* MONITOR, VMX */
 	EXPECT_EQ(cpuid(w, &td, 7, 0).ebx & (1u << 1 | 1u << 2), 0);	/* TSC_ADJUST, SGX */
@@ -127,14 +112,16 @@ TEST(cpuid_follows_xfam)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, 0);
 	EXPECT_EQ(cpuid(w, &td, 7, 0).ebx & 1 << 5, 0);		/* AVX2 */
 	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x618, 0);		/* VPCLMUL, VAES, PKU */
 	EXPECT_EQ(cpuid(w, &td, 0xD, 0).eax, 3);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 0).ecx, 576);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 2).eax, 0);
-	running_td(w, &td, 0x207, 1);
+	default_params(w)->xfam = 0x207;
+	td_of_params(w, &td, 1);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & AVX, 0);		/* not allowed by the creator */
 	default_params(w)->xfam = 0x207;
 	((struct td_params *)at(w, PARAMS))->cpuid[0].ecx = AVX;
@@ -152,7 +139,8 @@ TEST(cpuid_follows_the_vcpu)
 	struct tdvps *vps;
 	struct td td;
 
-	running_td(w, &td, 0x207, 1);
+	default_params(w)->xfam = 0x207;
+	td_of_params(w, &td, 1);
 	vps = at(w, td.tdvpr);
 	EXPECT_EQ(cpuid(w, &td, 1, 0).ecx & OSXSAVE, 0);
 	EXPECT_EQ(cpuid(w, &td, 7, 0).ecx & 0x10, 0);
@@ -171,7 +159,8 @@ TEST(cpuid_of_the_compacted_form)
 	struct tdvps *vps;
 	struct td td;
 
-	running_td(w, &td, 0x1A07, 1);
+	default_params(w)->xfam = 0x1A07;
+	td_of_params(w, &td, 1);
 	vps = at(w, td.tdvpr);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 1).eax, 0xF);
 	EXPECT_EQ(cpuid(w, &td, 0xD, 1).ecx, 0x1800);
@@ -187,7 +176,8 @@ TEST(cpuid_that_the_host_answers)
 				      0x4FFFFFFF, 0x80000002, 0x80000004, 0x80000005, 0x80000006 };
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = leaves[i]), 77);
 		EXPECT_EQ(w->after.event, VE);
@@ -199,7 +189,8 @@ TEST(topology)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 1);
+	default_params(w);
+	td_of_params(w, &td, 1);
 	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_TOPOLOGY_CONFIGURED), 77);
 	EXPECT_EQ(w->after.gpr[R8], 1);
 	EXPECT(EXIT(.reason = EXIT_RDMSR, .gpr[RCX] = 0x802), 77);
@@ -223,7 +214,8 @@ TEST(topology_not_configured)
 {
 	struct td td;
 
-	running_td(w, &td, 3, 0);
+	default_params(w);
+	td_of_params(w, &td, 0);
 	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_TOPOLOGY_CONFIGURED), 77);
 	EXPECT_EQ(w->after.gpr[R8], 0);
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 2, [R9] = 2), 77);

@@ -53,6 +53,7 @@ TEST(exits_that_end_the_td)
 		{ .reason = EXIT_ENTRY_FAILED | EXIT_GUEST_STATE, .rip = 0x6000000280000021 },
 		{ .reason = EXIT_ENTRY_FAILED | EXIT_FAILED_BY_MC, .rip = 0x6000000580000029 },
 		{ .reason = EXIT_EXCEPTION_NMI, .interruption = 0x80000312, .rip = 0x6000000500000000 },
+		{ .reason = EXIT_EXCEPTION_NMI, .interruption = 0x80000306, .rip = 0x6000000200000000 },
 		{ .reason = EXIT_OTHER_SMI, .qualification = 1, .rip = 0x6000000500000006 },
 		{ .reason = EXIT_NOTIFY, .qualification = 1, .rip = 0x600000020000004B },
 		{ .reason = EXIT_EPT_MISCONFIGURATION, .gpa = GPA, .rip = 0x6000000200000031 },

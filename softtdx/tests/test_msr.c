@@ -3,16 +3,13 @@
 #include "test.h"
 
 /* With TSC deadline, and CET in its XFAM. */
-static void running_td(struct world *w, struct td *td)
+static void td_with_features(struct world *w, struct td *td)
 {
 	struct td_params *p = default_params(w);
 
-	td_build(w, td, TDCS);
 	p->xfam = 0x1807;
 	p->cpuid[0].ecx = 1 << 24;
-	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
-	td_vcpu(w, td, 0);
-	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+	td_of_params(w, td, 0);
 }
 
 static bool exits(const u8 *bitmap, u32 msr, bool write)
@@ -32,7 +29,7 @@ TEST(native_msrs)
 	const u8 *bitmap;
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	bitmap = at(w, td.tdcs[TDCS_MSR_BITMAP_PAGE]);
 	for (size_t i = 0; i < sizeof(native) / sizeof(native[0]); i++)
 		for (int write = 0; write < 2; write++)
@@ -74,7 +71,7 @@ TEST(msrs_that_the_module_answers)
 	};
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
 		EXPECT_EQ(access(w, &td, msrs[i].msr, false, 0), 0);
 		EXPECT_EQ(w->after.gpr[RAX], msrs[i].value);
@@ -89,7 +86,7 @@ TEST(msrs_that_fault)
 	static const u32 writes[] = { 0x345, 0x480, 0x481, 0x48C, 0x492 };
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
 		EXPECT_EQ(access(w, &td, both[i], false, 0), GP);
 		EXPECT_EQ(access(w, &td, both[i], true, 0), GP);
@@ -104,7 +101,7 @@ TEST(msrs_that_the_host_answers)
 				    0x838, 0x4000, 0x40000000, 0xC0000083, 0xC0010015 };
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
 		EXPECT_EQ(access(w, &td, both[i], false, 0), VE);
 		EXPECT_EQ(access(w, &td, both[i], true, 0), VE);
@@ -130,7 +127,7 @@ TEST(xss_within_xfam)
 {
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	EXPECT_EQ(access(w, &td, 0xDA0, true, 0x1800), 0);
 	EXPECT_EQ(w->after.xss, 0x1800);
 	EXPECT_EQ(access(w, &td, 0xDA0, false, 0), 0);
@@ -144,7 +141,7 @@ TEST(debug_control)
 {
 	struct td td;
 
-	running_td(w, &td);
+	td_with_features(w, &td);
 	EXPECT_EQ(access(w, &td, 0x1D9, true, 4), GP);
 	EXPECT_EQ(access(w, &td, 0x1D9, true, 1 << 6), VE);	/* traces without a store */
 	EXPECT_EQ(access(w, &td, 0x1D9, true, 2 | 1 << 13), 0);

@@ -4,22 +4,13 @@
 
 #include "test.h"
 
-static void running_td(struct world *w, struct td *td, u64 *page)
-{
-	td_build(w, td, WITH_VCPU);
-	td_tables(w, td);
-	*page = td_add(w, td, GPA);
-	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
-}
-
 #define RESULT (w->after.gpr[RAX])
 
 TEST(tdcall_leaves_that_do_not_exist)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(EXIT(.reason = EXIT_TDCALL, .instruction_length = 4, .code64 = true,
 		    .gpr[RAX] = 99), 77);
 	EXPECT(RESULT, ST(OPERAND_INVALID, OP_RAX));
@@ -31,9 +22,8 @@ TEST(tdcall_leaves_that_do_not_exist)
 TEST(vmcall_shares_what_the_mask_says)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(TDCALL(VP_VMCALL, [RCX] = 0xFFCC, [RDX] = 2, [RBX] = 3, [RSI] = 6, [RDI] = 7,
 		      [R8] = 8, [R9] = 9, [R10] = 10, [R11] = 11, [R12] = 12, [R13] = 13,
 		      [R14] = 14, [R15] = 15), 77);
@@ -64,9 +54,8 @@ TEST(vmcall_operands)
 {
 	static const u64 masks[] = { 1 << RAX, 1 << RCX, 1 << RSP, 1 << RBP, 1ull << 32 };
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		EXPECT(TDCALL(VP_VMCALL, [RCX] = masks[i]), 77);
 		EXPECT(RESULT, ST(OPERAND_INVALID, OP_RCX));
@@ -76,9 +65,8 @@ TEST(vmcall_operands)
 TEST(interrupt_between_vmcalls_changes_nothing)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(EXIT(.reason = EXIT_INTERRUPT, .interruption = 0x80000020, .gpr[R10] = 7), 1);
 	EXPECT(CALL(VP_ENTER, .rcx = td.tdvpr, .r10 = 100), 77);
 	EXPECT_EQ(w->after.gpr[R10], 7);
@@ -87,9 +75,8 @@ TEST(interrupt_between_vmcalls_changes_nothing)
 TEST(vp_info)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(TDCALL(VP_INFO), 77);
 	EXPECT(RESULT, 0);
 	EXPECT_EQ(w->after.gpr[RCX], 48);
@@ -103,7 +90,7 @@ TEST(accept)
 	struct td td;
 	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	page = td_aug(w, &td, GPA + PAGE_4K);
 	memset(at(w, page), 0xAA, PAGE_4K);
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = GPA + PAGE_4K), 77);
@@ -124,9 +111,8 @@ TEST(accept)
 TEST(accept_of_what_is_not_there)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = GPA + PAGE_4K), 48);	/* FREE */
 	EXPECT_EQ(w->regs.rcx, 2);
 	EXPECT_EQ(w->regs.rdx, 1);
@@ -146,10 +132,10 @@ TEST(accept_of_what_is_not_there)
 
 TEST(accept_large)
 {
-	u64 gpa = GPA + LEVEL_SIZE(1), large, page;
+	u64 gpa = GPA + LEVEL_SIZE(1), large;
 	struct td td;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	large = new_large_page(w);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa | 1, .rdx = td.tdr, .r8 = large));
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa | 1), 77);
@@ -164,10 +150,10 @@ TEST(accept_large)
 /* The host has to demote it, and is told which sizes meet. */
 TEST(accept_4k_of_a_large_page_that_waits)
 {
-	u64 gpa = GPA + LEVEL_SIZE(1), page, table;
+	u64 gpa = GPA + LEVEL_SIZE(1), table;
 	struct td td;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	table = new_page(w);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa | 1, .rdx = td.tdr, .r8 = new_large_page(w)));
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = gpa + PAGE_4K), 48);
@@ -184,9 +170,8 @@ TEST(accept_4k_of_a_large_page_that_waits)
 TEST(accept_large_over_a_blocked_table)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA | 1, .rdx = td.tdr));
 	EXPECT(TDCALL(MEM_PAGE_ACCEPT, [RCX] = GPA | 1), 77);
 	EXPECT(RESULT, ST(PAGE_SIZE_MISMATCH, 1));
@@ -195,9 +180,9 @@ TEST(accept_large_over_a_blocked_table)
 TEST(accept_meets_a_lock)
 {
 	struct td td;
-	u64 page, *entries;
+	u64 *entries;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	td_aug(w, &td, GPA + PAGE_4K);
 	entries = at(w, td.table[2]);
 	entries[1] |= SEPT_LOCK;
@@ -218,7 +203,7 @@ TEST(rtmr_extend)
 	struct td td;
 	u64 page;
 
-	running_td(w, &td, &page);
+	page = td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	memset(at(w, page), 0x5A, 64);
 	EXPECT(TDCALL(MR_RTMR_EXTEND, [RCX] = GPA, [RDX] = 2), 77);
 	EXPECT(RESULT, 0);
@@ -249,7 +234,7 @@ TEST(report)
 	u8 digest[48];
 	u64 page;
 
-	running_td(w, &td, &page);
+	page = td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	memset(at(w, page + 0x400), 0x77, 64);
 	EXPECT(TDCALL(MR_REPORT, [RCX] = GPA, [RDX] = GPA + 0x400), 77);
 	EXPECT(RESULT, 0);
@@ -279,9 +264,8 @@ TEST(report)
 TEST(td_fields_of_the_guest)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(TDCALL(VM_RD, [RDX] = MD_TDCS_ATTRIBUTES), 77);
 	EXPECT(RESULT, 0);
 	EXPECT_EQ(w->after.gpr[R8], ATTR_SEPT_VE_DISABLE);
@@ -305,11 +289,11 @@ TEST(td_fields_of_the_guest)
 TEST(td_fields_one_after_the_other)
 {
 	struct td td;
-	u64 page, id;
+	u64 id;
 #define VM_RD1(id_) EXIT(.reason = EXIT_TDCALL, .code64 = true,				\
 			 .gpr = { [RAX] = 1 << 16 | TDCALL_VM_RD, [RDX] = (id_) })
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(VM_RD1(~0ull), 77);
 	EXPECT(RESULT, ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
 	id = w->after.gpr[RDX];
@@ -327,9 +311,8 @@ TEST(td_fields_one_after_the_other)
 TEST(tdcall_outside_of_64_bit_mode)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(EXIT(.reason = EXIT_TDCALL, .gpr[RAX] = TDCALL_VP_INFO), 77);
 	EXPECT_EQ(w->after.event & 0xFF, VECTOR_GP);
 }
@@ -337,9 +320,8 @@ TEST(tdcall_outside_of_64_bit_mode)
 TEST(ve_info_that_is_not_there)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	EXPECT(TDCALL(VP_VEINFO_GET, [RDX] = 1, [R8] = 1, [R9] = 1, [R10] = 1), 77);
 	EXPECT(RESULT, ST0(NO_VALID_VE_INFO));
 	EXPECT_EQ(w->after.gpr[RDX] | w->after.gpr[R8] | w->after.gpr[R9] | w->after.gpr[R10], 0);
@@ -348,9 +330,8 @@ TEST(ve_info_that_is_not_there)
 TEST(flexible_pending_ve)
 {
 	struct td td;
-	u64 page;
 
-	running_td(w, &td, &page);
+	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
 	td_aug(w, &td, GPA + PAGE_4K);
 	EXPECT(TDCALL(VM_WR, [RDX] = MD_TDCS_TD_CTLS, [R8] = 0, [R9] = 1), 77);
 	EXPECT(RESULT, ST0(METADATA_FIELD_VALUE_NOT_VALID));

@@ -58,7 +58,6 @@ TEST(vcpu_belongs_to_one_cpu)
 	EXPECT(CALL_ON(1, VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED), ST0(VCPU_ASSOCIATED));
 	EXPECT(CALL_ON(1, VP_FLUSH, .rcx = td.tdvpr), ST0(VCPU_NOT_ASSOCIATED));
 	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), 0);
-	EXPECT_EQ(w->cleared, 1);
 	EXPECT(CALL(VP_FLUSH, .rcx = td.tdvpr), ST0(VCPU_NOT_ASSOCIATED));
 	EXPECT(CALL_ON(1, VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PEND_NMI, .r8 = 1, .r9 = 1), 0);
 	EXPECT(CALL(VP_RD, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED), ST0(VCPU_ASSOCIATED));

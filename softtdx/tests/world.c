@@ -60,12 +60,6 @@ static void world_delay(void *env, u64 usecs)
 	atomic_add(&((struct world *)env)->delayed, usecs);
 }
 
-static void world_vp_flush(void *env, u64 tdvpr)
-{
-	(void)tdvpr;
-	atomic_add(&((struct world *)env)->cleared, 1);
-}
-
 static void exit_as(struct softtdx_guest *g, const struct softtdx_guest *act)
 {
 	u64 xcr0 = g->xcr0, xss = g->xss;
@@ -112,7 +106,6 @@ static const struct softtdx_ops ops = {
 	.cpuid = world_cpuid,
 	.report = world_report,
 	.delay = world_delay,
-	.vp_flush = world_vp_flush,
 	.run = world_run,
 };
 
@@ -302,13 +295,18 @@ void td_build(struct world *w, struct td *td, enum stage stage)
 		MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
 }
 
-void td_vcpu(struct world *w, struct td *td, u32 cpu)
+static void vcpu_create(struct world *w, struct td *td)
 {
 	td->tdvpr = new_page(w);
 	MUST(CALL(VP_CREATE, .rcx = td->tdvpr, .rdx = td->tdr));
 	for (int i = 1; i < TDVPS_PAGES_MIN; i++)
 		MUST(CALL(VP_ADDCX, .rcx = new_page(w), .rdx = td->tdvpr));
-	MUST(CALL_ON(cpu, VP_INIT, .rcx = td->tdvpr, .rdx = 0x1234, .r8 = 7));
+}
+
+void td_vcpu(struct world *w, struct td *td, u32 cpu)
+{
+	vcpu_create(w, td);
+	MUST(CALL_ON(cpu, VP_INIT, .rcx = td->tdvpr, .rdx = 0x1234));
 }
 
 void td_tables(struct world *w, struct td *td)
@@ -352,15 +350,36 @@ void td_end_key(struct world *w, struct td *td)
 	MUST(CALL(MNG_KEY_FREEID, .rcx = td->tdr));
 }
 
-void td_running(struct world *w, struct td *td, u64 attributes)
+static void td_before_finalize(struct world *w, struct td *td, u64 version)
 {
 	td_build(w, td, TDCS);
-	default_params(w)->attributes = attributes;
 	MUST(CALL(MNG_INIT, .rcx = td->tdr, .rdx = PARAMS));
-	td_vcpu(w, td, 0);
-	td_tables(w, td);
-	td_add(w, td, GPA);
+	vcpu_create(w, td);
+	MUST(world_call(w, TDH_VP_INIT | version << 16,
+			(struct softtdx_regs){ .rcx = td->tdvpr, .rdx = 0x1234, .r8 = 7 }));
+}
+
+void td_of_params(struct world *w, struct td *td, u64 version)
+{
+	td_before_finalize(w, td, version);
 	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+}
+
+u64 td_measured(struct world *w, struct td *td, u64 attributes)
+{
+	u64 page;
+
+	default_params(w)->attributes = attributes;
+	td_before_finalize(w, td, 0);
+	td_tables(w, td);
+	page = td_add(w, td, GPA);
+	MUST(CALL(MR_FINALIZE, .rcx = td->tdr));
+	return page;
+}
+
+void td_running(struct world *w, struct td *td, u64 attributes)
+{
+	td_measured(w, td, attributes);
 	td_aug(w, td, GPA + PAGE_4K);
 }
 

@@ -35,8 +35,7 @@ struct world {
 	struct softtdx_guest after;	/* as the guest went on, before it left by TDG.VP.VMCALL */
 	u64 eptp;
 	u64 entries;			/* of vCPUs */
-	u64 flushes;			/* TLB flushes asked for, vCPUs cleared */
-	u64 cleared;
+	u64 flushes;			/* TLB flushes asked for */
 };
 
 extern _Thread_local u32 current_cpu;
@@ -90,7 +89,11 @@ void td_tables(struct world *w, struct td *td);		/* down to a 4K table for GPA *
 u64 td_add(struct world *w, struct td *td, u64 gpa);	/* adds a page, returns its address */
 u64 td_aug(struct world *w, struct td *td, u64 gpa);
 void td_block_and_track(struct world *w, struct td *td, u64 gpa_level);
-/* A TD that can run, with a measured page at GPA and one to accept behind it. */
+/* TDs that can run. Of what PARAMS hold, with this version of VP.INIT; x2APIC ID 7 in version 1. */
+void td_of_params(struct world *w, struct td *td, u64 version);
+/* With a measured page at GPA, whose address is returned. */
+u64 td_measured(struct world *w, struct td *td, u64 attributes);
+/* With a measured page at GPA and one to accept behind it. */
 void td_running(struct world *w, struct td *td, u64 attributes);
 void td_end_key(struct world *w, struct td *td);	/* up to TEARDOWN */
 struct tdr *tdr_of(struct world *w, const struct td *td);
