@@ -85,6 +85,8 @@ struct test_case {
 	 */
 	const char *side_effects;
 
+	/* Only the body's own xfail() is that issue: its other failures are failures. */
+	bool xfail_in_body;
 	bool needs_uffd;		/* userfaultfd(2) */
 	bool needs_thp;			/* transparent hugepages */
 	bool needs_hold;		/* holds threads in KVM (hold.h) */

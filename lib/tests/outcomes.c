@@ -422,6 +422,8 @@ static const struct test_case cases[] = {
 	PLAIN_AS("declared_issue", fails_eq, "Declares a known issue", .xfail = "L1"),
 	PLAIN_AS("declared_issue_hangs", hangs, "The same, without end", .xfail = "L1",
 		 .time_limit_s = 1),
+	PLAIN_AS("issue_in_body", fails_eq, "Declares one that the body would recognise",
+		 .xfail = "L1", .xfail_in_body = true),
 	PLAIN_AS("declared_old_issue", fails_eq, "Declares one that other kernels have",
 		 .xfail = "E4"),
 	PLAIN(known_issue_hides, "A known issue does not show"),

@@ -92,6 +92,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         (f"ok # XFAIL L1: {L1_REASON}" if L1_KNOWN else "not ok", DIFFERENT),
     "declared_issue_hangs":
         (f"ok # XFAIL L1: {L1_REASON}" if L1_KNOWN else "not ok # TIMEOUT 1 s", []),
+    "issue_in_body": ("not ok", DIFFERENT),
     "declared_old_issue": ("not ok", DIFFERENT),
     "known_issue_hides":
         ("ok", [f"news: known issue L1 did not show ({L1_REASON})"] if L1_KNOWN else []),
