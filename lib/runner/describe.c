@@ -84,6 +84,7 @@ static void print_case(const struct test_case *tc)
 	print_string(tc->fixes ?: "");
 	printf(", \"xfail\": ");
 	print_string(tc->xfail ?: tc->xwarn ?: "");
+	printf(", \"expects_splat\": %s", tc->expects_splat ? "true" : "false");
 	printf(", \"vm_types\": ");
 	print_vm_types(tc);
 	printf(", \"needs\": ");

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether a run of the whole suite on emulated hosts is what the cases declare."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.model import Case, Run, Status
+
+COMM = 15               # characters that Linux keeps of a process's name
+# Where cases make the TDX module fail, or the kernel: they judge warnings.
+DAMAGED_HOSTS = ("tdx_errors", "tdx_spent")
+# Issues that cases name only where they find them, not in their declaration.
+UNDECLARED = ("C1", "L1", "L3", "L4", "L5", "N1", "T1")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A case, as `TEST --describe` tells it; its name is without the VM type."""
+
+    test: str
+    name: str
+    xfail: str = ""             # the known issue
+    expects_splat: bool = False
+
+    def is_of(self, test: str, name: str) -> bool:
+        return test == self.test and name in (self.name, f"{self.name}.{name.rpartition('.')[2]}")
+
+
+def declarations(programs: Sequence[Path]) -> list[Declared]:
+    found = []
+    for program in programs:
+        output = subprocess.run([program, "--describe"], check=True, capture_output=True).stdout
+        told = json.loads(output)
+        found += [Declared(told["test"], case["name"], case["xfail"], case["expects_splat"])
+                  for case in told["cases"]]
+    return found
+
+
+def complaints(run: Run, planned: Sequence[str], declared: Sequence[Declared]) -> Iterator[str]:
+    """`planned`: TEST:CASE of all that should have run."""
+    seen = set()
+    for test, case in run.cases():
+        seen.add(f"{test.name}:{case.name}")
+        issues = {one.xfail for one in declared if one.xfail and one.is_of(test.name, case.name)}
+        if why := _complaint(case, issues):
+            yield f"{test.name}:{case.name}: {why}"
+    yield from (f"{name}: did not run" for name in planned if name not in seen)
+
+
+def _complaint(case: Case, issues: set[str]) -> str:
+    if case.status is Status.PASS:
+        return f"passed unexpectedly: {case.reason}" if case.reason else ""
+    issue = case.reason.partition(":")[0]
+    if case.status is Status.XFAIL:
+        return "" if issue in issues or issue in UNDECLARED else f"xfail, not declared: {case.reason}"
+    return f"{case.status.value}: {case.why}"
+
+
+def host_complaints(folder: Path, declared: Sequence[Declared]) -> Iterator[str]:
+    """What the messages of the emulated TDX hosts should not say, or should."""
+    paths = sorted(folder.glob("dmesg.tdx*.txt"))
+    expected = [one.name[:COMM] for one in declared if one.expects_splat]
+    for path in paths:
+        lines = path.read_text(errors="replace").splitlines()
+        if not any("virt/tdx: TDX-Module initialized" in line for line in lines):
+            yield f"{path.name}: no \"virt/tdx: TDX-Module initialized\""
+        if not any(name in path.name for name in DAMAGED_HOSTS):
+            yield from (f"{path.name}: {line}" for line in lines
+                        if "WARNING: " in line and not any(name in line for name in expected))
+    if not paths:
+        yield "no TDX host was booted"
