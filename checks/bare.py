@@ -139,7 +139,8 @@ class Root:
         variables = {"HOME": home, "PATH": PATH, "DEBIAN_FRONTEND": "noninteractive",
                      **(environment or {})}
         # The shell that waits is the first process: it inherits orphans, and buries them.
-        return [str(CONTAINER), *(["--copy"] if copy else []), str(self.folder), *self._mounts, *mounts, "--", "/usr/bin/env", "-i",
+        return [str(CONTAINER), *(["--copy"] if copy else []), str(self.folder),
+                *self._mounts, *mounts, "--", "/usr/bin/env", "-i",
                 *(f"{name}={value}" for name, value in variables.items()),
                 "/bin/sh", "-c", f'{prepare} && cd "$1" && {who}sh -c "$2"; exit $?', "sh",
                 f"{home}/{folder}", script]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The commands of the README, on a bare Debian, as a new user runs them.
 
-    python3 -m checks.fresh [--suite trixie] [--whole]
+    python3 -m checks.fresh [--suite trixie] [--whole | --checks 'GLOB...'] [--commit REV]
 
-The commit that is checked out here is cloned there.  An ordinary user is told what to
-install; root runs the suite, which installs it, and the checks; then the user runs the
-suite as well.  The cache of this machine is there, so that nothing is compiled that the
-same compiler has compiled; KTS_FRESH_COLD=1 does without.
+The commit that is checked out here (or REV) is cloned there.  An ordinary user is told
+what to install; root runs the suite, which installs it, and the checks; then the user
+runs the suite as well.  The cache of this machine is there, so that nothing is compiled
+that the same compiler has compiled; KTS_FRESH_COLD=1 does without.
 
 Exit: 0 all went well, 1 something did not, 4 there is no root or no archive here.
 """
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checks import bare
@@ -31,6 +31,7 @@ from checks.bare import UID, USER, Root, Unable
 from reports.model import Exit
 from testbed import exit_status
 from testbed.make import packages
+from testbed.errors import UsageError
 from testbed.make.cache import Cache
 from testbed.progress import duration, say
 from testbed.steps import CommandFailed, lines_of
@@ -42,12 +43,22 @@ COLD = "KTS_FRESH_COLD"
 # About a minute on two cores, with both emulated hosts.
 SOME_TESTS = "--tests prefault_args_test --tests td_build_test"
 FEW_TESTS = "--tests 'prefault_args_test:past_the_end*' --tests 'td_build_test:across*'"
-SHORT_CHECKS = "CHECKS='!end-to-end !fresh'"
+SHORT_CHECKS = "!end-to-end !fresh"
 APT_LINE = r"as root:\n  apt-get install --no-install-recommends -y \S"
 BOTH_HOSTS = (r"^boot tdx\b.* bochs ", r"^boot default\b.* qemu ", r"^PASSED: ")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # Of unittest: what was not tested for want of a program.
 UNTESTED = re.compile(r"^(.*) \.\.\. skipped (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asks for."""
+
+    suite: str | None = None        # this machine's own
+    commit: str = "HEAD"
+    tests: str = SOME_TESTS         # options of run_tests.sh
+    checks: str = SHORT_CHECKS      # as in make check CHECKS=
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Step:
     folder: str = CLONE
     mounts: Sequence[str] = ()
     prepare: str = "true"
+    needed: bool = False            # the others tell nothing without it
 
 
 @dataclass
@@ -105,24 +117,25 @@ def cpu_seconds() -> float:
 
 
 def clone(title: str, user: bool) -> Step:
-    return Step(title, f"git clone -q file://$PWD/{REPOSITORY} {CLONE}", user=user, folder="")
+    return Step(title, f"git clone -q file://$PWD/{REPOSITORY} {CLONE}", user=user, folder="",
+                needed=True)
 
 
-def steps(cache: Path, whole: bool) -> list[Step]:
-    """`cache` is its place in the root."""
+def steps(cache: Path, wanted: Wanted) -> list[Step]:
+    """`cache` is where this machine has the cache that root uses there."""
     shared = f"/home/{USER}/.cache/{cache.name}"
     return [
         clone("a user clones", user=True),
         Step("a user without packages", "./run_tests.sh", user=True, exit=3,
              says=("Python 3.11 or newer is needed; as root:\n  apt-get install .*python3",)),
         clone("root clones", user=False),
-        Step("the suite", f"./run_tests.sh {'' if whole else SOME_TESTS}",
+        Step("the suite", f"./run_tests.sh {wanted.tests}",
              says=("^packages are missing; installing them:\n  apt-get install", *BOTH_HOSTS),
              says_not=("Traceback", "no report.html")),
         Step("the report is written", "test -s results/latest/report.html"),
         Step("a user without the packages of the checks", "make check", user=True, exit=2,
              says=(APT_LINE, "Error 3")),
-        Step("the checks", f"make check {'CHECKS=!fresh' if whole else SHORT_CHECKS}",
+        Step("the checks", f"make check CHECKS='{wanted.checks}'",
              says=(", 0 failed, ",)),
         Step("a user with packages", f"./run_tests.sh {FEW_TESTS}", user=True, says=BOTH_HOSTS,
              mounts=(f"copy:{cache}:{shared}",), prepare=hand_over(shared)),
@@ -142,17 +155,23 @@ def untested(clone_: Path) -> list[str]:
             for match in UNTESTED.finditer(log.read_text(errors="replace"))]
 
 
-def publish(top: Path) -> None:
-    """The commit that is checked out here, in a repository for each of the two users."""
-    if changed := git("status", "--porcelain", "--untracked-files=no"):
+def publish(top: Path, commit: str = "HEAD") -> None:
+    """The commit, in a repository for each of the two users."""
+    try:
+        what = git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
+    except subprocess.CalledProcessError as error:
+        raise UsageError(f"no commit here is called {commit}") from error
+    if commit == "HEAD" and (changed := git("status", "--porcelain", "--untracked-files=no")):
         say(f"not committed, so not under test: {', '.join(line[3:] for line in changed.splitlines())}")
     first = top / "root" / REPOSITORY
-    subprocess.run(["git", "clone", "-q", "--bare", "--depth=1", f"file://{ROOT}", first], check=True)
+    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", first], check=True)
+    subprocess.run(["git", "-C", first, "fetch", "-q", "--depth=1", f"file://{ROOT}",
+                    f"{what}:refs/heads/main"], check=True)
     second = top / "home" / USER / REPOSITORY
     shutil.copytree(first, second)
     for path in (second, *second.rglob("*")):
         shutil.chown(path, UID, UID)
-    say(f"commit {git('log', '-1', '--format=%h %s')}")
+    say(f"commit {git('log', '-1', '--format=%h %s', what)}")
 
 
 def git(*arguments: str) -> str:
@@ -160,32 +179,32 @@ def git(*arguments: str) -> str:
                           check=True).stdout.rstrip()
 
 
-def run(suite: str | None, whole: bool) -> int:
+def run(wanted: Wanted) -> int:
     if os.geteuid() != 0:
         raise Unable("only root can make and enter a root folder")
     packages.require(["fresh"], may_install=not os.environ.get("NO_INSTALL"))
-    source = bare.archive(suite or bare.suite_of_host(Path("/etc/os-release").read_text()))
+    source = bare.archive(wanted.suite or bare.suite_of_host(Path("/etc/os-release").read_text()))
     cache = Cache()
     tarball = bare.tarball(cache, source)
     environment = {name: os.environ[name] for name in PROXIES if name in os.environ}
     mounts: list[str] = []
-    inside = Path("/root/.cache") / cache.folder.name
-    if not os.environ.get(COLD):
+    cold = bool(os.environ.get(COLD))
+    if not cold:
         # At the same place: entries name others with their whole path.
-        inside = cache.folder
         environment["XDG_CACHE_HOME"] = str(cache.folder.parent)
         mounts = [f"bind:{cache.folder}:{cache.folder}",
                   f"bind:{debs(cache, source)}:/var/cache/apt/archives"]
     report = Report()
     with bare.root(cache, tarball, mounts) as root:
-        publish(root.folder)
-        for step in steps(inside, whole):
+        publish(root.folder, wanted.commit)
+        used = root.folder / "root/.cache" / cache.folder.name if cold else cache.folder
+        for step in steps(used, wanted):
             values = {name: value for name, value in environment.items()
                       if not (step.user and name == "XDG_CACHE_HOME")}
-            if not do(root, step, report, values):
+            if not do(root, step, report, values) and step.needed:
                 break
         report.wrong += untested(root.folder / "root" / CLONE)
-    say(f"\nDebian {source.suite}, {'cold' if os.environ.get(COLD) else 'warm'}, "
+    say(f"\nDebian {source.suite}, {'cold' if cold else 'warm'}, "
         f"{duration(time.monotonic() - report.start)}:")
     say("\n".join([f"{'':>12}  {'of CPUs':>12}", *report.times]))
     say("\n".join(f"FAILED: {one}" for one in report.wrong) or "a new user's commands work")
@@ -203,11 +222,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m checks.fresh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", metavar="NAME", help="release (default: this machine's own)")
-    parser.add_argument("--whole", action="store_true",
+    parser.add_argument("--commit", metavar="REV", default="HEAD",
+                        help="what is cloned (default: the commit that is checked out)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--whole", action="store_true",
                         help="all of the suite, and all of the checks but this one")
+    length.add_argument("--checks", metavar="'GLOB...'", default=SHORT_CHECKS,
+                        help="of the checks these, as in make check CHECKS= "
+                             "(default: '%(default)s')")
     args = parser.parse_args()
+    wanted = Wanted(args.suite, args.commit, checks=args.checks)
+    if args.whole:
+        wanted = replace(wanted, tests="", checks="!fresh")
     try:
-        return run(args.suite, args.whole)
+        return run(wanted)
     except Unable as error:
         say(f"cannot be run here: {error}")
         return Exit.SKIPPED

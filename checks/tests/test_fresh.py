@@ -12,6 +12,7 @@ from unittest import mock
 
 from checks import bare, fresh
 from checks.bare import Unable
+from testbed.errors import UsageError
 from testbed.machine import initramfs
 from testbed.tests.support import FolderTest
 
@@ -53,6 +54,15 @@ class StepTest(FolderTest):
         self.assertEqual(fresh.untested(self.folder),
                          ["reports: test_b (x.T.test_b) ... skipped 'needs ssh-keygen'"])
 
+    def test_the_user_gets_the_cache_of_root(self) -> None:
+        """Also where that is an empty one, and not this machine's."""
+        last = fresh.steps(Path("/x/root/.cache/kts"), fresh.Wanted())[-1]
+        self.assertEqual(last.mounts, ("copy:/x/root/.cache/kts:/home/tester/.cache/kts",))
+
+    def test_no_such_commit(self) -> None:
+        with self.assertRaisesRegex(UsageError, "no commit here is called no-such"):
+            fresh.publish(self.folder, "no-such")
+
 
 class BareTest(unittest.TestCase):
     def test_suite(self) -> None:
@@ -68,7 +78,7 @@ class BareTest(unittest.TestCase):
     def test_no_root(self) -> None:
         with (mock.patch("os.geteuid", return_value=1000),
               self.assertRaisesRegex(Unable, "only root")):
-            fresh.run(None, False)
+            fresh.run(fresh.Wanted())
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
