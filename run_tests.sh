@@ -19,7 +19,8 @@ if ! find_python; then
 	case " $* " in *" --no-install "* | *" native "*) may_install= ;; *) may_install=yes ;; esac
 	if [ -n "$may_install" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		printf 'installing Python:\n  %s\n' "$line"
-		apt-get -q update && $line -q
+		said=$(apt-get -q update 2>&1 && DEBIAN_FRONTEND=noninteractive $line -q 2>&1) ||
+			printf '%s\n' "$said"
 	fi
 	find_python || {
 		printf 'Python 3.11 or newer is needed; as root:\n  %s\n' "$line"
