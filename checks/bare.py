@@ -169,7 +169,8 @@ def folder_of_its_own(cache: Cache) -> Iterator[Path]:
     with lock:
         try:
             yield folder
-        finally:
+        finally:    # the lock last: until then the folder is no leftover
+            shutil.rmtree(folder / "root", ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
 
 
