@@ -30,6 +30,12 @@ class PackageListsTest(unittest.TestCase):
         with self.assertRaisesRegex(package_lists.Unable, "no part .* is known to need emacs"):
             package_lists.part("emacs")
 
+    def test_why(self) -> None:
+        self.assertEqual(package_lists.why(
+            ["  CC      td_error_test", "clang -c x.c", "make: clang: No such file or directory",
+             "make: *** Error 127"]), "make: clang: No such file or directory")
+        self.assertEqual(package_lists.why(["something else"]), "something else")
+
     def test_no_part_is_left_over(self) -> None:
         listed = {name for entries in package_lists.packages.PURPOSES.values()
                   for entry in entries for name in entry.split("|")}
