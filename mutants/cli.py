@@ -33,9 +33,9 @@ ROOT = Path(__file__).parent.parent
 KILLS = Path(__file__).parent / "killers.json"
 EPILOG = """\
 exit status:
-  0 every mutant that can be killed was            3 harness error  
-  1 one survived, or showed itself only as ERROR   5 the kernel without a mutant does not build
-    of a case, or an equivalent one was killed
+  0 all killable mutants were killed               3 harness error  
+  1 a mutant survived or caused only ERRORs, or    5 the unmodified kernel does not build
+    an equivalent mutant was killed
   2 wrong usage
 """
 
@@ -43,29 +43,29 @@ exit status:
 def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         prog="mutants/run", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Put bugs into the kernel, one at a time, and see which the suite notices.",
+        description="Seed bugs in the kernel, one at a time, and report which ones the tests catch.",
     )
     add = new.add_argument
     add("--only", metavar="GLOB", action="append", default=[],
         help="only these mutants; may be repeated")
-    add("--list", action="store_true", help="list the mutants, run nothing")
-    add("--shard", metavar="I/N", help="only the I-th of N parts")
+    add("--list", action="store_true", help="list the mutants and exit")
+    add("--shard", metavar="I/N", help="run only part I of N")
     add("--minutes", type=float, metavar="M",
-        help="a random sample: begin with no mutant after M minutes")
-    add("--seed", type=int, metavar="N", help="of the random sample (default: a fresh one, printed)")
-    add("--again", action="store_true", help="forget the verdicts of earlier runs")
+        help="run a random sample: start no mutant after M minutes")
+    add("--seed", type=int, metavar="N", help="seed for the sample (default: random, printed)")
+    add("--again", action="store_true", help="ignore verdicts of earlier runs")
     add("--compare", action="store_true",
-        help="also run the kernel's own selftests on the mutants, where that was not done before")
+        help="also run the kernel's own selftests on mutants they have not run on")
     add("--kernel", type=Path, metavar="DIR",
-        help="kernel source tree (default: the newest of Debian)")
+        help="kernel source tree (default: the newest in Debian)")
     add("--jobs", type=int, default=min(os.cpu_count() or 1, 4), metavar="N",
-        help="mutants at once (default: the number of CPUs, at most 4)")
+        help="run up to N mutants in parallel (default: the number of CPUs, at most 4)")
     add("--out", type=Path, default=ROOT / "results" / "mutants", metavar="DIR",
-        help="where the report and the consoles go (default: results/mutants)")
+        help="write the report and console logs here (default: results/mutants)")
     add("--remember", action="store_true",
-        help=f"write who killed whom to {KILLS.relative_to(ROOT)}: later runs begin with that")
+        help=f"record which case killed which mutant in {KILLS.relative_to(ROOT)}: later runs try it first")
     add("--merge", type=Path, metavar="FILE", nargs="+",
-        help="no run, but one report of the mutants.json of several")
+        help="merge the mutants.json of several runs into one report and exit")
     return new
 
 

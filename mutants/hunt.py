@@ -59,7 +59,7 @@ class Hunt:
             else:
                 left.append((mutant, False))
         if self._verdicts:
-            self._say(f"{len(self._verdicts)} verdicts are known from earlier runs")
+            self._say(f"{len(self._verdicts)} verdicts reused from earlier runs")
         # Daemons: an interrupted run ends without them.
         threads = [Thread(target=self._work, args=(left,), daemon=True) for _ in range(self._jobs)]
         for thread in threads:
@@ -73,7 +73,7 @@ class Hunt:
         if self._errors:
             raise self._errors[0]
         if lived:
-            self._say("no time for the whole suite on what the likely cases did not kill: "
+            self._say("no time to run the whole suite on mutants that the likely cases did not kill: "
                       f"{', '.join(lived)}")
         return [self._verdicts[mutant.id] for mutant in self._mutants if mutant.id in self._verdicts]
 

@@ -19,7 +19,7 @@ from .write import write
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m reports", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, metavar="RESULTS_DIR", help="as results/latest")
+    parser.add_argument("results", type=Path, metavar="RESULTS_DIR", help="such as results/latest")
     folder: Path = parser.parse_args().results
     if not folder.is_dir():
         parser.error(f"{folder} is not a folder")

@@ -110,7 +110,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[list[Path], list[Path], floa
     parser.add_argument("old", type=Path, nargs="+", metavar="RESULTS")
     parser.add_argument("--with", dest="new", type=Path, nargs="+", metavar="NEW", default=[])
     parser.add_argument("--slower", type=float, default=SLOWER_PERCENT, metavar="PERCENT",
-                        help="report cases that take so much longer (default %(default)s)")
+                        help="report cases that take this much longer (default %(default)s)")
     args = parser.parse_args(arguments)
     old, new = args.old, args.new
     if not new:

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--commit", default="", help="hash of the kernel's commit")
     parser.add_argument("--tree", default="", help="as mainline or kvm-x86")
     parser.add_argument("--require-schema", action="store_true",
-                        help="fail where kcidb_io is not installed")
+                        help="fail if kcidb_io is not installed")
     args = parser.parse_args(arguments)
     try:
         data = render(read(args.results), args.origin, args.commit, args.tree)

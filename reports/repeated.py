@@ -43,5 +43,5 @@ def render(runs: Sequence[Run]) -> str:
             lines.append(f"  {status.value if status else 'no result'} in {len(those)} of "
                          f"{len(runs)}: {names}{more}")
     lines += ["", f"{len(runs)} runs: " + (f"{cases_of(len(unlike))} flaky." if unlike
-                                           else "every case ended alike each time.")]
+                                           else "all results identical.")]
     return "\n".join(lines)

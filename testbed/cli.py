@@ -41,46 +41,46 @@ def parser() -> argparse.ArgumentParser:
     )
     add = new.add_argument
     add("--on", choices=("auto", "native", "qemu", "bochs"), default="auto",
-        help="where: this host, an emulated one with an AMD (qemu) or an Intel CPU (bochs), or "
-             "(auto) this host if its KVM can create TDs, else TDs in bochs and the rest in qemu")
+        help="where to run: this host, an emulated host with an AMD (qemu) or Intel CPU (bochs), or "
+             "(auto) this host if its KVM can create TDs, else TD cases in bochs and others in qemu")
     add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
-        help="run only these tests, or only these cases of them; may be repeated")
-    add("--list", action="store_true", help="list the cases, run nothing")
-    add("--dry-run", action="store_true", help="say what a run would change, run nothing")
+        help="run only these tests, or only these of their cases; may be repeated")
+    add("--list", action="store_true", help="list the cases and exit")
+    add("--dry-run", action="store_true", help="show what a run would change and exit")
     add("--seed", type=lambda text: int(text, 0), metavar="N",
-        help="seed of everything random (default: a fresh one, printed)")
+        help="seed for everything random (default: random, printed)")
     add("--out", type=Path, default=programs.ROOT / "results", metavar="DIR",
-        help="where results go, in a folder a run (default: results/ of the suite)")
+        help="write results here, one folder per run (default: results/ in the suite)")
     add("--kernel", metavar="DIR|bzImage|VERSION|list",
         help="kernel under test: a source tree (only read, built incrementally), an image, a "
-             "version that Debian has (6.18: its newest; 6.18.15), or list: which these are "
-             "(default: the newest kernel source of Debian testing)")
+             "version in Debian (6.18: the newest 6.18.x; 6.18.15), or list: show these versions "
+             "(default: the newest kernel source in Debian testing)")
     add("--bochs", type=Path, metavar="PROGRAM",
-        help="this Bochs (untested) instead of one that is built")
+        help="use this Bochs (untested) instead of building one")
     add("--refresh-kernel", action="store_true",
-        help="ask Debian again which kernel source is the newest")
+        help="look up the newest kernel source in Debian again")
     add("--debug-kernel", action="store_true",
         help="build the kernel with lockdep, KASAN and other checks (slower)")
     add("--profile", default="quick", metavar="NAME",
-        help="what is run how often; options here win over the profile: " + "; ".join(
+        help="what to run and how often; command-line options override the profile: " + "; ".join(
             f"{name}: {profiles.load(name).summary}" for name in profiles.names()))
     add("--shard", metavar="I/N",
-        help="only the I-th of N parts, for as many machines")
-    add("--nightly", action="store_true", help="the long cases, too")
+        help="run only part I of N, to spread a run over N machines")
+    add("--nightly", action="store_true", help="include long cases")
     add("--repeat", type=int, metavar="N",
-        help="run N times, with seeds from --seed on, and name the cases that ended unlike")
+        help="run N times, with consecutive seeds from --seed, and report cases whose results differ")
     add("--jobs", type=int, metavar="N",
-        help="emulated hosts that run at once (default: the number of CPUs, at most 4; "
+        help="run up to N emulated hosts in parallel (default: the number of CPUs, at most 4; "
              "1 with --fail-fast or --verbose)")
-    add("--fail-fast", action="store_true", help="end the run after the first failure")
+    add("--fail-fast", action="store_true", help="stop after the first failure")
     add("--allow-host-wide", action="store_true",
-        help="natively: also cases that change what other users of this host see")
+        help="on this host, include cases whose side effects other users can see")
     add("--rehearsal", action="store_true",
-        help="emulated hosts as if their TDX module were Intel's: nobody can look into it or make "
-             "it fail, and cases that would are skipped, as on hardware")
+        help="hide the testing interface of the emulated TDX module, as on hardware: skip cases "
+             "that need to inspect the module or to make it fail")
     add("--no-install", action="store_true",
-        help="never install packages, only say which are missing")
-    add("--verbose", action="store_true", help="show what the tests print")
+        help="never install packages; report which are missing")
+    add("--verbose", action="store_true", help="show the output of the tests")
     return new
 
 
@@ -91,7 +91,7 @@ def apply(profile: Profile, arguments: argparse.Namespace) -> None:
     arguments.repeat = profile.repeat if arguments.repeat is None else arguments.repeat
     arguments.seed = profile.seed if arguments.seed is None else arguments.seed
     if arguments.repeat < 1:
-        raise UsageError("--repeat: at least 1")
+        raise UsageError("--repeat: must be at least 1")
 
 
 def options(arguments: argparse.Namespace) -> Options:
@@ -99,14 +99,14 @@ def options(arguments: argparse.Namespace) -> Options:
     if on == "auto":
         on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None and on == "native":
-        raise UsageError("--kernel: this host runs its own kernel; add --on qemu")
+        raise UsageError("--kernel: this host runs its own kernel; add --on qemu or --on bochs")
     if arguments.rehearsal and on not in ("bochs", "emulated"):
-        raise UsageError("--rehearsal: only the TDX module of an emulated host can be told to hide "
-                         "that it is software; add --on bochs")
+        raise UsageError("--rehearsal: only an emulated TDX module can hide its testing interface; "
+                         "add --on bochs")
     if arguments.bochs is not None and (
         on not in ("bochs", "emulated") or not os.access(arguments.bochs, os.X_OK)
     ):
-        raise UsageError("--bochs: needs a program, and --on bochs or auto")
+        raise UsageError("--bochs: not an executable file, or --on is neither bochs nor auto")
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
     return Options(
         on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
@@ -127,13 +127,13 @@ def wanted_kernel(text: str | None) -> Path | str | None:
         return Path(text)
     if versions.is_version(text):
         return text
-    raise UsageError(f"--kernel: {text} does not exist, and is no version such as 6.18 or 6.18.15")
+    raise UsageError(f"--kernel: {text}: no such file, and not a version such as 6.18 or 6.18.15")
 
 
 def jobs(arguments: argparse.Namespace, on: str) -> int:
     """How many boots at once; their output mixes, and a failure ends only its own."""
     if arguments.jobs is not None and arguments.jobs < 1:
-        raise UsageError("--jobs: at least 1")
+        raise UsageError("--jobs: must be at least 1")
     if on == "native":
         return 1
     if arguments.jobs is not None:
@@ -144,9 +144,9 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
 def tell_native(asked: str) -> None:
     """Nobody asked for this host: a developer may not expect what a run does to it."""
     if asked == "auto":
-        say("this host can run TDs, so the suite runs on it: as root, with probes of its own on "
-            "KVM's functions, removed afterwards; --on bochs and --on qemu leave it "
-            "alone, --dry-run tells each change")
+        say("this host can run TDs, so the tests run here: as root, with temporary probes on KVM "
+            "functions; --on bochs and --on qemu do not touch this host, "
+            "--dry-run shows each change")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -185,7 +185,7 @@ def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
     try:
         for number in range(times):
             if minutes and time.monotonic() - start > 60 * minutes:
-                say(f"{number} of {times} runs done, and the {minutes} minutes are over")
+                say(f"{number} of {times} runs done, the limit of {minutes} minutes is reached")
                 break
             runs.append(run_once(replace(chosen, seed=chosen.seed + number), cache, cases))
     finally:
@@ -216,7 +216,7 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
     if chosen.on == "native":
         ThisHost(chosen).show_changes(plan.by_test(cases))
         return
-    say(f"on this host, only {cache.folder} and {chosen.out} would change")
+    say(f"on this host, only {cache.folder} and {chosen.out} change")
     for boot in plan.boots(cases):
         count = sum(len(cases) for cases in boot.tests.values())
         say(f"boot {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")

@@ -50,9 +50,9 @@ def _parse_line(line: str) -> Case:
         test, case = name.split(":", 1)
         seconds = float(limit)
     except ValueError as error:
-        raise HarnessError(f"--list of a test printed a line that is none: {line!r}") from error
+        raise HarnessError(f"a test printed a malformed line for --list: {line!r}") from error
     if variant not in VARIANTS:
-        raise HarnessError(f"{name} asks for the boot variant {variant!r}, which does not exist")
+        raise HarnessError(f"{name} needs the boot {variant!r}, which does not exist")
     return Case(test, case, variant, flags, seconds, summary)
 
 

@@ -37,7 +37,7 @@ def names() -> list[str]:
 def load(name: str) -> Profile:
     path = FOLDER / f"{name}.toml"
     if "/" in name or not path.is_file():
-        raise UsageError(f"--profile {name}: there are {', '.join(names())}")
+        raise UsageError(f"--profile {name}: no such profile; there are {', '.join(names())}")
     return parse(path.name, path.read_text())
 
 

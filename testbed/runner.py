@@ -44,8 +44,8 @@ def prepare_tests(options: Options, cache: Cache) -> list[Case]:
     if options.on != "native" or not programs.present() or programs.can_build():
         programs.build(cache)
     elif (commit := host.suite_commit()) != (built := programs.built_from()):
-        say(f"the tests in {programs.FOLDER} are of {built}, this checkout is {commit}: they "
-            f"run as they are, since this host lacks what builds them")
+        say(f"the tests in {programs.FOLDER} were built from {built}, this checkout is {commit}: "
+            f"this host cannot build them and runs them as they are")
     return plan.select(plan.parse_list(programs.listing(options.nightly)), options.patterns)
 
 

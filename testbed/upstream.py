@@ -118,7 +118,7 @@ def make(*arguments: str) -> None:
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False)
     if done.returncode:
-        raise HarnessError("the kernel's own selftests do not build:\n"
+        raise HarnessError("building the kernel's own selftests failed:\n"
                          + "\n".join(done.stdout.splitlines()[-20:]))
 
 
@@ -230,7 +230,7 @@ def execute() -> int:
         say(f"{result.status:<8} {result.program} ({result.seconds:.1f} s)")
         for line in last_words(result):
             say(f"    {line}")
-    say("\n".join(f"kernel: {line}" for line in report.messages) or "kernel: nothing to warn of")
+    say("\n".join(f"kernel: {line}" for line in report.messages) or "kernel: no warnings")
     return 1 if report.failed else 0
 
 

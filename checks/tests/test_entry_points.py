@@ -159,7 +159,7 @@ class EntryPointTest(unittest.TestCase):
         self.complains(self.start([scripts / "lava/nightly", "emulated", "SUITE=x"]))
         self.assertEqual(self.start([scripts / "check", "--list"])[0], 0)
         code, text = self.start([scripts / "install", self.folder])
-        self.assertEqual((code, "is no kernel tree" in text), (1, True), text)
+        self.assertEqual((code, "is not a kernel tree" in text), (1, True), text)
         code, text = self.start([scripts / "bisect", "a", "b", "--", "--tests", "x:y"])
         self.assertEqual((code, "git" in text), (2, True), text)
 
@@ -171,7 +171,7 @@ class EntryPointTest(unittest.TestCase):
                 self.assertIn(f"Error {MISSING}", text)
                 self.assertIn("apt-get install --no-install-recommends -y ", text)
         code, text = self.start(["make", "install", f"KDIR={self.folder}"])
-        self.assertEqual((code, "is no kernel tree" in text), (MAKE_FAILED, True), text)
+        self.assertEqual((code, "is not a kernel tree" in text), (MAKE_FAILED, True), text)
 
 
 if __name__ == "__main__":

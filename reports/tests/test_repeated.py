@@ -17,7 +17,7 @@ class Repeated(unittest.TestCase):
         runs = [run_of("A", one=Status.PASS, two=Status.XFAIL)] * 3
         self.assertEqual(repeated.worst(runs), Exit.PASSED)
         self.assertEqual(list(repeated.flaky(runs)), [])
-        self.assertIn("3 runs: every case ended alike each time.", repeated.render(runs))
+        self.assertIn("3 runs: all results identical.", repeated.render(runs))
 
     def test_flaky(self) -> None:
         runs = [run_of("A", one=Status.PASS, two=Status.PASS),

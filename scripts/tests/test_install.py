@@ -71,7 +71,7 @@ class InstallTest(unittest.TestCase):
 
     def test_no_tree(self) -> None:
         (self.tree / "Makefile").unlink()
-        self.assertIn("is no kernel tree", self.complaint())
+        self.assertIn("is not a kernel tree", self.complaint())
 
     def test_a_folder_of_somebody_else(self) -> None:
         (self.selftests / "kvm/x86/tdx").mkdir()

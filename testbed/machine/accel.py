@@ -31,10 +31,10 @@ def choose(cache: Cache, kernel: Path, work: Path) -> Qemu:
 
     def probe(folder: Path) -> None:
         seen = virtualization(kernel, work)
-        say(f"KVM for QEMU: {f'yes, guests have {seen}' if seen else 'no, guests see neither'}")
+        say(f"KVM for QEMU: {f'yes, guests have {seen}' if seen else 'no, guests see neither VMX nor SVM'}")
         (folder / "seen").write_text(seen)
 
-    entry = cache.entry("probes", key, "looking whether QEMU can use KVM", probe)
+    entry = cache.entry("probes", key, "checking whether QEMU can use KVM", probe)
     return Qemu(accelerated=bool((entry / "seen").read_text()))
 
 

@@ -100,7 +100,7 @@ class EmulatedHost:
     def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
         outcome = self._boot(boot, recorder)
         if outcome.kind == "hang" and not recorder.begun:
-            say(f"  boot {boot.name} hung before its first test, once more: {outcome.detail}")
+            say(f"  boot {boot.name} hung before its first test, retrying once: {outcome.detail}")
             log = recorder.console_log()
             log.rename(log.with_suffix(".hung.log"))
             outcome = self._boot(boot, recorder)

@@ -79,7 +79,7 @@ def fetch(folder: Path) -> None:
             fetch_from(suite, folder)
             return
         except HarnessError as error:
-            say(f"no Bochs from Debian {suite}")
+            say(f"no Bochs in Debian {suite}")
             complaints.append(f"{suite}: {error}")
     raise HarnessError("Bochs cannot be fetched:\n" + "\n".join(complaints))
 
@@ -107,7 +107,7 @@ def file_of(package: Path, name: str) -> bytes:
 def is_needed(edit: Edit, version: str) -> bool:
     number = re.match(r"(\d+)\.(\d+)", version)
     if number is None:
-        raise HarnessError(f"Bochs {version}: a version that is no number")
+        raise HarnessError(f"Bochs {version}: malformed version")
     return edit.fixed_in is None or (int(number[1]), int(number[2])) < edit.fixed_in
 
 
@@ -167,5 +167,5 @@ def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:
             lines.append(line)
             yield line
     if process.returncode:
-        raise HarnessError(f"Bochs does not build; {' '.join(command)} ended with\n"
+        raise HarnessError(f"building Bochs failed; {' '.join(command)} ended with\n"
                          + "".join(f"  {line}" for line in lines[-20:]))

@@ -166,7 +166,7 @@ class Build:
         self._make("-s", f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
         config = (self._tree / ".config").read_text()
         for option in dropped(self._fragment, config):
-            say(f"this kernel does not take the option {option}")
+            say(f"Kconfig dropped {option}")
         fresh = not (self._tree / "vmlinux").exists()
         progress = Progress(f"building the kernel of {self._source.identity}")
         modules = ["modules"] if options(config).get("CONFIG_MODULES") == "y" else []
@@ -205,7 +205,7 @@ class Build:
                     of = f" of about {max(expected, count)}" if expected else ""
                     progress.update(f"{count}{of} objects")
         if process.returncode:
-            raise KernelError(f"the kernel does not build; the end of {self._log}:\n{self._tail()}")
+            raise KernelError(f"building the kernel failed; the end of {self._log}:\n{self._tail()}")
         return count
 
     def _tail(self) -> str:

@@ -31,7 +31,7 @@ def build(cache: Cache) -> None:
                     count += 1
                     progress.update(f"{count} objects")
         except CommandFailed as error:
-            raise HarnessError("\n".join(["the tests do not build:",
+            raise HarnessError("\n".join(["building the tests failed:",
                                         *telling(error.lines)])) from error
     if progress:
         progress.done(f"{count} objects")

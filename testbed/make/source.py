@@ -36,7 +36,7 @@ def user_tree(folder: Path) -> Source:
     """The tree of --kernel DIR."""
     path = folder.resolve()
     if not (path / "arch/x86/kvm").is_dir() or not (path / "Kbuild").is_file():
-        raise UsageError(f"--kernel: {folder} is no kernel source tree")
+        raise UsageError(f"--kernel: {folder} is not a kernel source tree")
     if (path / ".config").exists() or (path / "include/config").exists():
         image = path / "arch/x86/boot/bzImage"
         raise HarnessError(
@@ -60,7 +60,7 @@ def distribution_tree(cache: Cache, refresh: bool, version: str | None = None) -
 def offered(cache: Cache, refresh: bool, version: str | None = None) -> Package:
     """What the package index named when it was asked last: the newest, or of a version."""
     answer = cache.folder / (f"offered-{version}.json" if version else "offered.json")
-    with cache.lock("offered", "asking Debian for a kernel source"):
+    with cache.lock("offered", "looking up a kernel source in Debian"):
         if refresh or not answer.exists():
             package = versions.find(version) if version else newest()
             fresh = answer.with_suffix(".new")
@@ -70,7 +70,7 @@ def offered(cache: Cache, refresh: bool, version: str | None = None) -> Package:
 
 
 def newest() -> Package:
-    say(f"asking Debian {SUITE} for its newest kernel source")
+    say(f"looking up the newest kernel source in Debian {SUITE}")
     with PrivateApt(SUITE) as apt:
         listing = apt.search(r"^linux-source-[0-9]+\.[0-9]+$")
         names = re.findall(r"^linux-source-(\d+)\.(\d+) ", listing, re.MULTILINE)
@@ -82,7 +82,8 @@ def newest() -> Package:
 
 def fetch(package: Package, folder: Path) -> None:
     if shutil.disk_usage(folder).free < ROOM_NEEDED:
-        raise HarnessError(f"the kernel needs {ROOM_NEEDED >> 30} GiB of disk space in {folder.parent}")
+        raise HarnessError("not enough disk space: the kernel needs "
+                           f"{ROOM_NEEDED >> 30} GiB in {folder.parent}")
     with (
         PrivateApt(*versions.SUITES, kinds=("deb", "deb-src")) as apt,
         tempfile.TemporaryDirectory(dir=folder.parent) as scratch,
@@ -93,7 +94,7 @@ def fetch(package: Package, folder: Path) -> None:
             else:
                 archive = apt.download(package, Path(scratch))
         except HarnessError as error:
-            raise HarnessError(f"{error}\n--refresh-kernel asks for a newer one") from error
+            raise HarnessError(f"{error}\n--refresh-kernel looks for a newer one") from error
         unpack(package, archive, folder)
 
 

@@ -53,9 +53,9 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("template", help="scripts/lava/job --list shows them and their keys")
     new.add_argument("values", nargs="*", metavar="KEY=VALUE")
     new.add_argument("--shards", type=int, default=1, metavar="N", help="how many jobs (default: 1)")
-    new.add_argument("--identity", default="default", help="of lavacli: which server")
+    new.add_argument("--identity", default="default", help="lavacli identity: selects the server")
     new.add_argument("--out", type=Path, default=ROOT / "results", metavar="DIR",
-                     help="where results go, in a folder a night (default: results)")
+                     help="write results here, one folder per night (default: results)")
     return new
 
 
