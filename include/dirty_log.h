@@ -10,6 +10,7 @@
 #include "guest_access.h"
 #include "mem.h"
 #include "testcase.h"
+#include "slot.h"
 #include "vm.h"
 
 /* Below 4G, where that guest can write; aligned to 2M and to 1G. */

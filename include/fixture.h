@@ -4,8 +4,10 @@
 #define FIXTURE_H
 
 #include "types.h"
+#include "observe.h"
 #include "testcase.h"
 #include "thread.h"
+#include "slot.h"
 #include "vm.h"
 
 /* Where the slot begins: aligned to each level, away from everything special. */

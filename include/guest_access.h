@@ -9,6 +9,7 @@
 
 
 #include "types.h"
+#include "slot.h"
 #include "vm.h"
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mapping.h"
 #include "types.h"
 
 struct vm;
@@ -55,7 +56,6 @@ void mem_punch_hole(const struct mem *mem, u64 offset, u64 size);
  * The pfn that backs @hva, from /proc/self/pagemap; PFN_NONE when no page is
  * present there.  Needs CAP_SYS_ADMIN.
  */
-#define PFN_NONE	UINT64_MAX
 u64 pfn_of(const void *hva);
 /* The same for @nr pages in a row. */
 void pfns_of(const void *hva, size_t nr, u64 *pfns);

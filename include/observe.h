@@ -16,38 +16,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "types.h"
+#include "event.h"
+#include "mapping.h"
 #include "mem.h"
 #include "seamcall.h"
 
 struct vm;
 
-/* Page-table levels as KVM counts them (enum pg_level). */
-enum { LEVEL_NONE = 0, LEVEL_4K = 1, LEVEL_2M = 2, LEVEL_1G = 3 };
-#define LEVEL_SHIFT(level)	(12 + 9 * ((level) - 1))
-#define LEVEL_SIZE(level)	(1ULL << LEVEL_SHIFT(level))
-#define LEVEL_GFNS(level)	(1ULL << (9 * ((level) - 1)))
-const char *level_name(int level);
-
 /* RET_PF_* of arch/x86/kvm/mmu/mmu_internal.h, as in 6.12 to 7.3. */
 enum { PF_CONTINUE, PF_RETRY, PF_EMULATE, PF_WRITE_PROTECTED, PF_INVALID,
        PF_FIXED, PF_SPURIOUS };
-
-enum event_type {
-	EV_SPTE,		/* an SPTE changed: gfn, level, old, new */
-	EV_FAULT,		/* kvm_tdp_page_fault returned: gfn, ret (PF_*) */
-	EV_FAULTIN,		/* kvm_mmu_faultin_pfn returned: gfn, ret */
-	EV_GMEM_PFN,		/* kvm_gmem_get_pfn returned: gfn, new = pfn, ret */
-	EV_UNMAP_HVA,		/* an mmu_notifier is about to take mmu_lock */
-	EV_ATTR_START,		/* kvm_arch_pre_set_memory_attributes */
-	EV_ATTR_END,		/* kvm_arch_post_set_memory_attributes */
-	EV_CLEAR_LOG,		/* KVM_CLEAR_DIRTY_LOG works on a slot: first word */
-	EV_SEAMCALL,		/* for a TD's memory: call (seamcall.h) */
-	EV_NR
-};
-#define OBSERVE(ev)	(1u << (ev))
-/* The usual: the mapping, and the faults that made it. */
-#define OBSERVE_MAPPING	(OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT))
 
 struct event {
 	enum event_type type;
@@ -59,13 +37,6 @@ struct event {
 	u64 old_spte;
 	u64 new_spte;
 	struct seamcall call;	/* EV_SEAMCALL */
-};
-
-struct mapping {
-	int level;		/* LEVEL_NONE: not mapped */
-	u64 pfn;		/* of the gfn asked for, inside of a huge page */
-	bool writable;
-	u64 spte;
 };
 
 struct observer;
@@ -131,8 +102,12 @@ struct fault_counts observer_counts(struct observer *o);
 unsigned long observer_retries(struct observer *o);
 unsigned long observer_faults(struct observer *o);
 
+#define expect_retries(o, nr)							\
+	expect_eq(observer_retries(o), nr, "RET_PF_RETRYs of kvm_tdp_page_fault()")
+#define expect_faults(o, nr)							\
+	expect_eq(observer_faults(o), nr, "calls of kvm_tdp_page_fault()")
+
 /* The mapping of @gfn as it must be; PFN_ANY: onto whatever page. */
-#define PFN_ANY	(PFN_NONE - 1)
 #define expect_mapped(o, gfn, level, pfn) \
 	expect_mapping_(__FILE__, __LINE__, observer_mapping(o, gfn), gfn, level, pfn)
 #define expect_not_mapped(o, gfn) \

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "types.h"
-#include "observe.h"
+#include "mapping.h"
 #include "vm.h"
 
 /* States of an entry (TDX module ABI: SEPT entry state encodings). */

@@ -9,6 +9,7 @@
 
 #include "types.h"
 #include "testcase.h"
+#include "slot.h"
 #include "vm.h"
 
 

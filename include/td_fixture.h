@@ -5,6 +5,7 @@
 
 #include "types.h"
 #include "fixture.h"
+#include "seamcall_log.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "td.h"

@@ -27,8 +27,8 @@
 #include <stddef.h>
 
 #include "types.h"
+#include "event.h"
 #include "kvm_uapi.h"
-#include "observe.h"
 
 #define SZ_4K	(1ULL << 12)
 #define SZ_2M	(1ULL << 21)
@@ -250,6 +250,26 @@ char *strf(const char *fmt, ...) PRINTF(1, 2);
 				    #cond, "false");		\
 	} while (0)
 
+/*
+ * Wait until @cond holds, at most @seconds: whether it does.  For what the kernel does
+ * by itself and tells nobody; where there is an event, wait for that.
+ */
+#define await(cond, seconds)							\
+	({									\
+		double deadline_ = now() + (seconds);				\
+		bool holds_;							\
+										\
+		while (!(holds_ = (cond)) && now() < deadline_)			\
+			wait_a_little();					\
+		holds_;								\
+	})
+#define expect_soon(cond, seconds, ...)						\
+	do {									\
+		if (!await(cond, seconds))					\
+			test_failed(__FILE__, __LINE__, strf(__VA_ARGS__), #cond, \
+				    strf("not within %g s", (double)(seconds)));	\
+	} while (0)
+
 /* The result of a system call (-1 and errno on error): success, or an errno. */
 #define expect_ok(ret, ...)	expect_errno_(ret, 0, __VA_ARGS__)
 #define expect_errno(ret, error, ...)	expect_errno_(ret, error, __VA_ARGS__)
@@ -271,5 +291,7 @@ const char *denial_text(int error);
 
 /* Monotonic time, in seconds. */
 double now(void);
+/* 100 us: between two looks at what cannot be waited for. */
+void wait_a_little(void);
 
 #endif /* TESTCASE_H */

@@ -3,8 +3,9 @@
  * KVM objects as thin C on the ioctls (Documentation/virt/kvm/api.rst).
  *
  * Functions that begin with __ return what the kernel returned, with errno.
- * The others ask for what KVM must do: the case fails when it does not.  Objects live as long as the process of the case, which is how they
- * are freed; fds are close-on-exec.
+ * The others call for what KVM must do: the case fails when it does not.  Objects
+ * live as long as the process of the case, which is how they are freed; fds are
+ * close-on-exec.
  */
 #ifndef VM_H
 #define VM_H
@@ -14,7 +15,6 @@
 
 #include "types.h"
 #include "kvm_uapi.h"
-#include "mem.h"
 
 struct vm {
 	int fd;
@@ -30,19 +30,6 @@ struct vcpu {
 	struct vm *vm;
 	struct kvm_run *run;
 	size_t run_size;		/* bytes mapped at @run */
-};
-
-/* A memslot: [gpa, gpa + size) backed by @mem from @offset on (bytes). */
-struct slot {
-	struct vm *vm;
-	u32 id;
-	u32 flags;			/* KVM_MEM_* */
-	u64 gpa;
-	u64 size;
-	struct mem *mem;		/* shared half; NULL: none */
-	u64 offset;
-	struct mem *gmem;		/* guest_memfd half; NULL: none */
-	u64 gmem_offset;
 };
 
 /* /dev/kvm, opened once. Returns the fd, or -1 with errno. */
@@ -70,24 +57,6 @@ struct vcpu *__vcpu_create(struct vm *vm, u32 id);
 /* KVM frees a VM when the last of its fds and mappings is gone. */
 void vcpu_close(struct vcpu *vcpu);
 void vm_close(struct vm *vm);
-
-/*
- * KVM_SET_USER_MEMORY_REGION2 with the slot as it stands (size 0 deletes);
- * falls back to KVM_SET_USER_MEMORY_REGION for slots without guest_memfd, so
- * that it works before 6.8.
- */
-int __slot_set(const struct slot *slot);
-/* Fill in a slot over all of @mem and set it. */
-struct slot *slot_add(struct vm *vm, u64 gpa, struct mem *mem);
-/* The same for [offset, offset + size) of @mem, with KVM_MEM_* flags. */
-struct slot *slot_add_part(struct vm *vm, u64 gpa, struct mem *mem,
-			   u64 offset, u64 size, u32 flags);
-/* A slot with both halves: @mem for shared, @gmem for private gfns. */
-struct slot *slot_add_gmem(struct vm *vm, u64 gpa, struct mem *mem,
-			   struct mem *gmem);
-int __slot_delete(const struct slot *slot);
-void slot_delete(const struct slot *slot);
-void slot_set_flags(struct slot *slot, u32 flags);
 
 /* KVM_SET_MEMORY_ATTRIBUTES; attributes is 0 or KVM_MEMORY_ATTRIBUTE_PRIVATE. */
 int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,

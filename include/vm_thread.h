@@ -6,6 +6,7 @@
 
 #include "types.h"
 #include "thread.h"
+#include "slot.h"
 #include "vm.h"
 
 /* Stays as long as the case's process. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "file.h"
 #include "kernel.h"
 #include "testcase.h"
 
@@ -111,16 +112,13 @@ const char *kernel_function_missing(const char *name)
 
 bool kernel_confidential(const char *path)
 {
-	char text[64] = "";
-	FILE *f = fopen(path, "re");
+	char *text = file_line(path);
+	bool confidential;
 
 	/* "none [integrity] confidentiality": the one in brackets is in force. */
-	if (!f)
-		return false;
-	if (!fgets(text, sizeof(text), f))
-		text[0] = '\0';
-	fclose(f);
-	return strstr(text, "[confidentiality]");
+	confidential = text && strstr(text, "[confidentiality]");
+	free(text);
+	return confidential;
 }
 
 const char *kernel_release(void)

@@ -46,6 +46,11 @@ double now(void)
 	return ts.tv_sec + ts.tv_nsec * 1e-9;
 }
 
+void wait_a_little(void)
+{
+	usleep(100);
+}
+
 const char *errno_text(int error)
 {
 	const char *name = strerrorname_np(error);

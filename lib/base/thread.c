@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Threads that run one blocking call for the case. */
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -11,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "testcase.h"
 #include "thread.h"
 
@@ -92,47 +92,32 @@ int thread_join(struct thread *t, const char *what)
 /* The state of a thread of this process: 'R', 'S', 'D', ... */
 static char state_of(pid_t tid)
 {
-	FILE *f = fopen(strf("/proc/self/task/%d/stat", tid), "re");
-	char state = '?';
+	char *stat = file_line(strf("/proc/self/task/%d/stat", tid));
+	char *name_end = stat ? strrchr(stat, ')') : NULL;
+	char state = name_end && name_end[1] ? name_end[2] : '?';
 
-	if (!f)
-		return state;
-	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = '?';
-	fclose(f);
+	free(stat);
 	return state;
 }
 
 bool thread_sleeps(struct thread *t, double seconds)
 {
-	double deadline = now() + seconds;
+	await(thread_ended(t, 0) || state_of(t->tid) == 'D', seconds);
+	return !thread_ended(t, 0) && state_of(t->tid) == 'D';
+}
 
-	while (now() < deadline && !thread_ended(t, 0)) {
-		if (state_of(t->tid) == 'D')
-			return true;
-		usleep(500);
-	}
-	return false;
+static bool sleeps_in(pid_t tid, const char *function)
+{
+	char *wchan = file_line(strf("/proc/self/task/%d/wchan", tid));
+	bool found = wchan && strstr(wchan, function);
+
+	free(wchan);
+	return found;
 }
 
 bool tid_sleeps_in(pid_t tid, const char *function, double seconds)
 {
-	double deadline = now() + seconds;
-	char path[64], wchan[128];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
-	do {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? -1 : read(fd, wchan, sizeof(wchan) - 1);
-
-		if (fd >= 0)
-			close(fd);
-		wchan[n < 0 ? 0 : n] = '\0';
-		if (strstr(wchan, function))
-			return true;
-		usleep(500);
-	} while (now() < deadline);
-	return false;
+	return await(sleeps_in(tid, function), seconds);
 }
 
 static void ignore_signal(int sig __attribute__((unused)))

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "mem.h"
 #include "testcase.h"
 #include "vm.h"
@@ -305,15 +306,10 @@ static struct nodes parse_nodes(const char *list)
 static struct nodes usable_nodes(void)
 {
 	struct nodes nodes = { 0 }, allowed;
-	char list[1024] = "0";
-	FILE *f = fopen("/sys/devices/system/node/has_memory", "re");
+	char *list = file_line("/sys/devices/system/node/has_memory");
 
-	if (f) {
-		if (!fgets(list, sizeof(list), f))
-			list[0] = '\0';
-		fclose(f);
-	}
-	nodes = parse_nodes(list);
+	nodes = parse_nodes(list ?: "0");
+	free(list);
 	if (!syscall(SYS_get_mempolicy, NULL, allowed.mask, (unsigned long)MAX_NODES, NULL,
 		     MPOL_F_MEMS_ALLOWED))
 		for (size_t i = 0; i < ARRAY_SIZE(nodes.mask); i++)
@@ -376,31 +372,15 @@ void migrate(void *hva)
 
 long meminfo(const char *key)
 {
-	FILE *f = fopen("/proc/meminfo", "re");
-	char line[256];
-	long value = -1;
+	char *text = file_after("/proc/meminfo", strf("%s:", key));
+	long value = text ? atol(text) : -1;
 
-	while (f && value < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), "%*[: \t]%ld", &value);
-	if (f)
-		fclose(f);
+	free(text);
 	return value;
 }
 
 long hugetlb_free_pages(size_t page_size)
 {
-	char path[128];
-	long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path),
-		 "/sys/kernel/mm/hugepages/hugepages-%zukB/free_hugepages", page_size >> 10);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%ld", &value) != 1)
-			value = -1;
-		fclose(f);
-	}
-	return value;
+	return file_number(strf("/sys/kernel/mm/hugepages/hugepages-%zukB/free_hugepages",
+				page_size >> 10), -1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM objects: VMs, vCPUs, memslots, memory attributes, prefault. */
+/* KVM objects: VMs, vCPUs, memory attributes, prefault. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "testcase.h"
 #include "vm.h"
 
@@ -30,33 +31,20 @@ int kvm_cap(int cap)
 const char *kvm_param(const char *module, const char *name)
 {
 	static char value[64];
-	char path[128];
-	FILE *f;
+	char *text = file_line(strf("/sys/module/%s/parameters/%s", module, name));
 
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
-	value[0] = '\0';
-	f = fopen(path, "re");
-	if (f) {
-		if (fgets(value, sizeof(value), f))
-			value[strcspn(value, "\n")] = '\0';
-		fclose(f);
-	}
+	snprintf(value, sizeof(value), "%s", text ?: "");
+	free(text);
 	return value;
 }
 
 /* In the first line of /proc/cpuinfo that begins with @key ("flags", "vmx flags"). */
 static bool cpuinfo_has(const char *key, const char *flag)
 {
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
+	char *flags = file_after("/proc/cpuinfo", key);
+	bool found = flags && strstr(flags, flag);
 
-	while (f && !found && getline(&line, &size, f) > 0)
-		found = !strncmp(line, key, strlen(key)) && strstr(line, flag);
-	free(line);
-	if (f)
-		fclose(f);
+	free(flags);
 	return found;
 }
 
@@ -143,102 +131,7 @@ void vm_close(struct vm *vm)
 	close(vm->fd);
 }
 
-/* --- memslots ------------------------------------------------------------- */
-
-int __slot_set(const struct slot *slot)
-{
-	struct kvm_userspace_memory_region2 region = {
-		.slot = slot->id,
-		.flags = slot->flags,
-		.guest_phys_addr = slot->gpa,
-		.memory_size = slot->size,
-	};
-
-	if (slot->mem)
-		region.userspace_addr = (uintptr_t)slot->mem->hva + slot->offset;
-	if (slot->gmem) {
-		region.guest_memfd = slot->gmem->fd;
-		region.guest_memfd_offset = slot->gmem_offset;
-	} else if (!kvm_cap(KVM_CAP_USER_MEMORY2)) {
-		/* The older structure is the head of the newer one. */
-		return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
-	}
-	return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION2, &region);
-}
-
-static struct slot *slot_new(struct vm *vm, u64 gpa, u64 size,
-			     u32 flags)
-{
-	struct slot *slot = calloc(1, sizeof(*slot));
-
-	slot->vm = vm;
-	slot->id = vm->nr_slots++;
-	slot->flags = flags;
-	slot->gpa = gpa;
-	slot->size = size;
-	return slot;
-}
-
-static struct slot *slot_commit(struct slot *slot)
-{
-	expect_ok(__slot_set(slot), "KVM_SET_USER_MEMORY_REGION2 of slot %u at gpa 0x%llx",
-		  slot->id, slot->gpa);
-	return slot;
-}
-
-struct slot *slot_add_part(struct vm *vm, u64 gpa, struct mem *mem,
-			   u64 offset, u64 size, u32 flags)
-{
-	struct slot *slot = slot_new(vm, gpa, size, flags);
-
-	if (mem->hva) {
-		slot->mem = mem;
-		slot->offset = offset;
-	}
-	if (mem->kind == MEM_GMEM || mem->kind == MEM_GMEM_MMAP) {
-		slot->flags |= KVM_MEM_GUEST_MEMFD;
-		slot->gmem = mem;
-		slot->gmem_offset = offset;
-	}
-	return slot_commit(slot);
-}
-
-struct slot *slot_add(struct vm *vm, u64 gpa, struct mem *mem)
-{
-	return slot_add_part(vm, gpa, mem, 0, mem->size, 0);
-}
-
-struct slot *slot_add_gmem(struct vm *vm, u64 gpa, struct mem *mem,
-			   struct mem *gmem)
-{
-	struct slot *slot = slot_new(vm, gpa, gmem->size, KVM_MEM_GUEST_MEMFD);
-
-	slot->mem = mem;
-	slot->gmem = gmem;
-	return slot_commit(slot);
-}
-
-int __slot_delete(const struct slot *slot)
-{
-	struct slot gone = *slot;
-
-	gone.size = 0;
-	return __slot_set(&gone);
-}
-
-void slot_delete(const struct slot *slot)
-{
-	expect_ok(__slot_delete(slot), "deletion of slot %u at gpa 0x%llx", slot->id,
-		  slot->gpa);
-}
-
-void slot_set_flags(struct slot *slot, u32 flags)
-{
-	slot->flags = flags;
-	slot_commit(slot);
-}
-
-/* --- memory attributes ------------------------------------------------------ */
+/* Memory attributes. */
 
 int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
 			u64 attributes)
@@ -264,7 +157,7 @@ void vm_set_shared(struct vm *vm, u64 gpa, u64 size)
 		  size);
 }
 
-/* --- prefault --------------------------------------------------------------- */
+/* Prefault. */
 
 int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {

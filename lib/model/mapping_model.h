@@ -16,7 +16,7 @@
 
 #include "types.h"
 #include "mem.h"
-#include "observe.h"
+#include "mapping.h"
 
 #define MODEL_GFNS	1536	/* the window: three times 2M */
 #define MODEL_PAGES	1024	/* a memory object has at most so many */

@@ -32,17 +32,6 @@ struct observer {
 	struct spte_map *sptes;
 };
 
-const char *level_name(int level)
-{
-	switch (level) {
-	case LEVEL_NONE:	return "not mapped";
-	case LEVEL_4K:		return "4K";
-	case LEVEL_2M:		return "2M";
-	case LEVEL_1G:		return "1G";
-	default:		return strf("level %d", level);
-	}
-}
-
 /* --- set-up ------------------------------------------------------- */
 
 static char *read_tracefs(const char *file, int *size)

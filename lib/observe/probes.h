@@ -3,7 +3,7 @@
 #ifndef PROBES_H
 #define PROBES_H
 
-#include "observe.h"
+#include "event.h"
 
 struct tep_format_field;
 

@@ -7,7 +7,7 @@
 #define SPTE_MAP_H
 
 #include "types.h"
-#include "observe.h"
+#include "mapping.h"
 
 struct spte_map;
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "hold.h"
 #include "invalidate.h"
 #include "testcase.h"
@@ -184,23 +185,14 @@ static void numa_balance(const struct inv_target *v)
 
 static bool ksm_runs(void)
 {
-	FILE *f = fopen(KSM "run", "re");
-	int run = 0;
-
-	if (f && fscanf(f, "%d", &run) != 1)
-		run = 0;
-	if (f)
-		fclose(f);
-	return run == 1;
+	return file_number(KSM "run", 0) == 1;
 }
 
-static unsigned long ksm_scans(void)
+static long ksm_scans(void)
 {
-	FILE *f = fopen(KSM "full_scans", "re");
-	unsigned long scans;
+	long scans = file_number(KSM "full_scans", -1);
 
-	must(f && fscanf(f, "%lu", &scans) == 1, KSM "full_scans");
-	fclose(f);
+	must(scans >= 0, KSM "full_scans");
 	return scans;
 }
 
@@ -211,7 +203,7 @@ static unsigned long ksm_scans(void)
 static void ksm_merge(const struct inv_target *v)
 {
 	u8 *twin = mem_create(MEM_ANON, SZ_4K, NULL)->hva;
-	unsigned long scans = ksm_scans();
+	long scans = ksm_scans();
 	double deadline = now() + 15;
 
 	if (ksm_runs())

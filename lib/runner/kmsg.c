@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "base/case_run.h"
 #include "runner/splat.h"
 
@@ -16,22 +17,10 @@ static int kmsg_error;			/* why it cannot be opened */
 static bool armed;			/* WARN_ONCE sites, for the case that runs */
 static long complaints_before;
 
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	long value = 0;
-
-	if (f && fscanf(f, "%ld", &value) != 1)
-		value = 0;
-	if (f)
-		fclose(f);
-	return value;
-}
-
 /* WARNINGs and Oopses since boot, whether or not their text can be read. */
 static long complaints(void)
 {
-	return read_number("/sys/kernel/warn_count") + read_number("/sys/kernel/oops_count");
+	return file_number("/sys/kernel/warn_count", 0) + file_number("/sys/kernel/oops_count", 0);
 }
 
 static bool arm_warnings(void)
@@ -46,7 +35,7 @@ static bool arm_warnings(void)
 
 bool kmsg_warnings_armed(void)
 {
-	return armed || !(read_number("/proc/sys/kernel/tainted") & TAINT_WARN);
+	return armed || !(file_number("/proc/sys/kernel/tainted", 0) & TAINT_WARN);
 }
 
 const char *kmsg_missing(void)

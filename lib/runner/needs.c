@@ -10,6 +10,7 @@
 
 #include "base/case_run.h"
 #include "hold.h"
+#include "observe.h"
 #include "linux_guest.h"
 #include "sept.h"
 #include "softtdx_ctl.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* "tdx N" in misc.capacity and misc.current. */
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "file.h"
 #include "keyids.h"
 #include "testcase.h"
 
@@ -11,14 +11,10 @@
 /* The line "tdx N" of a file of the misc controller. */
 static long misc_value(const char *cgroups, const char *name)
 {
-	FILE *f = fopen(strf("%s/%s", cgroups, name), "re");
-	long value = -1;
-	char line[128];
+	char *text = file_after(strf("%s/%s", cgroups, name), "tdx ");
+	long value = text ? atol(text) : -1;
 
-	while (f && value < 0 && fgets(line, sizeof(line), f))
-		sscanf(line, "tdx %ld", &value);
-	if (f)
-		fclose(f);
+	free(text);
 	return value;
 }
 

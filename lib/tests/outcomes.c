@@ -19,6 +19,7 @@
 #include "testcase.h"
 #include "thread.h"
 #include "undo.h"
+#include "slot.h"
 #include "vm.h"
 #include "window.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Registers of SEAMCALLs, by hand from the TDX module's ABI. */
 #include "mem.h"
-#include "seamcall.h"
+#include "seamcall_log.h"
 #include "testcase.h"
 
 #define TDR	0x123000ULL
