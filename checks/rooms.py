@@ -4,7 +4,8 @@
     python3 -m checks.rooms
 
 A room is a folder, or some modules of one. The tables list the rooms from the top
-down: a file may use its own room and those below. Python modules form no circle.
+down: a file may use its own room and those below. Neither modules nor C files with their
+headers form a circle.
 """
 
 from __future__ import annotations
@@ -166,8 +167,9 @@ def complaints(root: Path) -> list[str]:
     if unknown := sorted(set(rooms.values()) - set(LIB)):
         found.append(f"lib/{', lib/'.join(unknown)}: not in the table of checks/rooms.py")
     elif any(path.parts[0] == "lib" and path.parts[1] in LIB for path in paths):
-        found += upward(c_arrows(root, paths, rooms), lambda unit: LIB.index(rooms[unit]),
-                            lambda index: f"lib/{LIB[index]}")
+        units = c_arrows(root, paths, rooms)
+        found += [*circle(units), *upward(units, lambda unit: LIB.index(rooms[unit]),
+                                          lambda index: f"lib/{LIB[index]}")]
     return found
 
 

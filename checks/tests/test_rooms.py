@@ -83,6 +83,13 @@ class RoomsTest(unittest.TestCase):
         self.assertEqual(self.complaints(), [
             "event uses observe, which is above it (lib/base must not use lib/observe)"])
 
+    def test_c_circle(self) -> None:
+        self.write("include/observe.h", "")
+        self.write("lib/observe/observe.c", '#include "observe/probes.h"\n')
+        self.write("lib/observe/probes.h", '#include "observe.h"\n')
+        (complaint,) = self.complaints()
+        self.assertIn("circle: observe <- probes <- observe", complaint)
+
     def test_c_room_without_a_place(self) -> None:
         self.write("lib/cellar/wine.c", "")
         self.assertEqual(self.complaints(), ["lib/cellar: not in the table of checks/rooms.py"])

@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Generated from the tests, or about the kernel only.
 NO_COMMANDS = ("tests.md",)
+WIDTH = 100
+NOT_WRAPPED = ("softtdx.md",)
 CODE = re.compile(r"^    (\S.*)$|`([^`]+)`", re.MULTILINE)
 MODULE = re.compile(r"python3 -m ((?:checks|reports|testbed)[\w.]*)")
 # The kernel's targets, and one of softtdx/Makefile.
@@ -83,6 +85,14 @@ class DocumentsTest(unittest.TestCase):
             for link in LINK.findall(path.read_text()):
                 with self.subTest(f"{path.name}: {link}"):
                     self.assertTrue((path.parent / link).exists())
+
+    def test_width(self) -> None:
+        """Of prose: tables, code and headings are as wide as they are."""
+        for path in documents():
+            for line in path.read_text().splitlines():
+                if path.name not in NOT_WRAPPED and not line.startswith(("|", "    ", "#")):
+                    with self.subTest(f"{path.name}: {line}"):
+                        self.assertLessEqual(len(line), WIDTH)
 
     def test_modules_of_the_testbed(self) -> None:
         """docs/testbed.md tells of each."""
