@@ -31,6 +31,7 @@ from typing import Any
 
 from . import evidence, template
 from .evidence import EvidenceError
+from .findings import stories
 from .model import Case, Exit, Json, Run, Status
 from .places import Place
 from .read import ResultsError, read
@@ -55,8 +56,8 @@ PLATFORM = {
     "cpu": "CPU", "microcode": "microcode", "bios": "BIOS", "product": "machine",
     "tdx_module": "TDX module", "seam_loader": "SEAM loader", "kernel": "kernel",
     "kernel_version": "kernel build", "kernel_source": "kernel source", "config_hash": "kernel configuration",
-    "backports": "KVM judged as", "tainted": "kernel taint", "suite": "suite", "seed": "seed", "started": "started",
-    "emulator": "emulator",
+    "backports": "KVM judged as", "tainted": "kernel taint", "suite": "suite", "seed": "seed",
+    "started": "started", "emulator": "emulator",
 }
 
 
@@ -187,6 +188,8 @@ def not_hardware(run: Run) -> str:
         return "it ran on an emulated host"
     if str(run.environment.get("tdx_module", "")).startswith(SOFTTDX_VERSION):
         return "the TDX module is the software one"
+    if run.environment.get("rehearsal"):
+        return "it was a rehearsal on an emulated host"
     told = run.environment.get("virtual")
     if told is None:
         return "the results do not tell whether the host is a machine"
@@ -211,13 +214,41 @@ def overall(run: Run, findings: Sequence[Finding]) -> Verdict:
     return Verdict.PASS if clean else Verdict.INCOMPLETE
 
 
+def stamp(run: Run) -> str:
+    """What each page says that is no certificate of hardware."""
+    if not not_hardware(run):
+        return ""
+    return "REHEARSAL" if run.environment.get("rehearsal") else "EMULATED HOST"
+
+
+def not_run(run: Run) -> list[Json]:
+    """The cases that could not run, by what they lacked: the most first."""
+    lacking: dict[str, list[str]] = {}
+    for test, case in run.cases(Status.SKIP):
+        lacking.setdefault(case.reason, []).append(f"{test.name}:{case.name}")
+    return [{"reason": reason, "cases": cases}
+            for reason, cases in sorted(lacking.items(), key=lambda item: -len(item[1]))]
+
+
+def found(run: Run, waivers: Mapping[str, str]) -> list[Json]:
+    """The defects of the kernel that the run met, with what is known of each."""
+    met: dict[str, list[str]] = {}
+    for test, case in run.cases(Status.XFAIL):
+        met.setdefault(case.reason.partition(":")[0], []).append(f"{test.name}:{case.name}")
+    told = stories()
+    return [{"id": name, "title": told[name].title if name in told else "not in docs/findings.md",
+             "kernels": told[name].kernels if name in told else "", "cases": cases,
+             "waived": waivers.get(name, "")} for name, cases in sorted(met.items())]
+
+
 def certificate(run: Run, anonymous: bool, rules: Rules) -> Json:
     """All that a certificate says, as data."""
     findings = [judge(run, requirement, rules.waivers) for requirement in rules.requirements]
     environment = {key: value for key, value in run.environment.items() if key != "identity"}
     return {
-        "schema": 2, "verdict": overall(run, findings).value, "emulated": bool(not_hardware(run)),
-        "not_hardware": not_hardware(run), "run": run.name,
+        "schema": 3, "verdict": overall(run, findings).value, "emulated": bool(not_hardware(run)),
+        "not_hardware": not_hardware(run), "stamp": stamp(run), "run": run.name,
+        "summary": run.summary, "not_run": not_run(run), "findings": found(run, rules.waivers),
         "platform": {title: str(environment[key]) for key, title in PLATFORM.items()
                      if environment.get(key)},
         "identity": {} if anonymous else dict(run.environment.get("identity", {})),

@@ -18,7 +18,7 @@ from unittest import mock
 
 from reports import certify, evidence
 from reports.certify import Finding, Requirement, Verdict
-from reports.model import Boot, Run
+from reports.model import Boot, Json, Run, Status
 from reports.tests.runs import run
 
 NEEDED = Requirement("H1", "a must", "hardware", ("a_test:*",))
@@ -104,6 +104,40 @@ class VerdictTest(unittest.TestCase):
         page = certify.page(certify.certificate(one, False, certify.own_rules()))
         self.assertIn("EMULATED HOST", page)
         self.assertNotIn("<h1>PASS", page)
+
+
+class DossierTest(unittest.TestCase):
+    """What a vendor hands over beside the verdict."""
+
+    def data(self, waived: Mapping[str, str], **environment: str | bool) -> Json:
+        one = native(a="pass", b="xfail", c="skip", d="skip")
+        one.environment = {**one.environment, **environment}
+        for _, case in one.cases(Status.XFAIL):
+            case.reason = "L1: an endless prefault"
+        for _, case in one.cases(Status.SKIP):
+            case.reason = "needs a <module>"
+        return certify.certificate(one, False, certify.Rules([NEEDED], waived))
+
+    def test_findings_name_their_fix(self) -> None:
+        found = self.data({"L1": "agreed"})["findings"]
+        self.assertEqual([(one["id"], one["cases"], one["waived"]) for one in found],
+                         [("L1", ["a_test:b"], "agreed")])
+        self.assertIn("355323a4dc94", found[0]["kernels"])
+
+    def test_what_could_not_run(self) -> None:
+        data = self.data({})
+        self.assertEqual(data["not_run"], [
+            {"reason": "needs a <module>", "cases": ["a_test:c", "a_test:d"]}])
+        page = certify.page(data)
+        self.assertIn("needs a &lt;module&gt;", page)
+        self.assertIn("Reload MMU on", page)
+
+    def test_a_rehearsal_says_so_on_each_page(self) -> None:
+        data = self.data({"L1": "agreed"}, rehearsal=True)
+        self.assertEqual((data["stamp"], data["emulated"]), ("REHEARSAL", True))
+        self.assertNotEqual(data["verdict"], "PASS")
+        self.assertRegex(certify.page(data), r'@top-center \{ content: "REHEARSAL')
+        self.assertNotIn("@top-center", certify.page(self.data({})))
 
 
 class RulesTest(unittest.TestCase):
