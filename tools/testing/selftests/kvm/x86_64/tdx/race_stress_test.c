@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPUs that map against others that take away, all at once.
+ * vCPUs that map, and threads that invalidate, all at once.
  *
  * The operations of each thread follow from the seed; how they meet does not.
  * So the end is judged by what must be true however they met: each mapped gfn
  * maps the page that is there now; a gfn that was prefaulted after the last
  * operation on it had ended is mapped; one that lost its page after the last
  * prefault of it had ended is not.  During the race faults and retries are
- * counted and not logged; how gfns were mapped is told by their zap afterwards.
+ * counted and not logged; how gfns were mapped is seen from their zaps afterwards.
  */
 #include <sched.h>
 #include <stdatomic.h>
@@ -15,12 +15,11 @@
 #include <string.h>
 
 #include "fixture.h"
-#include "hold.h"
 #include "rng.h"
 #include "observe/spte_map.h"
 #include "td.h"
 #include "testcase.h"
-#include "vm_thread.h"
+#include "thread.h"
 
 #define MAX_GFNS	512
 #define MAX_WORKERS	8
@@ -73,7 +72,7 @@ static bool is_td(const struct stress *s)
 	return s->t->vm_type == KVM_X86_TDX_VM;
 }
 
-/* --- what the threads do ----------------------------------------------------------------- */
+/* What the threads do. */
 
 struct range {
 	u64 first, nr;
@@ -100,7 +99,7 @@ static void stamp(unsigned long *stamps, struct range r, unsigned long at)
 		stamps[i] = at;
 }
 
-/* What a prefault may answer while slots and attributes change. */
+/* Errors that a prefault may return while slots and attributes change. */
 static bool may_answer(int error)
 {
 	return error == EAGAIN || error == ENOENT || error == EFAULT;
@@ -155,7 +154,7 @@ static void drop(struct worker *w)
 	     "MADV_DONTNEED");
 	/* Other pages in their place: a stale mapping of the zero page would not show. */
 	mem_touch(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K);
-	/* A TD's private memory is none of its business. */
+	/* It does not concern a TD's private memory. */
 	takes_away(w, r, begin, !is_td(w->s));
 }
 
@@ -243,8 +242,6 @@ static int work(void *arg)
 	return 0;
 }
 
-/* --- the VM ---------------------------------------------------------------------------------- */
-
 /* A slot for one half of the window. */
 static void add_slot(struct stress *s, int half)
 {
@@ -304,8 +301,6 @@ static struct stress *stress_new(const struct test *t)
 	return s;
 }
 
-/* --- the judgement --------------------------------------------------------------------------- */
-
 static unsigned long latest(const struct stress *s, size_t stamps, u64 gfn)
 {
 	unsigned long max = 0;
@@ -319,7 +314,7 @@ static unsigned long latest(const struct stress *s, size_t stamps, u64 gfn)
 }
 #define LATEST(s, member, gfn)	latest(s, offsetof(struct worker, member), gfn)
 
-/* What the last look at a gfn tells. */
+/* A gfn after the race. */
 struct gfn_end {
 	bool was_mapped;	/* when the threads had ended */
 	u64 pfn;		/* of its SPTE when it was zapped */
@@ -335,7 +330,7 @@ static void look(struct stress *s, struct gfn_end *ends)
 
 	for (u64 i = 0; i < s->gfns; i++)
 		ends[i].was_mapped = true;
-	/* What gets mapped only now was not. */
+	/* Gfns that this maps were not mapped. */
 	prefault(s->vcpu, GPA, s->gfns * SZ_4K);
 	ev = observer_events(o, &nr);
 	for (size_t i = 0; i < nr; i++) {
@@ -348,7 +343,7 @@ static void look(struct stress *s, struct gfn_end *ends)
 		else if (ev[i].level == LEVEL_4K)
 			ends[gfn].was_mapped = false;
 	}
-	/* The zap of a slot tells the SPTEs that it had. */
+	/* The zaps of a slot's deletion show the SPTEs that it had. */
 	observer_clear(o);
 	for (int half = 0; half < 2; half++)
 		slot_delete(&s->slots[half]);
@@ -396,7 +391,7 @@ static void judge(struct stress *s)
 	measure("certain", certain);
 }
 
-/* A prefault without end while the deletion of a slot waits for it is E1, up to 6.17. */
+/* E1 (6.17 and earlier): a prefault does not end while the deletion of a slot waits for it. */
 static void expect_ends(struct stress *s, struct thread **threads, int i)
 {
 	bool ended = thread_ended(threads[i], s->profile->seconds + 10);
@@ -404,8 +399,8 @@ static void expect_ends(struct stress *s, struct thread **threads, int i)
 
 	if (!ended && tid_sleeps_in(deleter, "synchronize_srcu", 0))
 		xfail("E1", "vCPU %d prefaults, the deletion of a slot waits", i);
-	expect_true(ended, "%s %d ends its last call", i < s->profile->vcpus ? "vCPU" : "invalidator",
-		    i);
+	expect_true(ended, "%s %d ends its last call",
+		    i < s->profile->vcpus ? "vCPU" : "invalidator", i);
 }
 
 static void stress(const struct test *t)
@@ -440,63 +435,23 @@ static void stress(const struct test *t)
 	expect_true(counts.faults > 0, "some fault was counted");
 }
 
-/* --- found by stress, forced -------------------------------------------------------------------- */
-
-static int set_slot(void *arg)
-{
-	return __slot_set(arg);
-}
-
-/*
- * A prefault finds no slot; then the slot is made, and another vCPU maps the gfn.
- * A fault without a slot is never stale: it meets the SPTE, and KVM warns that
- * "no slot" is not the pfn there.
- */
-static void slot_made_in_window(const struct test *t)
-{
-	struct vm *vm = vm_create(t->vm_type);
-	struct vcpu *first = vcpu_create(vm), *second = vcpu_create(vm);
-	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
-	struct slot slot = { .vm = vm, .gpa = GPA, .size = SZ_2M, .mem = mem };
-	struct observer *o = observe(vm, t->observes);
-	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
-	struct prefault *map = prefault_start(first, GPA, SZ_4K);
-	struct thread *maker;
-
-	hold_await(h);
-	maker = thread_start(set_slot, &slot);		/* it waits for the first vCPU */
-	expect_true(tid_sleeps_in(thread_tid(maker), "synchronize_srcu", 5),
-		    "KVM_SET_USER_MEMORY_REGION waits for the prefault, with the slot visible");
-	prefault(second, GPA, SZ_4K);
-	hold_release(h);
-	prefault_end(map);
-	expect_ok(thread_join(maker, "KVM_SET_USER_MEMORY_REGION2"), "the new slot");
-	hold_end(h);
-	expect_mapped(o, GFN, LEVEL_4K, pfn_of(mem->hva));
-}
-
 static const struct profile
 	quick = { 3, 2, 512, 2 }, quick_td = { 2, 2, 64, 1 },
 	nightly = { 3, 3, 512, 180 }, nightly_td = { 2, 2, 256, 60 };
 
-#define HVA	.vm_types = VM_DEFAULT | VM_SW_PROTECTED, \
-		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT) | OBSERVE(EV_GMEM_PFN), \
-		.cap = KVM_CAP_PRE_FAULT_MEMORY, .cap_name = "KVM_CAP_PRE_FAULT_MEMORY", .cpus = 2
-#define TD	.vm_types = VM_TDX, .cpus = 2, \
-		.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT) | OBSERVE(EV_GMEM_PFN)
+#define STRESS_CASE .xfail = "E1", .xfail_in_body = true, .cpus = 2, \
+		    .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_FAULT) | OBSERVE(EV_GMEM_PFN)
 
-static const struct test_case cases[] = {
-	{ "stress", "3 vCPUs map, 2 threads take away, for 2 s", stress, &quick, HVA },
-	{ "stress_td", "2 vCPUs of a TD map, 2 threads take away, for 1 s", stress, &quick_td, TD },
-	{ "slot_made_in_window", "a slot is made, and mapped, under a prefault that found none",
-	  slot_made_in_window, .xfail = "E4",
-	  .vm_types = VM_DEFAULT | VM_SW_PROTECTED, .cpus = 2,
-	  .observes = OBSERVE(EV_SPTE), .needs_hold = true, .expects_splat = true,
-	  .side_effects = "makes the kernel print a WARNING" },
-	{ "long_stress", "3 vCPUs map, 3 threads take away, for 3 minutes", stress, &nightly, HVA,
-	  .nightly = true, .time_limit_s = 300 },
-	{ "long_stress_td", "2 vCPUs of a TD map, 2 threads take away, for a minute", stress,
-	  &nightly_td, TD, .nightly = true, .time_limit_s = 300 },
-};
+CASES(stress,
+	{ "stress", "3 vCPUs map, 2 threads invalidate, for 2 s", .arg = &quick,
+	  .vm_types = VM_ANY, STRESS_CASE, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) },
+	{ "stress_td", "2 vCPUs of a TD map, 2 threads invalidate, for 1 s", .arg = &quick_td,
+	  .vm_types = VM_TDX, STRESS_CASE },
+	{ "long_stress", "3 vCPUs map, 3 threads invalidate, for 3 minutes", .arg = &nightly,
+	  .vm_types = VM_ANY, STRESS_CASE, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY),
+	  .time_limit_s = 300, .nightly = true },
+	{ "long_stress_td", "2 vCPUs of a TD map, 2 threads invalidate, for a minute",
+	  .arg = &nightly_td, .vm_types = VM_TDX, STRESS_CASE, .time_limit_s = 300,
+	  .nightly = true })
 
-TEST_MAIN("vCPUs that map against threads that take away", cases)
+TEST_MAIN("vCPUs that map against threads that invalidate")
