@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "types.h"
+#include "kvm_uapi.h"
 #include "mem.h"
 #include "mapping.h"
 
@@ -42,6 +43,16 @@ struct model_config {
 	 */
 	bool no_huge_offsets, no_gmem_loss;
 };
+
+static inline bool model_of_td(const struct model_config *config)
+{
+	return config->vm_type == KVM_X86_TDX_VM;
+}
+
+static inline bool model_mem_is_gmem(const struct model_config *config, int mem)
+{
+	return config->mems[mem].kind == MEM_GMEM || config->mems[mem].kind == MEM_GMEM_MMAP;
+}
 
 enum model_op_type {
 	OP_SLOT_SET,		/* id, mem and page, gmem and gmem_page, gfn, nr, flag: read-only */
@@ -117,12 +128,8 @@ bool model_private(const struct model *m, u64 gfn);
 bool model_vcpu(const struct model *m, int id);
 bool model_finalized(const struct model *m);
 
-/* --- model_random.c ------------------------------------------------------- */
-
 /* An operation that is worth a try in the state of @m. */
 struct model_op model_random_op(const struct model *m, u64 *rng);
-
-/* --- model_print.c -------------------------------------------------------- */
 
 /* @op as a C statement, with the result that it must have. Freed by the caller. */
 char *model_op_text(const struct model_config *config, const struct model_op *op,

@@ -16,11 +16,6 @@ static const char *const kind_names[MEM_NR] = {
 	[MEM_FILE] = "MEM_FILE", [MEM_GMEM] = "MEM_GMEM", [MEM_GMEM_MMAP] = "MEM_GMEM_MMAP",
 };
 
-static bool is_gmem(const struct model_config *config, int mem)
-{
-	return config->mems[mem].kind == MEM_GMEM || config->mems[mem].kind == MEM_GMEM_MMAP;
-}
-
 /* "expect_errno(CALL, EEXIST, "WHAT");" */
 static char *expectation(const char *call, int error, const char *what)
 {
@@ -81,7 +76,7 @@ static char *vm_text(const struct model_config *config, const char *indent)
 	char *text = strf("vm = %s;\n", create);
 
 	for (int i = 0; i < config->nr_mems; i++)
-		if (is_gmem(config, i))
+		if (model_mem_is_gmem(config, i))
 			text = strf("%s%smem[%d] = mem_create(%s, 0x%llx, vm);\n", text, indent,
 				    i, kind_names[config->mems[i].kind],
 				    BYTES(config->mems[i].pages));
@@ -95,7 +90,7 @@ static char *restart_text(const struct model_config *config)
 			  MODEL_VCPUS);
 
 	for (int i = 0; i < config->nr_mems; i++) {
-		if (!is_gmem(config, i))
+		if (!model_mem_is_gmem(config, i))
 			continue;
 		if (config->mems[i].kind == MEM_GMEM_MMAP)
 			text = strf("%smunmap(mem[%d]->hva, mem[%d]->size);\n\t", text, i, i);
@@ -160,6 +155,13 @@ char *model_op_text(const struct model_config *config, const struct model_op *op
 	return NULL;
 }
 
+static const char *vm_types_text(const struct model_config *config)
+{
+	if (model_of_td(config))
+		return "VM_TDX";
+	return config->vm_type == KVM_X86_DEFAULT_VM ? "VM_DEFAULT" : "VM_SW_PROTECTED";
+}
+
 char *model_snippet(const struct model_config *config, const struct model_op *ops, size_t nr,
 		    const char *last)
 {
@@ -168,15 +170,16 @@ char *model_snippet(const struct model_config *config, const struct model_op *op
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	fprintf(out, "static void reproduce(const struct test *t)\n{\n"
+	fprintf(out, "CASE(reproduce, \"\", .vm_types = %s, .observes = OBSERVE(EV_SPTE))\n{\n"
 		     "\tstruct kvm_tdx_init_mem_region region = { 0 };\n"
 		     "\tstruct kvm_pre_fault_memory range = { 0 };\n"
 		     "\tstruct vcpu *vcpu[%d] = { 0 };\n"
 		     "\tstruct mem *mem[%d] = { 0 };\n"
-		     "\tstruct observer *o;\n\tstruct vm *vm;\n\n", MODEL_VCPUS, MODEL_MEMS);
+		     "\tstruct observer *o;\n\tstruct vm *vm;\n\n",
+		vm_types_text(config), MODEL_VCPUS, MODEL_MEMS);
 	fprintf(out, "\t%s", vm_text(config, "\t"));
 	for (int i = 0; i < config->nr_mems; i++)
-		if (!is_gmem(config, i))
+		if (!model_mem_is_gmem(config, i))
 			fprintf(out, "\tmem[%d] = mem_create(%s, 0x%llx, NULL);\n", i,
 				kind_names[config->mems[i].kind], BYTES(config->mems[i].pages));
 	fprintf(out, "\to = observe(vm, t->observes);\n\n");

@@ -20,11 +20,6 @@ static bool one_in(struct choice *c, u64 n)
 	return !random_below(c->rng, n);
 }
 
-static bool is_td(struct choice *c)
-{
-	return c->config->vm_type == KVM_X86_TDX_VM;
-}
-
 static bool has_private_memory(struct choice *c)
 {
 	return c->config->vm_type != KVM_X86_DEFAULT_VM;
@@ -55,7 +50,7 @@ static u64 random_size(struct choice *c, u64 max)
 
 	if (dice < 14)
 		nr = 1 + random_below(c->rng, 4);
-	else if (dice < 18 || is_td(c))
+	else if (dice < 18 || model_of_td(c->config))
 		nr = 1 + random_below(c->rng, 16);
 	else
 		nr = GFNS_2M + random_below(c->rng, 3) - 1;
@@ -175,7 +170,7 @@ static struct model_op random_op(struct choice *c, enum model_op_type type)
 	case OP_ATTRIBUTES:
 		op.gfn = one_in(c, 3) ? 0 : random_gfn(c);
 		op.nr = one_in(c, 2) ? random_size(c, MODEL_GFNS - op.gfn) : MODEL_GFNS - op.gfn;
-		op.flag = !one_in(c, is_td(c) ? 6 : 2);
+		op.flag = !one_in(c, model_of_td(c->config) ? 6 : 2);
 		break;
 	case OP_PREFAULT:
 		op.id = random_below(c->rng, MODEL_VCPUS);
@@ -222,9 +217,9 @@ static struct model_op random_op(struct choice *c, enum model_op_type type)
  */
 static enum model_op_type in_season(struct choice *c, enum model_op_type type)
 {
-	if (is_td(c) && (type == OP_FINALIZE || type == OP_VM_RESTART) && one_in(c, 2))
+	if (model_of_td(c->config) && (type == OP_FINALIZE || type == OP_VM_RESTART) && one_in(c, 2))
 		type = OP_ADD;
-	if (!is_td(c) || (type != OP_ADD && type != OP_PREFAULT) || one_in(c, 6))
+	if (!model_of_td(c->config) || (type != OP_ADD && type != OP_PREFAULT) || one_in(c, 6))
 		return type;
 	return model_finalized(c->m) ? OP_PREFAULT : OP_ADD;
 }
@@ -247,7 +242,7 @@ static enum model_op_type next_type(struct choice *c)
 		return OP_VCPU_CREATE;
 	if (!any_slot && one_in(c, 2))
 		return OP_SLOT_SET;
-	if (is_td(c) && any_slot && !any_private && one_in(c, 2))
+	if (model_of_td(c->config) && any_slot && !any_private && one_in(c, 2))
 		return OP_ATTRIBUTES;
 	return in_season(c, random_type(c));
 }

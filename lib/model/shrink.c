@@ -36,19 +36,44 @@ static size_t without_chunks(struct shrinker *s, struct model_op *ops, size_t nr
 static bool simplify(struct model_op *op, int way)
 {
 	switch (way) {
-	case 0: op->nr = op->nr ? 1 : 0; break;
-	case 1: op->nr -= op->nr / 2; break;
-	case 2: op->nr -= op->nr > 1; break;
-	case 3: op->flag = false; break;
-	case 4: op->page = 0; break;
-	case 5: op->gmem_page = 0; break;
-	case 6: op->page = op->gmem_page = 0; break;
-	case 7: op->gfn = 0; break;
-	case 8: op->gfn -= op->gfn % 512; break;
-	case 9: op->id = 0; break;
-	case 10: op->mem = op->mem > 0 ? 0 : op->mem; break;
-	case 11: op->gmem = NO_MEM; break;
-	default: return false;
+	case 0:
+		op->nr = op->nr ? 1 : 0;
+		break;
+	case 1:
+		op->nr -= op->nr / 2;
+		break;
+	case 2:
+		op->nr -= op->nr > 1;
+		break;
+	case 3:
+		op->flag = false;
+		break;
+	case 4:
+		op->page = 0;
+		break;
+	case 5:
+		op->gmem_page = 0;
+		break;
+	case 6:
+		op->page = op->gmem_page = 0;
+		break;
+	case 7:
+		op->gfn = 0;
+		break;
+	case 8:
+		op->gfn -= op->gfn % 512;
+		break;
+	case 9:
+		op->id = 0;
+		break;
+	case 10:
+		op->mem = op->mem > 0 ? 0 : op->mem;
+		break;
+	case 11:
+		op->gmem = NO_MEM;
+		break;
+	default:
+		return false;
 	}
 	return true;
 }
