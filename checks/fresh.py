@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands of the README, on a bare Debian, as a new user runs them.
+"""Run the README's commands on a bare Debian, as a new user does.
 
     python3 -m checks.fresh [--suite trixie] [--whole | --checks 'GLOB...'] [--commit REV]
 
-The commit that is checked out here (or REV) is cloned there.  An ordinary user is told
+Clones the commit checked out here (or REV) into a bare Debian.  An ordinary user learns
 what to install; root runs the suite, which installs it, and the checks; then the user
-runs the suite as well.  The cache of this machine is there, so that nothing is compiled
-that the same compiler has compiled; KTS_FRESH_COLD=1 does without.
+runs the suite as well.  This machine's cache is available, so nothing is compiled twice
+with the same compiler; KTS_FRESH_COLD=1 starts with an empty cache.
 
-Exit: 0 all went well, 1 something did not, 4 there is no root or no archive here.
+Exit: 0 success, 1 failure, 4 not root, or no Debian archive can be reached.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def run(wanted: Wanted) -> int:
     say(f"\nDebian {source.suite}, {'cold' if cold else 'warm'}, "
         f"{duration(time.monotonic() - report.start)}:")
     say("\n".join([f"{'':>12}  {'of CPUs':>12}", *report.times]))
-    say("\n".join(f"FAILED: {one}" for one in report.wrong) or "a new user's commands work")
+    say("\n".join(f"FAILED: {one}" for one in report.wrong) or "all commands succeeded")
     return 1 if report.wrong else 0
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Write results.json, junit.xml and report.html of a results folder, again any time.
+"""Write results.json, junit.xml and report.html of a results folder again.
 
-Prints the summary and exits as the run did: 0 all passed (skips and known issues allowed),
-1 a case failed or the kernel crashed, 2 wrong usage,
-3 harness error, 4 everything skipped.
+Prints the summary. Exit: 0 all passed (skips and known issues allowed), 1 a case failed
+or the kernel crashed, 2 wrong usage, 3 harness error, 4 everything was skipped.
 """
 
 from __future__ import annotations

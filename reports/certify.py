@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A certificate of a run: each requirement, the cases that show it, and a verdict.
+"""Certify a run: each requirement, the cases that show it, and a verdict.
 
     python3 -m reports.certify RESULTS --out DIR        certificate.html, .pdf, evidence.tar.gz
     python3 -m reports.certify --verify DIR/evidence.tar.gz
 
 PASS: every mandatory requirement was shown, nothing failed.  INCOMPLETE: something
-mandatory was not shown; on an emulated host it is never more than that.  FAIL: a case
-failed, or something mandatory hit a known issue that the profile does not waive.
+mandatory was not shown; an emulated host never gets more than that.  FAIL: a case
+failed, or a mandatory requirement hit a known issue that the profile does not waive.
 
-The evidence holds the requirements and waivers that it was judged by: --verify works
-the verdict out with these, and says where this suite's own are others.
+The evidence includes the requirements and waivers it was judged by: --verify derives the
+verdict from these again, and reports where this suite's own differ.
 
-Exit: 0 PASS (or verified), 1 FAIL (or not genuine), 2 wrong usage, 3 results or files
-that cannot be used, 4 INCOMPLETE.
+Exit: 0 PASS (or verified), 1 FAIL (or not genuine), 2 wrong usage, 3 unusable results or
+files, 4 INCOMPLETE.
 """
 
 from __future__ import annotations

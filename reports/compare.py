@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is different between two runs, or two groups of runs of the same things.
+"""Compare two runs, or two groups of runs of the same cases.
 
     python3 -m reports.compare OLD NEW
-    python3 -m reports.compare OLD... --with NEW...     repeated runs tell what is flaky
+    python3 -m reports.compare OLD... --with NEW...     repeated runs show what is flaky
 
-Exit: 0 nothing got worse, 1 something fails or cannot be judged that did not
-before, 2 wrong usage, 3 results that cannot be read.
+Exit: 0 nothing got worse, 1 a case newly fails or cannot be judged, 2 wrong usage,
+3 unusable results.
 """
 
 from __future__ import annotations

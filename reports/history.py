@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The history of runs: kept in SQLite, shown as a page of trends.
+"""Keep a history of runs in SQLite, and show it as a page of trends.
 
     python3 -m reports.history FILE.sqlite --add RESULTS... --html trends.html
 
-A run that is there already is replaced, so adding twice does no harm.  The file
-grows by about 100 KB a run.  Exit: 0 done, 2 wrong usage, 3 results that cannot be
-read (those that can are added all the same).
+Adding a run again replaces it.  The file grows by about 100 KB per run.  Exit: 0 done,
+2 wrong usage, 3 unusable results (the others are added).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The results of a run as KCIDB JSON (schema 5.3), for KernelCI.
+"""Print the results of a run as KCIDB JSON (schema 5.3), for KernelCI.
 
     python3 -m reports.kcidb RESULTS --origin NAME [--commit HASH --tree NAME] >report.json
 
 Each case is a test with the path kvm_tdx_selftests.<test>.<case>; a known issue is a
-FAIL with an issue beside it.  The data is checked with KernelCI's own kcidb_io when
-Python finds it, else only by this suite's unit tests; --require-schema insists on it.
+FAIL with an incident.  The data is validated with KernelCI's kcidb_io if Python finds
+it; --require-schema makes a missing kcidb_io an error.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests x kernels: real history, one column a kernel.
+"""Compare runs on several kernels: tests by kernels, one column per kernel.
 
     python3 -m reports.kernels RUN... --html FILE
 
-makes of runs on several kernels the page that `--profile kernels` writes, and the
-text it prints. Exit: the worst of the runs' own, 2 wrong usage, 3 also results
-that cannot be read.
+Writes the page and prints the text that `--profile kernels` does. Exit: the worst of the
+runs, 2 wrong usage, 3 also if results are unusable.
 """
 
 from __future__ import annotations

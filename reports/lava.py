@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cases of a run as the commands that tell LAVA of them.
+"""Print the commands that report the cases of a run to LAVA.
 
-    python3 -m reports.lava RESULTS... | sh        inside of a LAVA test
+    python3 -m reports.lava RESULTS... | sh        inside a LAVA test
 
-Of several runs (--repeat) each case is told once, as its worst run ended.  What cases
-measured follows in the test set "measurements", and at the end, if the kernel under test
-died or the harness broke, lava-test-raise: it makes the job incomplete.
+With several runs (--repeat), reports the worst result of each case.  Measurements follow
+in the test set "measurements"; if the kernel crashed, or on a harness error,
+lava-test-raise at the end makes the job incomplete.
 """
 
 from __future__ import annotations

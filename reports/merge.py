@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The parts of a run that several machines made, as one run.
+"""Merge the shards of a run into one run.
 
     python3 -m reports.merge RESULTS... --out FOLDER
 
-RESULTS are folders that `run_tests.sh --shard I/N` wrote.  FOLDER must not exist; it
-becomes a results folder like any other.  A shard that is missing makes the run an error.
-Exit: as the merged run, 2 wrong usage, 3 also results that are no parts of one run.
+RESULTS are folders written by `run_tests.sh --shard I/N`.  FOLDER must not exist; it
+becomes an ordinary results folder.  A missing shard is a harness error.
+Exit: as the merged run; 2 wrong usage, 3 also if RESULTS are not shards of one run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's own KVM selftests, for comparison: built from the sources of the
-kernel under test, run in the same emulated host.
+"""Run the kernel's own KVM selftests in the emulated host, for comparison.
 
-    python3 -m testbed.upstream [TREE]    runs them on the kernel of TREE or Debian's
+    python3 -m testbed.upstream [TREE]    on the kernel of TREE, or Debian's newest
 """
 
 from __future__ import annotations

@@ -21,14 +21,14 @@ from testbed.make.programs import ROOT
 from testbed.progress import say
 
 DESCRIPTION = """\
-A LAVA server with two workers, in namespaces of its own on this machine, takes jobs made
-from the templates in scripts/lava; then LAVA's results are compared with the suite's.
-Nothing of it is left afterwards but the Debian it runs in, in the cache, and OUT.
+Start a LAVA server with two workers in namespaces on this machine, submit jobs made from
+the templates in scripts/lava, and compare LAVA's results with the suite's. Leaves nothing
+behind but OUT and, in the cache, the Debian it runs in.
 """
 EPILOG = """\
 exit status:
-  0 LAVA's results are what they should be    1 they are not
-  2 wrong usage                               3 the harness broke
+  0 LAVA's results are as expected    1 they are not
+  2 wrong usage                       3 harness error
 """
 
 
@@ -36,9 +36,9 @@ def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(prog="scripts/lava/local", description=DESCRIPTION, epilog=EPILOG,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     jobs = "; ".join(f"{name}: {one.what}" for name, one in SCENARIOS.items())
-    new.add_argument("jobs", nargs="*", metavar="JOBS", help=f"only these: {jobs}")
+    new.add_argument("jobs", nargs="*", metavar="JOBS", help=f"run only these: {jobs}")
     new.add_argument("--out", type=Path, default=ROOT / "results/lava", metavar="DIR",
-                     help="where logs, job definitions and results go (default: results/lava)")
+                     help="write logs, job definitions and results here (default: results/lava)")
     new.add_argument("--hold", action="store_true",
                      help="keep LAVA running afterwards, until Enter is pressed")
     return new

@@ -45,7 +45,7 @@ def set_up_and_run(names: Sequence[str], hold: bool) -> int:
     step(9, "jobs; the one that is called shards is step 10, a night")
     for name in names:
         wrong += lab.scenario(name, SCENARIOS[name])
-    say("\n".join(["", *wrong]) if wrong else "\nLAVA's results are what they should be.")
+    say("\n".join(["", *wrong]) if wrong else "\nLAVA's results are as expected.")
     if hold:
         input(f"LAVA runs; its administrator is {setup.ADMIN}, password {password}. Enter ends it. ")
     return 1 if wrong else 0

@@ -84,7 +84,7 @@ class Lab:
     def scenario(self, name: str, scenario: Scenario) -> list[str]:
         say(f"{name}: {scenario.what}")
         wrong = [f"{name}: {complaint}" for complaint in scenario.run(self)]
-        say(f"  {'as it should be' if not wrong else f'{len(wrong)} complaints'}")
+        say(f"  {'as expected' if not wrong else f'{len(wrong)} complaints'}")
         return wrong
 
 
