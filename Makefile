@@ -40,6 +40,8 @@ endif
 
 LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
+# Programs whose source was renamed or is gone.
+STALE	= $(filter-out $(BINS),$(wildcard $(O)/tests/*_test))
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
 
 # "  CC      lib/vm.o" in place of the command; V=1 shows the command, make -s nothing.
@@ -56,6 +58,7 @@ endif
 all: tests
 # Which commit the programs are of: results say it, also those of a host without compiler.
 tests: $(BINS)
+	$(if $(STALE),@rm -f $(STALE))
 	@git describe --always --dirty --abbrev=12 >$(O)/tests/suite 2>/dev/null || \
 		echo unknown >$(O)/tests/suite
 unit: $(UNITS)

@@ -28,7 +28,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
-#include "kvm_hold.h"
+#include "uapi/kvm_hold.h"
 
 #define NR_SITES	32
 #define MAX_LIMIT_MS	60000

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/tdx_view: reads the Secure EPT and the page metadata (PAMT) of TDs, for
- * their own process (include/tdx_view.h, docs/kmod.md).  And a tracepoint that
+ * their own process (include/uapi/tdx_view.h, docs/kmod.md).  And a tracepoint that
  * tells SEAMCALLs.
  *
  * It learns of TDs by probes on what KVM calls, and reads by SEAMCALL.  Not
@@ -24,7 +24,7 @@
 #include <asm/tdx.h>
 #include <asm/trapnr.h>
 
-#include "tdx_view.h"
+#include "uapi/tdx_view.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "kvm_hold.h"
+#include "uapi/kvm_hold.h"
 #include "hold.h"
 #include "kernel.h"
 #include "testcase.h"

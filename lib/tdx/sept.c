@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sept.h"
-#include "tdx_view.h"
+#include "uapi/tdx_view.h"
 #include "testcase.h"
 
 #define OPERAND_BUSY		0x80000200	/* upper half of the status */

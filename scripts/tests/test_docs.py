@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Generated from the tests, or about the kernel only.
-NO_COMMANDS = ("tests.md",)
+NO_COMMANDS = ("tests.md", "library.md")
 WIDTH = 100
 NOT_WRAPPED = ("softtdx.md",)
 CODE = re.compile(r"^    (\S.*)$|`([^`]+)`", re.MULTILINE)

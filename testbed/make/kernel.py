@@ -24,8 +24,8 @@ DEBUG = FOLDER / "debug.config"
 GUEST = FOLDER / "guest.config"
 
 SUITE = Path(__file__).parents[2]
-KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/kvm_hold.h",
-                SUITE / "include/tdx_view.h")
+KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/uapi/kvm_hold.h",
+                SUITE / "include/uapi/tdx_view.h")
 MODULES = ("kvm_hold.ko", "tdx_view.ko")
 
 IMAGE = "arch/x86/boot/bzImage"
@@ -181,8 +181,9 @@ class Build:
         """
         copy = self._folder / "modules"
         for path in KMOD_SOURCES:
-            (copy / path.parent.name).mkdir(parents=True, exist_ok=True)
-            write(copy / path.parent.name / path.name, path.read_bytes())
+            target = copy / path.relative_to(SUITE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(target, path.read_bytes())
         self._make(f"M={copy / 'kmod'}", "modules")
         for line in (copy / "kmod/modules.order").read_text().splitlines():
             shutil.copy(copy / "kmod" / f"{Path(line).stem}.ko", folder)

@@ -20,7 +20,7 @@ for word in "$@"; do case $word in O=*) tree=${word#O=} ;; M=*) module=${word#M=
 KCONFIG_ALLCONFIG=*)
 	grep -v LOST "${word#*=}" >"$tree/.config" ;; esac; done
 case "$*" in *M=*)
-	[ -e "$module/../include/kvm_hold.h" ] || exit 2
+	[ -e "$module/../include/uapi/kvm_hold.h" ] || exit 2
 	names=kvm_hold
 	! grep -q INTEL_TDX=y "$tree/.config" || names="$names tdx_view"
 	for name in $names; do echo "$name" >"$module/$name.ko"; done
