@@ -71,6 +71,10 @@ struct pamt pamt_of(struct vm *vm, u64 pfn);
 /* There is nothing at @gpa, whatever tables lead there. */
 #define expect_sept_free(vm, gpa) \
 	expect_sept_(__FILE__, __LINE__, vm, gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
+/* Nor is there a table below @level: the walk of @gpa ends there. (.needs_sept) */
+#define expect_sept_free_at(vm, gpa, level) \
+	expect_sept_free_at_(__FILE__, __LINE__, vm, gpa, level)
+void expect_sept_free_at_(const char *file, int line, struct vm *vm, u64 gpa, int level);
 void expect_sept_(const char *file, int line, struct vm *vm, u64 gpa, int level,
 		  enum sept_state state, u64 pfn);
 

@@ -10,6 +10,11 @@
 #include "softtdx_ctl.h"
 #include "td.h"
 
+/* Declares a case about a TD's SPTEs, its Secure EPT, and the SEAMCALLs for both. */
+#define TD_SEPT	\
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), \
+	.needs_sept = true
+
 /*
  * A TD with a vCPU, not finalized, nothing added. @size: bytes of private memory at
  * GPA; 0: no slot. (fixture.mem is NULL.)

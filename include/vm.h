@@ -39,6 +39,9 @@ int kvm_cap(int cap);
 /* The two-dimensional paging that KVM uses on this host. */
 enum tdp { TDP_NONE, TDP_EPT, TDP_NPT };
 enum tdp kvm_tdp(void);
+/* What a leaf SPTE of it allows, or has recorded. */
+bool spte_executable(u64 spte);
+bool spte_accessed(u64 spte);
 /* Whether the CPU's EPT can have five levels, and guests 52 physical bits, not only four and 48. */
 bool cpu_has_5_level_ept(void);
 /* A parameter of kvm, kvm_intel or kvm_amd, e.g. ("kvm", "tdp_mmu"): its text

@@ -61,6 +61,17 @@ enum tdp kvm_tdp(void)
 	return TDP_NONE;
 }
 
+/* EPT: bit 2 allows execution.  NPT: bit 63 forbids it. */
+bool spte_executable(u64 spte)
+{
+	return kvm_tdp() == TDP_EPT ? spte >> 2 & 1 : !(spte >> 63);
+}
+
+bool spte_accessed(u64 spte)
+{
+	return spte >> (kvm_tdp() == TDP_EPT ? 8 : 5) & 1;
+}
+
 bool cpu_has_5_level_ept(void)
 {
 	return cpuinfo_has("vmx flags", " ept_5level");

@@ -179,6 +179,16 @@ static const char *text(int level, enum sept_state state, u64 pfn)
 		    pfn == PFN_ANY ? "any" : strf("0x%llx", pfn));
 }
 
+void expect_sept_free_at_(const char *file, int line, struct vm *vm, u64 gpa, int level)
+{
+	struct sept s = sept_walk(vm, gpa);
+
+	if (s.state != SEPT_FREE || s.level != level)
+		test_failed(file, line, strf("gpa 0x%llx in the SEPT (entry 0x%llx)", gpa, s.entry),
+			    strf("the walk ends at level %d, %s", level, sept_state_name(SEPT_FREE)),
+			    strf("it ends at level %d, %s", s.level, sept_state_name(s.state)));
+}
+
 void expect_sept_(const char *file, int line, struct vm *vm, u64 gpa, int level,
 		  enum sept_state state, u64 pfn)
 {
