@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses of a guest: the mapping follows what the guest did, a read, a write or
- * an execution (the error code of the fault), and what memory, slot and attributes
- * allow; the guest gets the very page of the backing; and after a prefault it does
- * not fault at all.
+ * Accesses of a guest: the rights of the mapping follow from the kind of access (read,
+ * write, execution) and from memory, slot and attributes; the page is that of the hva or
+ * of guest_memfd; and after a prefault the guest does not fault.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -14,8 +13,7 @@
 #include "testcase.h"
 #include "undo.h"
 
-
-/* The slot: within the guest's reach. */
+/* gpa of the slot: the guest of guest_access.h accesses memory below 4G. */
 #define AT	SZ_1G
 #define AT_GFN	(AT >> 12)
 
@@ -48,17 +46,11 @@ static void expect_writable(struct fixture *f, u64 gfn, bool writable)
 		  gfn, m.spte);
 }
 
-/* EPT: bit 2 allows execution; NPT: bit 63 forbids it. */
 static bool executable(struct fixture *f, u64 gfn)
 {
-	u64 spte = observer_mapping(f->o, gfn).spte;
-
-	return kvm_tdp() == TDP_EPT ? spte >> 2 & 1 : !(spte >> 63);
+	return spte_executable(observer_mapping(f->o, gfn).spte);
 }
 
-/* --- nothing is mapped yet ------------------------------------------------------------- */
-
-/* A read of memory that nobody wrote: the zero page, read-only. */
 static void read_untouched(const struct test *t)
 {
 	struct fixture f = with_guest(t, mem_create(MEM_ANON, SZ_2M, NULL), 0);
@@ -68,8 +60,16 @@ static void read_untouched(const struct test *t)
 	expect_writable(&f, AT_GFN, false);
 	expect_eq(faults_of(f.o, AT_GFN), 1, "faults");
 }
+CASES(read_untouched,
+	{ "read_untouched", "read of untouched memory: the zero page, read-only",
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "legacy_read_untouched",
+	  "legacy MMU: read of untouched memory: the zero page, read-only",
+	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_TDP_MMU_OFF },
+)
 
-static void read_populated(const struct test *t)
+CASE(read_populated, "read: the page of the hva is mapped, and no other",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -79,7 +79,8 @@ static void read_populated(const struct test *t)
 	expect_not_mapped(f.o, AT_GFN + 1);
 }
 
-static void write_untouched(const struct test *t)
+CASE(write_untouched, "write to untouched memory: a new page, writable", .vm_types = VM_ANY,
+     .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_create(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -95,18 +96,22 @@ static void exec(const struct test *t)
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
 	guest_access_put_code(f.mem->hva, 0x99);
-	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x99, "byte that the code says");
+	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x99, "byte that the code returns");
 	expect_mapped(f.o, AT_GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	expect_true(executable(&f, AT_GFN), "gfn 0x%llx is executable", AT_GFN);
 	expect_eq(faults_of(f.o, AT_GFN), 1, "faults");
 }
+CASES(exec,
+	{ "exec", "execution: the page of the hva, executable", .vm_types = VM_ANY,
+	  .observes = OBSERVE_MAPPING },
+	{ "legacy_exec", "legacy MMU: execution: the page of the hva, executable",
+	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_TDP_MMU_OFF },
+)
 
-/* --- something is --------------------------------------------------------------------------- */
-
-/* Read first: the zero page gives way to a page of the guest's own. */
+/* .param: the page is prefaulted, not read. */
 static void write_after_read(const struct test *t)
 {
-	bool prefaulted = t->tc->arg;
+	bool prefaulted = t->tc->param;
 	struct fixture f = with_guest(t, mem_create(MEM_ANON, SZ_2M, NULL), 0);
 
 	if (prefaulted)
@@ -119,8 +124,19 @@ static void write_after_read(const struct test *t)
 	expect_mapped(f.o, AT_GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	expect_writable(&f, AT_GFN, true);
 }
+CASES(write_after_read,
+	{ "write_after_read",
+	  "write after a read: the zero page is replaced by a writable one",
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "write_after_prefault",
+	  "write after a prefault of untouched memory: a writable page", .param = 1,
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "legacy_write_after_prefault",
+	  "legacy MMU: write after a prefault of untouched memory: a writable page",
+	  .param = 1, .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
+	  .boot = BOOT_TDP_MMU_OFF },
+)
 
-/* What a prefault mapped needs no fault: not to read, to execute, or to write. */
 static void prefaulted(const struct test *t)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
@@ -129,15 +145,22 @@ static void prefaulted(const struct test *t)
 	observer_clear(f.o);
 	guest_access_put_code(f.mem->hva, 0x21);
 	f.mem->hva[SZ_4K] = 0x43;
-	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x21, "byte that the code says");
+	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x21, "byte that the code returns");
 	expect_eq(guest_access(f.vcpu, AT + SZ_4K, ACCESS_READ, 0), 0x43, "byte read");
 	guest_access(f.vcpu, AT + SZ_4K, ACCESS_WRITE, 0x65);
 	expect_eq(f.mem->hva[SZ_4K], 0x65, "byte written");
 	expect_eq(faults_of(f.o, AT_GFN) + faults_of(f.o, AT_GFN + 1), 0, "faults");
 }
+CASES(prefaulted,
+	{ "prefaulted", "read, write, execution after a prefault: no fault",
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "legacy_prefaulted",
+	  "legacy MMU: read, write, execution after a prefault: no fault",
+	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_TDP_MMU_OFF },
+)
 
-/* A huge page that is split, since dirty pages are logged now, stays what it is. */
-static void split_by_log(const struct test *t)
+CASE(split_by_log, "a huge page split by dirty logging: the same content",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
 {
 	static const unsigned int pages[] = { 0, 1, 77, 511 };
 	struct fixture f = with_guest(t, mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL), 0);
@@ -152,8 +175,8 @@ static void split_by_log(const struct test *t)
 			  "byte that the guest reads of page %u", pages[i]);
 }
 
-/* A page shared after a fork stays while it is read, and is copied when it is written. */
-static void cow(const struct test *t)
+CASE(cow, "a page shared after fork: mapped by a read, copied by a write",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 	u64 pfn = pfn_of(f.mem->hva);
@@ -177,13 +200,13 @@ static void cow(const struct test *t)
 
 	guest_access(f.vcpu, AT, ACCESS_WRITE, 0x17);
 	expect_eq(f.mem->hva[0], 0x17, "byte that the guest wrote");
-	expect_true(pfn_of(f.mem->hva) != pfn, "the write broke the sharing");
+	expect_true(pfn_of(f.mem->hva) != pfn, "gfn 0x%llx: the write copied the page", AT_GFN);
 	expect_mapped(f.o, AT_GFN, LEVEL_4K, pfn_of(f.mem->hva));
 	expect_writable(&f, AT_GFN, true);
 }
 
-/* The guest never sees a page that the host took away. */
-static void replaced(const struct test *t)
+CASE(replaced, "MADV_DONTNEED: the guest reads the new page", .vm_types = VM_ANY,
+     .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -196,8 +219,6 @@ static void replaced(const struct test *t)
 	expect_mapped(f.o, AT_GFN, LEVEL_4K, pfn_of(f.mem->hva));
 }
 
-/* --- what is not allowed ---------------------------------------------------------------------- */
-
 static void expect_mmio(struct fixture *f, u64 gpa, enum access how)
 {
 	expect_ok(__guest_access(f->vcpu, gpa, how, 0x17), "KVM_RUN");
@@ -206,7 +227,8 @@ static void expect_mmio(struct fixture *f, u64 gpa, enum access how)
 	expect_eq(f->vcpu->run->mmio.is_write, how == ACCESS_WRITE, "the exit is for a write");
 }
 
-static void readonly_slot(const struct test *t)
+CASE(readonly_slot, "write to a read-only slot: KVM_EXIT_MMIO", .vm_types = VM_DEFAULT,
+     .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), KVM_MEM_READONLY);
 
@@ -218,7 +240,8 @@ static void readonly_slot(const struct test *t)
 	expect_writable(&f, AT_GFN, false);
 }
 
-static void readonly_hva(const struct test *t)
+CASE(readonly_hva, "write to memory that the host has read-only: EFAULT",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -227,11 +250,12 @@ static void readonly_hva(const struct test *t)
 	expect_eq(guest_access(f.vcpu, AT, ACCESS_READ, 0), 0x42, "byte that the guest reads");
 	expect_writable(&f, AT_GFN, false);
 	expect_errno(__guest_access(f.vcpu, AT, ACCESS_WRITE, 0x17), EFAULT,
-		     "KVM_RUN: a write to memory that is read-only to the host");
+		     "KVM_RUN, write to memory that the host has read-only");
 	expect_eq(f.mem->hva[0], 0x42, "byte in the read-only memory");
 }
 
-static void no_slot(const struct test *t)
+CASE(no_slot, "access outside of any slot: KVM_EXIT_MMIO", .vm_types = VM_ANY,
+     .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -239,8 +263,6 @@ static void no_slot(const struct test *t)
 	expect_mmio(&f, AT + SZ_1G, ACCESS_WRITE);
 	expect_not_mapped(f.o, AT_GFN + (SZ_1G >> 12));
 }
-
-/* --- private memory --------------------------------------------------------------------------- */
 
 static struct fixture with_private(const struct test *t)
 {
@@ -255,8 +277,8 @@ static struct fixture with_private(const struct test *t)
 	return f;
 }
 
-/* Private and shared are two memories at one gpa. */
-static void conversion(const struct test *t)
+CASE(conversion, "private and shared memory at one gpa each keep their content",
+     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_private(t);
 
@@ -282,8 +304,8 @@ static void private_without_gmem(const struct test *t)
 	struct kvm_run_memory_fault fault;
 
 	vm_set_private(f.vm, AT, SZ_4K);
-	expect_errno(__guest_access(f.vcpu, AT, (uintptr_t)t->tc->arg, 0), EFAULT,
-		     "KVM_RUN: access to a private gfn without guest_memfd");
+	expect_errno(__guest_access(f.vcpu, AT, t->tc->param, 0), EFAULT,
+		     "KVM_RUN, access to a private gfn without guest_memfd");
 	expect_eq(f.vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
 	fault = vcpu_memory_fault(f.vcpu);
 	expect_eq(fault.gpa, AT, "gpa of the memory-fault exit");
@@ -291,8 +313,17 @@ static void private_without_gmem(const struct test *t)
 	expect_eq(fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE, "flags of the memory-fault exit");
 	expect_not_mapped(f.o, AT_GFN);
 }
-
-/* --- huge pages, and NX huge pages ----------------------------------------------------------- */
+CASES(private_without_gmem,
+	{ "private_read_without_gmem",
+	  "read of a private gfn without guest_memfd: EFAULT, memory-fault exit",
+	  .param = ACCESS_READ, .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING },
+	{ "private_write_without_gmem",
+	  "write to a private gfn without guest_memfd: EFAULT, memory-fault exit",
+	  .param = ACCESS_WRITE, .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING },
+	{ "private_exec_without_gmem",
+	  "execution of a private gfn without guest_memfd: EFAULT, memory-fault exit",
+	  .param = ACCESS_EXEC, .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING },
+)
 
 static struct fixture with_huge(const struct test *t, const char *nx_huge_pages)
 {
@@ -306,30 +337,31 @@ static struct fixture with_huge(const struct test *t, const char *nx_huge_pages)
 	return with_guest(t, mem, 0);
 }
 
-/* No workaround: one 2M SPTE serves all. */
-static void nx_off(const struct test *t)
+CASE(nx_off, "nx_huge_pages=off: an executed huge page: 2M, executable",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+     .side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1)
 {
 	struct fixture f = with_huge(t, "off");
 
-	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x21, "byte that the code says");
+	expect_eq(guest_access(f.vcpu, AT, ACCESS_EXEC, 0), 0x21, "byte that the code returns");
 	expect_range_mapped(&f, AT, SZ_2M, LEVEL_2M);
 	expect_true(executable(&f, AT_GFN), "the 2M SPTE is executable");
 	observer_clear(f.o);
 	guest_access(f.vcpu, AT + 7 * SZ_4K, ACCESS_EXEC, 0);
 	guest_access(f.vcpu, AT + 8 * SZ_4K, ACCESS_WRITE, 0x17);
 	expect_eq(faults_of(f.o, AT_GFN + 7) + faults_of(f.o, AT_GFN + 8), 0,
-		  "faults in a 2M that is mapped");
+		  "faults on gfns of a mapped huge page");
 }
 
 /*
- * The workaround: huge pages can't be executed, executed pages are 4K.  Neither MMU
- * tells how it splits; its statistics do.
+ * Huge pages are not executable, executed pages are 4K.  No tracepoint reports the SPTEs
+ * of a split, the statistics do.  .param: the huge page is prefaulted, not written.
  */
 static void nx_force(const struct test *t)
 {
 	struct fixture f = with_huge(t, "force");
 
-	if (t->tc->arg)
+	if (t->tc->param)
 		prefault(f.vcpu, AT, SZ_4K);
 	else
 		guest_access(f.vcpu, AT + 8 * SZ_4K, ACCESS_WRITE, 0x17);
@@ -338,62 +370,22 @@ static void nx_force(const struct test *t)
 	expect_eq(vm_stat(f.vm, "nx_lpage_splits"), 0, "statistic nx_lpage_splits");
 
 	expect_eq(guest_access(f.vcpu, AT + 7 * SZ_4K, ACCESS_EXEC, 0), 0x43,
-		  "byte that the code says");
+		  "byte that the code returns");
 	expect_eq(vm_stat(f.vm, "pages_2m"), 0, "statistic pages_2m");
 	expect_eq(vm_stat(f.vm, "nx_lpage_splits"), 1, "statistic nx_lpage_splits");
 }
+CASES(nx_force,
+	{ "nx_force", "nx_huge_pages=force: 2M until executed, then 4K",
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+	  .side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1 },
+	{ "nx_force_prefaulted",
+	  "nx_huge_pages=force: prefaulted 2M until executed, then 4K", .param = 1,
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+	  .side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1 },
+	{ "legacy_nx_force", "legacy MMU: nx_huge_pages=force: 2M until executed, then 4K",
+	  .param = 1, .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
+	  .boot = BOOT_TDP_MMU_OFF, .side_effects = "writes kvm.nx_huge_pages",
+	  .hugepages_2m = 1 },
+)
 
-#define MAPS	.observes = OBSERVE_MAPPING
-#define SMALL	.vm_types = VM_ANY, MAPS
-#define PRIVATE	.vm_types = VM_SW_PROTECTED, MAPS
-#define LEGACY	.vm_types = VM_DEFAULT, MAPS, .boot = BOOT_TDP_MMU_OFF
-#define NX	.vm_types = VM_ANY, MAPS, .hugepages_2m = 1, .side_effects = "writes kvm.nx_huge_pages"
-
-static const struct test_case cases[] = {
-	{ "read_untouched", "a read of untouched memory: the zero page, read-only",
-	  read_untouched, SMALL },
-	{ "read_populated", "a read: the page of the hva, one page", read_populated, SMALL },
-	{ "write_untouched", "a write to untouched memory: a page, writable", write_untouched,
-	  SMALL },
-	{ "exec", "an execution: the page of the hva, executable", exec, SMALL },
-
-	{ "write_after_read", "a write after a read: a page of its own, writable",
-	  write_after_read, NULL, SMALL },
-	{ "write_after_prefault", "a write after a prefault of untouched memory: the same",
-	  write_after_read, (void *)1, SMALL },
-	{ "prefaulted", "read, write, execution after a prefault: no fault", prefaulted, SMALL },
-	{ "cow", "a page shared after fork: read as it is, copied by a write", cow, SMALL },
-	{ "replaced", "a page that the host took away is not seen again", replaced, SMALL },
-
-	{ "readonly_slot", "a write to a read-only slot: an MMIO exit", readonly_slot,
-	  .vm_types = VM_DEFAULT, MAPS },
-	{ "readonly_hva", "a write to memory read-only to the host: EFAULT", readonly_hva, SMALL },
-	{ "no_slot", "an access without a slot: an MMIO exit", no_slot, SMALL },
-
-	{ "split_by_log", "a huge page split by dirty logging: each page as before", split_by_log,
-	  .vm_types = VM_ANY, MAPS, .hugepages_2m = 1 },
-	{ "conversion", "private and shared memory of one gpa, as the guest sees them",
-	  conversion, PRIVATE },
-	{ "private_read_without_gmem", "a private read without guest_memfd: EFAULT, exit",
-	  private_without_gmem, (void *)ACCESS_READ, PRIVATE },
-	{ "private_write_without_gmem", "a private write without guest_memfd: EFAULT, exit",
-	  private_without_gmem, (void *)ACCESS_WRITE, PRIVATE },
-	{ "private_exec_without_gmem", "private code without guest_memfd: EFAULT, exit",
-	  private_without_gmem, (void *)ACCESS_EXEC, PRIVATE },
-
-	{ "nx_off", "nx_huge_pages=off: an executed huge page is 2M and executable", nx_off, NX },
-	{ "nx_force", "nx_huge_pages=force: 2M until it is executed, then 4K", nx_force, NULL,
-	  NX },
-	{ "nx_force_prefaulted", "the same after a prefault", nx_force, (void *)1, NX },
-
-	{ "legacy_read_untouched", "legacy MMU: a read of untouched memory", read_untouched,
-	  LEGACY },
-	{ "legacy_write_after_prefault", "legacy MMU: a write after a prefault",
-	  write_after_read, (void *)1, LEGACY },
-	{ "legacy_exec", "legacy MMU: an execution", exec, LEGACY },
-	{ "legacy_prefaulted", "legacy MMU: no fault after a prefault", prefaulted, LEGACY },
-	{ "legacy_nx_force", "legacy MMU: nx_huge_pages=force: 2M until it is executed",
-	  nx_force, (void *)1, LEGACY, .hugepages_2m = 1, .side_effects = "writes kvm.nx_huge_pages" },
-};
-
-TEST_MAIN("accesses of a guest, and the mappings that they make", cases)
+TEST_MAIN("accesses of a guest, and the mappings that they make")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No memory for a page table, for the caches that KVM keeps of them, or for a page of
- * guest_memfd: the call says ENOMEM, nothing is mapped, nothing is lost, and with
+ * Allocations that fail, of page tables, of the caches that KVM has of them, and of pages
+ * of guest_memfd: the call fails with ENOMEM, nothing is mapped, nothing leaks, and with
  * memory it succeeds (mmu_topup_memory_caches() in arch/x86/kvm/mmu/mmu.c).
  *
- * The limit of a cgroup grows page by page, so that one allocation after the other
- * is the first that fails.
+ * The memory limit of a cgroup grows by one page at a time, so that each allocation is
+ * once the first to fail.
  */
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,9 +18,9 @@
 
 #define MAX_FAILURES	200
 
-/* Call fn(arg) with more and more memory, until it succeeds. */
-static void until_it_succeeds(struct memcg *cg, struct observer *o, int (*fn)(void *arg),
-			      void *arg, const char *what)
+/* Call fn(arg) with one page more each time, until it succeeds. */
+static void call_until_success(struct memcg *cg, struct observer *o, int (*fn)(void *arg),
+			       void *arg, const char *what)
 {
 	unsigned int failures = 0;
 
@@ -37,7 +37,7 @@ static void until_it_succeeds(struct memcg *cg, struct observer *o, int (*fn)(vo
 	measure("failures", failures);
 }
 
-/* All that was charged for the VM is given back with it. */
+/* Destroy the VM: nothing stays charged to the cgroup. */
 static void expect_no_leak(struct memcg *cg, struct vm *vm, struct vcpu *vcpu,
 			   const struct slot *slot)
 {
@@ -45,23 +45,14 @@ static void expect_no_leak(struct memcg *cg, struct vm *vm, struct vcpu *vcpu,
 	if (slot->gmem)
 		close(slot->gmem->fd);
 	vm_close(vm);
-	expect_eq(memcg_pages_left(cg), 0, "pages that stay charged");
+	expect_eq(memcg_pages_left(cg), 0, "pages charged to the cgroup of a destroyed VM");
 }
 
-/* --- KVM_PRE_FAULT_MEMORY ---------------------------------------------------------- */
-
-static int prefault_page(void *vcpu)
-{
-	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
-
-	return __vcpu_prefault(vcpu, &range);
-}
-
-static void prefaulted(struct fixture *f)
+static void prefault_under_pressure(struct fixture *f)
 {
 	struct memcg *cg = memcg_create();
 
-	until_it_succeeds(cg, f->o, prefault_page, f->vcpu, "KVM_PRE_FAULT_MEMORY");
+	call_until_success(cg, f->o, prefault_gpa, f->vcpu, "KVM_PRE_FAULT_MEMORY");
 	expect_mapped(f->o, GFN, LEVEL_4K, PFN_ANY);
 	expect_no_leak(cg, f->vm, f->vcpu, f->slot);
 }
@@ -70,10 +61,19 @@ static void prefault_anon(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
-	prefaulted(&f);
+	prefault_under_pressure(&f);
 }
+CASES(prefault_anon,
+	{ "prefault", "KVM_PRE_FAULT_MEMORY: ENOMEM, nothing mapped, nothing leaked",
+	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	{ "legacy_prefault",
+	  "legacy MMU: KVM_PRE_FAULT_MEMORY: ENOMEM, nothing mapped, nothing leaked",
+	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_TDP_MMU_OFF },
+)
 
-static void prefault_gmem(const struct test *t)
+CASE(prefault_gmem,
+     "KVM_PRE_FAULT_MEMORY of guest_memfd: ENOMEM, nothing mapped, nothing leaked",
+     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = { .vm = vm_create(t->vm_type) };
 
@@ -82,12 +82,12 @@ static void prefault_gmem(const struct test *t)
 			       mem_create(MEM_GMEM, SZ_2M, f.vm));
 	vm_set_private(f.vm, GPA, SZ_2M);
 	f.o = observe(f.vm, t->observes);
-	prefaulted(&f);
+	prefault_under_pressure(&f);
 }
 
 static void td_prefault(const struct test *t)
 {
-	bool shared = t->tc->arg;
+	bool shared = t->tc->param;
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct memcg *cg = memcg_create();
 
@@ -95,15 +95,21 @@ static void td_prefault(const struct test *t)
 		vm_set_shared(td.vm, GPA, SZ_2M);
 		mem_touch(td.slot->mem->hva, SZ_4K);
 	}
-	until_it_succeeds(cg, td.o, prefault_page, td.vcpu, "KVM_PRE_FAULT_MEMORY");
+	call_until_success(cg, td.o, prefault_gpa, td.vcpu, "KVM_PRE_FAULT_MEMORY");
 	if (shared)
 		expect_mapped(td.o, GFN, LEVEL_4K, pfn_of(td.slot->mem->hva));
 	else
 		expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 	expect_no_leak(cg, td.vm, td.vcpu, td.slot);
 }
-
-/* --- KVM_TDX_INIT_MEM_REGION -------------------------------------------------------- */
+CASES(td_prefault,
+	{ "td_prefault",
+	  "TD: KVM_PRE_FAULT_MEMORY of a private page: ENOMEM, nothing mapped",
+	  .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .uses_sept = true },
+	{ "td_prefault_shared",
+	  "TD: KVM_PRE_FAULT_MEMORY of a shared page: ENOMEM, nothing mapped", .param = 1,
+	  .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .uses_sept = true },
+)
 
 struct addition {
 	struct vcpu *vcpu;
@@ -117,7 +123,8 @@ static int add_page(void *arg)
 	return __td_add(a->vcpu, &a->region, 0);
 }
 
-static void td_add_page(const struct test *t)
+CASE(td_add, "TD: KVM_TDX_INIT_MEM_REGION: ENOMEM, nothing mapped", .vm_types = VM_TDX,
+     .observes = OBSERVE_MAPPING, .uses_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct memcg *cg = memcg_create();
@@ -126,14 +133,12 @@ static void td_add_page(const struct test *t)
 		.region = { (uintptr_t)td_source(1, t->seed), GPA, 1 },
 	};
 
-	until_it_succeeds(cg, td.o, add_page, &a, "KVM_TDX_INIT_MEM_REGION");
+	call_until_success(cg, td.o, add_page, &a, "KVM_TDX_INIT_MEM_REGION");
 	expect_eq(a.region.nr_pages, 0, "pages left");
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
 	td_finalize(td.vm);
 	expect_no_leak(cg, td.vm, td.vcpu, td.slot);
 }
-
-/* --- a guest's access ----------------------------------------------------------------- */
 
 #define GUEST_GPA	SZ_1G
 
@@ -142,7 +147,8 @@ static int run(void *vcpu)
 	return ioctl(((struct vcpu *)vcpu)->fd, KVM_RUN, NULL);
 }
 
-static void guest_write(const struct test *t)
+CASE(guest_write, "KVM_RUN, write of the guest: ENOMEM, nothing mapped, nothing leaked",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GUEST_GPA, mem, 0, SZ_2M, 0);
@@ -150,7 +156,7 @@ static void guest_write(const struct test *t)
 	unsigned int failures = 0;
 
 	guest_access_create(f.vcpu);
-	/* The guest's code is mapped before: leaves of more than this page may exist. */
+	/* Not call_until_success(): the page of the guest's code is mapped. */
 	for (;; failures++) {
 		memcg_limit(cg, failures * SZ_4K);
 		guest_access_prepare(f.vcpu, GUEST_GPA, ACCESS_WRITE, 0x17);
@@ -168,22 +174,4 @@ static void guest_write(const struct test *t)
 	expect_no_leak(cg, f.vm, f.vcpu, f.slot);
 }
 
-#define MAPS	.observes = OBSERVE_MAPPING
-#define TD	.vm_types = VM_TDX, MAPS, .uses_sept = true
-
-static const struct test_case cases[] = {
-	{ "prefault", "KVM_PRE_FAULT_MEMORY: ENOMEM, and nothing mapped", prefault_anon,
-	  .vm_types = VM_DEFAULT | VM_SW_PROTECTED, MAPS },
-	{ "prefault_gmem", "KVM_PRE_FAULT_MEMORY of guest_memfd", prefault_gmem,
-	  .vm_types = VM_SW_PROTECTED, MAPS },
-	{ "legacy_prefault", "legacy MMU: KVM_PRE_FAULT_MEMORY", prefault_anon,
-	  .vm_types = VM_DEFAULT, MAPS, .boot = BOOT_TDP_MMU_OFF },
-	{ "guest_write", "KVM_RUN: a guest's write", guest_write,
-	  .vm_types = VM_DEFAULT | VM_SW_PROTECTED, MAPS },
-	{ "td_prefault", "a TD: KVM_PRE_FAULT_MEMORY of a private page", td_prefault, NULL, TD },
-	{ "td_prefault_shared", "a TD: KVM_PRE_FAULT_MEMORY of a shared page", td_prefault,
-	  (void *)1, TD },
-	{ "td_add", "a TD: KVM_TDX_INIT_MEM_REGION", td_add_page, TD },
-};
-
-TEST_MAIN("mapping under memory pressure", cases)
+TEST_MAIN("mapping under memory pressure")
