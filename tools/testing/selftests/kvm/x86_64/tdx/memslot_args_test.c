@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memslots at the limits of their arguments, for each type of VM: which flags
- * exclude each other, what is refused early, and what is refused late, after
- * which everything is as it was.
+ * The arguments of KVM_SET_USER_MEMORY_REGION2 at their limits, for each type of VM:
+ * flags that exclude each other, and errors found early, and late: after these KVM has
+ * to undo what it has done.
  */
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,24 +11,20 @@
 #include "td.h"
 #include "testcase.h"
 
-#define ALL	(VM_ANY | VM_TDX)
 #define SIZE	(16 * SZ_4K)
 
-static struct vm *a_vm(const struct test *t)
+static struct vm *vm_of_type(const struct test *t)
 {
 	return t->vm_type == KVM_X86_TDX_VM ? td_create() : vm_create(t->vm_type);
 }
 
-static struct mem *a_gmem(struct vm *vm)
+/* Create a slot, and delete it again: 0 or an errno. */
+static int try_slot(struct vm *vm, u32 flags, struct mem *mem, struct mem *gmem)
 {
-	return mem_create(vm->type == KVM_X86_DEFAULT_VM ? MEM_GMEM_MMAP : MEM_GMEM, SIZE, vm);
-}
-
-/* What a slot with these flags is answered; one that is made is deleted again. */
-static int try(struct vm *vm, u32 flags, struct mem *mem, struct mem *gmem)
-{
-	struct slot slot = { .vm = vm, .id = 7, .flags = flags, .gpa = GPA, .size = SIZE, .mem = mem,
-			     .gmem = flags & KVM_MEM_GUEST_MEMFD ? gmem : NULL };
+	struct slot slot = {
+		.vm = vm, .id = 7, .flags = flags, .gpa = GPA, .size = SIZE, .mem = mem,
+		.gmem = flags & KVM_MEM_GUEST_MEMFD ? gmem : NULL,
+	};
 
 	if (__slot_set(&slot))
 		return errno;
@@ -36,25 +32,27 @@ static int try(struct vm *vm, u32 flags, struct mem *mem, struct mem *gmem)
 	return 0;
 }
 
-/* Read-only memory: no TD may have it, and not with guest_memfd; nor is that logged. */
-static void flags(const struct test *t)
+/* TDs have no read-only memory; guest_memfd is neither read-only nor logged. */
+CASE(flags, "each combination of flags: accepted or EINVAL", .vm_types = VM_ANY | VM_TDX)
 {
-	struct vm *vm = a_vm(t);
-	struct mem *mem = mem_populated(MEM_ANON, SIZE, NULL), *gmem = a_gmem(vm);
+	struct vm *vm = vm_of_type(t);
+	struct mem *mem = mem_populated(MEM_ANON, SIZE, NULL), *gmem = gmem_of(vm, SIZE);
 	bool readonly = t->vm_type != KVM_X86_TDX_VM;
+	const u32 known = KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_GUEST_MEMFD | KVM_MEM_READONLY;
 
-	expect_eq(!!vm_check_cap(vm, KVM_CAP_READONLY_MEM), readonly, "KVM_CAP_READONLY_MEM of the VM");
+	expect_eq(!!vm_check_cap(vm, KVM_CAP_READONLY_MEM), readonly,
+		  "KVM_CAP_READONLY_MEM of the VM");
 	for (u32 flags = 0; flags < 16; flags++) {
-		int expected = flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_GUEST_MEMFD | KVM_MEM_READONLY) ?
-			       EINVAL : 0;
+		int expected = flags & ~known ? EINVAL : 0;
 
 		if (flags & KVM_MEM_READONLY && (!readonly || flags & KVM_MEM_GUEST_MEMFD))
 			expected = EINVAL;
 		if (flags & KVM_MEM_LOG_DIRTY_PAGES && flags & KVM_MEM_GUEST_MEMFD)
 			expected = EINVAL;
-		expect_eq(try(vm, flags, mem, gmem), expected, "errno of a slot with flags 0x%x", flags);
+		expect_eq(try_slot(vm, flags, mem, gmem), expected,
+			  "errno of a slot with flags 0x%x", flags);
 	}
-	expect_eq(try(vm, 1U << 31, mem, gmem), EINVAL, "errno of a slot with flag bit 31");
+	expect_eq(try_slot(vm, 1U << 31, mem, gmem), EINVAL, "errno of a slot with flag bit 31");
 }
 
 static int set(struct vm *vm, struct kvm_userspace_memory_region2 region)
@@ -62,9 +60,10 @@ static int set(struct vm *vm, struct kvm_userspace_memory_region2 region)
 	return __vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &region);
 }
 
-static void addresses(const struct test *t)
+CASE(addresses, "sizes, addresses and slot ids at their limits",
+     .vm_types = VM_ANY | VM_TDX)
 {
-	struct vm *vm = a_vm(t);
+	struct vm *vm = vm_of_type(t);
 	struct mem *mem = mem_populated(MEM_ANON, SIZE, NULL);
 	const struct kvm_userspace_memory_region2 good = {
 		.slot = 3, .guest_phys_addr = GPA, .memory_size = SIZE,
@@ -79,42 +78,40 @@ static void addresses(const struct test *t)
 		__VA_ARGS__;								\
 		expect_errno(set(vm, bad), EINVAL, what);				\
 	} while (0)
-	REFUSED("a size of 4097", bad.memory_size = SZ_4K + 1);
+	REFUSED("size 4097", bad.memory_size = SZ_4K + 1);
 	REFUSED("gpa + 1", bad.guest_phys_addr++);
 	REFUSED("hva + 1", bad.userspace_addr++);
 	REFUSED("an hva of the kernel", bad.userspace_addr = -SZ_2M);
-	REFUSED("an hva that is not canonical", bad.userspace_addr = 1ULL << 62);
+	REFUSED("a non-canonical hva", bad.userspace_addr = 1ULL << 62);
 	REFUSED("a range that wraps", bad.guest_phys_addr = -SZ_4K);
 	REFUSED("2^31 pages", bad.memory_size = SZ_4K << 31);
-	REFUSED("slot past the last one", bad.slot = slots + 8);
+	REFUSED("slot id past the last one", bad.slot = slots + 8);
 	REFUSED("address space 7", bad.slot |= 7 << 16);
-	REFUSED("deletion of no slot", bad.memory_size = 0);
-	REFUSED("guest_memfd that is /dev/kvm", bad.flags = KVM_MEM_GUEST_MEMFD;
+	REFUSED("deletion of a slot that does not exist", bad.memory_size = 0);
+	REFUSED("/dev/kvm as guest_memfd", bad.flags = KVM_MEM_GUEST_MEMFD;
 		bad.guest_memfd = kvm_dev());
 	bad = good;
 	bad.flags = KVM_MEM_GUEST_MEMFD;
 	bad.guest_memfd = -1U;
-	expect_errno(set(vm, bad), EBADF, "guest_memfd that is no file");
-	expect_ok(set(vm, good), "the slot itself");
+	expect_errno(set(vm, bad), EBADF, "-1 as guest_memfd");
+	expect_ok(set(vm, good), "a valid slot");
 	REFUSED("another hva of a slot that exists", bad.userspace_addr += SZ_4K);
-	REFUSED("another size of it", bad.memory_size -= SZ_4K);
-	REFUSED("KVM_MEM_READONLY of it", bad.flags = KVM_MEM_READONLY);
+	REFUSED("another size of a slot that exists", bad.memory_size -= SZ_4K);
+	REFUSED("KVM_MEM_READONLY of a slot that exists", bad.flags = KVM_MEM_READONLY);
 	bad = good;
 	bad.slot = 4;
 	bad.guest_phys_addr += SIZE - SZ_4K;
-	expect_errno(set(vm, bad), EEXIST, "a slot that begins in its last page");
+	expect_errno(set(vm, bad), EEXIST, "a slot over the last page of another");
 	bad.guest_phys_addr = GPA - SIZE + SZ_4K;
-	expect_errno(set(vm, bad), EEXIST, "a slot that ends in its first page");
+	expect_errno(set(vm, bad), EEXIST, "a slot over the first page of another");
 	bad.guest_phys_addr = GPA + SIZE;
-	expect_ok(set(vm, bad), "a slot behind it");
-	expect_ok(set(vm, good), "the slot itself, unchanged");
+	expect_ok(set(vm, bad), "an adjacent slot");
+	expect_ok(set(vm, good), "a slot as it is");
 }
 
-/*
- * The architecture refuses it when the old slot is invalid already: the move is
- * undone, and what was mapped there can be mapped again.
- */
-static void move_refused(const struct test *t)
+/* kvm_arch_prepare_memory_region() refuses it after the old slot is made invalid. */
+CASE(move_refused, "a move refused late: the slot can be mapped at its old gpa",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SIZE);
 	struct slot to = *f.slot;
@@ -125,20 +122,21 @@ static void move_refused(const struct test *t)
 	prefault(f.vcpu, GPA, SIZE);
 	expect_range_mapped(&f, GPA, SIZE, LEVEL_4K);
 	to.gpa = GPA + SZ_2M;
-	expect_ok(__slot_set(&to), "a move to where it may be");
+	expect_ok(__slot_set(&to), "a valid move");
 	f.slot->gpa = to.gpa;
 	prefault(f.vcpu, to.gpa, SIZE);
 	expect_range_mapped(&f, to.gpa, SIZE, LEVEL_4K);
 	expect_not_mapped(f.o, GFN);
 }
 
-/* The range of guest_memfd is free again, and a hole in it concerns no slot. */
-static void create_refused(const struct test *t)
+CASE(create_refused, "a slot refused late: its range of guest_memfd can be bound again",
+     .vm_types = VM_ANY | VM_TDX)
 {
-	struct vm *vm = a_vm(t);
-	struct mem *gmem = a_gmem(vm);
-	struct slot slot = { .vm = vm, .flags = KVM_MEM_GUEST_MEMFD, .gpa = 1ULL << 62, .size = SIZE,
-			     .gmem = gmem };
+	struct vm *vm = vm_of_type(t);
+	struct mem *gmem = gmem_of(vm, SIZE);
+	struct slot slot = {
+		.vm = vm, .flags = KVM_MEM_GUEST_MEMFD, .gpa = 1ULL << 62, .size = SIZE, .gmem = gmem,
+	};
 
 	expect_errno(__slot_set(&slot), EINVAL, "a slot of guest_memfd beyond the last gfn");
 	mem_punch_hole(gmem, 0, SIZE);
@@ -150,8 +148,8 @@ static void create_refused(const struct test *t)
 	expect_ok(__slot_set(&slot), "the same slot again");
 }
 
-/* The first version of the ioctl; slots without guest_memfd are the same by both. */
-static void first_version(const struct test *t)
+CASE(first_version, "KVM_SET_USER_MEMORY_REGION: the same for slots without guest_memfd",
+     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SIZE);
 	struct kvm_userspace_memory_region region = {
@@ -160,22 +158,23 @@ static void first_version(const struct test *t)
 	};
 
 	prefault(f.vcpu, GPA, SIZE);
-	expect_ok(__vm_ioctl(f.vm, KVM_SET_USER_MEMORY_REGION, &region), "the same slot");
+	expect_ok(__vm_ioctl(f.vm, KVM_SET_USER_MEMORY_REGION, &region),
+		  "a slot as it is, by KVM_SET_USER_MEMORY_REGION");
 	expect_range_mapped(&f, GPA, SIZE, LEVEL_4K);
 	region.flags = KVM_MEM_GUEST_MEMFD;
 	region.slot = 9;
 	region.guest_phys_addr = GPA + SZ_2M;
 	expect_errno(__vm_ioctl(f.vm, KVM_SET_USER_MEMORY_REGION, &region), EINVAL,
-		     "KVM_MEM_GUEST_MEMFD, which it has no member for");
+		     "KVM_MEM_GUEST_MEMFD by KVM_SET_USER_MEMORY_REGION");
 	region = (struct kvm_userspace_memory_region){ .slot = f.slot->id };
-	expect_ok(__vm_ioctl(f.vm, KVM_SET_USER_MEMORY_REGION, &region), "deletion");
-	expect_eq(observer_leaves(f.o, LEVEL_4K), 0, "4K SPTEs after it");
+	expect_ok(__vm_ioctl(f.vm, KVM_SET_USER_MEMORY_REGION, &region),
+		  "deletion by KVM_SET_USER_MEMORY_REGION");
+	expect_eq(observer_leaves(f.o, LEVEL_4K), 0, "4K SPTEs after the deletion");
 }
 
-/* --- a TD's shared memory is logged like any other ------------------------------------- */
-
-/* No PML for a TD, on any CPU: KVM write-protects, and has nothing to switch. */
-static void td_dirty_log(const struct test *t)
+/* A TD has no PML: KVM write-protects instead. */
+CASE(td_dirty_log, "dirty logging of a shared slot of a TD, on and off: no dirty pages",
+     .vm_types = VM_TDX)
 {
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm);
@@ -184,29 +183,16 @@ static void td_dirty_log(const struct test *t)
 	u64 bitmap = 0;
 	struct kvm_dirty_log log = { .slot = slot->id, .dirty_bitmap = &bitmap };
 
-	(void)t;
 	td_finalize(vm);
 	prefault(vcpu, GPA, SIZE);
 	slot_set_flags(slot, KVM_MEM_LOG_DIRTY_PAGES);
-	expect_ok(__vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log), "KVM_GET_DIRTY_LOG of a TD's shared slot");
-	expect_eq(bitmap, 0, "its dirty pages");
+	expect_ok(__vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log),
+		  "KVM_GET_DIRTY_LOG of a shared slot of a TD");
+	expect_eq(bitmap, 0, "dirty pages");
 	slot_set_flags(slot, 0);
 	prefault(vcpu, GPA, SIZE);
 	slot_set_flags(slot, KVM_MEM_LOG_DIRTY_PAGES);
 	slot_delete(slot);
 }
 
-static const struct test_case cases[] = {
-	{ "flags", "each combination of flags: accepted, or EINVAL", flags, .vm_types = ALL },
-	{ "addresses", "sizes, addresses and numbers at their limits", addresses, .vm_types = ALL },
-	{ "move_refused", "a move that is refused late is undone", move_refused, .vm_types = VM_ANY,
-	  .observes = OBSERVE_MAPPING },
-	{ "create_refused", "a slot that is refused late lets go of its guest_memfd", create_refused,
-	  .vm_types = ALL },
-	{ "first_version", "KVM_SET_USER_MEMORY_REGION does the same", first_version, .vm_types = VM_ANY,
-	  .observes = OBSERVE_MAPPING },
-	{ "td_dirty_log", "dirty logging of a TD's shared slot, on and off", td_dirty_log,
-	  .vm_types = VM_TDX },
-};
-
-TEST_MAIN("memslots at the limits of their arguments", cases)
+TEST_MAIN("arguments of KVM_SET_USER_MEMORY_REGION2")
