@@ -25,7 +25,7 @@ struct logged {
 };
 
 /* What follows LOGGED_GPA, in 4K pages. */
-struct logged_wish {
+struct logged_config {
 	enum mem_kind kind;
 	u32 first;			/* page of @kind at which the slot begins, and its gpa */
 	u32 pages;			/* of the slot, at most LOGGED_MAX */
@@ -34,7 +34,7 @@ struct logged_wish {
 };
 
 /* A VM of the type of @t with a slot of populated memory, not logged yet. */
-struct logged logged(const struct test *t, struct logged_wish wish);
+struct logged logged(const struct test *t, struct logged_config config);
 void log_on(struct logged *l);
 void log_off(struct logged *l);
 

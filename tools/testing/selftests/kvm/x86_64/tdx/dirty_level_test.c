@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Huge pages under the dirty log: they are split when pages are logged one at a
- * time, no sooner and no further than that, and come back when logging ends.
+ * Huge pages of a memslot with a dirty log: KVM splits them when it has to log single
+ * pages, not earlier and no others, and maps them at 2M again when logging ends.
  */
 #include "dirty_log.h"
 #include "testcase.h"
@@ -11,7 +11,20 @@
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 #define IN_2M	512U			/* pages of a 2M page */
 
-/* The parameter is read whenever huge pages may be split. */
+/* With and without eager_page_split (t->tc->arg); the legacy MMU never splits eagerly. */
+#define EAGER_AND_LAZY(name, text, nr_2m, ...)					\
+	SPLITTING("eager_" name, "eager: " text, "Y", VM_ANY, nr_2m, ##__VA_ARGS__),	\
+	SPLITTING("lazy_" name, "lazy: " text, "N", VM_ANY, nr_2m, ##__VA_ARGS__),	\
+	SPLITTING("legacy_" name, "legacy MMU: " text, "N", VM_DEFAULT, nr_2m,		\
+		  .boot = BOOT_TDP_MMU_OFF, ##__VA_ARGS__),				\
+	SPLITTING("ept_eager_" name, "EPT, eager: " text, "Y", VM_DEFAULT, nr_2m,	\
+		  .boot = BOOT_TDX, ##__VA_ARGS__),					\
+	SPLITTING("ept_lazy_" name, "EPT, lazy: " text, "N", VM_DEFAULT, nr_2m,	\
+		  .boot = BOOT_TDX, ##__VA_ARGS__)
+#define SPLITTING(name, text, eager, types, nr_2m, ...)				\
+	{ name, text, .arg = eager, .vm_types = types,				\
+	  .side_effects = "writes kvm.eager_page_split", .hugepages_2m = nr_2m, ##__VA_ARGS__ }
+
 static void set_eager(const struct test *t)
 {
 	const char *value = t->tc->arg;
@@ -27,7 +40,7 @@ static bool eager(const struct test *t)
 
 static struct logged huge(const struct test *t, u32 first, u32 pages, u64 manual)
 {
-	struct logged l = logged(t, (struct logged_wish){
+	struct logged l = logged(t, (struct logged_config){
 		.kind = MEM_HUGETLB_2M, .first = first, .pages = pages, .manual = manual });
 
 	for (u32 page = 0; page < pages; page += 16)
@@ -35,7 +48,7 @@ static struct logged huge(const struct test *t, u32 first, u32 pages, u64 manual
 	return l;
 }
 
-/* Logging splits all at once, or each at its first write. */
+/* Eagerly all huge pages at once, lazily each at its first write. */
 static void on_splits(const struct test *t)
 {
 	struct logged l;
@@ -56,8 +69,11 @@ static void on_splits(const struct test *t)
 	expect_log(&l, "after a write to each", IN_2M - 1, IN_2M);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 0, "2M SPTEs after a write to each");
 }
+CASES(on_splits,
+	EAGER_AND_LAZY("on_splits",
+		       "logging on: huge pages are split, and logged by 4K page", 2))
 
-/* What is dirty anyway need not be split: KVM_CLEAR_DIRTY_LOG does it, where it clears. */
+/* Pages that are dirty need no write protection, until KVM_CLEAR_DIRTY_LOG clears them. */
 static void clear_splits(const struct test *t)
 {
 	unsigned long faults;
@@ -82,18 +98,25 @@ static void clear_splits(const struct test *t)
 	for (u32 first = 0; first < 2 * IN_2M; first += 64) {
 		u64 word = first ? ~0ULL : ~(1ULL << 5);
 
-		expect_ok(__log_clear(&l, first, 64, &word), "KVM_CLEAR_DIRTY_LOG of page %u on", first);
+		expect_ok(__log_clear(&l, first, 64, &word),
+			  "KVM_CLEAR_DIRTY_LOG of page %u on", first);
 	}
-	expect_log(&l, "of the one page that was written after it was cleared", 5);
+	expect_log(&l, "of the one page written after it was cleared", 5);
 	write_page(&l, IN_2M + 5);
 	expect_log(&l, "after a write to the second huge page", 5, IN_2M + 5);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 0, "2M SPTEs at the end");
 }
+CASES(clear_splits,
+	EAGER_AND_LAZY("clear_splits",
+		       "all dirty at first: split where and when a page is cleared", 2))
 
-/* The slot begins 32 pages before a huge page: its word 8 reaches over the border of two. */
+/* The slot begins 32 pages before a huge page: word 8 of its log is about two of them. */
 #define BORDER	(32 + IN_2M)
 
-/* The pages of the word that are cleared, @last the highest one, then written: all logged. */
+/*
+ * Clear the pages BORDER - 1 and @last by one word, and write to both: which of them are in
+ * the log.
+ */
 static u64 clear_and_write(const struct test *t, u32 last)
 {
 	const u32 word = BORDER & ~63, first = BORDER - 1;
@@ -103,7 +126,8 @@ static u64 clear_and_write(const struct test *t, u32 last)
 
 	set_eager(t);
 	l = huge(t, IN_2M - 32, 3 * IN_2M, MANUAL | ALL_SET);
-	expect_eq(vm_stat(l.vm, "pages_2m"), 2, "2M SPTEs before, of a slot that begins within one");
+	expect_eq(vm_stat(l.vm, "pages_2m"), 2,
+		  "2M SPTEs of a slot that begins inside of a huge page");
 	log_on(&l);
 	expect_ok(__log_clear(&l, word, 64, &bits), "KVM_CLEAR_DIRTY_LOG of pages %u and %u", first,
 		  last);
@@ -113,7 +137,6 @@ static u64 clear_and_write(const struct test *t, u32 last)
 	return seen[word / 64] & bits;
 }
 
-/* A word of the log that is about two huge pages write-protects both. */
 static void clear_across(const struct test *t)
 {
 	const u32 word = BORDER & ~63, last = BORDER + 1;
@@ -122,8 +145,10 @@ static void clear_across(const struct test *t)
 		  "pages %u and %u, cleared and written, in word %u of the log", BORDER - 1, last,
 		  word / 64);
 }
+CASES(clear_across,
+	EAGER_AND_LAZY("clear_across",
+		       "a clear across two huge pages write-protects both", 4))
 
-/* Also if what it clears last is the first page of a huge page. */
 static void clear_to_border(const struct test *t)
 {
 	const u32 word = BORDER & ~63;
@@ -131,15 +156,20 @@ static void clear_to_border(const struct test *t)
 	u64 seen = clear_and_write(t, BORDER);
 
 	if (seen == before)
-		xfail("L5", "page %u, gpa 0x%llx, was written after it was cleared, and is not in the log",
-				 BORDER, LOGGED_GPA + (IN_2M - 32 + BORDER) * SZ_4K);
-	expect_eq(seen, before | behind, "pages %u and %u, cleared and written, in word %u of the log",
-		  BORDER - 1, BORDER, word / 64);
+		xfail("L5", "page %u, gpa 0x%llx, written after it was cleared, is not in the log",
+		      BORDER, LOGGED_GPA + (IN_2M - 32 + BORDER) * SZ_4K);
+	expect_eq(seen, before | behind,
+		  "pages %u and %u, cleared and written, in word %u of the log", BORDER - 1,
+		  BORDER, word / 64);
 	if (!eager(t))
 		xpass("L5");
 }
+CASES(clear_to_border,
+	EAGER_AND_LAZY("clear_to_border",
+		       "a clear that ends with the first page of a huge page", 4,
+		       .xfail = "L5", .xfail_in_body = true))
 
-/* After the end of logging nobody has to touch memory for it to be huge again. */
+/* The end of logging removes the 4K SPTEs: a write to a page maps 2M. */
 static void off_recovers(const struct test *t)
 {
 	struct logged l;
@@ -151,19 +181,20 @@ static void off_recovers(const struct test *t)
 	write_page(&l, IN_2M + 1);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 0, "2M SPTEs while pages are logged");
 	log_off(&l);
-	expect_true(vm_stat(l.vm, "pages_4k") == 1, "no 4K SPTE stays (%llu, one of them the code's)",
-		    vm_stat(l.vm, "pages_4k"));
+	expect_eq(vm_stat(l.vm, "pages_4k"), 1, "4K SPTEs, one of them of the guest's code");
 	write_page(&l, 2);
 	write_page(&l, IN_2M + 2);
 	expect_sptes(&l, 0, 2, "after a write to each");
-	/* They are writable and not logged any more; the next log begins empty. */
+	/* Writes were not logged meanwhile; the next log begins empty. */
 	log_on(&l);
-	expect_empty_log(&l, "switched on again");
+	expect_empty_log(&l, "after logging was switched on again");
 	write_page(&l, 2);
-	expect_log(&l, "of the second time", 2);
+	expect_log(&l, "after a write, logging again", 2);
 }
+CASES(off_recovers,
+	EAGER_AND_LAZY("off_recovers",
+		       "logging off: 2M again", 2))
 
-/* A huge page that is not all of it in the slot stays as it is. */
 static void off_at_edges(const struct test *t)
 {
 	struct logged l;
@@ -181,14 +212,18 @@ static void off_at_edges(const struct test *t)
 		write_page(&l, page);
 	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs after the end of logging");
 }
+CASES(off_at_edges,
+	EAGER_AND_LAZY("off_at_edges",
+		       "logging off: a huge page not wholly in the slot stays 4K", 3))
 
 /*
- * A slot without guest_memfd whose gfns are made private while they are logged: the
- * end of logging finds page tables, and asks which level a private gfn may have.
+ * A slot without guest_memfd: the end of logging finds page tables, and computes the
+ * level at which private gfns may be mapped.
  */
-static void off_private(const struct test *t)
+CASE(off_private, "logging off after the gfns were made private: no WARNING",
+     .xwarn = "W4", .vm_types = VM_SW_PROTECTED)
 {
-	struct logged l = logged(t, (struct logged_wish){ .kind = MEM_ANON, .pages = IN_2M });
+	struct logged l = logged(t, (struct logged_config){ .kind = MEM_ANON, .pages = IN_2M });
 
 	log_on(&l);
 	write_page(&l, 3);
@@ -198,30 +233,4 @@ static void off_private(const struct test *t)
 	write_page(&l, 3);
 }
 
-#define BY(prefix, vm, value, ...)							\
-	{ prefix "on_splits", "logging begins: huge pages are split, and logged page by page",	\
-	  on_splits, value, .vm_types = vm, .hugepages_2m = 2, CHANGES, __VA_ARGS__ },	\
-	{ prefix "clear_splits", "all dirty at first: split where, and when, a page is cleared",	\
-	  clear_splits, value, .vm_types = vm, .hugepages_2m = 2, CHANGES, __VA_ARGS__ },	\
-	{ prefix "clear_across", "a clear across the border of huge pages is of both",	\
-	  clear_across, value, .vm_types = vm, .hugepages_2m = 4, CHANGES, __VA_ARGS__ },	\
-	{ prefix "clear_to_border", "a clear that ends with the first page of a huge page",	\
-	  clear_to_border, value, .vm_types = vm, .hugepages_2m = 4, CHANGES, __VA_ARGS__ },	\
-	{ prefix "off_recovers", "logging ends: 2M again", off_recovers, value,		\
-	  .vm_types = vm, .hugepages_2m = 2, CHANGES, __VA_ARGS__ },			\
-	{ prefix "off_at_edges", "logging ends: a huge page cut by the slot's edge stays 4K",	\
-	  off_at_edges, value, .vm_types = vm, .hugepages_2m = 3, CHANGES, __VA_ARGS__ }
-#define CHANGES	.side_effects = "writes kvm.eager_page_split"
-
-static const struct test_case cases[] = {
-	BY("eager_", VM_ANY, "Y"),
-	BY("lazy_", VM_ANY, "N"),
-	{ "off_private", "logging ends on memory that was made private meanwhile", off_private,
-	  .vm_types = VM_SW_PROTECTED, .xwarn = "W4" },
-	/* The legacy MMU never splits eagerly. */
-	BY("legacy_", VM_DEFAULT, "N", .boot = BOOT_TDP_MMU_OFF),
-	BY("ept_eager_", VM_DEFAULT, "Y", .boot = BOOT_TDX),
-	BY("ept_lazy_", VM_DEFAULT, "N", .boot = BOOT_TDX),
-};
-
-TEST_MAIN("huge pages under the dirty log", cases)
+TEST_MAIN("huge pages of memslots with a dirty log")

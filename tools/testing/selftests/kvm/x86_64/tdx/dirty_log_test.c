@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the dirty log of a memslot says, with a guest that writes: each page
- * that was written since it was cleared, and no other.  On the TDP MMU, on the
- * legacy MMU, with shadow paging, and with EPT, whose CPUs log by themselves (PML).
+ * The dirty log of a memslot has each page that the guest has written since it was cleared,
+ * and no other: with the TDP MMU, the legacy MMU, shadow paging, and EPT, where the CPU
+ * logs writes (PML).
  *
- * At which level logged memory is mapped is in dirty_level_test.
+ * The level at which logged memory is mapped is in dirty_level_test.
  */
 #include <linux/kvm_para.h>
 #include <stdlib.h>
@@ -16,12 +16,20 @@
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 
+#define ON_EACH_MMU(name, text)							\
+	{ name, text, .vm_types = VM_ANY },					\
+	{ "legacy_" name, "legacy MMU: " text, .vm_types = VM_DEFAULT,		\
+	  .boot = BOOT_TDP_MMU_OFF },						\
+	{ "shadow_" name, "shadow paging: " text, .vm_types = VM_DEFAULT,	\
+	  .boot = BOOT_NPT_OFF },						\
+	{ "ept_" name, "EPT: " text, .vm_types = VM_DEFAULT, .boot = BOOT_TDX }
+
 static struct logged small_pages(const struct test *t, u64 manual)
 {
-	return logged(t, (struct logged_wish){ .kind = MEM_ANON, .pages = 256, .manual = manual });
+	return logged(t, (struct logged_config){
+		.kind = MEM_ANON, .pages = 256, .manual = manual });
 }
 
-/* A read of the log clears it: a page that is written again is in it again. */
 static void get(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
@@ -38,8 +46,10 @@ static void get(const struct test *t)
 	expect_log(&l, "after a second write", 64, 65);
 	expect_empty_log(&l, "at the end");
 }
+CASES(get,
+	ON_EACH_MMU("get",
+		    "KVM_GET_DIRTY_LOG: pages written since the last one"))
 
-/* What is mapped writable when logging begins is logged from then on. */
 static void written_before(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
@@ -47,15 +57,18 @@ static void written_before(const struct test *t)
 	for (u32 page = 0; page < 256; page += 5)
 		write_page(&l, page);
 	log_on(&l);
-	expect_empty_log(&l, "of what was written before");
+	expect_empty_log(&l, "of pages written before");
 	for (u32 page = 0; page < 256; page += 85)
 		write_page(&l, page);
 	expect_log(&l, "of pages written before and again", 0, 85, 170, 255);
 }
+CASES(written_before,
+	ON_EACH_MMU("written_before",
+		    "pages mapped writable before: logged when written again"))
 
 /*
- * A read may map the page writable, and then it counts as dirty: KVM would not
- * see the write.  Cleared after that, it is dirty when it is written.
+ * KVM may map the page writable for a read.  Then it has to log it at once, since the
+ * write does not fault.
  */
 static void read_first(const struct test *t)
 {
@@ -71,8 +84,11 @@ static void read_first(const struct test *t)
 	write_page(&l, 8);
 	expect_log(&l, "after a read, and a write later", 8);
 }
+CASES(read_first,
+	ON_EACH_MMU("read_first",
+		    "a page that is read, then written: logged"))
 
-/* Off and on: the log begins anew, also for pages that stayed mapped. */
+/* Pages stay mapped while logging is off. */
 static void off_and_on(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
@@ -81,16 +97,19 @@ static void off_and_on(const struct test *t)
 	log_on(&l);
 	write_page(&l, 1);
 	log_off(&l);
-	expect_errno(__log_get(&l, word), ENOENT, "KVM_GET_DIRTY_LOG while pages are not logged");
+	expect_errno(__log_get(&l, word), ENOENT, "KVM_GET_DIRTY_LOG while logging is off");
 	write_page(&l, 2);
 	log_on(&l);
-	expect_empty_log(&l, "switched on again");
+	expect_empty_log(&l, "after logging was switched on again");
 	write_page(&l, 1);
 	write_page(&l, 2);
 	expect_log(&l, "of both pages", 1, 2);
 }
+CASES(off_and_on,
+	ON_EACH_MMU("off_and_on",
+		    "logging off and on: the log begins empty"))
 
-/* By hand: the log says it until it is cleared, of what is cleared and no more. */
+/* With manual protection the log keeps a page until it is cleared. */
 static void manual(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL);
@@ -111,13 +130,15 @@ static void manual(const struct test *t)
 	log_clear_page(&l, 63);
 	log_clear_page(&l, 64);
 	expect_empty_log(&l, "cleared");
-	/* Once more, where nothing is writable. */
+	/* A page that is not writable. */
 	log_clear_page(&l, 64);
 	write_page(&l, 64);
 	expect_log(&l, "of a page that was cleared twice", 64);
 }
+CASES(manual,
+	ON_EACH_MMU("manual",
+		    "KVM_CLEAR_DIRTY_LOG clears the pages it names, and no others"))
 
-/* Many words at once, with gaps: the others stay as they are. */
 static void clear_sparse(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL);
@@ -128,7 +149,7 @@ static void clear_sparse(const struct test *t)
 		write_page(&l, page);
 	expect_full_log(&l, "after a write to each page");
 	expect_ok(__log_clear(&l, 0, 256, bits), "KVM_CLEAR_DIRTY_LOG of five pages");
-	/* The others are dirty still, and writable. */
+	/* The others are still dirty and writable. */
 	write_page(&l, 0);
 	write_page(&l, 100);
 	for (u32 word = 0; word < 4; word++) {
@@ -143,8 +164,10 @@ static void clear_sparse(const struct test *t)
 	write_page(&l, 100);
 	expect_log(&l, "of pages out of both parts", 1, 100, 190, 255);
 }
+CASES(clear_sparse,
+	ON_EACH_MMU("clear_sparse",
+		    "five of 256 pages cleared: the others stay dirty"))
 
-/* All are dirty at first, and writable: only those that were cleared are logged. */
 static void initially_set(const struct test *t)
 {
 	struct logged l = small_pages(t, MANUAL | ALL_SET);
@@ -164,10 +187,12 @@ static void initially_set(const struct test *t)
 		log_clear_page(&l, page);
 	log_clear_page(&l, 128);
 	log_clear_page(&l, 129);
-	expect_log(&l, "of what was written after it was cleared", 5, 130);
+	expect_log(&l, "of pages written after they were cleared", 5, 130);
 }
+CASES(initially_set,
+	ON_EACH_MMU("initially_set",
+		    "all dirty at first: pages are logged after they are cleared"))
 
-/* The log moves with its slot; one that is deleted and made again begins with an empty one. */
 static void moved(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
@@ -182,13 +207,15 @@ static void moved(const struct test *t)
 	expect_log(&l, "of the slot at its new place", 9, 10);
 	write_page(&l, 11);
 	slot_delete(l.slot);
-	expect_ok(__slot_set(l.slot), "the slot again");
-	expect_empty_log(&l, "of the slot that was made again");
+	expect_ok(__slot_set(l.slot), "creating the slot again");
+	expect_empty_log(&l, "of the recreated slot");
 	write_page(&l, 11);
-	expect_log(&l, "of it, later", 11);
+	expect_log(&l, "of the recreated slot after a write", 11);
 }
+CASES(moved,
+	ON_EACH_MMU("moved",
+		    "a slot that moves keeps its log, a recreated one has an empty log"))
 
-/* Its neighbour is not logged, and does not show in the log. */
 static void other_slot(const struct test *t)
 {
 	struct logged l = small_pages(t, 0), beside = l;
@@ -200,13 +227,16 @@ static void other_slot(const struct test *t)
 	write_page(&l, 255);
 	expect_log(&l, "of the slot before it", 255);
 	log_on(&beside);
-	expect_empty_log(&beside, "that begins now");
+	expect_empty_log(&beside, "of the second slot, switched on");
 	write_page(&beside, 0);
-	expect_log(&beside, "of its own", 0);
+	expect_log(&beside, "of the second slot after a write", 0);
 	expect_empty_log(&l, "of the slot before it, at the end");
 }
+CASES(other_slot,
+	ON_EACH_MMU("other_slot",
+		    "two adjacent slots: each has its own log"))
 
-/* KVM itself is a writer, too: MSR_KVM_WALL_CLOCK_NEW has it write to the guest's page. */
+/* MSR_KVM_WALL_CLOCK_NEW has KVM write to a page of the guest. */
 static void written_by_kvm(const struct test *t)
 {
 	struct logged l = small_pages(t, 0);
@@ -219,8 +249,13 @@ static void written_by_kvm(const struct test *t)
 	expect_eq(ioctl(l.vcpu->fd, KVM_SET_MSRS, msrs), 1, "MSRs that KVM_SET_MSRS set");
 	expect_log(&l, "after KVM wrote the wall clock", 17);
 }
+CASES(written_by_kvm,
+	ON_EACH_MMU("written_by_kvm",
+		    "pages that KVM writes for the guest: logged"))
 
-static void bad_requests(const struct test *t)
+CASE(bad_requests,
+     "bad arguments of KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG",
+     .vm_types = VM_ANY)
 {
 	struct logged l = small_pages(t, MANUAL), none = l, empty = l;
 	u64 word[4] = { 0 };
@@ -228,13 +263,17 @@ static void bad_requests(const struct test *t)
 	none.slot = &(struct slot){ .vm = l.vm, .id = 40 };
 	empty.slot = &(struct slot){ .vm = l.vm, .id = 1 << 15 };
 	expect_errno(__log_get(&l, word), ENOENT, "KVM_GET_DIRTY_LOG of a slot that is not logged");
-	expect_errno(__log_clear(&l, 0, 64, word), ENOENT, "KVM_CLEAR_DIRTY_LOG of it");
+	expect_errno(__log_clear(&l, 0, 64, word), ENOENT,
+		     "KVM_CLEAR_DIRTY_LOG of a slot that is not logged");
 	log_on(&l);
-	expect_errno(__log_get(&none, word), ENOENT, "KVM_GET_DIRTY_LOG of no slot");
+	expect_errno(__log_get(&none, word), ENOENT,
+		     "KVM_GET_DIRTY_LOG of a slot that does not exist");
 	expect_errno(__log_get(&empty, word), EINVAL, "KVM_GET_DIRTY_LOG of slot 0x8000");
-	expect_errno(__log_clear(&empty, 0, 64, word), EINVAL, "KVM_CLEAR_DIRTY_LOG of slot 0x8000");
+	expect_errno(__log_clear(&empty, 0, 64, word), EINVAL,
+		     "KVM_CLEAR_DIRTY_LOG of slot 0x8000");
 	expect_errno(__log_get(&l, (void *)8), EFAULT, "KVM_GET_DIRTY_LOG to address 8");
-	expect_errno(__log_clear(&l, 0, 64, (void *)8), EFAULT, "KVM_CLEAR_DIRTY_LOG from address 8");
+	expect_errno(__log_clear(&l, 0, 64, (void *)8), EFAULT,
+		     "KVM_CLEAR_DIRTY_LOG from address 8");
 	expect_errno(__log_clear(&l, 32, 64, word), EINVAL, "KVM_CLEAR_DIRTY_LOG from page 32 on");
 	expect_errno(__log_clear(&l, 0, 65, word), EINVAL, "KVM_CLEAR_DIRTY_LOG of 65 pages");
 	expect_errno(__log_clear(&l, 256, 64, word), EINVAL, "KVM_CLEAR_DIRTY_LOG behind the end");
@@ -242,35 +281,4 @@ static void bad_requests(const struct test *t)
 	expect_ok(__log_clear(&l, 192, 64, word), "KVM_CLEAR_DIRTY_LOG of the last 64 pages");
 }
 
-#define ON(prefix, vm, ...)								\
-	{ prefix "get", "a read of the log has what was written since the last one", get,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "written_before", "pages mapped writable before: logged when written again",	\
-	  written_before, .vm_types = vm, __VA_ARGS__ },				\
-	{ prefix "read_first", "a page that is read is not dirty, written then it is",	\
-	  read_first, .vm_types = vm, __VA_ARGS__ },					\
-	{ prefix "off_and_on", "switched off and on, the log begins anew", off_and_on,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "manual", "KVM_CLEAR_DIRTY_LOG clears what it names, and no other page", manual,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "clear_sparse", "five pages cleared out of 256: the others stay dirty",	\
-	  clear_sparse, .vm_types = vm, __VA_ARGS__ },					\
-	{ prefix "initially_set", "all dirty at first; logged from the clear on", initially_set,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "moved", "a slot that moves takes its log along, one that is made again has none", moved,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "other_slot", "two slots side by side, each with a log of its own", other_slot,	\
-	  .vm_types = vm, __VA_ARGS__ },						\
-	{ prefix "written_by_kvm", "what KVM writes for the guest is in the log", written_by_kvm,	\
-	  .vm_types = vm, __VA_ARGS__ }
-
-static const struct test_case cases[] = {
-	ON("", VM_ANY),
-	{ "bad_requests", "wrong arguments of KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG",
-	  bad_requests, .vm_types = VM_ANY },
-	ON("legacy_", VM_DEFAULT, .boot = BOOT_TDP_MMU_OFF),
-	ON("shadow_", VM_DEFAULT, .boot = BOOT_NPT_OFF),
-	ON("ept_", VM_DEFAULT, .boot = BOOT_TDX),
-};
-
-TEST_MAIN("what the dirty log says", cases)
+TEST_MAIN("dirty log of memslots")
