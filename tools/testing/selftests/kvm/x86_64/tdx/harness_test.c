@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bench itself, on a real KVM: that a killed test leaves nothing behind,
- * that two programs do not disturb each other, and that the bench notices what
- * would make its results worthless.
+ * The harness itself, on a real KVM: a killed test leaves nothing behind, two programs do
+ * not disturb each other, and what would make results worthless ends a case with ERROR.
  *
- * The cases run this program again, with cases that run on request only.
+ * Most cases run this program again, with a case that is .manual.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,10 +22,9 @@
 
 #define TRACEFS		"/sys/kernel/tracing"
 
-/* --- on request: what the program that is run does --------------------------------- */
-
-/* Hugepages, probes and a tracing instance; for long enough to be killed. */
-static void on_request_observed(const struct test *t)
+/* Has hugetlb pages, probes and a tracing instance, long enough to be killed. */
+CASE(on_request_observed, "a huge page observed for a while", .vm_types = VM_DEFAULT,
+     .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
 
@@ -37,28 +35,30 @@ static void on_request_observed(const struct test *t)
 	}
 }
 
-/* More events than the buffer holds. */
-static void on_request_overflow(const struct test *t)
+CASE(on_request_overflow, "more events than the buffer holds", .vm_types = VM_DEFAULT,
+     .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
 	for (int i = 0; i < 300; i++)
 		prefault(f.vcpu, GPA, SZ_2M);
-	expect_true(observer_faults(f.o) > 0, "faults were seen");
+	expect_true(observer_faults(f.o) > 0, "there are faults");
 }
 
-/* What others do to our instance, as root: a "trace-cmd reset" among them. */
+/* Write to a file of the tracing instance of this case, as "trace-cmd reset" does. */
 static void write_instance(const char *file, const char *text)
 {
 	const char *path = strf(TRACEFS "/instances/ktdx-%d-0/%s", getppid(), file);
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
-	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "writing to %s", path);
+	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "writing to %s",
+	     path);
 	close(fd);
 }
 
-/* The page is mapped, and nothing of it is seen. */
-static void on_request_reset(const struct test *t)
+/* Not mapped, by the events: they are off. */
+CASE(on_request_reset, "the events of the tracing instance are switched off",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -67,7 +67,8 @@ static void on_request_reset(const struct test *t)
 	expect_not_mapped(f.o, GFN);
 }
 
-static void on_request_emptied(const struct test *t)
+CASE(on_request_emptied, "the trace of the tracing instance is emptied",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -86,21 +87,18 @@ static void log_line(const char *line)
 	close(fd);
 }
 
-static void on_request_splat(const struct test *t)
+CASE(on_request_splat, "a message like a kernel WARNING, marked as the kernel's",
+     .vm_types = VM_DEFAULT, .manual = true)
 {
-	(void)t;
-	log_line(strf(KMSG_OWN "WARNING: kvm, bench_test tries whether it is noticed\n",
+	log_line(strf(KMSG_OWN "WARNING: kvm, harness_test checks that it is noticed\n",
 		      getppid()));
 }
 
-/* What any program may write. */
-static void on_request_written(const struct test *t)
+CASE(on_request_written, "a message like a kernel WARNING, written by user space",
+     .vm_types = VM_DEFAULT, .manual = true)
 {
-	(void)t;
 	log_line("WARNING: kvm, says a program\n");
 }
-
-/* --- running this program again ------------------------------------------------------ */
 
 struct child {
 	pid_t pid;
@@ -117,7 +115,7 @@ static struct child run_self(const char *case_name)
 	must(c.pid >= 0, "fork");
 	if (!c.pid) {
 		dup2(out[1], STDOUT_FILENO);
-		execl("/proc/self/exe", "bench_test", "--case", case_name, NULL);
+		execl("/proc/self/exe", "harness_test", "--case", case_name, NULL);
 		_exit(127);
 	}
 	close(out[1]);
@@ -125,7 +123,7 @@ static struct child run_self(const char *case_name)
 	return c;
 }
 
-/* Its whole output; then its exit code is in @code. */
+/* Wait for its end: all its output, and its exit code in @code. */
 static char *finish(struct child c, int *code)
 {
 	char *text = calloc(1, 1 << 16);
@@ -154,51 +152,46 @@ static bool file_contains(const char *path, const char *text)
 	return found;
 }
 
-/* --- the cases --------------------------------------------------------------------------- */
-
-static void killed_leaves_nothing(const struct test *t)
+CASE(killed_leaves_nothing,
+     "a program killed by SIGKILL leaves no probe, tracing instance or hugetlb page",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	long pool = meminfo("HugePages_Total"), free_pages = meminfo("HugePages_Free");
 	struct child c = run_self("on_request_observed.default");
 	char *instance = strf(TRACEFS "/instances/ktdx-%d-0", c.pid);
 	char *group = strf("ktdx_%d_", c.pid);
-	double deadline = now() + 10;
 	int code;
 
-	(void)t;
-	/* It takes pages last. */
-	while (meminfo("HugePages_Free") == free_pages)
-		must(now() < deadline, "the program's use of hugetlb pages");
+	/* The hugetlb pages are the last thing that it allocates. */
+	must(await(meminfo("HugePages_Free") != free_pages, 10),
+	     "hugetlb pages used by the program");
 	expect_true(!access(instance, F_OK), "tracing instance %s is there", instance);
 	kill(c.pid, SIGKILL);
 	finish(c, &code);
 
-	deadline = now() + 5;
-	while ((!access(instance, F_OK) || file_contains(TRACEFS "/kprobe_events", group) ||
-		meminfo("HugePages_Total") != pool || meminfo("HugePages_Free") != free_pages) &&
-	       now() < deadline)
-		usleep(1000);
+	await(access(instance, F_OK) && !file_contains(TRACEFS "/kprobe_events", group) &&
+	      meminfo("HugePages_Total") == pool && meminfo("HugePages_Free") == free_pages, 5);
 	expect_true(access(instance, F_OK), "tracing instance %s is gone", instance);
 	expect_true(!file_contains(TRACEFS "/kprobe_events", group), "probes %s* are gone", group);
 	expect_eq(meminfo("HugePages_Total"), pool, "hugetlb pages in the pool");
 	expect_eq(meminfo("HugePages_Free"), free_pages, "free hugetlb pages");
 }
 
-static void two_at_once(const struct test *t)
+CASE(two_at_once, "two programs observe at once: both pass", .vm_types = VM_DEFAULT,
+     .observes = OBSERVE_MAPPING, .hugepages_2m = 4, .cpus = 2)
 {
 	struct child a = run_self("on_request_observed.default");
 	struct child b = run_self("on_request_observed.default");
 	int code_a, code_b;
 	char *out_a = finish(a, &code_a), *out_b = finish(b, &code_b);
 
-	(void)t;
 	if (code_a || code_b)
 		diag("%s\n%s", out_a, out_b);
-	expect_eq(code_a, 0, "exit code of one program");
-	expect_eq(code_b, 0, "exit code of the other program");
+	expect_eq(code_a, 0, "exit code of the first program");
+	expect_eq(code_b, 0, "exit code of the second program");
 }
 
-/* @case_name must end with @result, an exit code of 1 and a line with @line. */
+/* The program, run for @case_name, prints @result and @line, and exits with 1. */
 static void expect_noticed(const char *case_name, const char *result, const char *line)
 {
 	int code;
@@ -210,58 +203,56 @@ static void expect_noticed(const char *case_name, const char *result, const char
 	expect_true(strstr(out, line), "\"%s\" in the output", line);
 }
 
-static void lost_events(const struct test *t)
+CASE(lost_events, "trace events are lost: ERROR, not a pass",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .time_limit_s = 60)
 {
-	(void)t;
 	expect_noticed("on_request_overflow.default",
 		       "not ok 1 on_request_overflow.default # ERROR", "tracing lost");
 }
 
-static void tracing_reset(const struct test *t)
+CASE(tracing_reset, "events are switched off: ERROR, not a pass",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
 {
-	(void)t;
 	expect_noticed("on_request_reset.default", "not ok 1 on_request_reset.default # ERROR",
 		       "somebody else switched the event");
 }
 
-static void trace_emptied(const struct test *t)
+CASE(trace_emptied, "the trace is emptied: ERROR, not a pass", .vm_types = VM_DEFAULT,
+     .observes = OBSERVE_MAPPING)
 {
-	(void)t;
 	expect_noticed("on_request_emptied.default", "not ok 1 on_request_emptied.default # ERROR",
 		       "somebody else emptied the trace");
 }
 
-static void splat(const struct test *t)
+CASE(splat, "a kernel WARNING fails the case", .vm_types = VM_DEFAULT,
+     .side_effects = "writes a line to the kernel log")
 {
-	(void)t;
 	expect_noticed("on_request_splat.default", "not ok 1 on_request_splat.default\n",
-		       "# kernel: WARNING: kvm, bench_test");
+		       "# kernel: WARNING: kvm, harness_test");
 }
 
-static void written_splat(const struct test *t)
+CASE(written_splat, "a message of user space in the kernel log does not fail the case",
+     .vm_types = VM_DEFAULT, .side_effects = "writes a line to the kernel log")
 {
 	int code;
 	char *out = finish(run_self("on_request_written.default"), &code);
 
-	(void)t;
 	verbose("%s", out);
 	expect_eq(code, 0, "exit code");
 	expect_true(!strstr(out, "WARNING: kvm"), "no kernel message in the output");
 }
-
-/* --- other VMs of the host --------------------------------------------------------------- */
 
 #define NR_TASKS	70
 #define NOISE_PAGES	8
 #define NR_PAGES	16
 #define ROUNDS		10
 
-/* A vCPU of another VM that maps its pages while ours does. */
+/* A vCPU of another VM, which maps its pages while the case maps others. */
 struct busy_vcpu {
 	struct vcpu *vcpu;
 	u8 *hva;
 	u64 gpa;
-	pthread_barrier_t *round;	/* all begin it, all end it */
+	pthread_barrier_t *round;	/* at the begin and the end of each */
 };
 
 static int keep_busy(void *arg)
@@ -273,16 +264,17 @@ static int keep_busy(void *arg)
 		prefault(b->vcpu, b->gpa, NOISE_PAGES * SZ_4K);
 		pthread_barrier_wait(b->round);
 		/*
-		 * When nobody faults: while one thread that invalidates does not get a CPU,
-		 * the faults of all others would be repeated, without end.
+		 * While no vCPU faults: an invalidation whose thread does not get a CPU
+		 * would make the faults of all others retry.
 		 */
 		must(!madvise(b->hva, NOISE_PAGES * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	}
 	return 0;
 }
 
-/* The tasks of other VMs are many, and their events mix with ours in the trace. */
-static void many_tasks(const struct test *t)
+/* The events of both VMs mix in the trace. */
+CASE(many_tasks, "70 vCPUs of another VM map pages: no event of this VM is lost",
+     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct vm *other = vm_create(t->vm_type);
@@ -310,40 +302,7 @@ static void many_tasks(const struct test *t)
 		expect_eq(observer_leaves(f.o, LEVEL_4K), 0, "leaves after round %d", i);
 	}
 	for (int i = 0; i < NR_TASKS; i++)
-		thread_join(threads[i], "another VM's vCPU");
+		thread_join(threads[i], "a vCPU of the other VM");
 }
 
-#define REQUEST	.vm_types = VM_DEFAULT, .manual = true
-#define BENCH	.vm_types = VM_DEFAULT
-
-static const struct test_case cases[] = {
-	{ "on_request_observed", "observe a huge page for a while", on_request_observed, REQUEST,
-	  .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2 },
-	{ "on_request_overflow", "more events than the buffer holds", on_request_overflow,
-	  REQUEST, .observes = OBSERVE_MAPPING },
-	{ "on_request_reset", "somebody switches our events off", on_request_reset,
-	  REQUEST, .observes = OBSERVE_MAPPING },
-	{ "on_request_emptied", "somebody empties our trace", on_request_emptied,
-	  REQUEST, .observes = OBSERVE_MAPPING },
-	{ "on_request_splat", "something like a kernel warning", on_request_splat, REQUEST },
-	{ "on_request_written", "the same, but user space says so", on_request_written, REQUEST },
-
-	{ "killed_leaves_nothing", "a test killed by SIGKILL leaves no probe, instance or hugepage",
-	  killed_leaves_nothing, BENCH, .hugepages_2m = 2, .observes = OBSERVE_MAPPING },
-	{ "two_at_once", "two programs observe at once", two_at_once, BENCH,
-	  .hugepages_2m = 4, .observes = OBSERVE_MAPPING, .cpus = 2 },
-	{ "lost_events", "lost trace events make a case broken, not passed", lost_events, BENCH,
-	  .observes = OBSERVE_MAPPING, .time_limit_s = 60 },
-	{ "tracing_reset", "events that somebody switches off make a case broken", tracing_reset,
-	  BENCH, .observes = OBSERVE_MAPPING },
-	{ "trace_emptied", "so does a trace that somebody empties", trace_emptied, BENCH,
-	  .observes = OBSERVE_MAPPING },
-	{ "many_tasks", "70 vCPUs of another VM map pages: each event of ours is seen",
-	  many_tasks, BENCH, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60 },
-	{ "splat", "a kernel warning fails the case", splat, BENCH,
-	  .side_effects = "writes a line to the kernel log" },
-	{ "written_splat", "what user space writes to the kernel log fails no case",
-	  written_splat, BENCH, .side_effects = "writes a line to the kernel log" },
-};
-
-TEST_MAIN("the bench itself: nothing left behind, nothing unnoticed", cases)
+TEST_MAIN("the harness itself: nothing left behind, nothing unnoticed")
