@@ -27,8 +27,7 @@ SOURCES = (".c", ".cc", ".h", ".S", ".py")
 LONGER = frozenset((
     "lib/runner/case_main.c",
     *(f"tools/testing/selftests/kvm/x86_64/tdx/{name}_test.c" for name in (
-        "init_mem_region", "map_level", "map_pfn",
-        "sept_state", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
+        "init_mem_region", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
         "td_run")),
 ))
 

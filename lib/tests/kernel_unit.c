@@ -8,7 +8,7 @@
 #include "kernel.h"
 #include "testcase.h"
 
-/* A file of this text; to be unlinked. */
+/* A file with this text; the caller unlinks it. */
 static const char *file_of(const char *text)
 {
 	static char path[32];
@@ -30,9 +30,8 @@ static bool confidential(const char *text)
 	return result;
 }
 
-static void lockdown(const struct test *t)
+CASE(lockdown, "the level of lockdown in force", .plain = true)
 {
-	(void)t;
 	expect_true(!confidential("[none] integrity confidentiality\n"), "not locked down");
 	expect_true(!confidential("none [integrity] confidentiality\n"), "integrity only");
 	expect_true(confidential("none integrity [confidentiality]\n"), "confidentiality");
@@ -52,10 +51,9 @@ static void expect_function(const char *symbols, const char *expected)
 		    expected ?: "none");
 }
 
-/* Where a probe sees each call with its arguments, and where it would not. */
-static void copies(const struct test *t)
+/* Copies of a function that the compiler made hide calls, or arguments, from a probe. */
+CASE(copies, "a function is probed only where a probe sees each call", .plain = true)
 {
-	(void)t;
 	expect_function("0 t map\n", "map");
 	expect_function("0 t map\t[kvm]\n0 t map_more\n", "map");
 	expect_function("0 d map\n", NULL);
@@ -68,9 +66,8 @@ static void copies(const struct test *t)
 	expect_function("0 t map\n0 t map.part.0\n", NULL);
 }
 
-static void copy_is_named(const struct test *t)
+CASE(copy_is_named, "why a function cannot be probed", .plain = true)
 {
-	(void)t;
 	expect_function("0 t map.isra.0\n", NULL);
 	expect_true(strstr(kernel_function_missing("map"), "map.isra.0"), "the copy is named: %s",
 		    kernel_function_missing("map"));
@@ -79,23 +76,14 @@ static void copy_is_named(const struct test *t)
 		    "no copy is blamed: %s", kernel_function_missing("map"));
 }
 
-static void renamed(const struct test *t)
+CASE(renamed, "a function with another name in older kernels", .plain = true)
 {
 	const char *path = file_of("0 t hva_to_pfn\n");
 
-	(void)t;
 	kernel_read_symbols(path);
 	unlink(path);
 	expect_true(kernel_function("__kvm_faultin_pfn") &&
 		    !strcmp(kernel_function("__kvm_faultin_pfn"), "hva_to_pfn"), "the older name");
 }
 
-static const struct test_case cases[] = {
-	{ "copies", "A function is probed where a probe sees each call", copies,
-	  .plain = true },
-	{ "copy_is_named", "Why a function is not probed", copy_is_named, .plain = true },
-	{ "renamed", "A function of another name in older kernels", renamed, .plain = true },
-	{ "lockdown", "the level of lockdown in force", lockdown, .plain = true },
-};
-
-TEST_MAIN("what the library reads of the running kernel", cases)
+TEST_MAIN("what the library reads of the running kernel")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which kernels a known issue is known of. */
+/* Known issues: which kernels have them. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,11 +20,10 @@ static void expect_affected(const struct known_issue *issue, const char *release
 		  issue->fixed ? issue->fixed : "now", release);
 }
 
-static void open_ended(const struct test *t)
+CASE(open_ended, "an issue without a fix", .plain = true)
 {
 	const struct known_issue issue = { .first = "6.11" };
 
-	(void)t;
 	expect_affected(&issue, "5.19.0", false);
 	expect_affected(&issue, "6.9.12", false);	/* numbers, not text */
 	expect_affected(&issue, "6.10.99", false);
@@ -35,11 +34,10 @@ static void open_ended(const struct test *t)
 	expect_affected(&issue, "10.0.0", true);
 }
 
-static void fixed(const struct test *t)
+CASE(fixed, "an issue with a fix", .plain = true)
 {
 	const struct known_issue issue = { .first = "6.11", .fixed = "6.18" };
 
-	(void)t;
 	expect_affected(&issue, "6.10.0", false);
 	expect_affected(&issue, "6.11.0", true);
 	expect_affected(&issue, "6.17.99-foo", true);
@@ -48,22 +46,20 @@ static void fixed(const struct test *t)
 	expect_affected(&issue, "7.0.0", false);
 }
 
-/* A kernel that does not say its version gets no excuse. */
-static void no_version(const struct test *t)
+/* No issue is assumed of a kernel whose version is unknown. */
+CASE(no_version, "a release without numbers: no issue", .plain = true)
 {
 	const struct known_issue issue = { .first = "6.11" };
 
-	(void)t;
 	expect_affected(&issue, "", false);
 	expect_affected(&issue, "custom", false);
 }
 
-/* A distribution's kernel may have KVM of a later version than its own, and fixes of more. */
-static void backports(const struct test *t)
+/* The kernel of a distribution may have KVM of a later version, and further fixes. */
+CASE(backports, "a kernel with KVM of a later version, and with further fixes", .plain = true)
 {
 	const struct known_issue old = { "E1", "5.0", "6.18", "" }, tds = { "N1", "6.16", NULL, "" };
 
-	(void)t;
 	setenv("KTS_KVM_VERSION", "6.17", true);
 	expect_true(known_issue_here(&old), "fixed in 6.18, KVM like that of 6.17");
 	expect_true(known_issue_here(&tds), "since 6.16, KVM like that of 6.17");
@@ -79,13 +75,12 @@ static void backports(const struct test *t)
 	expect_true(!strcmp(kernel_kvm_version(), kernel_release()), "said to be like no other");
 }
 
-/* KVM that has TDs is like that of 6.16 at least, whatever its kernel's number. */
-static void has_tds(const struct test *t)
+/* KVM with TDs is taken for that of 6.16 or later. */
+CASE(has_tds, "a kernel older than 6.16 with TDs", .plain = true)
 {
 	char path[] = "/tmp/known_issues_unit.XXXXXX";
 	int fd = mkstemp(path);
 
-	(void)t;
 	must(fd >= 0 && dprintf(fd, "0 t tdx_vcpu_create\t[kvm_intel]\n") > 0, "a file");
 	close(fd);
 	kernel_read_symbols(path);
@@ -96,18 +91,16 @@ static void has_tds(const struct test *t)
 	expect_true(!kernel_before("6.16"), "KVM of %s is older than 6.16", kernel_kvm_version());
 }
 
-static void by_id(const struct test *t)
+CASE(by_id, "an issue is found by its id", .plain = true)
 {
-	(void)t;
 	expect_true(!strcmp(known_issue("L1")->id, "L1"), "known_issue(\"L1\") is L1");
 }
 
-static void unknown_id(const struct test *t)
+CASE(unknown_id, "an unknown id: abort", .plain = true)
 {
 	pid_t child = fork();
 	int wstatus;
 
-	(void)t;
 	if (!child) {
 		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
 		known_issue("no such issue");
@@ -118,16 +111,4 @@ static void unknown_id(const struct test *t)
 		  "the signal that an unknown id ends with");
 }
 
-static const struct test_case cases[] = {
-	{ "open_ended", "A defect without a fix", open_ended, .plain = true },
-	{ "fixed", "A defect with a fix", fixed, .plain = true },
-	{ "no_version", "A release without numbers", no_version, .plain = true },
-	{ "backports", "A kernel with KVM of a later one, and fixes of more", backports,
-	  .plain = true },
-	{ "has_tds", "A kernel older than TDs, with TDs", has_tds, .plain = true },
-	{ "by_id", "An issue is found by its id", by_id, .plain = true },
-	{ "unknown_id", "An id that is not listed is a bug of the suite", unknown_id,
-	  .plain = true },
-};
-
-TEST_MAIN("version ranges of known issues", cases)
+TEST_MAIN("version ranges of known issues")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The machine that a Linux guest sees: its serial port, its ACPI tables. */
+/* The serial port and the ACPI tables of a Linux guest. */
 #include <string.h>
 
 #include "guest/linux/linux_acpi.h"
@@ -8,11 +8,10 @@
 
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR };
 
-static void uart_sends(const struct test *t)
+CASE(uart_sends, "bytes written to the serial port are sent, and no others", .plain = true)
 {
 	struct uart u = { 0 };
 
-	(void)t;
 	expect_true(uart_write(&u, DATA, 'x'), "a byte is sent");
 	expect_true(!uart_write(&u, IER, 0xff), "another register sends nothing");
 	expect_eq(uart_read(&u, IER), 0x0f, "IER");
@@ -23,12 +22,11 @@ static void uart_sends(const struct test *t)
 	expect_eq(uart_read(&u, LSR), 0x60, "LSR: all is sent");
 }
 
-/* What Linux's 8250 driver looks at. */
-static void uart_is_a_16550a(const struct test *t)
+/* As the 8250 driver of Linux detects it. */
+CASE(uart_is_a_16550a, "the serial port is detected as a 16550A", .plain = true)
 {
 	struct uart u = { 0 };
 
-	(void)t;
 	uart_write(&u, MCR, 0x1a);
 	expect_eq(uart_read(&u, MSR), 0x90, "MSR in the loop");
 	expect_true(!uart_write(&u, DATA, 'x'), "nothing leaves the loop");
@@ -48,14 +46,13 @@ static u8 sum(const u8 *bytes, size_t size)
 
 #define GPA_OF_TABLES	0x9f000
 
-static void acpi_tables(const struct test *t)
+CASE(acpi_tables, "ACPI tables that Linux needs, and their checksums", .plain = true)
 {
 	static const char *const expected[] = { "FACP", "APIC" };
 	u8 tables[ACPI_SIZE];
 	u64 xsdt, table;
 	u32 length;
 
-	(void)t;
 	linux_acpi(tables, GPA_OF_TABLES);
 	expect_eq(sum(tables, 20), 0, "sum of the RSDP's first part");
 	expect_eq(sum(tables, 36), 0, "sum of the RSDP");
@@ -70,11 +67,4 @@ static void acpi_tables(const struct test *t)
 	}
 }
 
-static const struct test_case cases[] = {
-	{ "uart_sends", "what is written to the serial port", uart_sends, .plain = true },
-	{ "uart_is_a_16550a", "what a driver finds", uart_is_a_16550a, .plain = true },
-	{ "acpi_tables", "the tables that matter, and their sums", acpi_tables,
-	  .plain = true },
-};
-
-TEST_MAIN("the machine that a Linux guest sees", cases)
+TEST_MAIN("devices and tables of a Linux guest")

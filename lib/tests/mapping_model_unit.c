@@ -32,11 +32,10 @@ static const struct model_config
 	} while (0)
 #define expect_level(m, gfn, l)	expect_eq(model_leaf(m, gfn).level, l, "level of gfn %d", gfn)
 
-static void prefault_progress(const struct test *t)
+CASE(prefault_progress, "progress and errors of a prefault", .plain = true)
 {
 	struct model *m = model_new(&plain);
 
-	(void)t;
 	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
 	expect_op(m, OP(OP_VCPU_CREATE), EEXIST, 0);
 	expect_op(m, OP(OP_SLOT_SET, .gfn = 4, .nr = 4), 0, 0);
@@ -50,11 +49,10 @@ static void prefault_progress(const struct test *t)
 }
 
 /* A page that is written takes the place of the zero page; then it stays. */
-static void written(const struct test *t)
+CASE(written, "writes, the zero page, MADV_DONTNEED", .plain = true)
 {
 	struct model *m = model_new(&plain);
 
-	(void)t;
 	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
 	expect_op(m, OP(OP_SLOT_SET, .nr = 4), 0, 0);
 	expect_op(m, OP(OP_PREFAULT, .nr = 4), 0, 0);
@@ -69,11 +67,10 @@ static void written(const struct test *t)
 	model_free(m);
 }
 
-static void slots(const struct test *t)
+CASE(slots, "slots: overlaps, moves, guest_memfd's ranges", .plain = true)
 {
 	struct model *m = model_new(&plain);
 
-	(void)t;
 	expect_op(m, OP(OP_SLOT_DELETE, .id = 1), EINVAL, 0);
 	expect_op(m, OP(OP_SLOT_SET, .id = 1, .gfn = 4, .nr = 4), 0, 0);
 	expect_op(m, OP(OP_SLOT_SET, .id = 2, .gfn = 7, .nr = 4), EEXIST, 0);
@@ -90,8 +87,8 @@ static void slots(const struct test *t)
 	model_free(m);
 }
 
-/* What a kernel is known not to refuse is not tried there; all else is. */
-static void known_issues(const struct test *t)
+/* Operations of known issues are not tried on kernels that have these. */
+CASE(known_issues, "operations that KVM should refuse, and does not, are not tried", .plain = true)
 {
 	const struct model_op
 		with = GMEM_SLOT(.id = 1, .gmem = 2, .nr = 4),
@@ -99,7 +96,6 @@ static void known_issues(const struct test *t)
 		far = GMEM_SLOT(.id = 2, .gmem = 2, .gmem_page = HUGE_OFFSET, .gfn = 8, .nr = 4),
 		without = OP(OP_SLOT_SET, .id = 1, .nr = 4);
 
-	(void)t;
 	for (int known = 0; known < 2; known++) {
 		struct model_config config = protected;
 		struct model *m;
@@ -116,11 +112,10 @@ static void known_issues(const struct test *t)
 }
 
 /* A default VM loses all mappings with a slot, the others lose the slot's. */
-static void deletion(const struct test *t)
+CASE(deletion, "mappings that a deleted slot takes with it", .plain = true)
 {
 	static const struct model_config *const configs[] = { &plain, &protected };
 
-	(void)t;
 	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
 		struct model *m = model_new(configs[i]);
 
@@ -135,11 +130,10 @@ static void deletion(const struct test *t)
 	}
 }
 
-static void huge(const struct test *t)
+CASE(huge, "2M mappings, and operations that split them", .plain = true)
 {
 	struct model *m = model_new(&protected);
 
-	(void)t;
 	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
 	expect_op(m, OP(OP_SLOT_SET, .mem = 1, .nr = 1000), 0, 0);
 	expect_op(m, OP(OP_PREFAULT, .gfn = 5, .nr = 600), 0, 0);
@@ -162,11 +156,10 @@ static void huge(const struct test *t)
 	model_free(m);
 }
 
-static void trust_domain(const struct test *t)
+CASE(trust_domain, "before and after finalize, two trees", .plain = true)
 {
 	struct model *m = model_new(&td);
 
-	(void)t;
 	expect_op(m, OP(OP_VCPU_CREATE), 0, 0);
 	expect_op(m, GMEM_SLOT(.gmem = 1, .nr = 16), 0, 0);
 	expect_op(m, OP(OP_ATTRIBUTES, .nr = 8, .flag = true), 0, 0);
@@ -191,10 +184,9 @@ static void trust_domain(const struct test *t)
 	model_free(m);
 }
 
-/* Up to 6.19 a page that was added once cannot be added again, mapped or not. */
-static void added_twice(const struct test *t)
+/* Through 6.19 a page that was added once cannot be added again, mapped or not. */
+CASE(added_twice, "a page is added again", .plain = true)
 {
-	(void)t;
 	for (int once = 0; once < 2; once++) {
 		struct model_config config = td;
 		struct model *m;
@@ -215,8 +207,6 @@ static void added_twice(const struct test *t)
 	}
 }
 
-/* --- random operations: possible, the same for a seed, and worth their while ---------- */
-
 static void expect_sound(const struct model *m)
 {
 	unsigned long pages = model_leaves(m, LEVEL_4K) + 512 * model_leaves(m, LEVEL_2M);
@@ -232,7 +222,7 @@ static void expect_sound(const struct model *m)
 	expect_eq(pages, 0, "leaves without gfns");
 }
 
-static void random_ops(const struct test *t)
+CASE(random_ops, "random operations are possible, reproducible and useful", .plain = true)
 {
 	static const struct model_config *const configs[] = { &plain, &protected, &td };
 	unsigned long seen[ARRAY_SIZE(configs)][OP_NR] = { 0 }, mapped = 0;
@@ -264,19 +254,4 @@ static void random_ops(const struct test *t)
 	expect_true(mapped > 6000, "pages are mapped (%lu, summed over all steps)", mapped);
 }
 
-static const struct test_case cases[] = {
-	{ "prefault_progress", "progress and errors of a prefault", prefault_progress,
-	  .plain = true },
-	{ "written", "writes, the zero page, MADV_DONTNEED", written, .plain = true },
-	{ "slots", "slots: overlaps, moves, guest_memfd's ranges", slots, .plain = true },
-	{ "known_issues", "what KVM does not refuse is not tried", known_issues, .plain = true },
-	{ "deletion", "what goes with a slot", deletion, .plain = true },
-	{ "huge", "2M mappings, and what splits them", huge, .plain = true },
-	{ "trust_domain", "before and after finalize, two trees", trust_domain,
-	  .plain = true },
-	{ "added_twice", "a page is added again", added_twice, .plain = true },
-	{ "random_ops", "random operations are possible, reproducible and useful", random_ops,
-	  .plain = true },
-};
-
-TEST_MAIN("the reference model of the mapping path", cases)
+TEST_MAIN("the reference model of the mapping path")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory for memslots, as far as it needs no KVM. */
+/* Memory for memslots, without KVM. */
 #include <fcntl.h>
 #include <glob.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static bool touched(const struct mem *mem)
 
 static void created(const struct test *t)
 {
-	const enum mem_kind kind = (enum mem_kind)(uintptr_t)t->tc->arg;
+	const enum mem_kind kind = t->tc->param;
 	struct mem *mem = mem_create(kind, SIZE, NULL);
 
 	expect_eq(mem->kind, kind, "kind");
@@ -37,6 +37,16 @@ static void created(const struct test *t)
 		expect_eq(*(u64 *)(mem->hva + off), 0x7ead0000 + off / SZ_4K,
 			  "pattern at 0x%zx", off);
 }
+CASES(created,
+	{ "create_anonymous", "new anonymous memory: size, alignment, nothing touched",
+	  .param = MEM_ANON, .plain = true },
+	{ "create_thp", "new memory for THPs: size, alignment, nothing touched",
+	  .param = MEM_THP, .needs_thp = true, .plain = true },
+	{ "create_memfd", "a new memfd: size, alignment, nothing touched",
+	  .param = MEM_MEMFD, .plain = true },
+	{ "create_file", "a new file: size, alignment, nothing touched",
+	  .param = MEM_FILE, .plain = true },
+)
 
 /* Skips where pfns are hidden: no CAP_SYS_ADMIN, or not in this user namespace. */
 static void need_pfns(void)
@@ -51,17 +61,16 @@ static void need_pfns(void)
 		test_skip("needs CAP_SYS_ADMIN to see pfns");
 }
 
-static void pfns(const struct test *t)
+CASE(pfns, "pfn_of() follows the page of an address", .plain = true)
 {
 	struct mem *mem = mem_create(MEM_MEMFD, SZ_2M, NULL);
 	const u8 *alias;
 
-	(void)t;
 	need_pfns();
 	expect_eq(pfn_of(mem->hva), PFN_NONE, "pfn of a page never touched");
 	mem_touch(mem->hva, SZ_2M);
 	expect_true(pfn_of(mem->hva) != PFN_NONE, "a touched page has a pfn");
-	expect_true(pfn_of(mem->hva) != pfn_of(mem->hva + SZ_4K), "pages have pfns of their own");
+	expect_true(pfn_of(mem->hva) != pfn_of(mem->hva + SZ_4K), "two pages have two pfns");
 	expect_eq(pfn_of(mem->hva + 123), pfn_of(mem->hva), "pfn of another byte of the page");
 	expect_eq(is_thp(mem->hva), false, "4K page is a THP");
 
@@ -73,13 +82,12 @@ static void pfns(const struct test *t)
 	expect_eq(pfn_of(mem->hva), PFN_NONE, "pfn after MADV_DONTNEED");
 }
 
-static void nodes(const struct test *t)
+CASE(nodes, "NUMA nodes are counted, and pages found on them", .plain = true)
 {
 	struct mem *mem = mem_create(MEM_ANON, SZ_2M, NULL);
 	glob_t found;
 	int node;
 
-	(void)t;
 	/* Nodes without memory exist, too. */
 	if (!glob("/sys/devices/system/node/node[0-9]*", 0, NULL, &found))
 		expect_true(nr_nodes() <= found.gl_pathc, "%u nodes with memory among %zu",
@@ -96,9 +104,8 @@ static void nodes(const struct test *t)
 	expect_eq(move_to_node(mem->hva, node), node, "moved to where it is");
 }
 
-static void counters(const struct test *t)
+CASE(counters, "Numbers of /proc/meminfo and of hugetlb pools", .plain = true)
 {
-	(void)t;
 	expect_eq(meminfo("MemTotal") >> 10 > 0, true, "there is memory");
 	expect_true(meminfo("MemFree") <= meminfo("MemTotal"), "some of it is free");
 	expect_eq(meminfo("Mem"), -1, "part of a key");
@@ -106,20 +113,4 @@ static void counters(const struct test *t)
 	expect_eq(hugetlb_free_pages(SZ_4K), -1, "hugetlb pages of 4K");
 }
 
-#define CREATED(name, kind, ...)						\
-	{ name, "Fresh memory: size, alignment, nothing touched", created,	\
-	  .arg = (void *)(uintptr_t)(kind), .plain = true, ##__VA_ARGS__ }
-
-static const struct test_case cases[] = {
-	CREATED("create_anonymous", MEM_ANON),
-	CREATED("create_thp", MEM_THP, .needs_thp = true),
-	CREATED("create_memfd", MEM_MEMFD),
-	CREATED("create_file", MEM_FILE),
-	{ "pfns", "pfn_of() follows the page of an address", pfns, .plain = true },
-	{ "nodes", "NUMA nodes are counted, and pages found on them", nodes,
-	  .plain = true },
-	{ "counters", "Numbers of /proc/meminfo and of hugetlb pools", counters,
-	  .plain = true },
-};
-
-TEST_MAIN("memory that backs memslots", cases)
+TEST_MAIN("memory that backs memslots")

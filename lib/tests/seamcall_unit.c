@@ -6,12 +6,11 @@
 
 #define TDR	0x123000ULL
 
-static void decode(const struct test *t)
+CASE(decode, "TDR, gpa, level and page", .plain = true)
 {
 	struct seamcall c;
 	u64 tdr;
 
-	(void)t;
 	expect_true(seamcall_decode(TDH_MEM_SEPT_ADD, 0x40000001, TDR, 0x777000, &c, &tdr),
 		    "SEPT.ADD is one of them");
 	expect_eq(tdr, TDR, "TDR in RDX");
@@ -30,47 +29,37 @@ static void decode(const struct test *t)
 	expect_eq(c.pfn, PFN_NONE, "no page");
 }
 
-/* The KeyID is above the bits that /proc/cpuinfo tells; 52 are the most there are. */
-static void keyid(const struct test *t)
+/* The KeyID is above the physical bits of /proc/cpuinfo, and below bit 52. */
+CASE(keyid, "a page address with a KeyID", .plain = true)
 {
 	struct seamcall c;
 	u64 tdr;
 
-	(void)t;
 	expect_true(seamcall_decode(TDH_PHYMEM_PAGE_WBINVD, (5ULL << 52) | 0x777000, 0, 0, &c, &tdr),
 		    "PAGE.WBINVD is one of them");
 	expect_eq(c.pfn, 0x777, "the page without its KeyID");
 	expect_eq(tdr, 0, "TDR");
 }
 
-static void others(const struct test *t)
+CASE(others, "other leaves are not decoded", .plain = true)
 {
 	struct seamcall c;
 	u64 tdr;
 
-	(void)t;
 	expect_true(!seamcall_decode(25, 0x40000000, TDR, 0, &c, &tdr), "SEPT.RD changes nothing");
 }
 
-/* A vCPU that accepts the page holds its entry: KVM's first call is busy, the next adds it. */
-static void busy(const struct test *t)
+/* A vCPU that accepts the page has locked its entry: KVM calls again. */
+CASE(busy, "busy calls are not counted as done", .plain = true)
 {
 	static const struct seamcall calls[] = {
 		{ .leaf = TDH_MEM_PAGE_AUG, .status = 0x8000020000000001 },
 		{ .leaf = TDH_MEM_PAGE_AUG }, { .leaf = TDH_MEM_TRACK },
 	};
 
-	(void)t;
 	expect_eq(count_seamcalls(calls, ARRAY_SIZE(calls), TDH_MEM_PAGE_AUG, false), 2, "calls");
 	expect_eq(count_seamcalls(calls, ARRAY_SIZE(calls), TDH_MEM_PAGE_AUG, true), 1,
-		  "calls that did their work");
+		  "calls that succeeded");
 }
 
-static const struct test_case cases[] = {
-	{ "decode", "TDR, gpa, level and page", decode, .plain = true },
-	{ "keyid", "a page address with a KeyID", keyid, .plain = true },
-	{ "busy", "calls that met a locked entry", busy, .plain = true },
-	{ "others", "leaves that are of no interest", others, .plain = true },
-};
-
-TEST_MAIN("operands of SEAMCALLs", cases)
+TEST_MAIN("operands of SEAMCALLs")

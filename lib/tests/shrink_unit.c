@@ -59,7 +59,8 @@ static size_t random_failure(u64 seed, struct model_op *ops, size_t max)
 	return nr;
 }
 
-static void to_the_minimum(const struct test *t)
+CASE(to_the_minimum, "a known bug is shrunk to the shortest way to it", .time_limit_s = 120,
+     .plain = true)
 {
 	struct model_op ops[600];
 	struct shrinker s = { .fails = buggy, .deadline = now() + 60 };
@@ -85,28 +86,25 @@ static bool always(struct shrinker *s, const struct model_op *ops, size_t nr)
 	return true;
 }
 
-static void one_stays(const struct test *t)
+CASE(one_stays, "one operation stays", .plain = true)
 {
 	struct model_op ops[7] = { [3] = { .type = OP_WRITE, .nr = 9, .page = 4 } };
 	struct shrinker s = { .fails = always, .deadline = now() + 60 };
 
-	(void)t;
 	expect_eq(shrink(&s, ops, 7), 1, "operations left, when each sequence fails");
 }
 
-/* No time: the sequence stays as it is. */
-static void out_of_time(const struct test *t)
+CASE(out_of_time, "no time: the sequence stays as it is", .plain = true)
 {
 	struct model_op ops[7] = { 0 };
 	struct shrinker s = { .fails = always, .deadline = now() - 1 };
 
-	(void)t;
 	expect_eq(shrink(&s, ops, 7), 7, "operations left without time");
 	expect_eq(s.attempts, 0, "attempts without time");
 }
 
 /* The printed sequence names what the model expects. */
-static void snippet(const struct test *t)
+CASE(snippet, "a sequence printed as C", .plain = true)
 {
 	static const struct model_op ops[] = {
 		{ .type = OP_VCPU_CREATE },
@@ -128,7 +126,6 @@ static void snippet(const struct test *t)
 	char *text = model_snippet(&config, ops, ARRAY_SIZE(ops), "expect_not_mapped(o, GFN);");
 	const char *at = text;
 
-	(void)t;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		at = strstr(at, lines[i]);
 		expect_true(at, "line %zu, \"%s\", in its place in:\n%s", i, lines[i], text);
@@ -137,12 +134,4 @@ static void snippet(const struct test *t)
 	free(text);
 }
 
-static const struct test_case cases[] = {
-	{ "to_the_minimum", "a known bug is shrunk to the shortest way to it", to_the_minimum,
-	  .plain = true, .time_limit_s = 120 },
-	{ "one_stays", "a sequence is never shrunk to nothing", one_stays, .plain = true },
-	{ "out_of_time", "the deadline is kept", out_of_time, .plain = true },
-	{ "snippet", "a sequence printed as C", snippet, .plain = true },
-};
-
-TEST_MAIN("shrinking of failing sequences", cases)
+TEST_MAIN("shrinking of failing sequences")

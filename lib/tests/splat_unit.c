@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Kernel complaints: which count against the case that runs. */
+/* Kernel messages: which count against the case that runs. */
 #include <string.h>
 
 #include "runner/splat.h"
@@ -9,7 +9,7 @@
 
 struct log {
 	const char *lines[MAX_LINES];	/* ends with NULL */
-	bool testbed;			/* nobody else is there */
+	bool testbed;			/* no other program runs */
 	int ours, foreign;		/* expected */
 };
 
@@ -75,24 +75,48 @@ static void judge(const struct test *t)
 	expect_eq(scan.ours, log->ours, "complaints about the case");
 	expect_eq(scan.foreign, log->foreign, "complaints about others");
 }
+CASES(judge,
+	{ "none", "messages without a WARNING", .arg = &none, .plain = true },
+	{ "of_kvm", "KVM warns", .arg = &of_kvm, .plain = true },
+	{ "of_kvm_old", "KVM warns, as Linux 6.12 prints it", .arg = &of_kvm_old,
+	  .plain = true },
+	{ "of_kernel_thread", "KVM warns in a kernel thread", .arg = &of_kernel_thread,
+	  .plain = true },
+	{ "of_mm", "the memory management warns", .arg = &of_mm, .plain = true },
+	{ "of_guest_memfd", "another part warns, called by guest_memfd",
+	  .arg = &of_guest_memfd, .plain = true },
+	{ "of_driver", "a driver warns, and its splat lists KVM's modules: foreign",
+	  .arg = &of_driver, .plain = true },
+	{ "of_driver_old", "a driver warns in a task with KVM's name, as 6.12 prints it",
+	  .arg = &of_driver_old, .plain = true },
+	{ "of_other_run", "KVM warns in a task of another program: foreign", .arg = &of_other_run,
+	  .plain = true },
+	{ "of_other_vm", "KVM warns in a task of another program, as 6.12 prints it", .arg = &of_other_vm,
+	  .plain = true },
+	{ "of_driver_in_testbed", "a driver warns in the testbed: counts",
+	  .arg = &of_driver_in_testbed, .plain = true },
+	{ "oops", "an Oops, whoever caused it", .arg = &oops, .plain = true },
+	{ "seamcall", "a failed SEAMCALL without a WARNING", .arg = &seamcall,
+	  .plain = true },
+	{ "leaked", "a leaked HKID", .arg = &leaked, .plain = true },
+	{ "two", "one of each", .arg = &two, .plain = true },
+)
 
-/* Cases that make the TDX module fail look at KVM's messages themselves. */
-static void seamcalls_optional(const struct test *t)
+/* Cases that make the TDX module fail check the messages of KVM themselves. */
+CASE(seamcalls_optional, "failed SEAMCALLs that the case asked for", .plain = true)
 {
 	struct splat_scan scan = { .comm = "deleted" };
 
-	(void)t;
 	splat_line(&scan, seamcall.lines[0]);
 	splat_end(&scan);
 	expect_eq(scan.ours, 0, "complaints about the case");
 }
 
-/* More lines than a splat is worth, and no end of it. */
-static void endless(const struct test *t)
+/* More lines than are kept of a splat, without its end. */
+CASE(endless, "a splat without an end counts", .plain = true)
 {
 	struct splat_scan scan = { .comm = "deleted" };
 
-	(void)t;
 	splat_line(&scan, of_kvm.lines[1]);
 	for (int i = 0; i < 3 * SPLAT_LINES; i++)
 		splat_line(&scan, " ? kvm_x+0x1/0x2 [kvm]");
@@ -100,27 +124,4 @@ static void endless(const struct test *t)
 	expect_eq(scan.ours, 1, "complaints about the case");
 }
 
-#define JUDGED(log, text)	{ #log, text, judge, &log, .plain = true }
-
-static const struct test_case cases[] = {
-	JUDGED(none, "messages that are no complaint"),
-	JUDGED(of_kvm, "KVM warns"),
-	JUDGED(of_kvm_old, "KVM warns, as Linux 6.12 prints it"),
-	JUDGED(of_kernel_thread, "KVM warns in a kernel thread"),
-	JUDGED(of_mm, "the memory management warns"),
-	JUDGED(of_guest_memfd, "another part warns, called by guest_memfd"),
-	JUDGED(of_driver, "a driver warns: not ours, though KVM's modules are listed"),
-	JUDGED(of_driver_old, "a driver warns in a task with KVM's name, as 6.12 prints it"),
-	JUDGED(of_other_run, "KVM warns in a task of somebody else"),
-	JUDGED(of_other_vm, "the same, as 6.12 prints it"),
-	JUDGED(of_driver_in_testbed, "a driver warns in the testbed: nobody else is there"),
-	JUDGED(oops, "an Oops of anybody"),
-	JUDGED(seamcall, "a failed SEAMCALL without a WARNING"),
-	JUDGED(leaked, "a leaked HKID"),
-	JUDGED(two, "one of each"),
-	{ "seamcalls_optional", "failed SEAMCALLs that the case asked for", seamcalls_optional,
-	  .plain = true },
-	{ "endless", "a splat without an end is one", endless, .plain = true },
-};
-
-TEST_MAIN("kernel complaints, and whose they are", cases)
+TEST_MAIN("kernel messages that count against a case")

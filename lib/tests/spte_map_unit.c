@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The bookkeeping of SPTEs, against what page tables do. */
+/* The bookkeeping of SPTEs against a model of page tables. */
 #include "rng.h"
 #include "observe/spte_map.h"
 #include "testcase.h"
@@ -24,11 +24,10 @@ static void expect_mapping(const struct spte_map *map, u64 gfn, int level,
 	expect_eq(m.pfn, pfn, "pfn of gfn 0x%llx %s", gfn, when);
 }
 
-static void empty(const struct test *t)
+CASE(empty, "Nothing is mapped in an empty map", .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 
-	(void)t;
 	expect_mapping(map, 0, LEVEL_NONE, PFN_NONE, "of an empty map");
 	spte_map_change(map, 0, LEVEL_4K, 0);
 	expect_mapping(map, 0, LEVEL_NONE, PFN_NONE, "zapped before it was mapped");
@@ -36,12 +35,11 @@ static void empty(const struct test *t)
 	spte_map_free(map);
 }
 
-static void levels(const struct test *t)
+CASE(levels, "A leaf of each level maps all of its range, and no more", .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 	const u64 gfn = 5 * LEVEL_GFNS(LEVEL_1G);
 
-	(void)t;
 	for (int level = LEVEL_4K; level <= LEVEL_1G; level++) {
 		u64 last = gfn + LEVEL_GFNS(level) - 1;
 
@@ -60,11 +58,10 @@ static void levels(const struct test *t)
 	spte_map_free(map);
 }
 
-static void leaf_replaced(const struct test *t)
+CASE(leaf_replaced, "The last SPTE of a gfn counts", .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 
-	(void)t;
 	spte_map_change(map, 7, LEVEL_4K, leaf(1, LEVEL_4K));
 	expect_eq(spte_map_lookup(map, 7).writable, false, "writable");
 	spte_map_change(map, 7, LEVEL_4K, leaf(2, LEVEL_4K) | WRITABLE);
@@ -75,12 +72,11 @@ static void leaf_replaced(const struct test *t)
 	spte_map_free(map);
 }
 
-/* A huge leaf becomes a page table with leaves of its own, and back. */
-static void split_and_collapse(const struct test *t)
+CASE(split_and_collapse, "a huge leaf is replaced by a page table, and back",
+     .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 
-	(void)t;
 	spte_map_change(map, 512, LEVEL_2M, leaf(0x2000, LEVEL_2M));
 	spte_map_change(map, 512, LEVEL_2M, 0x77000 | PRESENT);
 	expect_mapping(map, 513, LEVEL_NONE, PFN_NONE, "under an empty page table");
@@ -99,11 +95,10 @@ static void split_and_collapse(const struct test *t)
 	spte_map_free(map);
 }
 
-static void not_present_is_no_leaf(const struct test *t)
+CASE(not_present_is_no_leaf, "SPTEs that are not present map nothing", .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 
-	(void)t;
 	/* MMIO SPTEs, and EPT's suppress-#VE bit in empty ones. */
 	spte_map_change(map, 9, LEVEL_4K, 1ULL << 63);
 	expect_mapping(map, 9, LEVEL_NONE, PFN_NONE, "with an SPTE that is not present");
@@ -113,8 +108,6 @@ static void not_present_is_no_leaf(const struct test *t)
 	expect_eq(spte_map_leaves(map, LEVEL_4K), 0, "4K leaves");
 	spte_map_free(map);
 }
-
-/* --- random changes against a model that is too simple to be wrong ----------- */
 
 #define REGIONS		32	/* of 2M, each in a 1G range of its own */
 #define GFNS		(REGIONS * 512)
@@ -168,7 +161,7 @@ static unsigned long model_leaves(const u64 *sptes, size_t nr)
 	return leaves;
 }
 
-static void random_changes(const struct test *t)
+CASE(random_changes, "100000 random changes agree with a plain array", .plain = true)
 {
 	struct spte_map *map = spte_map_new();
 	u64 state = t->seed;
@@ -197,18 +190,4 @@ static void random_changes(const struct test *t)
 	spte_map_free(map);
 }
 
-static const struct test_case cases[] = {
-	{ "empty", "Nothing is mapped in an empty map", empty, .plain = true },
-	{ "levels", "A leaf of each level maps all of its range, and no more", levels,
-	  .plain = true },
-	{ "leaf_replaced", "The last SPTE of a gfn counts", leaf_replaced,
-	  .plain = true },
-	{ "split_and_collapse", "A page table in the place of a huge leaf, and back",
-	  split_and_collapse, .plain = true },
-	{ "not_present_is_no_leaf", "SPTEs that are not present map nothing",
-	  not_present_is_no_leaf, .plain = true },
-	{ "random_changes", "100000 random changes agree with a plain array",
-	  random_changes, .plain = true },
-};
-
-TEST_MAIN("bookkeeping of SPTEs", cases)
+TEST_MAIN("bookkeeping of SPTEs")

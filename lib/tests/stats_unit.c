@@ -43,7 +43,7 @@ static const struct stats_file file = {
 	.data = { 3, 0x100000004, 5, 6 },
 };
 
-/* In the place of libc's: hands out the file instead of KVM's. */
+/* Replaces that of libc: returns the file in place of KVM's. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	if (request != KVM_GET_STATS_FD) {
@@ -53,12 +53,11 @@ int ioctl(int fd, unsigned long request, ...)
 	return dup(fd);
 }
 
-static void by_name(const struct test *t)
+CASE(by_name, "A statistic is found by its name", .plain = true)
 {
 	struct vm vm = { .fd = memfd_create("stats", MFD_CLOEXEC) };
 	struct vcpu vcpu = { .fd = vm.fd };
 
-	(void)t;
 	must(write(vm.fd, &file, sizeof(file)) == sizeof(file), "write of %zu bytes",
 	     sizeof(file));
 	expect_eq(vm_stat(&vm, "pages_4k"), 0x100000004, "pages_4k");
@@ -67,8 +66,4 @@ static void by_name(const struct test *t)
 	expect_eq(vcpu_stat(&vcpu, "pages"), 3, "pages, asked of a vCPU");
 }
 
-static const struct test_case cases[] = {
-	{ "by_name", "A statistic is found by its name", by_name, .plain = true },
-};
-
-TEST_MAIN("binary statistics of KVM", cases)
+TEST_MAIN("binary statistics of KVM")

@@ -5,11 +5,10 @@
 
 #define MANY	20000
 
-static void many(const struct test *t)
+CASE(many, "20,000 tasks", .plain = true)
 {
 	struct task_map *map = task_map_new();
 
-	(void)t;
 	/* Ours comes first, and the tasks of the host's other VMs do not displace it. */
 	task_map_get(map, 7)->kvm = 0x7777;
 	for (int i = 1; i <= MANY; i++)
@@ -23,11 +22,10 @@ static void many(const struct test *t)
 }
 
 /* Process ids that share their low bits. */
-static void colliding(const struct test *t)
+CASE(colliding, "tasks with colliding ids", .plain = true)
 {
 	struct task_map *map = task_map_new();
 
-	(void)t;
 	for (int i = 1; i < 1000; i++)
 		task_map_get(map, i << 12)->tdr = i;
 	for (int i = 1; i < 1000; i++)
@@ -36,9 +34,4 @@ static void colliding(const struct test *t)
 	task_map_free(map);
 }
 
-static const struct test_case cases[] = {
-	{ "many", "more tasks than any table of fixed size holds", many, .plain = true },
-	{ "colliding", "tasks whose ids are alike", colliding, .plain = true },
-};
-
-TEST_MAIN("which VM each task works on", cases)
+TEST_MAIN("which VM each task works on")

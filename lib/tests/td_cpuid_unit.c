@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What KVM_SET_CPUID2 gets for a TD's vCPU, on hosts that this one is not. */
+/* The CPUID of a TD's vCPU (KVM_SET_CPUID2) on several hosts. */
 #include <errno.h>
 #include <linux/kvm_para.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static int hand_out(struct kvm_cpuid2 *to, const struct kvm_cpuid_entry2 *from, 
 	return 0;
 }
 
-/* In the place of libc's: hosts in memory. */
+/* Replaces that of libc: hosts in memory. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	struct kvm_cpuid2 *cpuid;
@@ -86,16 +86,20 @@ static void set_for(u32 gpaw)
 /* A CPU with 5-level EPT and 52 bits, as KVM shows it: 57 linear bits and 46 physical ones. */
 static void follows_gpaw(const struct test *t)
 {
-	const u32 gpaw = (uintptr_t)t->tc->arg;
+	const u32 gpaw = t->tc->param;
 
 	add(supported, &nr_supported, 0x80000008, 0, 52 << 16 | 57 << 8 | 46);
 	set_for(gpaw);
 	expect_eq(eax_of(0x80000008, 0), gpaw << 16 | 57 << 8 | 46, "EAX of leaf 80000008");
 }
+CASES(follows_gpaw,
+	{ "gpaw_48", "52 bits supported, a TD with 48: 48", .param = 48, .plain = true },
+	{ "gpaw_52", "52 bits supported, a TD with 52: 52", .param = 52, .plain = true },
+)
 
-static void no_paravirtual_features(const struct test *t)
+CASE(no_paravirtual_features, "KVM's features are dropped, other leaves stay",
+     .plain = true)
 {
-	(void)t;
 	add(supported, &nr_supported, 4, 0, 40);
 	add(supported, &nr_supported, 4, 1, 41);
 	add(supported, &nr_supported, 0x40000000, 0, KVM_CPUID_FEATURES);
@@ -107,14 +111,4 @@ static void no_paravirtual_features(const struct test *t)
 	expect_eq(eax_of(KVM_CPUID_FEATURES, 0), 0, "KVM's features");
 }
 
-static const struct test_case cases[] = {
-	{ "gpaw_48", "52 bits supported, a TD with 48: 48", follows_gpaw, (void *)48,
-	  .plain = true },
-	{ "gpaw_52", "52 bits supported, a TD with 52: 52", follows_gpaw, (void *)52,
-	  .plain = true },
-	{ "no_paravirtual_features", "KVM's features are dropped, other leaves stay",
-	  no_paravirtual_features,
-	  .plain = true },
-};
-
-TEST_MAIN("CPUID of a TD's vCPU", cases)
+TEST_MAIN("CPUID of a TD's vCPU")

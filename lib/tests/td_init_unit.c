@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_TDX_INIT_VM on a host that has no HKID or no entropy just then.  This file's
- * ioctl() stands in for the kernel's.
+ * KVM_TDX_INIT_VM on a host that is out of HKIDs or entropy.  The ioctl() of this file
+ * stands in for the kernel's.
  */
 #include <limits.h>
 #include <linux/kvm.h>
@@ -35,39 +35,49 @@ static void init(void)
 	td_init(&vm, calloc(1, sizeof(struct kvm_tdx_init_vm)));
 }
 
-/* Entropy, or an HKID that a TD gives back: a moment later it is there. */
+/* There is entropy a moment later, or an HKID that another TD gives back. */
 static void comes_back(const struct test *t)
 {
-	error = *(const int *)t->tc->arg;
+	error = t->tc->param;
 	times = 3;
 	init();
 	expect_eq(calls, 4, "calls");
 }
+CASES(comes_back,
+	{ "entropy_comes", "no entropy at first: KVM_TDX_INIT_VM is repeated",
+	  .param = EAGAIN, .plain = true },
+	{ "keyid_comes", "no free HKID at first: KVM_TDX_INIT_VM is repeated",
+	  .param = ENOSPC, .plain = true },
+)
 
-/* On request: what runs into td_init()'s end. */
+/* td_init() ends the case. */
 static void on_request_never(const struct test *t)
 {
-	error = *(const int *)t->tc->arg;
+	error = t->tc->param;
 	times = 1 << 30;
 	init();
 }
+CASES(on_request_never,
+	{ "on_request_no_keyid", "ENOSPC each time", .param = ENOSPC,
+	  .manual = true, .plain = true },
+	{ "on_request_no_quota", "EBUSY each time", .param = EBUSY,
+	  .manual = true, .plain = true },
+	{ "on_request_no_entropy", "EAGAIN each time", .param = EAGAIN,
+	  .manual = true, .plain = true },
+	{ "on_request_refused", "EINVAL each time", .param = EINVAL,
+	  .manual = true, .plain = true },
+)
 
 struct ending {
 	const char *name, *result;
 };
-
-static const struct ending
-	no_keyid = { "on_request_no_keyid", "# SKIP all" },
-	no_quota = { "on_request_no_quota", "# SKIP the misc cgroup" },
-	no_entropy = { "on_request_no_entropy", "seen:     EAGAIN" },
-	refused = { "on_request_refused", "seen:     EINVAL" };
 
 static void ends(const struct test *t)
 {
 	const struct ending *e = t->tc->arg;
 	char line[512], program[PATH_MAX];
 	bool found = false;
-	/* The path, which also valgrind tells: behind the link itself is valgrind. */
+	/* Not "/proc/self/exe": under valgrind, exec of the link runs valgrind. */
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	FILE *out;
 
@@ -80,14 +90,27 @@ static void ends(const struct test *t)
 	pclose(out);
 	expect_true(found, "\"%s\" in the output of %s", e->result, e->name);
 }
+CASES(ends,
+	{ "no_keyid", "no free HKID: SKIP with the reason",
+	  .arg = &(const struct ending){ "on_request_no_keyid", "# SKIP all" },
+	  .plain = true },
+	{ "no_quota", "no HKID within the quota: SKIP with the reason",
+	  .arg = &(const struct ending){ "on_request_no_quota", "# SKIP the misc cgroup" },
+	  .plain = true },
+	{ "no_entropy", "no entropy: not ok",
+	  .arg = &(const struct ending){ "on_request_no_entropy", "seen:     EAGAIN" },
+	  .plain = true },
+	{ "refused", "parameters that KVM refuses: not ok",
+	  .arg = &(const struct ending){ "on_request_refused", "seen:     EINVAL" },
+	  .plain = true },
+)
 
-static void keyids_are_read(const struct test *t)
+CASE(keyids, "HKIDs of the host, and how many are in use", .plain = true)
 {
 	char dir[] = "/tmp/td_init_unit.XXXXXX";
 	struct keyids k;
 	FILE *f;
 
-	(void)t;
 	must(mkdtemp(dir), "a folder");
 	k = keyids_of(dir);
 	expect_eq(k.capacity, -1, "capacity where nothing tells");
@@ -103,23 +126,4 @@ static void keyids_are_read(const struct test *t)
 	expect_eq(k.used, 5, "HKIDs in use");
 }
 
-static const int eagain = EAGAIN, enospc = ENOSPC, ebusy = EBUSY, einval = EINVAL;
-
-#define PLAIN	.plain = true
-#define REQUEST	.plain = true, .manual = true
-
-static const struct test_case cases[] = {
-	{ "entropy_comes", "no entropy, then some", comes_back, &eagain, PLAIN },
-	{ "keyid_comes", "no HKID, then one is free", comes_back, &enospc, PLAIN },
-	{ "no_keyid", "no HKID: skipped, and says why", ends, &no_keyid, PLAIN },
-	{ "no_quota", "no HKID allowed: skipped, and says why", ends, &no_quota, PLAIN },
-	{ "no_entropy", "no entropy at all: failed", ends, &no_entropy, PLAIN },
-	{ "refused", "parameters that KVM refuses: failed, at once", ends, &refused, PLAIN },
-	{ "keyids", "HKIDs of the host, and in use", keyids_are_read, PLAIN },
-	{ "on_request_no_keyid", "never an HKID", on_request_never, &enospc, REQUEST },
-	{ "on_request_no_quota", "never a quota", on_request_never, &ebusy, REQUEST },
-	{ "on_request_no_entropy", "never entropy", on_request_never, &eagain, REQUEST },
-	{ "on_request_refused", "never right", on_request_never, &einval, REQUEST },
-};
-
-TEST_MAIN("KVM_TDX_INIT_VM where HKIDs or entropy are short", cases)
+TEST_MAIN("KVM_TDX_INIT_VM where HKIDs or entropy are short")

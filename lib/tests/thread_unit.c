@@ -29,31 +29,28 @@ static int read_byte(void *arg)
 	return read(*(int *)arg, &byte, 1) == 1 ? byte : -1;
 }
 
-static void result(const struct test *t)
+CASE(result, "thread_join() gives the result and errno", .plain = true)
 {
 	int error = ENOTNAM;
 	struct thread *thread = thread_start(fail_with, &error);
 
-	(void)t;
 	expect_errno(thread_join(thread, "a thread that fails"), ENOTNAM, "its result");
 }
 
-static void tid(const struct test *t)
+CASE(tid, "thread_tid() is the thread's own", .plain = true)
 {
 	struct thread *thread = thread_start(own_tid, NULL);
 	pid_t tid = thread_tid(thread);
 
-	(void)t;
 	expect_eq(thread_join(thread, "gettid"), tid, "thread_tid()");
 }
 
-static void blocks(const struct test *t)
+CASE(blocks, "tid_sleeps_in() tells where a thread sleeps", .plain = true)
 {
 	struct thread *thread;
 	int fds[2];
 	pid_t tid;
 
-	(void)t;
 	must(!pipe(fds), "pipe");
 	thread = thread_start(read_byte, &fds[0]);
 	tid = thread_tid(thread);
@@ -69,12 +66,11 @@ static void blocks(const struct test *t)
 	expect_true(!tid_sleeps_in(tid, "pipe_read", SHORT_S), "it sleeps no more");
 }
 
-static void signals(const struct test *t)
+CASE(signals, "a signal ends the system call of one thread: EINTR", .plain = true)
 {
 	struct thread *thread;
 	int fds[2];
 
-	(void)t;
 	must(!pipe(fds), "pipe");
 	catch_signal(SIGUSR1);
 	thread = thread_start(read_byte, &fds[0]);
@@ -84,12 +80,11 @@ static void signals(const struct test *t)
 }
 
 /* A cpuset or taskset leaves out CPU 0: places are counted among the rest. */
-static void nth_of_allowed(const struct test *t)
+CASE(nth_of_allowed, "CPUs are counted among those that the process may use", .plain = true)
 {
 	cpu_set_t set;
 	int last = -1;
 
-	(void)t;
 	must(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &set))
@@ -104,14 +99,4 @@ static void nth_of_allowed(const struct test *t)
 	expect_eq(sched_getcpu(), last, "the CPU that it runs on");
 }
 
-static const struct test_case cases[] = {
-	{ "result", "thread_join() gives the result and errno", result, .plain = true },
-	{ "tid", "thread_tid() is the thread's own", tid, .plain = true },
-	{ "nth_of_allowed", "CPUs are counted among those that the process may use",
-	  nth_of_allowed, .plain = true },
-	{ "blocks", "A thread that blocks is seen where it sleeps", blocks,
-	  .plain = true },
-	{ "signals", "a signal ends the system call of one thread: EINTR", signals, .plain = true },
-};
-
-TEST_MAIN("threads beside a case", cases)
+TEST_MAIN("threads beside a case")
