@@ -52,7 +52,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         "  seen:     EBADF (9)"]),
     # A failing kernel is never a broken harness.
     "kvm_refuses_slot": ("not ok", [
-        "vm.c:LINE: KVM_SET_USER_MEMORY_REGION2 of slot 0 at gpa 0x100000000",
+        "slot.c:LINE: KVM_SET_USER_MEMORY_REGION2 of slot 0 at gpa 0x100000000",
         "  expected: success",
         "  seen:     ENOTTY (25)"]),
     "kvm_refuses_attributes": ("not ok", [

@@ -16,7 +16,7 @@ from reports.places import Declared, Place, of_description, of_programs, place
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / os.environ.get("BUILD", "build") / "tests"
-HARNESS = "bench_test"      # says nothing about the kernel
+HARNESS = "harness_test"      # says nothing about the kernel
 
 
 def taken(requirement: certify.Requirement, declared: list[Declared]) -> list[Declared]:
