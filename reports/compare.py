@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from . import renames
 from .model import Case, Exit, Run, Status
 from .read import ResultsError, read_all
 
@@ -52,7 +53,8 @@ def by_key(runs: Sequence[Run]) -> dict[Key, list[Case]]:
     found: dict[Key, list[Case]] = {}
     for run in runs:
         for test, case in run.cases():
-            found.setdefault((test.name, case.name, case.variant), []).append(case)
+            name = renames.current(test.name, case.name)
+            found.setdefault((*name, case.variant), []).append(case)
     return found
 
 

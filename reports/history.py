@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import template
+from . import renames, template
 from .model import Exit, Run, Status
 from .read import ResultsError, read
 from .template import NoJinja
@@ -92,6 +92,7 @@ def opened(path: Path) -> sqlite3.Connection:
         elif version != SCHEMA:
             raise HistoryError(f"{path} has schema {version}, not {SCHEMA}: not a history of "
                                "this suite, or of another version; give another file")
+        rename(connection)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise HistoryError(f"{path}: {error}") from error
@@ -99,6 +100,16 @@ def opened(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def rename(connection: sqlite3.Connection) -> None:
+    """Give the cases of earlier runs the names of today."""
+    found = connection.execute("SELECT DISTINCT test, name FROM result").fetchall()
+    with connection:
+        for test, name in found:
+            if (now := renames.current(test, name)) != (test, name):
+                connection.execute("UPDATE OR REPLACE result SET test = ?, name = ? "
+                                   "WHERE test = ? AND name = ?", (*now, test, name))
 
 
 def add(connection: sqlite3.Connection, run: Run) -> None:
@@ -111,8 +122,9 @@ def add(connection: sqlite3.Connection, run: Run) -> None:
              environment.get("suite"), run.verdict, int(run.exit_code), json.dumps(dict(environment))))
         connection.executemany(
             "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(run.name, test.name, case.name, case.variant, case.status.value, case.seconds,
-              case.reason, json.dumps(case.measurements)) for test, case in run.cases()])
+            [(run.name, *renames.current(test.name, case.name), case.variant,
+              case.status.value, case.seconds, case.reason, json.dumps(case.measurements))
+             for test, case in run.cases()])
 
 
 def rows(connection: sqlite3.Connection) -> list[Row]:
