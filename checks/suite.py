@@ -15,7 +15,7 @@ COMM = 15               # characters that Linux keeps of a process's name
 # Where cases make the TDX module fail, or the kernel: they judge warnings.
 DAMAGED_HOSTS = ("tdx_errors", "tdx_spent")
 # Issues that cases name only where they find them, not in their declaration.
-UNDECLARED = ("C1", "L1", "L3", "L4", "L5", "N1", "T1")
+UNDECLARED = ("C1", "L3", "L4", "N1", "T1")
 
 
 @dataclass(frozen=True)
