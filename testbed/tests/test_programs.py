@@ -37,10 +37,10 @@ class ProgramsTest(FolderTest):
     def test_old_programs_without_a_compiler_are_told(self) -> None:
         built, said = self.prepare("old", can_build=False)
         self.assertFalse(built)
-        self.assertIn("are of old, this checkout is new", said)
+        self.assertIn("built from old, this checkout is new", said)
 
     def test_current_programs_without_a_compiler(self) -> None:
         self.assertEqual(self.prepare("new", can_build=False), (False, ""))
 
     def test_programs_of_nobody_knows_when(self) -> None:
-        self.assertIn("are of unknown", self.prepare(None, can_build=False)[1])
+        self.assertIn("built from unknown", self.prepare(None, can_build=False)[1])
