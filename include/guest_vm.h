@@ -89,6 +89,9 @@ u64 guest_wait_exception(struct vcpu *vcpu);
 void guest_wait_done(struct vcpu *vcpu);
 /* The guest must ask: it gets @answer when it runs next. */
 void guest_send(struct vcpu *vcpu, u32 answer);
+/* KVM_RUN, which must return for @reason (KVM_EXIT_*). */
+#define expect_exit(vcpu, reason)	expect_exit_(__FILE__, __LINE__, vcpu, reason)
+void expect_exit_(const char *file, int line, struct vcpu *vcpu, u32 reason);
 /* KVM_RUN returned @ret with EFAULT and KVM_EXIT_MEMORY_FAULT of the page at @gpa. */
 #define expect_memory_fault(vcpu, ret, gpa, flags) \
 	expect_memory_fault_(__FILE__, __LINE__, vcpu, ret, gpa, flags)

@@ -31,6 +31,11 @@ struct softtdx_state softtdx_state(void);
  * while.
  */
 struct softtdx_state softtdx_settled(const struct softtdx_state *wanted);
+/* The state becomes @expected, and no invariant is broken. @when: for the message. */
+#define expect_softtdx_settled(expected, when) \
+	expect_softtdx_settled_(__FILE__, __LINE__, expected, when)
+void expect_softtdx_settled_(const char *file, int line, const struct softtdx_state *expected,
+			     const char *when);
 
 /* TDR (hpa) of the only TD of the host; ERROR if there is not just one. */
 u64 softtdx_only_td(void);

@@ -15,6 +15,14 @@
 	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), \
 	.needs_sept = true
 
+/* For cases that check the mirror and, where the host shows it, the Secure EPT. */
+#define TD_MAPPING	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .uses_sept = true
+/* The same for cases that count SEAMCALLs. */
+#define TD_SEAMCALLS \
+	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL), .uses_sept = true
+/* For cases that check the Secure EPT, and a TD's content or measurement, where shown. */
+#define TD_CONTENT	.vm_types = VM_TDX, .uses_sept = true, .uses_softtdx = true
+
 /*
  * A TD with a vCPU, not finalized, nothing added. @size: bytes of private memory at
  * GPA; 0: no slot. (fixture.mem is NULL.)
@@ -42,6 +50,16 @@ void expect_td_mapped_(const char *file, int line, const struct fixture *td, u64
 	expect_td_unmapped_(__FILE__, __LINE__, td, gpa, nr_pages)
 void expect_td_unmapped_(const char *file, int line, const struct fixture *td, u64 gpa,
 			 u64 nr_pages);
+
+/* The host's page for @gpa of the fixture's slot, used while the gfn is shared. */
+u8 *shared_hva(const struct fixture *td, u64 gpa);
+
+/*
+ * Prefault the page at @gpa, which must be mapped where its attribute says: the host's page
+ * in the shared tree alone; a pending page in the mirror and the Secure EPT.
+ */
+void td_prefault_shared(const struct fixture *td, u64 gpa);
+void td_prefault_private(const struct fixture *td, u64 gpa);
 
 /*
  * Tables that KVM linked, into the mirror or the shared tree, since the last

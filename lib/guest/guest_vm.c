@@ -299,6 +299,14 @@ static struct guest_message read_message(struct vcpu *vcpu, int ret)
 	return m;
 }
 
+void expect_exit_(const char *file, int line, struct vcpu *vcpu, u32 reason)
+{
+	expect_ok(__guest_run(vcpu), "KVM_RUN");
+	if (vcpu->run->exit_reason != reason)
+		test_failed(file, line, strf("exit of vCPU %u", vcpu->id),
+			    strf("exit %u", reason), exit_text(vcpu));
+}
+
 static void report_exception(struct vcpu *vcpu, u64 vector)
 {
 	unsigned long long rip = guest_wait_value(vcpu), address = guest_wait_value(vcpu);

@@ -142,6 +142,28 @@ struct softtdx_state softtdx_settled(const struct softtdx_state *wanted)
 	return state;
 }
 
+static void expect_same(const char *file, int line, const char *what, const char *when,
+			unsigned long seen, unsigned long expected)
+{
+	if (seen != expected)
+		test_failed(file, line, strf("%s, %s", what, when), strf("%lu", expected),
+			    strf("%lu", seen));
+}
+
+void expect_softtdx_settled_(const char *file, int line, const struct softtdx_state *expected,
+			     const char *when)
+{
+	struct softtdx_state seen = softtdx_settled(expected);
+
+	expect_same(file, line, "TDs", when, seen.tds, expected->tds);
+	expect_same(file, line, "HKIDs in use", when, seen.keyids, expected->keyids);
+	expect_same(file, line, "pages owned by TDs (PAMT)", when, seen.pages, expected->pages);
+	expect_same(file, line, "violations counted by the TDX module", when, seen.violations,
+		    expected->violations);
+	expect_same(file, line, "broken invariants of the TDX module", when,
+		    seen.broken_rules, 0);
+}
+
 unsigned long softtdx_tds_left(void)
 {
 	double deadline = now() + SETTLE_LIMIT_S;
