@@ -1,284 +1,278 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The initial memory of a TD: each page is in three places the same, in what
- * KVM recorded (mirror SPTE), in what the TDX module holds (Secure EPT), and in
- * what guest_memfd handed out; and the measurement is that of the ioctls.
+ * The initial memory of a TD: what KVM recorded (mirror SPTE), what the TDX module holds
+ * (Secure EPT) and what guest_memfd handed out are the same page, and the measurement is
+ * that of the ioctls.  Pages that are removed before finalize; the cost of many pages.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "kernel.h"
+#include "init_mem.h"
 #include "mrtd.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
 
-#define MEASURE	KVM_TDX_MEASURE_MEMORY_REGION
-
-/* A TD without a slot yet, observed and measured. */
-struct build {
-	struct fixture td;
-	struct mrtd *mrtd;
-};
-
-static struct build build(const struct test *t)
-{
-	return (struct build){ .td = td_fixture(t, 0), .mrtd = mrtd_new() };
-}
-
-/* Add pages, and to our own account of the measurement, too. */
-static void add(struct build *b, const u8 *data, u64 gpa, u64 nr_pages,
-		u32 flags)
-{
-	td_add(b->td.vcpu, data, gpa, nr_pages, flags);
-	mrtd_add_pages(b->mrtd, gpa, data, nr_pages, flags & MEASURE);
-}
-
-/* --- the cases --------------------------------------------------------------------------- */
+/* .arg of add_pages() and many_pages(): struct pages */
+#define PAGES(...)	.arg = &(const struct pages){ __VA_ARGS__ }
+#define TD_BUILD								\
+	.vm_types = VM_TDX,							\
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL), \
+	.uses_sept = true, .uses_softtdx = true
 
 struct pages {
 	u64 gpa, nr;
 	u32 flags;
-	unsigned int sept_pages;	/* tables below the root for it */
+	unsigned int tables;	/* of the Secure EPT, below the root */
 };
+
+/* A TD without a slot, observed and measured. */
+struct scene {
+	struct fixture td;
+	struct mrtd *mrtd;
+};
+
+static struct scene scene(const struct test *t)
+{
+	return (struct scene){ .td = td_fixture(t, 0), .mrtd = mrtd_new() };
+}
+
+/* Add pages, to the TD and to the expected measurement. */
+static void add(struct scene *s, const u8 *data, u64 gpa, u64 nr_pages,
+		u32 flags)
+{
+	td_add(s->td.vcpu, data, gpa, nr_pages, flags);
+	mrtd_add_pages(s->mrtd, gpa, data, nr_pages, flags & MEASURE);
+}
 
 static void add_pages(const struct test *t)
 {
 	const struct pages *p = t->tc->arg;
 	u64 slot_gpa = p->gpa & ~(SZ_2M - 1);
-	struct build b = build(t);
+	struct scene s = scene(t);
 	u8 *data = td_source(p->nr, t->seed);
 	double start;
 
-	td_slot_add(b.td.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
+	td_slot_add(s.td.vm, slot_gpa, (p->gpa - slot_gpa + p->nr * SZ_4K + SZ_2M - 1) & ~(SZ_2M - 1));
 	start = now();
-	add(&b, data, p->gpa, p->nr, p->flags);
+	add(&s, data, p->gpa, p->nr, p->flags);
 	measure("pages", p->nr);
 	measure("seconds_a_page", (now() - start) / p->nr);
 
-	expect_td_mapped(&b.td, p->gpa, p->nr, SEPT_MAPPED);
-	expect_eq(tables_linked(b.td.o), p->sept_pages, "tables of gpa 0x%llx, %llu pages",
+	expect_td_mapped(&s.td, p->gpa, p->nr, SEPT_MAPPED);
+	expect_eq(tables_linked(s.td.o), p->tables, "tables of gpa 0x%llx, %llu pages",
 		  p->gpa, p->nr);
-	expect_seamcalls_of(b.td.o, TDH_MEM_SEPT_ADD, p->sept_pages, "TDH.MEM.SEPT.ADDs");
-	td_finalize(b.td.vm);
-	expect_mrtd(b.mrtd);
+	expect_seamcalls_of(s.td.o, TDH_MEM_SEPT_ADD, p->tables, "TDH.MEM.SEPT.ADDs");
+	td_finalize(s.td.vm);
+	expect_mrtd(s.mrtd);
 }
 
-static const struct pages
-	one = { GPA, 1, 0, 3 },
-	one_measured = { GPA, 1, MEASURE, 3 },
-	many = { GPA, 256, 0, 3 },
-	many_measured = { GPA, 32, MEASURE, 3 },
-	across_4k = { GPA + 7 * SZ_4K, 2, MEASURE, 3 },
-	across_2m = { GPA + SZ_2M - SZ_4K, 2, MEASURE, 4 },
-	across_1g = { GPA + SZ_1G - SZ_4K, 2, MEASURE, 5 },
-	across_512g = { 512 * SZ_1G - SZ_4K, 2, MEASURE, 6 },
-	lowest = { 0, 1, MEASURE, 3 },
-	highest = { TD_SHARED_BIT - SZ_4K, 1, MEASURE, 3 };
+CASES(add_pages,
+	{ "one_page", "one page, not measured", PAGES(GPA, 1, 0, 3), TD_BUILD },
+	{ "one_page_measured", "one page, measured", PAGES(GPA, 1, MEASURE, 3), TD_BUILD },
+	{ "many_pages", "256 pages, not measured", PAGES(GPA, 256, 0, 3), TD_BUILD },
+	{ "many_pages_measured", "32 pages, measured", PAGES(GPA, 32, MEASURE, 3), TD_BUILD },
+	{ "across_4k", "two pages in the middle of a table",
+	  PAGES(GPA + 7 * SZ_4K, 2, MEASURE, 3), TD_BUILD },
+	{ "across_2m", "two pages on both sides of 2M: one more table",
+	  PAGES(GPA + SZ_2M - SZ_4K, 2, MEASURE, 4), TD_BUILD },
+	{ "across_1g", "two pages on both sides of 1G: two more tables",
+	  PAGES(GPA + SZ_1G - SZ_4K, 2, MEASURE, 5), TD_BUILD },
+	{ "across_512g", "two pages on both sides of 512G: three more tables",
+	  PAGES(512 * SZ_1G - SZ_4K, 2, MEASURE, 6), TD_BUILD },
+	{ "lowest_gpa", "the page at gpa 0", PAGES(0, 1, MEASURE, 3), TD_BUILD },
+	{ "highest_gpa", "the last page below the shared bit",
+	  PAGES(TD_SHARED_BIT - SZ_4K, 1, MEASURE, 3), TD_BUILD })
 
-/* mirror SPTE = SEPT = guest_memfd, for pages added and for pages faulted in. */
-static void same_pfn(const struct test *t)
+/* For pages that are added and for pages that are prefaulted. */
+CASE(same_pfn, "mirror, Secure EPT and guest_memfd have the same pfn", TD_BUILD)
 {
-	struct build b = build(t);
+	struct scene s = scene(t);
 
-	td_slot_add(b.td.vm, GPA, SZ_2M);
-	add(&b, td_source(4, t->seed), GPA, 4, 0);
-	td_finalize(b.td.vm);
-	prefault(b.td.vcpu, GPA + 8 * SZ_4K, 4 * SZ_4K);
+	td_slot_add(s.td.vm, GPA, SZ_2M);
+	add(&s, td_source(4, t->seed), GPA, 4, 0);
+	td_finalize(s.td.vm);
+	prefault(s.td.vcpu, GPA + 8 * SZ_4K, 4 * SZ_4K);
 	for (int i = 8; i < 12; i++)
-		expect_mapped(b.td.o, GFN + i, LEVEL_4K, gmem_pfn(b.td.o, GFN + i));
-	expect_td_mapped(&b.td, GPA, 4, SEPT_MAPPED);
-	expect_td_mapped(&b.td, GPA + 8 * SZ_4K, 4, SEPT_PENDING);
+		expect_mapped(s.td.o, GFN + i, LEVEL_4K, gmem_pfn(s.td.o, GFN + i));
+	expect_td_mapped(&s.td, GPA, 4, SEPT_MAPPED);
+	expect_td_mapped(&s.td, GPA + 8 * SZ_4K, 4, SEPT_PENDING);
 	measure("pages", 8);
 }
 
-/* No page at all: the hash of nothing. */
-static void mrtd_of_nothing(const struct test *t)
+CASE(punched, "a hole after finalize: out of the mirror and the Secure EPT", TD_BUILD)
+{
+	struct scene s = scene(t);
+	struct slot *slot = td_slot_add(s.td.vm, GPA, SZ_2M);
+
+	add(&s, td_source(4, t->seed), GPA, 4, 0);
+	td_finalize(s.td.vm);
+	prefault(s.td.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
+	mem_punch_hole(slot->gmem, 2 * SZ_4K, 4 * SZ_4K);
+
+	expect_td_mapped(&s.td, GPA, 2, SEPT_MAPPED);
+	expect_td_unmapped(&s.td, GPA + 2 * SZ_4K, 4);
+	expect_td_mapped(&s.td, GPA + 6 * SZ_4K, 2, SEPT_PENDING);
+}
+
+CASE(mrtd_of_nothing, "the measurement of a TD without pages",
+     .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
 {
 	static const char empty[] =	/* SHA-384 of the empty string, FIPS 180-4 */
 		"38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
 		"274edebfe76f65fbd51ad2f14898b95b";
-	struct build b = build(t);
-	char *ours = mrtd_finish(b.mrtd);
+	struct scene s = scene(t);
+	char *ours = mrtd_finish(s.mrtd);
 
-	td_finalize(b.td.vm);
+	td_finalize(s.td.vm);
 	expect_mrtd_hex(empty);
 	if (strcmp(ours, empty))
-		test_failed(__FILE__, __LINE__, "our own MRTD without pages", empty, ours);
+		test_failed(__FILE__, __LINE__, "the calculated MRTD without pages", empty, ours);
 }
 
 /* One unmeasured zero page at gpa 0: by hand, sha384("MEM.PAGE.ADD" and 116 zeroes). */
-static void mrtd_of_one_page(const struct test *t)
+CASE(mrtd_of_one_page, "the measurement of one page, by hand",
+     .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
 {
-	static const char expected[] = 
+	static const char expected[] =
 		"8f3e9a8aca6784eab874f7aa4dda5d49104a88047f1f86695ef2a88f5691a90e"
 		"34aac48ce45ffa1f5a23c7d62980d570";
-	struct build b = build(t);
+	struct scene s = scene(t);
 
-	td_slot_add(b.td.vm, 0, SZ_2M);
-	add(&b, td_source(1, t->seed), 0, 1, 0);
-	td_finalize(b.td.vm);
+	td_slot_add(s.td.vm, 0, SZ_2M);
+	add(&s, td_source(1, t->seed), 0, 1, 0);
+	td_finalize(s.td.vm);
 	expect_mrtd_hex(expected);
-	expect_mrtd(b.mrtd);
+	expect_mrtd(s.mrtd);
 }
 
-/* The order counts, and so does what is measured. */
-static void mrtd_order(const struct test *t)
+CASE(mrtd_order, "the measurement follows the order of the calls", TD_BUILD)
 {
-	struct build b = build(t);
+	struct scene s = scene(t);
 	u8 *data = td_source(6, t->seed);
 
-	td_slot_add(b.td.vm, GPA, SZ_2M);
-	add(&b, data + 3 * SZ_4K, GPA + 9 * SZ_4K, 1, MEASURE);
-	add(&b, data, GPA, 2, 0);
-	add(&b, data + 2 * SZ_4K, GPA + 2 * SZ_4K, 1, MEASURE);
-	add(&b, data + 4 * SZ_4K, GPA + 5 * SZ_4K, 2, MEASURE);
-	td_finalize(b.td.vm);
-	expect_mrtd(b.mrtd);
+	td_slot_add(s.td.vm, GPA, SZ_2M);
+	add(&s, data + 3 * SZ_4K, GPA + 9 * SZ_4K, 1, MEASURE);
+	add(&s, data, GPA, 2, 0);
+	add(&s, data + 2 * SZ_4K, GPA + 2 * SZ_4K, 1, MEASURE);
+	add(&s, data + 4 * SZ_4K, GPA + 5 * SZ_4K, 2, MEASURE);
+	td_finalize(s.td.vm);
+	expect_mrtd(s.mrtd);
 }
 
-/* After finalize, a hole: out of the mirror and out of the SEPT. */
-static void punched(const struct test *t)
-{
-	struct build b = build(t);
-	struct slot *slot = td_slot_add(b.td.vm, GPA, SZ_2M);
-
-	add(&b, td_source(4, t->seed), GPA, 4, 0);
-	td_finalize(b.td.vm);
-	prefault(b.td.vcpu, GPA + 4 * SZ_4K, 4 * SZ_4K);
-	mem_punch_hole(slot->gmem, 2 * SZ_4K, 4 * SZ_4K);
-
-	expect_td_mapped(&b.td, GPA, 2, SEPT_MAPPED);
-	expect_td_unmapped(&b.td, GPA + 2 * SZ_4K, 4);
-	expect_td_mapped(&b.td, GPA + 6 * SZ_4K, 2, SEPT_PENDING);
-}
-
-/* --- the module is busy, or has no entropy ---------------------------------------------------- */
-
-/* BUSY while pages are added: KVM asks again, nobody notices. */
-static void busy_add(const struct test *t)
-{
-	struct build b = build(t);
-
-	if ((uintptr_t)t->tc->arg == TDH_MEM_PAGE_ADD && kernel_has_function("kvm_tdp_map_page"))
-		test_skip("needs a kernel that asks a busy module again, 6.19 or later; td_error_test:page_add_busy tells what this one does");
-	td_slot_add(b.td.vm, GPA, SZ_2M);
-	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 3);
-	add(&b, td_source(2, t->seed), GPA, 2, 0);
-	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
-	expect_td_mapped(&b.td, GPA, 2, SEPT_MAPPED);
-	td_finalize(b.td.vm);
-	expect_mrtd(b.mrtd);
-	measure("retries", 3);
-}
-
-static void busy_aug(const struct test *t)
-{
-	struct build b = build(t);
-
-	td_slot_add(b.td.vm, GPA, SZ_2M);
-	td_finalize(b.td.vm);
-	softtdx_inject(TDH_MEM_PAGE_AUG, "TDX_OPERAND_BUSY|1", 3);
-	prefault(b.td.vcpu, GPA, SZ_4K);
-	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
-	expect_eq(observer_retries(b.td.o), 3, "RET_PF_RETRYs of gfn 0x%llx", GFN);
-	expect_td_mapped(&b.td, GPA, 1, SEPT_PENDING);
-	measure("retries", 3);
-}
-
-/* BUSY once while a page is removed: KVM kicks the vCPUs and asks once more. */
-static void busy_remove(const struct test *t)
-{
-	struct build b = build(t);
-	struct slot *slot = td_slot_add(b.td.vm, GPA, SZ_2M);
-
-	td_finalize(b.td.vm);
-	prefault(b.td.vcpu, GPA, 2 * SZ_4K);
-	softtdx_inject((uintptr_t)t->tc->arg, "TDX_OPERAND_BUSY|1", 1);
-	mem_punch_hole(slot->gmem, 0, SZ_4K);
-	expect_eq(softtdx_injected(), 1, "calls that found the module busy");
-	expect_not_mapped(b.td.o, GFN);
-	prefault(b.td.vcpu, GPA, SZ_4K);		/* the TD lives */
-	expect_td_mapped(&b.td, GPA, 2, SEPT_PENDING);
-}
-
-static void busy_finalize(const struct test *t)
-{
-	struct build b = build(t);
-	u64 hw_error;
-
-	softtdx_inject(TDH_MR_FINALIZE, "TDX_OPERAND_BUSY|0x90", 1);
-	expect_errno(__td_finalize(b.td.vm, &hw_error), EBUSY, "KVM_TDX_FINALIZE_VM, the module is busy");
-	expect_eq(hw_error, 0x8000020000000090, "hw_error");
-	expect_ok(__td_finalize(b.td.vm, &hw_error), "KVM_TDX_FINALIZE_VM again");
-}
-
-/* No entropy: KVM asks ten times, then it is EAGAIN. */
-static void no_entropy(const struct test *t)
-{
-	struct vm *vm = td_vm();
-
-	(void)t;
-	softtdx_inject(TDH_MNG_CREATE, "TDX_RND_NO_ENTROPY", 3);
-	expect_ok(__td_init(vm, td_params(vm), NULL), "KVM_TDX_INIT_VM, no entropy 3 times");
-	expect_eq(softtdx_injected(), 3, "calls without entropy");
-}
-
-static void no_entropy_at_all(const struct test *t)
-{
-	struct vm *vm = td_vm();
-
-	(void)t;
-	softtdx_inject(TDH_MNG_CREATE, "TDX_RND_NO_ENTROPY", 100);
-	expect_errno(__td_init(vm, td_params(vm), NULL), EAGAIN, "KVM_TDX_INIT_VM without entropy");
-	expect_eq(softtdx_injected(), 10, "calls without entropy");
-}
-
-#define SEEN	.vm_types = VM_TDX, .uses_sept = true, .uses_softtdx = true, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
-#define MRTD	.vm_types = VM_TDX, .needs_softtdx = true, \
-		.observes = OBSERVE_MAPPING
-#define OURS	.vm_types = VM_TDX, .needs_softtdx = true, .needs_sept = true, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN)
-#define LEAF(l)	(void *)(uintptr_t)(l)
-
-static const struct test_case cases[] = {
-	{ "one_page", "one page, not measured", add_pages, &one, SEEN },
-	{ "one_page_measured", "one page, measured", add_pages, &one_measured, SEEN },
-	{ "many_pages", "256 pages, not measured", add_pages, &many, SEEN },
-	{ "many_pages_measured", "32 pages, measured", add_pages, &many_measured, SEEN },
-	{ "across_4k", "two pages in the middle of a table", add_pages, &across_4k, SEEN },
-	{ "across_2m", "two pages on both sides of 2M: one more table", add_pages, &across_2m,
-	  SEEN },
-	{ "across_1g", "two pages on both sides of 1G: two more tables", add_pages, &across_1g,
-	  SEEN },
-	{ "across_512g", "two pages on both sides of 512G: three more tables", add_pages,
-	  &across_512g, SEEN },
-	{ "lowest_gpa", "the page at gpa 0", add_pages, &lowest, SEEN },
-	{ "highest_gpa", "the last page below the shared bit", add_pages, &highest, SEEN },
-	{ "same_pfn", "mirror, SEPT and guest_memfd name the same page", same_pfn, SEEN },
-	{ "punched", "a hole is out of the mirror and the SEPT", punched, SEEN },
-
-	{ "mrtd_of_nothing", "the measurement of a TD without pages", mrtd_of_nothing, MRTD },
-	{ "mrtd_of_one_page", "the measurement of one page, by hand", mrtd_of_one_page, MRTD },
-	{ "mrtd_order", "the measurement follows the order of the calls", mrtd_order, SEEN },
-
-	{ "busy_page_add", "TDH.MEM.PAGE.ADD busy: retried inside the ioctl", busy_add,
-	  LEAF(TDH_MEM_PAGE_ADD), OURS },
-	{ "busy_sept_add", "TDH.MEM.SEPT.ADD busy: retried inside the ioctl", busy_add,
-	  LEAF(TDH_MEM_SEPT_ADD), OURS },
-	{ "busy_page_aug", "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each", busy_aug, OURS,
-	  .fixes = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)" },
-	{ "busy_range_block", "TDH.MEM.RANGE.BLOCK busy once: repeated", busy_remove,
-	  LEAF(TDH_MEM_RANGE_BLOCK), OURS },
-	{ "busy_track", "TDH.MEM.TRACK busy once: repeated", busy_remove, LEAF(TDH_MEM_TRACK),
-	  OURS },
-	{ "busy_page_remove", "TDH.MEM.PAGE.REMOVE busy once: repeated", busy_remove,
-	  LEAF(TDH_MEM_PAGE_REMOVE), OURS },
-	{ "busy_finalize", "TDH.MR.FINALIZE busy: EBUSY, then it works", busy_finalize, OURS },
-	{ "no_entropy", "TDH.MNG.CREATE without entropy, 3 times: repeated", no_entropy, OURS },
-	{ "no_entropy_at_all", "TDH.MNG.CREATE without entropy: EAGAIN after 10 times",
-	  no_entropy_at_all, OURS },
+struct change {
+	void (*fn)(struct fixture *td);
+	unsigned int first, nr;		/* pages that are removed */
+	void (*repair)(struct fixture *td);	/* so that they can be added again; NULL: they cannot */
+	int again_through_6_19;		/* errno of that through 6.19 */
 };
 
-TEST_MAIN("the initial memory of a TD: mirror, Secure EPT, measurement", cases)
+/*
+ * Pages that are removed between add and finalize leave the mirror and the Secure EPT, the
+ * others stay, and finalize succeeds.  Pages that are added again are measured again.
+ */
+static void changed(const struct test *t)
+{
+	const struct change *change = t->tc->arg;
+	struct fixture td = td_fixture(t, INIT_MEM_SIZE);
+	u8 *source = td_source(INIT_MEM_PAGES, t->seed), *part = source + change->first * SZ_4K;
+	u64 gpa = GPA + change->first * SZ_4K, end = gpa + change->nr * SZ_4K;
+	int error = init_mem_under_gmem_lock() ? change->again_through_6_19 : 0;
+	struct kvm_tdx_init_mem_region again = {
+		.source_addr = (uintptr_t)part, .gpa = gpa, .nr_pages = change->nr,
+	};
+	struct mrtd *mrtd = mrtd_new();
+
+	td_add(td.vcpu, source, GPA, INIT_MEM_PAGES, MEASURE);
+	mrtd_add_pages(mrtd, GPA, source, INIT_MEM_PAGES, true);
+	change->fn(&td);
+	expect_td_mapped(&td, GPA, change->first, SEPT_MAPPED);
+	expect_td_unmapped(&td, gpa, change->nr);
+	expect_td_mapped(&td, end, INIT_MEM_PAGES - change->first - change->nr, SEPT_MAPPED);
+
+	if (change->repair) {
+		change->repair(&td);
+		expect_errno(__td_add(td.vcpu, &again, MEASURE), error, "adding them again");
+		if (!error) {
+			expect_td_mapped(&td, GPA, INIT_MEM_PAGES, SEPT_MAPPED);
+			mrtd_add_pages(mrtd, gpa, part, change->nr, true);
+		}
+	}
+	expect_ok(__td_finalize(td.vm, NULL), "KVM_TDX_FINALIZE_VM");
+	expect_mrtd(mrtd);
+}
+
+static void punch_4(struct fixture *td) { mem_punch_hole(td->slot->gmem, 6 * SZ_4K, 4 * SZ_4K); }
+static void share_4(struct fixture *td) { vm_set_shared(td->vm, GPA + 6 * SZ_4K, 4 * SZ_4K); }
+static void delete(struct fixture *td) { slot_delete(td->slot); }
+static void close_fd(struct fixture *td) { close(td->slot->gmem->fd); }
+static void nothing(struct fixture *td) { (void)td; }
+static void private_again(struct fixture *td) { vm_set_private(td->vm, GPA, INIT_MEM_SIZE); }
+static void slot_again(struct fixture *td) { expect_ok(__slot_set(td->slot), "the slot again"); }
+
+/* Through 6.19 guest_memfd takes no page twice; all but the hole keep the page in it. */
+CASES(changed,
+	{ "punched_between", "a hole between add and finalize; added again",
+	  .arg = &(const struct change){ punch_4, 6, 4, nothing, 0 }, TD_MAPPING,
+	  .uses_softtdx = true },
+	{ "shared_between", "shared and private again; added again (through 6.19: EEXIST)",
+	  .arg = &(const struct change){ share_4, 6, 4, private_again, EEXIST }, TD_MAPPING,
+	  .uses_softtdx = true },
+	{ "deleted_between",
+	  "the slot deleted and set again; added again (through 6.19: EEXIST)",
+	  .arg = &(const struct change){ delete, 0, INIT_MEM_PAGES, slot_again, EEXIST },
+	  TD_MAPPING, .uses_softtdx = true },
+	{ "gmem_closed_between", "the guest_memfd closed between add and finalize",
+	  .arg = &(const struct change){ close_fd, 0, INIT_MEM_PAGES, NULL, 0 }, TD_MAPPING,
+	  .uses_softtdx = true })
+
+/* In four calls: a page of the last quarter takes as long as one of the first. */
+static void many_pages(const struct test *t)
+{
+	const struct pages *p = t->tc->arg;
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = td_vcpu(vm);
+	struct td_adds before = td_adds();
+	u64 gpa = p->gpa, part = p->nr / 4;
+	u8 *source = mem_populated(MEM_ANON, p->nr * SZ_4K, NULL)->hva;
+	double start, seconds[4];
+
+	td_slot_add(vm, GPA, p->gpa - GPA + p->nr * SZ_4K);
+	for (int i = 0; i < 4; i++) {
+		u64 nr = i < 3 ? part : p->nr - 3 * part;
+
+		start = now();
+		if (nr)
+			td_add(vcpu, source + i * part * SZ_4K, gpa + i * part * SZ_4K, nr,
+			       p->flags);
+		seconds[i] = nr ? (now() - start) / nr : 0;
+	}
+	measure("pages", p->nr);
+	measure("seconds_a_page", seconds[3]);
+	measure("seconds_a_page_at_first", part ? seconds[0] : seconds[3]);
+	expect_eq(vm_stat(vm, "pages_4k"), p->nr, "statistic pages_4k");
+	expect_td_adds(before, p->nr, p->tables);
+	if (p->nr >= 4096)
+		expect_true(seconds[3] < 2 * seconds[0],
+			    "a page of the last quarter takes %.1f us, less than twice the %.1f us of one of the first",
+			    seconds[3] * 1e6, seconds[0] * 1e6);
+	td_finalize(vm);
+}
+
+CASES(many_pages,
+	{ "pages_1", "one page", PAGES(GPA, 1, 0, 3), TD_CONTENT },
+	{ "pages_511", "one page less than a table", PAGES(GPA, 511, 0, 3), TD_CONTENT },
+	{ "pages_512", "a full table", PAGES(GPA, 512, 0, 3), TD_CONTENT },
+	{ "pages_513", "one page more than a table", PAGES(GPA, 513, 0, 4), TD_CONTENT },
+	{ "pages_across", "512 pages of two tables", PAGES(GPA + SZ_2M / 2, 512, 0, 4),
+	  TD_CONTENT },
+	{ "measured_64", "64 pages, measured", PAGES(GPA, 64, MEASURE, 3), TD_CONTENT },
+	{ "mib_16", "16 MiB", PAGES(GPA, 4096, 0, 10), TD_CONTENT, .memory_mib = 64,
+	  .time_limit_s = 120, .nightly = true },
+	{ "mib_64", "64 MiB", PAGES(GPA, 16384, 0, 34), TD_CONTENT, .memory_mib = 256,
+	  .time_limit_s = 300, .nightly = true },
+	{ "measured_4_mib", "4 MiB, measured", PAGES(GPA, 1024, MEASURE, 4), TD_CONTENT,
+	  .memory_mib = 64, .time_limit_s = 300, .nightly = true })
+
+TEST_MAIN("the initial memory of a TD: mirror, Secure EPT, measurement")
