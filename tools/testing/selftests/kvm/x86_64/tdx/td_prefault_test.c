@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_PRE_FAULT_MEMORY on a TD: a private gpa becomes a pending page of the Secure
- * EPT, one TDH.MEM.PAGE.AUG each, a shared gpa is mapped by the shared tree alone,
- * and what is refused changes nothing (kvm_arch_vcpu_pre_fault_memory() in
- * arch/x86/kvm/mmu/mmu.c; api.rst, 4.143).
+ * KVM_PRE_FAULT_MEMORY on a TD: a private gpa becomes a pending page of the Secure EPT, by
+ * one TDH.MEM.PAGE.AUG each; a shared gpa is mapped in the shared tree alone; a request that
+ * is refused changes nothing (kvm_arch_vcpu_pre_fault_memory() in arch/x86/kvm/mmu/mmu.c;
+ * api.rst, 4.143).
  *
- * The gpas of a request never have the shared bit; whether they mean private or
- * shared memory is in the attributes.
+ * The gpas of a request never have the shared bit; whether they are private or shared is in
+ * the attributes.
  */
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "known_issues.h"
 #include "seamcall.h"
 #include "td_fixture.h"
 #include "testcase.h"
-#include "vm_thread.h"
-#include "window.h"
 
-/* Pages that were given to the TD since the last observer_clear(). */
+#define RANGE(...)	.arg = &(const struct range){ __VA_ARGS__ }
+
+/* A case that also compares with the pages of guest_memfd. */
+#define TD_GMEM									\
+	.vm_types = VM_TDX, .uses_sept = true,					\
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
+
+/* Pages that the TD was given since the last observer_clear(). */
 #define expect_augs(o, nr, ...)	expect_seamcalls_of(o, TDH_MEM_PAGE_AUG, nr, __VA_ARGS__)
 
-static void expect_memory_fault(struct vcpu *vcpu, u64 gpa)
+static void expect_private_fault(struct vcpu *vcpu, u64 gpa)
 {
 	struct kvm_run_memory_fault fault = vcpu_memory_fault(vcpu);
 
@@ -33,11 +34,12 @@ static void expect_memory_fault(struct vcpu *vcpu, u64 gpa)
 	expect_eq(fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE, "flags of the memory-fault exit");
 }
 
-/* Refused as a whole: the errno, the range as it was, and no SPTE made, no page taken. */
+/* Refused as a whole: the range does not advance, no SPTE and no page is added. */
 static void expect_refused(struct fixture *td, struct kvm_pre_fault_memory range, int error)
 {
 	struct kvm_pre_fault_memory before = range;
-	unsigned long had = seamcalls_of(td->o, TDH_MEM_PAGE_AUG), leaves = observer_leaves(td->o, LEVEL_4K);
+	unsigned long augs = seamcalls_of(td->o, TDH_MEM_PAGE_AUG);
+	unsigned long leaves = observer_leaves(td->o, LEVEL_4K);
 
 	expect_errno(__vcpu_prefault(td->vcpu, &range), error,
 		     "prefault of gpa 0x%llx, size 0x%llx, flags 0x%llx", before.gpa,
@@ -45,10 +47,10 @@ static void expect_refused(struct fixture *td, struct kvm_pre_fault_memory range
 	expect_eq(range.gpa, before.gpa, "gpa after the refusal");
 	expect_eq(range.size, before.size, "size after the refusal");
 	expect_eq(observer_leaves(td->o, LEVEL_4K), leaves, "4K SPTEs");
-	expect_augs(td->o, had, "TDH.MEM.PAGE.AUGs");
+	expect_augs(td->o, augs, "TDH.MEM.PAGE.AUGs");
 }
 
-/* [gpa, size) in one call that must do exactly this much. */
+/* One call of [gpa, gpa + size) succeeds with exactly @done bytes. */
 static void expect_progress(struct fixture *td, u64 gpa, u64 size, u64 done)
 {
 	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = size };
@@ -59,9 +61,7 @@ static void expect_progress(struct fixture *td, u64 gpa, u64 size, u64 done)
 	expect_eq(range.size, size - done, "bytes left");
 }
 
-/* --- before the TD is finalized ------------------------------------------------------- */
-
-static void before_finalize(const struct test *t)
+CASE(before_finalize, "before finalize: EOPNOTSUPP, nothing changes", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 
@@ -76,20 +76,18 @@ static void before_finalize(const struct test *t)
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
 	expect_td_unmapped(&td, GPA + SZ_4K, 1);
 
-	/* Nothing of it lasts. */
+	/* After finalize it works. */
 	td_finalize(td.vm);
 	prefault(td.vcpu, GPA, 2 * SZ_4K);
 	expect_td_mapped(&td, GPA, 1, SEPT_MAPPED);
 	expect_td_mapped(&td, GPA + SZ_4K, 1, SEPT_PENDING);
 }
 
-/* --- private memory --------------------------------------------------------------------- */
-
 struct range {
 	u64 gpa, pages;
 };
 
-/* Each page is taken once and is pending; its neighbours are free. */
+/* Each page is added once and is pending; its neighbours are free. */
 static void pending(const struct test *t)
 {
 	const struct range *r = t->tc->arg;
@@ -109,26 +107,27 @@ static void pending(const struct test *t)
 	measure("pages", r->pages);
 }
 
-static const struct range
-	one = { GPA, 1 },
-	odd = { GPA + 5 * SZ_4K, 3 },
-	across_2m = { GPA + SZ_2M - 2 * SZ_4K, 5 },
-	many = { GPA + SZ_4K, 63 };
+CASES(pending,
+	{ "one_page", "a private page is pending", RANGE(GPA, 1), TD_GMEM },
+	{ "odd_range", "three pages inside of a 2M: no others", RANGE(GPA + 5 * SZ_4K, 3),
+	  TD_GMEM },
+	{ "across_2m", "five pages across a 2M border", RANGE(GPA + SZ_2M - 2 * SZ_4K, 5),
+	  TD_GMEM },
+	{ "many_pages", "63 pages: one TDH.MEM.PAGE.AUG each", RANGE(GPA + SZ_4K, 63), TD_GMEM })
 
-static void already_pending(const struct test *t)
+CASE(already_pending, "a page that is mapped already stays", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	prefault(td.vcpu, GPA + SZ_4K, SZ_4K);
 	observer_clear(td.o);
 	prefault(td.vcpu, GPA, 3 * SZ_4K);
-	expect_augs(td.o, 2, "TDH.MEM.PAGE.AUGs around a page that is there");
+	expect_augs(td.o, 2, "TDH.MEM.PAGE.AUGs around the page that is mapped");
 	expect_eq(observer_count(td.o, EV_FAULT, PF_SPURIOUS), 1, "faults found fixed");
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
 
-/* A page of the initial memory stays what it is: nothing to accept. */
-static void already_added(const struct test *t)
+CASE(already_added, "a page of the initial memory stays mapped, not pending", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 
@@ -140,7 +139,7 @@ static void already_added(const struct test *t)
 	expect_td_mapped(&td, GPA + 2 * SZ_4K, 1, SEPT_PENDING);
 }
 
-static void other_vcpu(const struct test *t)
+CASE(other_vcpu, "pages prefaulted by another vCPU stay", TD_SEAMCALLS, .cpus = 2)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);
@@ -152,8 +151,7 @@ static void other_vcpu(const struct test *t)
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
 
-/* What was punched out comes back as another pending page. */
-static void punched(const struct test *t)
+CASE(punched, "a page punched out of guest_memfd: a new pending page", TD_GMEM)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -167,13 +165,10 @@ static void punched(const struct test *t)
 	expect_eq(observer_count(td.o, EV_FAULT, PF_FIXED), 1, "faults that mapped a page");
 }
 
-/* --- shared memory -------------------------------------------------------------------------- */
-
-/*
- * The shared tree, and nothing else: no SEAMCALL for the page, the Secure EPT is
- * empty.  6.16-rc1 walked the mirror, and gave the host's page to the TD.
- */
-static void shared(const struct test *t)
+/* 6.16-rc1 walked the mirror, and gave the host's page to the TD. */
+CASE(shared, "shared pages: in the shared tree, not in the Secure EPT",
+     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+     TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -191,8 +186,9 @@ static void shared(const struct test *t)
 	}
 }
 
-/* No slot needs guest_memfd for shared memory. */
-static void shared_without_gmem(const struct test *t)
+CASE(shared_without_gmem, "shared memory of a slot without guest_memfd",
+     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+     TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
@@ -204,8 +200,9 @@ static void shared_without_gmem(const struct test *t)
 	expect_sept_free(td.vm, GPA);
 }
 
-/* Private and shared pages take turns: each in its own tree, in one call. */
-static void alternating(const struct test *t)
+CASE(alternating, "private and shared pages by turns in one call: each in its own tree",
+     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+     TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -222,10 +219,7 @@ static void alternating(const struct test *t)
 	}
 }
 
-/* --- what is refused ----------------------------------------------------------------------- */
-
-/* Requests that are wrong in themselves, or about a gpa where nothing is. */
-static void bad_requests(const struct test *t)
+CASE(bad_requests, "size, alignment, wrap, flag: EINVAL; no slot: ENOENT", TD_SEAMCALLS)
 {
 	static const struct {
 		struct kvm_pre_fault_memory range;
@@ -247,10 +241,9 @@ static void bad_requests(const struct test *t)
 	expect_sept_free(td.vm, GPA);
 }
 
-/* The shared bit is not for user space to set: EINVAL, whatever the gfn is. */
 static void alias(const struct test *t)
 {
-	bool shared = t->tc->arg;
+	bool shared = t->tc->param;
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
 	if (shared)
@@ -258,12 +251,21 @@ static void alias(const struct test *t)
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = GPA | TD_SHARED_BIT,
 							    .size = SZ_4K }, EINVAL);
 	expect_sept_free(td.vm, GPA);
-	prefault(td.vcpu, GPA, SZ_4K);		/* the TD lives */
+	prefault(td.vcpu, GPA, SZ_4K);		/* the TD goes on */
 	expect_mapped(td.o, GFN, LEVEL_4K, PFN_ANY);
 }
 
-/* The range is all right until it reaches the shared bit. */
-static void into_shared_bit(const struct test *t)
+CASES(alias,
+	{ "alias_of_private", "the shared bit in the gpa of a private page: EINVAL",
+	  .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	  TD_SEAMCALLS },
+	{ "alias_of_shared", "the shared bit in the gpa of a shared page: EINVAL", .param = 1,
+	  .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	  TD_SEAMCALLS })
+
+CASE(into_shared_bit, "a range that runs into the shared bit: progress, then EINVAL",
+     .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+     TD_SEAMCALLS)
 {
 	u64 gpa = TD_SHARED_BIT - SZ_4K;
 	struct fixture td = td_fixture(t, 0);
@@ -276,7 +278,7 @@ static void into_shared_bit(const struct test *t)
 		       EINVAL);
 }
 
-static void past_the_end(const struct test *t)
+CASE(past_the_end, "past the end of the slot: progress, then ENOENT", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 gpa = GPA + SZ_2M - 2 * SZ_4K;
@@ -287,17 +289,19 @@ static void past_the_end(const struct test *t)
 							    .size = 2 * SZ_4K }, ENOENT);
 }
 
-static void private_without_slot(const struct test *t)
+CASE(private_without_slot, "a private gfn without a slot: EFAULT, memory-fault exit",
+     TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 gpa = GPA + SZ_1G;
 
 	vm_set_private(td.vm, gpa, SZ_4K);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);
-	expect_memory_fault(td.vcpu, gpa);
+	expect_private_fault(td.vcpu, gpa);
 }
 
-static void private_without_gmem(const struct test *t)
+CASE(private_without_gmem, "a private gfn without guest_memfd: EFAULT, memory-fault exit",
+     TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, 0);
 
@@ -305,10 +309,10 @@ static void private_without_gmem(const struct test *t)
 	vm_set_private(td.vm, GPA, SZ_2M);
 	td_finalize(td.vm);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
-	expect_memory_fault(td.vcpu, GPA);
+	expect_private_fault(td.vcpu, GPA);
 }
 
-static void gmem_closed(const struct test *t)
+CASE(gmem_closed, "guest_memfd closed: EFAULT, memory-fault exit", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -316,194 +320,26 @@ static void gmem_closed(const struct test *t)
 	close(td.slot->gmem->fd);
 	expect_td_unmapped(&td, GPA, 1);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
-	expect_memory_fault(td.vcpu, GPA);
+	expect_private_fault(td.vcpu, GPA);
 }
 
 /*
- * KVM does not ask whether the vCPU was initialised: the TDX module refuses its root,
- * KVM takes that for a bug of its own, and ends the VM (W2 in docs/findings.md).
+ * KVM does not check that the vCPU is initialised: the TDX module refuses its root, KVM
+ * takes that for a bug, and ends the VM (W2 in docs/findings.md).
  */
-static void vcpu_not_initialised(const struct test *t)
+CASE(vcpu_not_initialised, "a vCPU without KVM_TDX_INIT_VCPU: EIO, the VM is dead",
+     .vm_types = VM_TDX, .side_effects = "makes the kernel print WARNINGs", .cpus = 2,
+     .expects_splat = true)
 {
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm), *other = td_vcpu_create(vm);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
 
-	(void)t;
 	td_slot_add(vm, GPA, SZ_2M);
 	td_finalize(vm);
 	prefault(vcpu, GPA + SZ_4K, SZ_4K);
 	expect_errno(__vcpu_prefault(other, &range), EIO, "prefault by a vCPU without INIT_VCPU");
-	expect_errno(__vcpu_prefault(vcpu, &range), EIO, "the VM is dead");
+	expect_errno(__vcpu_prefault(vcpu, &range), EIO, "a prefault of the dead VM");
 }
 
-/* --- KVM waits for a shared page ----------------------------------------------------------- */
-
-/*
- * Two private pages, then two shared ones that are not there yet: KVM sleeps in
- * get_user_pages for the first of them.
- */
-#define PRIVATE_PAGES	2
-#define WINDOW_GPA	(GPA + PRIVATE_PAGES * SZ_4K)
-
-struct scene {
-	struct fixture td;
-	struct window *w;
-};
-
-static struct scene scene(const struct test *t)
-{
-	struct scene s = { .td = td_fixture_final(t, SZ_2M) };
-
-	vm_set_shared(s.td.vm, WINDOW_GPA, SZ_2M / 2);
-	s.w = window_create(s.td.vcpu, s.td.slot->mem->hva, SZ_2M);
-	return s;
-}
-
-/* What was done until the window opened stays, and is told. */
-static void expect_private_pages_done(struct scene *s)
-{
-	struct kvm_pre_fault_memory range = window_range(s->w);
-
-	expect_eq(range.gpa, WINDOW_GPA, "gpa of what is left");
-	expect_td_mapped(&s->td, GPA, PRIVATE_PAGES, SEPT_PENDING);
-	expect_not_mapped(s->td.o, WINDOW_GPA >> 12);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-}
-
-static void interrupt(const struct window *w)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	must(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
-	must(!syscall(SYS_tgkill, getpid(), window_tid(w), SIGUSR1), "tgkill");
-}
-
-/* A signal, and pages were done: progress, no error. */
-static void signal_midway(const struct test *t)
-{
-	struct scene s = scene(t);
-
-	window_open(s.w, GPA, 4 * SZ_4K);
-	interrupt(s.w);
-	expect_ok(window_wait(s.w, 5), "prefault of four pages, interrupted at the third");
-	expect_private_pages_done(&s);
-}
-
-static void signal_first(const struct test *t)
-{
-	struct scene s = scene(t);
-
-	window_open(s.w, WINDOW_GPA, SZ_4K);
-	interrupt(s.w);
-	expect_errno(window_wait(s.w, 5), EINTR, "prefault interrupted at its first page");
-	expect_eq(window_range(s.w).gpa, WINDOW_GPA, "gpa of what is left");
-	expect_not_mapped(s.td.o, WINDOW_GPA >> 12);
-}
-
-/* The gfn becomes private while KVM waits for its shared page: that page is not mapped. */
-static void conversion_in_window(const struct test *t)
-{
-	struct scene s = scene(t);
-
-	window_open(s.w, GPA, 3 * SZ_4K);
-	vm_set_private(s.td.vm, WINDOW_GPA, SZ_4K);
-	expect_ok(window_close(s.w), "prefault of three pages, the third converted");
-	expect_private_pages_done(&s);
-	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs");
-	expect_sept_free(s.td.vm, WINDOW_GPA);
-	prefault(s.td.vcpu, WINDOW_GPA, SZ_4K);
-	expect_td_mapped(&s.td, WINDOW_GPA, 1, SEPT_PENDING);
-}
-
-/*
- * The slot is deleted while KVM waits for a page of it: the deletion waits for the
- * prefault, which meets a slot that is going, and gives up.
- */
-static void delete_in_window(const struct test *t)
-{
-	struct scene s = scene(t);
-	struct thread *thread;
-	int ret;
-
-	window_open(s.w, GPA, 3 * SZ_4K);
-	thread = slot_delete_start(s.td.slot);
-	expect_true(tid_sleeps_in(thread_tid(thread), "synchronize_srcu", 5),
-		    "the deletion waits for the prefault");
-	/* An invalidation makes the fault look again. */
-	must(!madvise(s.td.slot->mem->hva + SZ_2M / 2, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-	window_resolve(s.w);
-	ret = window_wait(s.w, 1);
-	if (ret == 1) {
-		interrupt(s.w);
-		xfail("E1", "the prefault did not end within 1 s");
-	}
-	expect_ok(ret, "prefault of three pages, the slot is deleted at the third");
-	expect_eq(window_range(s.w).gpa, WINDOW_GPA, "gpa of what is left");
-	expect_ok(thread_join(thread, "the deletion"), "the deletion");
-	expect_td_unmapped(&s.td, GPA, PRIVATE_PAGES);
-}
-
-#define TD	.vm_types = VM_TDX, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-#define LOOKS	TD, .uses_sept = true
-#define WINDOW	TD, .uses_sept = true, .needs_uffd = true
-#define GMEM	.vm_types = VM_TDX, .uses_sept = true, \
-		.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
-#define GUARDS_TREE \
-	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)"
-#define GUARDS_ALIAS \
-	.fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)"
-
-static const struct test_case cases[] = {
-	{ "before_finalize", "before finalize: EOPNOTSUPP, nothing changes", before_finalize,
-	  LOOKS },
-
-	{ "one_page", "a private page is pending", pending, &one, GMEM },
-	{ "odd_range", "three pages inside of a 2M: these, no others", pending, &odd, GMEM },
-	{ "across_2m", "five pages across a 2M border", pending, &across_2m, GMEM },
-	{ "many_pages", "63 pages: one TDH.MEM.PAGE.AUG each", pending, &many, GMEM },
-	{ "already_pending", "a page that is there is left alone", already_pending, LOOKS },
-	{ "already_added", "a page of the initial memory stays accepted", already_added, LOOKS },
-	{ "other_vcpu", "another vCPU finds the pages", other_vcpu, LOOKS, .cpus = 2 },
-	{ "punched", "a page that was punched out is pending anew", punched, GMEM },
-
-	{ "shared", "shared pages: in the shared tree, not in the Secure EPT", shared, LOOKS, GUARDS_TREE },
-	{ "shared_without_gmem", "shared memory of a slot without guest_memfd",
-	  shared_without_gmem, LOOKS, GUARDS_TREE },
-	{ "alternating", "private and shared pages take turns: one call", alternating, LOOKS, GUARDS_TREE },
-
-	{ "alias_of_private", "the shared bit in the gpa of a private page: EINVAL", alias, NULL,
-	  LOOKS, GUARDS_ALIAS },
-	{ "alias_of_shared", "the shared bit in the gpa of a shared page: EINVAL", alias,
-	  (void *)1, LOOKS, GUARDS_ALIAS },
-	{ "into_shared_bit", "a range that runs into the shared bit: progress, then EINVAL",
-	  into_shared_bit, LOOKS, GUARDS_ALIAS },
-	{ "bad_requests", "size, alignment, wrap, flag: EINVAL; no slot: ENOENT", bad_requests,
-	  LOOKS },
-	{ "past_the_end", "past the end of the slot: progress, then ENOENT", past_the_end,
-	  LOOKS },
-	{ "private_without_slot", "a private gfn without a slot: EFAULT, memory-fault exit",
-	  private_without_slot, LOOKS },
-	{ "private_without_gmem", "a private gfn without guest_memfd: EFAULT, memory-fault exit",
-	  private_without_gmem, LOOKS },
-	{ "gmem_closed", "guest_memfd closed: EFAULT, memory-fault exit", gmem_closed, LOOKS },
-
-	{ "vcpu_not_initialised", "a vCPU without KVM_TDX_INIT_VCPU: EIO, the VM is dead",
-	  vcpu_not_initialised, .vm_types = VM_TDX, .cpus = 2,
-	  .expects_splat = true, .side_effects = "makes the kernel print WARNINGs" },
-
-	{ "signal_first", "a signal at the first page: EINTR", signal_first, WINDOW },
-	{ "signal_midway", "a signal at the third page: progress of two", signal_midway, WINDOW },
-	{ "conversion_in_window", "a shared gfn becomes private while KVM gets its page",
-	  conversion_in_window, WINDOW },
-	{ "delete_in_window", "the slot is deleted while KVM gets a page of it",
-	  delete_in_window, WINDOW,
-	  .fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)" },
-};
-
-TEST_MAIN("KVM_PRE_FAULT_MEMORY on a TD", cases)
+TEST_MAIN("KVM_PRE_FAULT_MEMORY on a TD")
