@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TDs in a misc cgroup: each is charged as long as it lives, and what is over
- * the limit is refused, and charged to nobody.
+ * TDs in a misc cgroup: each is charged while it exists; a TD above the limit is refused
+ * and not charged.
  *
- * On kernels that have C1 the case uses the host up: no TD can be made
- * afterwards, in no cgroup.  It has a boot of its own, and a host of others
- * is spared.
+ * On kernels with C1 no TD can be created after the case, in any cgroup.  So it has a boot
+ * of its own, and is skipped natively.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +31,7 @@ static int write_to(const char *path, const char *text)
 	return ret;
 }
 
-/* A cgroup that may have one TD; the case moves there. Its path. */
+/* Move the case to a new cgroup that may have one TD. Returns its path. */
 static const char *enter_cgroup(void)
 {
 	const char *path = strf(CGROUPS "/ktdx-misc-%d", getpid());
@@ -55,7 +54,7 @@ static const char *enter_cgroup(void)
 	return path;
 }
 
-/* TDs that are charged to the cgroup. */
+/* TDs that are charged to the cgroup at @path. */
 static long charged(const char *path)
 {
 	FILE *f = fopen(strf("%s/misc.current", path), "re");
@@ -69,44 +68,40 @@ static long charged(const char *path)
 	return tds;
 }
 
-static void refused(const struct test *t)
+CASE(limit, "a TD above misc.max: EBUSY, the charges stay right",
+     .xfail = "C1", .xfail_in_body = true, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
+     .side_effects = "on kernels with C1 no TD can be created later; enables the misc controller")
 {
 	struct vm *first, *second;
 	const char *cgroup;
 	long seen;
 
-	(void)t;
 	if (!getenv("KTS_TESTBED"))
 		skip_if_issue("C1");
 	cgroup = enter_cgroup();
 	expect_eq(charged(cgroup), 0, "TDs charged to a new cgroup");
 	first = td_create();
-	expect_eq(charged(cgroup), 1, "TDs charged, after one was made");
+	expect_eq(charged(cgroup), 1, "TDs charged, with one TD");
 	second = td_vm();
 	expect_errno(__td_init(second, td_params(second), NULL), EBUSY,
 		     "KVM_TDX_INIT_VM of a second TD, where misc.max is 1");
 	seen = charged(cgroup);
 	vm_close(second);
 	if (seen == 0) {
-		/* Below zero when the one that was charged goes: the kernel warns. */
+		/* The count drops below zero when the first TD is destroyed: the kernel warns. */
 		expect_splat();
 		vm_close(first);
-		xfail("C1", "a TD is refused, and %ld TDs are charged, where one lives", seen);
+		xfail("C1", "a TD is refused, then %ld TDs are charged where one exists", seen);
 	}
 	expect_eq(seen, 1, "TDs charged, after a second one was refused");
 	second = td_vm();
-	expect_errno(__td_init(second, td_params(second), NULL), EBUSY, "KVM_TDX_INIT_VM of a third TD");
+	expect_errno(__td_init(second, td_params(second), NULL), EBUSY,
+		     "KVM_TDX_INIT_VM of a third TD");
 	vm_close(first);
-	expect_eq(charged(cgroup), 0, "TDs charged, when the only one has gone");
+	expect_eq(charged(cgroup), 0, "TDs charged after the only TD is destroyed");
 	expect_ok(__td_init(second, td_params(second), NULL), "KVM_TDX_INIT_VM, with room for a TD");
 	expect_eq(charged(cgroup), 1, "TDs charged at the end");
 	xpass("C1");
 }
 
-static const struct test_case cases[] = {
-	{ "refused", "a TD over the limit of a misc cgroup is refused, and nobody is uncharged",
-	  refused, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
-	  .side_effects = "on kernels with C1 no TD can be made afterwards; enables the misc controller" },
-};
-
-TEST_MAIN("TDs in the misc cgroup", cases)
+TEST_MAIN("TDs in the misc cgroup")

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest converts its memory: it asks by MapGPA (GHCI), KVM passes it on in
- * pieces of 2M (KVM_EXIT_HYPERCALL), user space changes the attributes. What it
- * touches the wrong way becomes KVM_EXIT_MEMORY_FAULT. Data never crosses from
- * one half to the other.
+ * A guest converts its memory by MapGPA (GHCI): KVM forwards the request in pieces of 2M
+ * (KVM_EXIT_HYPERCALL), user space changes the attributes.  An access that does not match
+ * the attribute is a KVM_EXIT_MEMORY_FAULT.  No data crosses from one half to the other.
  */
 #include <linux/kvm_para.h>
 #include <string.h>
@@ -11,17 +10,20 @@
 #include "kernel.h"
 #include "guest_vm.h"
 
+#define BAD_RANGE(...)	.arg = &(const struct bad_range){ __VA_ARGS__ }
+
 #define SLOT_SIZE	(2 * SZ_2M)
 #define TO_HOST		0x11111111
 #define TO_GUEST	0x22222222
 #define SECRET		0x33333333
 
-static struct guest_vm converting(const struct test *t, bool ve)
+static struct guest_vm scene(const struct test *t, bool ve)
 {
 	struct guest_vm p;
 
 	guest_on_ve = ve ? accept_on_ve : NULL;
-	p = guest_vm_create(t, (struct guest_vm_config){ .fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
+	p = guest_vm_create(t, (struct guest_vm_config){
+		.fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
 	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	return p;
 }
@@ -56,9 +58,10 @@ static void convert(struct guest_vm *p, u64 gpa, u64 pages, bool private)
 	expect_eq(guest_wait_value(p->vcpu[0]), VMCALL_SUCCESS, "R10 of MapGPA");
 }
 
-static void to_shared(const struct test *t)
+CASE(to_shared, "MapGPA to shared: data both ways, not the private content",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
 	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, SECRET);
@@ -70,9 +73,10 @@ static void to_shared(const struct test *t)
 	expect_eq(*shared_word(&p, GPA), TO_HOST, "what the host reads");
 }
 
-static void to_private(const struct test *t)
+CASE(to_private, "MapGPA to private: zero after accept; the host's page keeps its content",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	vm_set_shared(p.vm, GPA, SZ_4K);
 	guest_cmd(p.vcpu[0], CMD_WRITE_SHARED, GPA, TO_HOST);
@@ -84,10 +88,10 @@ static void to_private(const struct test *t)
 	expect_sept(p.vm, GPA, LEVEL_4K, SEPT_MAPPED, PFN_ANY);
 }
 
-/* What was accepted before the page was shared does not count afterwards. */
-static void back_is_not_accepted(const struct test *t)
+CASE(back_is_not_accepted, "shared and back: pending (#VE), and zero",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, true);
+	struct guest_vm p = scene(t, true);
 
 	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
 	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, SECRET);
@@ -97,9 +101,10 @@ static void back_is_not_accepted(const struct test *t)
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
 }
 
-static void back_kills(const struct test *t)
+CASE(back_kills, "shared and back: an access before accept kills the TD",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0), 0, "accept");
 	convert(&p, GPA, 1, false);
@@ -108,9 +113,10 @@ static void back_kills(const struct test *t)
 	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN of an access before accept");
 }
 
-static void neighbours_stay(const struct test *t)
+CASE(neighbours_stay, "pages beside the range keep their content",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	for (int i = 0; i < 4; i++) {
 		expect_eq(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA + i * SZ_4K, 0), 0, "accept");
@@ -118,13 +124,13 @@ static void neighbours_stay(const struct test *t)
 	}
 	convert(&p, GPA + SZ_4K, 2, false);
 	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), SECRET, "the page before");
-	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA + 3 * SZ_4K, 0), SECRET + 3, "the page behind");
+	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA + 3 * SZ_4K, 0), SECRET + 3, "the page after");
 }
 
-/* 4M and a page: pieces of 2M, one exit each. */
-static void in_pieces(const struct test *t)
+CASE(in_pieces, "MapGPA of 4M and a page: an exit for each 2M",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1024 + 1);
 	expect_request(p.vcpu[0], GPA, 512, false);
@@ -136,14 +142,12 @@ static void in_pieces(const struct test *t)
 	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 }
 
-/* User space's verdict on the second piece: the guest learns it, and how far it came. */
+/* What user space returns for the second piece; the guest gets it, and where it stopped. */
 struct verdict {
 	u64 ret, r10;
 };
-static const struct verdict later = { EAGAIN, VMCALL_RETRY },
-	refused = { EINVAL, VMCALL_INVALID_OPERAND };
 
-/* Up to 7.1 whatever is not 0 refuses the operand. */
+/* Through 7.1 every return value but 0 is an invalid operand. */
 static bool one_error_for_all(void)
 {
 	return kernel_before("7.2");
@@ -152,7 +156,7 @@ static bool one_error_for_all(void)
 static void second_piece_fails(const struct test *t)
 {
 	const struct verdict *v = t->tc->arg;
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1024);
 	expect_request(p.vcpu[0], GPA, 512, false);
@@ -165,9 +169,17 @@ static void second_piece_fails(const struct test *t)
 		  "R11: where it stopped");
 }
 
-static void nonsense_from_user_space(const struct test *t)
+CASES(second_piece_fails,
+	{ "map_gpa_eagain",
+	  "user space answers the second piece by EAGAIN: retry, from there on",
+	  .arg = &(const struct verdict){ EAGAIN, VMCALL_RETRY }, .vm_types = VM_TDX },
+	{ "map_gpa_einval", "user space answers the second piece by EINVAL: invalid operand",
+	  .arg = &(const struct verdict){ EINVAL, VMCALL_INVALID_OPERAND }, .vm_types = VM_TDX })
+
+CASE(invalid_return_value, "invalid hypercall return value: EINVAL, through 7.1 invalid operand",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	guest_cmd_queue(p.vcpu[0], CMD_MAP_SHARED, GPA, 1);
 	expect_request(p.vcpu[0], GPA, 1, false);
@@ -178,11 +190,9 @@ static void nonsense_from_user_space(const struct test *t)
 		expect_errno(__guest_run(p.vcpu[0]), EINVAL, "KVM_RUN");
 }
 
-/* --- what KVM refuses by itself ------------------------------------------------------ */
-
 static GUEST_DATA struct { u64 gpa, size; } range = { 1, 1 };
 
-static GUEST void asks_for_range(u64 arg)
+static GUEST void map_gpa(u64 arg)
 {
 	(void)arg;
 	guest_report(vmcall4(VMCALL_MAP_GPA, range.gpa, range.size, 0, 0));
@@ -191,12 +201,6 @@ static GUEST void asks_for_range(u64 arg)
 struct bad_range {
 	u64 gpa, size, r10;
 };
-static const struct bad_range
-	no_size = { GPA, 0, VMCALL_INVALID_OPERAND },
-	wraps = { ~0ULL << 12, SZ_2M, VMCALL_INVALID_OPERAND },
-	both_halves = { TD_SHARED_BIT - SZ_4K, 2 * SZ_4K, VMCALL_INVALID_OPERAND },
-	unaligned_gpa = { GPA + 8, SZ_4K, VMCALL_ALIGN_ERROR },
-	unaligned_size = { GPA, SZ_4K + 8, VMCALL_ALIGN_ERROR };
 
 static void refused_range(const struct test *t)
 {
@@ -205,18 +209,30 @@ static void refused_range(const struct test *t)
 
 	range.gpa = r->gpa;
 	range.size = r->size;
-	p = guest_vm_single(t, asks_for_range, 0, 0);
+	p = guest_vm_single(t, map_gpa, 0, 0);
 	vm_enable_cap(p.vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE);
 	expect_eq(guest_wait_value(p.vcpu[0]), r->r10, "R10 of MapGPA(0x%llx, 0x%llx)",
 		  r->gpa, r->size);
 }
 
-/* --- access without asking ----------------------------------------------------------- */
+CASES(refused_range,
+	{ "map_gpa_zero_size", "MapGPA of no bytes: invalid operand",
+	  BAD_RANGE(GPA, 0, VMCALL_INVALID_OPERAND), .vm_types = VM_TDX },
+	{ "map_gpa_wraps", "MapGPA beyond 2^64: invalid operand",
+	  BAD_RANGE(~0ULL << 12, SZ_2M, VMCALL_INVALID_OPERAND), .vm_types = VM_TDX },
+	{ "both_halves", "MapGPA that begins private and ends shared: invalid operand",
+	  BAD_RANGE(TD_SHARED_BIT - SZ_4K, 2 * SZ_4K, VMCALL_INVALID_OPERAND),
+	  .vm_types = VM_TDX },
+	{ "unaligned_gpa", "MapGPA of an unaligned gpa: alignment error",
+	  BAD_RANGE(GPA + 8, SZ_4K, VMCALL_ALIGN_ERROR), .vm_types = VM_TDX },
+	{ "unaligned_size", "MapGPA of an unaligned size: alignment error",
+	  BAD_RANGE(GPA, SZ_4K + 8, VMCALL_ALIGN_ERROR), .vm_types = VM_TDX })
 
-/* It comes again until the attribute changes; then the same instruction succeeds. */
-static void shared_access_to_private(const struct test *t)
+/* KVM_RUN exits again until the attribute changes; then the same instruction succeeds. */
+CASE(shared_access_to_private, "a shared access to a private page: memory-fault exits until it is shared",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, false);
+	struct guest_vm p = scene(t, false);
 
 	guest_cmd_queue(p.vcpu[0], CMD_WRITE_SHARED, GPA + SZ_4K, TO_HOST);
 	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]), GPA + SZ_4K, 0);
@@ -226,9 +242,10 @@ static void shared_access_to_private(const struct test *t)
 	expect_eq(*shared_word(&p, GPA + SZ_4K), TO_HOST, "what the host reads");
 }
 
-static void private_access_to_shared(const struct test *t)
+CASE(private_access_to_shared, "a private access to a shared page: memory-fault exits until it is private",
+     .vm_types = VM_TDX, .uses_sept = true)
 {
-	struct guest_vm p = converting(t, true);
+	struct guest_vm p = scene(t, true);
 
 	vm_set_shared(p.vm, GPA + SZ_4K, SZ_4K);
 	*shared_word(&p, GPA + SZ_4K) = TO_GUEST;
@@ -241,28 +258,4 @@ static void private_access_to_shared(const struct test *t)
 	expect_eq(guest_wait_value(p.vcpu[0]), 0, "what the guest reads");
 }
 
-#define TD		.vm_types = VM_TDX
-#define CONVERSION(fn, text)	{ #fn, text, fn, TD, .uses_sept = true }
-#define RANGE(name, text)	{ #name, text, refused_range, &name, TD }
-
-static const struct test_case cases[] = {
-	CONVERSION(to_shared, "MapGPA to shared: data both ways, nothing left of the private page"),
-	CONVERSION(to_private, "MapGPA to private: accepted, zero, the host keeps its own"),
-	CONVERSION(back_is_not_accepted, "shared and back: pending (#VE), and zero"),
-	CONVERSION(back_kills, "shared and back: an access before accept kills"),
-	CONVERSION(neighbours_stay, "pages beside the range keep their content"),
-	CONVERSION(in_pieces, "a large range: an exit for each 2M"),
-	{ "later", "user space says EAGAIN to the second piece", second_piece_fails, &later, TD },
-	{ "refused", "user space says EINVAL to the second piece", second_piece_fails, &refused,
-	  TD },
-	CONVERSION(nonsense_from_user_space, "an answer that is none: EINVAL"),
-	RANGE(no_size, "no bytes: invalid"),
-	RANGE(wraps, "a range over the end of 64 bits: invalid"),
-	RANGE(both_halves, "a range that begins private and ends shared: invalid"),
-	RANGE(unaligned_gpa, "an unaligned gpa: alignment error"),
-	RANGE(unaligned_size, "an unaligned size: alignment error"),
-	CONVERSION(shared_access_to_private, "a shared access to a private page"),
-	CONVERSION(private_access_to_shared, "a private access to a shared page"),
-};
-
-TEST_MAIN("Conversions that a TD's guest asks for", cases)
+TEST_MAIN("conversions that a guest requests (MapGPA)")
