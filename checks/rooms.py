@@ -24,12 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 500           # lines of a file
 SOURCES = (".c", ".cc", ".h", ".S", ".py")
 # Still to be split; nothing is added here.
-LONGER = frozenset((
-    "lib/runner/case_main.c",
-    *(f"tools/testing/selftests/kvm/x86_64/tdx/{name}_test.c" for name in (
-        "init_mem_region", "td_conversion", "td_error", "td_lifecycle", "td_prefault",
-        "td_run")),
-))
+LONGER = frozenset(("lib/runner/case_main.c",))
 
 # Of Python: a package, or modules of one. Of two that fit the longer one counts.
 PYTHON: tuple[tuple[str, ...], ...] = (
