@@ -14,8 +14,6 @@ from reports.model import Case, Run, Status
 COMM = 15               # characters that Linux keeps of a process's name
 # Where cases make the TDX module fail, or the kernel: they judge warnings.
 DAMAGED_HOSTS = ("tdx_errors", "tdx_spent")
-# Issues that cases name only where they find them, not in their declaration.
-UNDECLARED = ("C1", "L3", "L4", "N1", "T1")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def _complaint(case: Case, issues: set[str]) -> str:
         return f"passed unexpectedly: {case.reason}" if case.reason else ""
     issue = case.reason.partition(":")[0]
     if case.status is Status.XFAIL:
-        return "" if issue in issues or issue in UNDECLARED else f"xfail, not declared: {case.reason}"
+        return "" if issue in issues else f"xfail, not declared: {case.reason}"
     return f"{case.status.value}: {case.why}"
 
 
