@@ -16,7 +16,8 @@
 #include "testcase.h"
 #include "thread.h"
 
-#define BUSY		"TDX_OPERAND_BUSY|0x92"
+#define BUSY		"TDX_OPERAND_BUSY|1"	/* RCX */
+#define BUSY_SEPT	"TDX_OPERAND_BUSY|0x92"
 #define NO_ENTROPY	"TDX_RND_NO_ENTROPY"
 
 #define TD_BUSY									\
@@ -128,7 +129,7 @@ CASE(death_ends_retries, "TDH.MEM.PAGE.AUG busy until the VM dies: KVM_RUN ends"
 	struct thread *thread;
 
 	softtdx_inject_rule(&(struct softtdx_rule){
-		.leaf = TDH_MEM_PAGE_AUG, .status = BUSY,
+		.leaf = TDH_MEM_PAGE_AUG, .status = BUSY_SEPT,
 		.times = UINT_MAX, .gpa = GPA });
 	guest_cmd_queue(p.vcpu[0], CMD_READ, GPA, 0);
 	thread = thread_start(run_vcpu, p.vcpu[0]);
@@ -200,7 +201,7 @@ static void guests_stay_out(const struct test *t)
 	prefault(p.vcpu[0], GPA, SZ_4K);
 	thread = thread_start(run_guest, s);
 	await_exits(s, 3);
-	softtdx_inject(leaf, BUSY, 1);
+	softtdx_inject(leaf, BUSY_SEPT, 1);
 	softtdx_delay(leaf, 1, REPETITION_US);
 	mem_punch_hole(p.slot->gmem, 0, SZ_4K);
 	await_exits(s, s->nr + 3);

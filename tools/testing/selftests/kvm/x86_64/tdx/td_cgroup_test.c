@@ -4,7 +4,7 @@
  * and not charged.
  *
  * On kernels with C1 no TD can be created after the case, in any cgroup.  So it has a boot
- * of its own, and is skipped natively.
+ * of its own, and native hosts skip it on these kernels.
  */
 #include <fcntl.h>
 #include <stdio.h>

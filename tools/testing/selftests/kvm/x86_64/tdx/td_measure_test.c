@@ -190,6 +190,7 @@ CASE(mrtd_of_content, "MRTD of pages that were measured", .vm_types = VM_TDX)
 struct extend_list {
 	u64 nr, rtmr[EXTENDS_MAX];
 };
+
 static void rtmrs(const struct test *t)
 {
 	const struct extend_list *list = t->tc->arg;
