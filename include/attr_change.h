@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM_SET_MEMORY_ATTRIBUTES, met in the middle: a thread of the case is held, with mmu_lock, when
- * it has announced the change to KVM's MMU, before it stores the first attribute (on return of
- * kvm_arch_pre_set_memory_attributes(), virt/kvm/kvm_main.c).  Cases that use it declare .needs_hold
- * and two CPUs.
+ * Stop KVM_SET_MEMORY_ATTRIBUTES half-way: a thread of the case is held, with
+ * mmu_lock, after KVM has announced the change to its MMU and before it stores the
+ * first attribute (on return of kvm_arch_pre_set_memory_attributes(),
+ * virt/kvm/kvm_main.c).  Cases that use it declare .needs_hold and two CPUs.
  *
  *	struct attr_change *c = attr_change_begin(vm, gpa, size);
- *	prefault(...);			comes by meanwhile, and the change goes on
+ *	prefault(...);			meets the change, which then goes on
  *	attr_change_end(c);
  */
 #ifndef ATTR_CHANGE_H

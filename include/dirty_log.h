@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The dirty log of a memslot (Documentation/virt/kvm/api.rst, 4.8, 4.117), and a
- * guest that writes pages one at a time (guest.h).
+ * guest that writes pages one at a time (guest_access.h).
  */
 #ifndef DIRTY_LOG_H
 #define DIRTY_LOG_H
 
-#include "types.h"
 #include "guest_access.h"
 #include "mem.h"
-#include "testcase.h"
 #include "slot.h"
+#include "testcase.h"
+#include "types.h"
 #include "vm.h"
 
 /* Below 4G, where that guest can write; aligned to 2M and to 1G. */

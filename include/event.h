@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The events of the mapping path that a case can observe (observe.h). */
+/* Events of the mapping path that a case can observe (observe.h). */
 #ifndef EVENT_H
 #define EVENT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files of proc, sysfs and cgroups, which have a value or a line a fact. */
+/* Read files of proc, sysfs and cgroups: one value, or one fact a line. */
 #ifndef FILE_H
 #define FILE_H
 

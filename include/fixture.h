@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The usual subject of a case: a VM with one vCPU and one memslot, observed. */
+/* The usual fixture: a VM with one vCPU and one memslot, and an observer. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
-#include "types.h"
 #include "observe.h"
+#include "slot.h"
 #include "testcase.h"
 #include "thread.h"
-#include "slot.h"
+#include "types.h"
 #include "vm.h"
 
 /* Where the slot begins: aligned to each level, away from everything special. */

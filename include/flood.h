@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two vCPUs that write and read pages at random, while the case takes pages away
- * from under them:
+ * Two vCPUs write and read random pages while the case removes pages:
  *
  *	struct flood f;
  *
- *	flood_create(&f, t);		attributes and the like, then:
+ *	flood_create(&f, t);		set attributes and the like, then:
  *	flood_start(&f);
- *	...				take pages away
+ *	...				remove pages
  *	flood_stop(&f);
  */
 #ifndef FLOOD_H
 #define FLOOD_H
 
-#include "types.h"
 #include "guest_vm.h"
+#include "types.h"
 
 #define FLOOD_SIZE	(2 * SZ_2M)	/* of the slot at GPA */
 #define FLOOD_PAGES	32		/* its first ones are used */

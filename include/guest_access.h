@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The least guest that can touch memory: a few bytes of real-mode code that
- * access one gpa and say so on a port.  For VMs whose registers user space may
- * set: not for TDs.
+ * The smallest guest that accesses memory: a few bytes of real-mode code that access
+ * one gpa and report on a port.  For VMs whose registers user space may set, so not
+ * for TDs.
  */
 #ifndef GUEST_ACCESS_H
 #define GUEST_ACCESS_H
 
-
-#include "types.h"
 #include "slot.h"
+#include "types.h"
 #include "vm.h"
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guests that run C: a test program's own functions, in TDs and in other VMs.
+ * Guests written in C, as functions of the test program, in TDs and in other VMs.
  *
- * A guest function is marked GUEST and calls nothing that is not; its variables
- * are GUEST_DATA, and there are no string literals and no switch statements in
- * it, because only these two sections are loaded. What it gets wrong ends as an
- * exception of the guest, which the case reports. A TD's vCPU begins in 32-bit
- * mode at FFFFFFF0 and gets to 64-bit mode by itself, others are put there.
- * They talk by port I/O, in a TD by TDG.VP.VMCALL.
+ * A guest function is marked GUEST and may call only other GUEST functions; its
+ * variables are GUEST_DATA.  Only these two sections are loaded, so it has neither
+ * string literals nor switch statements.  An unexpected exception of the guest fails
+ * the case, which reports it.  A TD's vCPU starts in 32-bit mode at FFFFFFF0 and
+ * switches to 64-bit mode; others start there.  Guest and host exchange messages by
+ * port I/O, in a TD by TDG.VP.VMCALL.
  *
- * Linear addresses: the slot at GPA (fixture.h) is at its own address, and once
- * more, as shared memory, at guest_shared(gpa); up to GUEST_VM_REACH bytes.
+ * Linear addresses: the slot at GPA (fixture.h) is mapped at its own address and, as
+ * shared memory, at guest_shared(gpa); up to GUEST_VM_REACH bytes.
  */
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
 
-#include "types.h"
 #include "mrtd.h"
 #include "td_fixture.h"
+#include "types.h"
 
 #define GUEST_VM_VCPUS	2
 #define GUEST_VM_REACH	SZ_1G

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Race windows where user space cannot stop KVM: a thread of the case is held
- * at a function of the kernel until told (kmod/kvm_hold.c).  Cases that do
- * so declare .needs_hold.
+ * Race windows where user space cannot stop KVM: hold a thread of the case at a
+ * function of the kernel until the case releases it (kmod/kvm_hold.c).  Cases that
+ * use it declare .needs_hold.
  *
  *	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
  *	struct thread *vcpu = thread_start(map, ...);
@@ -11,7 +11,7 @@
  *	...				act inside
  *	hold_release(h);
  *	thread_join(vcpu, ...);
- *	hold_end(h);			it was hit, and not let go too early
+ *	hold_end(h);			fails if no thread was held, or released too early
  */
 #ifndef HOLD_H
 #define HOLD_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What takes a page away from KVM, or what it knows of a gfn: the rows of the
- * matrix of race windows.  The tests say when it happens, and to which page.
+ * Ways to invalidate a page or a gfn's attributes: the rows of the matrix of race
+ * windows.  The tests choose the moment and the page.
  */
 #ifndef INVALIDATE_H
 #define INVALIDATE_H
 
 #include <stdbool.h>
 
-#include "types.h"
 #include "mem.h"
+#include "types.h"
 
 struct vm;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the running kernel is made of.  A case decides by this which way of doing
- * things the kernel has, and by version numbers only where nothing else tells.
+ * Properties of the running kernel.  Prefer them to version numbers: a case decides
+ * by a version only where nothing else shows what the kernel does.
  */
 #ifndef KERNEL_H
 #define KERNEL_H

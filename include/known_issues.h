@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Defects of released kernels that the suite knows (docs/findings.md). */
+/* Known defects of released kernels (docs/findings.md). */
 #ifndef KNOWN_ISSUES_H
 #define KNOWN_ISSUES_H
 

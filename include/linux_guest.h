@@ -10,8 +10,8 @@
 #ifndef LINUX_GUEST_H
 #define LINUX_GUEST_H
 
-#include "types.h"
 #include "td.h"
+#include "types.h"
 
 struct linux_guest;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Levels, and what a gfn is mapped to. */
+/* Page-table levels, and the mapping of a gfn. */
 #ifndef MAPPING_H
 #define MAPPING_H
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Memory that backs memslots, and what the host knows of its pages.
- */
+/* Memory that backs memslots, and properties of its pages on the host. */
 #ifndef MEM_H
 #define MEM_H
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Memory pressure for one system call: a helper process, in the case's address space
- * but in a cgroup of its own, makes it.  What the kernel allocates for the call is
- * charged to that cgroup, and fails at its limit; the case's own memory is not touched.
+ * but in a cgroup of its own, makes the call.  Kernel allocations for it are charged
+ * to that cgroup and fail at its limit; the case's own memory is not affected.
  */
 #ifndef MEMCG_H
 #define MEMCG_H
 
 #include "types.h"
-
 
 struct memcg;
 

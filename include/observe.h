@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What KVM really did to the page tables of a VM.
+ * The observer: every change that KVM makes to the page tables of a VM.
  *
- * An observer is a tracing instance of its own with the tracepoint
- * kvmmmu:kvm_tdp_mmu_spte_changed (kvmmmu:kvm_mmu_set_spte on the legacy MMU)
- * and probes on the functions of the mapping path.  The tracepoints do not say
- * which VM they speak of: probes that see struct kvm tell which VM a task
- * works on, and events of other VMs are dropped.  A lost event or a missed
- * return probe ends the case with ERROR; it is never read as "nothing happened".
+ * It is a tracing instance of its own with the tracepoint
+ * kvmmmu:kvm_tdp_mmu_spte_changed (kvmmmu:kvm_mmu_set_spte on the legacy MMU) and
+ * probes on the functions of the mapping path.  The tracepoints do not name the VM:
+ * probes that have struct kvm as an argument show which VM a task works on, and the
+ * observer drops events of other VMs.  A lost event or a missed return probe ends the
+ * case with ERROR; it never counts as "nothing happened".
  */
 #ifndef OBSERVE_H
 #define OBSERVE_H

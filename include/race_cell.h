@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Cells of the matrix of race windows: "# cell" lines, of which the report makes
- * tables.  A cell is an invalidation in a window of an entry point, e.g.
- * "dontneed" in "before_lock" of "prefault hva".
+ * Cells of the matrix of race windows: "# cell" lines, from which the report makes
+ * tables.  A cell is an invalidation in a window of an entry point, e.g. "dontneed"
+ * in "before_lock" of "prefault hva".
  */
 #ifndef RACE_CELL_H
 #define RACE_CELL_H

@@ -14,10 +14,10 @@
 #ifndef RACE_FIXTURE_H
 #define RACE_FIXTURE_H
 
-#include "types.h"
 #include "fixture.h"
 #include "held_call.h"
 #include "race_cell.h"
+#include "types.h"
 
 /* What a case with a race_fixture declares, by the memory whose mapping is held. */
 #define RACE_HVA	.observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reproducible random numbers (splitmix64): the state is all there is. */
+/* Reproducible random numbers (splitmix64) from a seed. */
 #ifndef RNG_H
 #define RNG_H
 
 #include "types.h"
-
 
 static inline u64 random_u64(u64 *state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The SEAMCALLs that KVM makes for a TD's memory, in order (OBSERVE(EV_SEAMCALL)).  Seen by kmod/ where SEAMCALL is executed, so all kernels and
- * both kinds of TDX module look the same; each attempt is one.
+ * SEAMCALLs that KVM makes for a TD's memory (OBSERVE(EV_SEAMCALL)).  kmod/tdx_view
+ * records them where the kernel executes SEAMCALL, so they look the same on all
+ * kernels and with both kinds of TDX module; each attempt is one call.
  */
 #ifndef SEAMCALL_H
 #define SEAMCALL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The SEAMCALLs that an observer has seen (OBSERVE(EV_SEAMCALL)). */
+/* SEAMCALLs that an observer has recorded (OBSERVE(EV_SEAMCALL)), in order. */
 #ifndef SEAMCALL_LOG_H
 #define SEAMCALL_LOG_H
 

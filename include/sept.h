@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Secure EPT of a TD and the metadata of its pages, as the TDX module tells
- * them (TDH.MEM.SEPT.RD, TDH.PHYMEM.PAGE.RDMD), by way of kmod/.  Cases that look
- * declare .needs_sept, or .uses_sept when they have other witnesses.  Look only while no vCPU runs and no ioctl builds the TD (it
- * may sleep): the read could make one of their calls busy.
+ * Read the Secure EPT of a TD and the metadata of its pages by TDH.MEM.SEPT.RD and
+ * TDH.PHYMEM.PAGE.RDMD, through kmod/tdx_view.  Cases that use it declare .needs_sept,
+ * or .uses_sept when they have other witnesses.  Read only while no vCPU runs and no
+ * ioctl builds the TD (either may sleep): a read could make one of their calls busy.
  */
 #ifndef SEPT_H
 #define SEPT_H
 
 #include <stdbool.h>
 
-#include "types.h"
 #include "mapping.h"
+#include "types.h"
 #include "vm.h"
 
 /* States of an entry (TDX module ABI: SEPT entry state encodings). */

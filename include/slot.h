@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Memslots, as thin C on the ioctls (vm.h). */
+/* Memslots: thin wrappers of the ioctls (vm.h). */
 #ifndef SLOT_H
 #define SLOT_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the software TDX module tells of itself and can be told
- * (docs/softtdx.md).  Only for cases with .needs_softtdx: hardware has no such
- * window.
+ * State and control of the software TDX module (docs/softtdx.md).  Only for cases with
+ * .needs_softtdx or .uses_softtdx: hardware has nothing like it.
  */
 #ifndef SOFTTDX_CTL_H
 #define SOFTTDX_CTL_H

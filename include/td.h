@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trust Domains: the life of a TD in KVM's terms (Documentation/virt/kvm/
- * x86/intel-tdx.rst).  As in vm.h, functions that begin with __ return what
- * the kernel returned, the others must succeed, or the case fails.
+ * Trust Domains: the life of a TD in KVM's terms
+ * (Documentation/virt/kvm/x86/intel-tdx.rst).  As in vm.h, functions that begin with
+ * __ return what the kernel returned; the others fail the case unless it succeeds.
  */
 #ifndef TD_H
 #define TD_H
 
-#include "types.h"
-#include "testcase.h"
 #include "slot.h"
+#include "testcase.h"
+#include "types.h"
 #include "vm.h"
-
 
 /* GPAs of TDs with 48 guest-physical bits: set in a shared gpa. */
 #define TD_SHARED_BIT	(1ULL << 47)

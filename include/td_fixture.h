@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The usual subject of a TD's case: a TD with a vCPU and private memory, observed. */
+/* The usual fixture for TDs: a TD with a vCPU, private memory and an observer. */
 #ifndef TD_FIXTURE_H
 #define TD_FIXTURE_H
 
-#include "types.h"
 #include "fixture.h"
 #include "seamcall_log.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "td.h"
+#include "types.h"
 
 /* Declares a case about a TD's SPTEs, its Secure EPT, and the SEAMCALLs for both. */
 #define TD_SEPT	\

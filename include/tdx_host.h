@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a host needs to run TDs, in the order in which it is found missing. */
+/* Requirements of a host that runs TDs, in the order in which they are checked. */
 #ifndef TDX_HOST_H
 #define TDX_HOST_H
 

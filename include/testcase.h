@@ -26,9 +26,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "types.h"
 #include "event.h"
 #include "kvm_uapi.h"
+#include "types.h"
 
 #define SZ_4K	(1ULL << 12)
 #define SZ_2M	(1ULL << 21)

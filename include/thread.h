@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A thread beside the case: one system call that may block, and its result. */
+/* Threads of a case: one system call that may block, and its result. */
 #ifndef THREAD_H
 #define THREAD_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's names of its integers: u64 is unsigned long long, which %llx prints. */
+/* The kernel's integer types: u64 is unsigned long long, printed by %llx. */
 #ifndef TYPES_H
 #define TYPES_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory that comes late: whoever touches a page of it, KVM included, sleeps
- * until the test supplies the page (userfaultfd).  Cases that use it declare
- * .needs_uffd.
+ * Memory backed by userfaultfd: accesses, including KVM's, block until the test
+ * supplies the page.  Cases that use it declare .needs_uffd.
  */
 #ifndef UFFD_H
 #define UFFD_H

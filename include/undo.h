@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a case changed outside of its own process, and how to change it back.
+ * Undo what a case changes outside of its own process.
  *
- * A step is recorded before the change is made, in memory shared with the
- * test program and with a guardian process, so that it is undone however the
- * case ends: by returning, by a crash, by SIGKILL to it or to the program.
- * Steps are undone last first.  Steps carry the owner's part in the path
- * (process id), so two programs never undo each other's.
+ * A step is recorded before the change is made, in memory shared with the test
+ * program and with a guardian process, so that it is undone however the case ends: by
+ * returning, by a crash, by SIGKILL to it or to the program.  Steps are undone last
+ * first.  Paths include the owner's PID, so that programs never undo each other's.
  */
 #ifndef UNDO_H
 #define UNDO_H

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM objects as thin C on the ioctls (Documentation/virt/kvm/api.rst).
+ * KVM objects: thin wrappers of the ioctls (Documentation/virt/kvm/api.rst).
  *
- * Functions that begin with __ return what the kernel returned, with errno.
- * The others call for what KVM must do: the case fails when it does not.  Objects
- * live as long as the process of the case, which is how they are freed; fds are
- * close-on-exec.
+ * Functions that begin with __ return what the kernel returned, with errno.  The others
+ * fail the case unless KVM succeeds.  Objects live as long as the process of the case,
+ * which frees them; fds are close-on-exec.
  */
 #ifndef VM_H
 #define VM_H
@@ -13,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "types.h"
 #include "kvm_uapi.h"
+#include "types.h"
 
 struct vm {
 	int fd;

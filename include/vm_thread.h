@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* KVM's calls that may have to wait, each in a thread beside the case. */
+/* KVM ioctls that may block, each in a thread of its own. */
 #ifndef VM_THREAD_H
 #define VM_THREAD_H
 
-
-#include "types.h"
-#include "thread.h"
 #include "slot.h"
+#include "thread.h"
+#include "types.h"
 #include "vm.h"
 
 /* Stays as long as the case's process. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Race windows of the mapping path, opened on purpose.
+ * Race windows of KVM_PRE_FAULT_MEMORY, opened by userfaultfd.
  *
- * KVM_PRE_FAULT_MEMORY snapshots the invalidation sequence, then needs the
- * page at the hva.  The page is missing and registered with userfaultfd, so
- * KVM sleeps in get_user_pages: after the snapshot, before mmu_lock.  Inside
- * the window the test invalidates; then it resolves the userfault, and KVM
- * goes on and finds its snapshot stale (arch/x86/kvm/mmu/mmu.c,
- * kvm_mmu_faultin_pfn() and is_page_fault_stale()).
+ * KVM snapshots the invalidation sequence, then needs the page at the hva.  The page is
+ * missing and registered with userfaultfd, so KVM sleeps in get_user_pages(): after the
+ * snapshot, before mmu_lock.  The test invalidates inside the window and then resolves
+ * the userfault; KVM continues and finds its snapshot stale (kvm_mmu_faultin_pfn() and
+ * is_page_fault_stale(), arch/x86/kvm/mmu/mmu.c).
  */
 #ifndef WINDOW_H
 #define WINDOW_H

@@ -6,9 +6,9 @@
 #ifndef WINDOW_FIXTURE_H
 #define WINDOW_FIXTURE_H
 
-#include "types.h"
 #include "fixture.h"
 #include "invalidate.h"
+#include "types.h"
 #include "window.h"
 
 #define WINDOW_GPA	(GPA + 5 * SZ_4K)

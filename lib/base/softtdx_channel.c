@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "types.h"
 #include "softtdx_channel.h"
 #include "softtdx_control.h"
+#include "types.h"
 
 #define CHUNK SOFTTDX_CONTROL_CHUNK
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The guest's side of payloads: all of it runs in the guest. */
-#include "guest_vm.h"
 #include "guest/guest_image.h"
+#include "guest_vm.h"
 
 #define VMCALL_MASK	0xfc00		/* R10 to R15 */
 #define VECTOR_VE	20

@@ -18,6 +18,8 @@
 
 #ifndef __ASSEMBLER__
 
+#include "types.h"
+
 struct boot_data {
 	u32 cr3, pad;
 	u64 main;

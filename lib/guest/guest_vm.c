@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "guest_vm.h"
 #include "guest/guest_image.h"
+#include "guest_vm.h"
 
 #define SEPT_VE_DISABLE	(1ULL << 28)
 

@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "types.h"
 #include "kvm_uapi.h"
-#include "mem.h"
 #include "mapping.h"
+#include "mem.h"
+#include "types.h"
 
 #define MODEL_GFNS	1536	/* the window: three times 2M */
 #define MODEL_PAGES	1024	/* a memory object has at most so many */

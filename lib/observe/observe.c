@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "observe.h"
-#include "sept.h"
 #include "observe/spte_map.h"
 #include "observe/task_map.h"
-#include "testcase.h"
 #include "observe/tracing.h"
+#include "sept.h"
+#include "testcase.h"
 #include "vm.h"
 
 struct observer {

@@ -6,8 +6,8 @@
 #ifndef SPTE_MAP_H
 #define SPTE_MAP_H
 
-#include "types.h"
 #include "mapping.h"
+#include "types.h"
 
 struct spte_map;
 

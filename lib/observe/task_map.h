@@ -8,7 +8,6 @@
 
 #include "types.h"
 
-
 struct task {
 	int pid;
 	u64 kvm;		/* struct kvm *, 0: not known */

@@ -7,10 +7,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "uapi/kvm_hold.h"
 #include "hold.h"
 #include "kernel.h"
 #include "testcase.h"
+#include "uapi/kvm_hold.h"
 
 #define DEVICE		"/dev/kvm_hold"
 #define LIMIT_MS	5000

@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "uffd.h"
 #include "testcase.h"
+#include "uffd.h"
 
 struct uffd_region uffd_region_create(void *hva, size_t size)
 {

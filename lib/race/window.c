@@ -6,8 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "uffd.h"
 #include "testcase.h"
+#include "uffd.h"
 #include "window.h"
 
 #define OPEN_LIMIT_S	10.0

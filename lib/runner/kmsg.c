@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "base/case_run.h"
+#include "file.h"
 #include "runner/splat.h"
 
 #define TAINT_WARN	(1L << 9)

@@ -10,13 +10,13 @@
 
 #include "base/case_run.h"
 #include "hold.h"
-#include "observe.h"
 #include "linux_guest.h"
+#include "observe.h"
+#include "observe/tracing.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
-#include "thread.h"
 #include "tdx_host.h"
-#include "observe/tracing.h"
+#include "thread.h"
 #include "undo.h"
 #include "vm.h"
 

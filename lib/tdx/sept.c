@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "sept.h"
-#include "uapi/tdx_view.h"
 #include "testcase.h"
+#include "uapi/tdx_view.h"
 
 #define OPERAND_BUSY		0x80000200	/* upper half of the status */
 #define BUSY_TRIES		1000

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "guest/linux/linux_acpi.h"
-#include "testcase.h"
 #include "guest/linux/uart.h"
+#include "testcase.h"
 
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR };
 

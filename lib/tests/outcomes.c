@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "slot.h"
 #include "testcase.h"
 #include "thread.h"
 #include "undo.h"
-#include "slot.h"
 #include "vm.h"
 #include "window.h"
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rng.h"
 #include "model/shrink.h"
+#include "rng.h"
 #include "testcase.h"
 
 static const struct model_config config = {

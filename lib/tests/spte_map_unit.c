@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The bookkeeping of SPTEs against a model of page tables. */
-#include "rng.h"
 #include "observe/spte_map.h"
+#include "rng.h"
 #include "testcase.h"
 
 #define PRESENT		(1ULL << 11)

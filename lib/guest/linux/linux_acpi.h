@@ -5,7 +5,6 @@
 
 #include "types.h"
 
-
 #define ACPI_SIZE	0x1000
 
 /* Fills @tables, which will be at @gpa. The root pointer (RSDP) comes first. */

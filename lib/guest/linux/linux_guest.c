@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "guest/linux/linux_acpi.h"
-#include "linux_guest.h"
 #include "guest/linux/linux_image.h"
-#include "guest_vm.h"
-#include "testcase.h"
 #include "guest/linux/uart.h"
+#include "guest_vm.h"
+#include "linux_guest.h"
+#include "testcase.h"
 
 #define IMAGE_VARIABLE	"KTS_GUEST_KERNEL"
 #define MARGIN		(24ULL << 20)	/* memory that is neither the kernel's nor the initramfs's */
