@@ -50,10 +50,10 @@ struct guest_vm_config {
 };
 
 /* A VM of the type of @t, ready to run. */
-struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wish);
+struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config config);
 /* The same for one vCPU that runs fn(arg). */
 struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 size);
-/* What the payload itself adds to the measurement of a TD, before wish.added. */
+/* What the guest's code itself adds to the measurement of a TD, before config.added. */
 void guest_vm_measure(const struct guest_vm *p, struct mrtd *m);
 /* For the expectations of td_fixture.h. */
 struct fixture guest_vm_fixture(const struct guest_vm *p);

@@ -9,29 +9,29 @@
 
 	.section guest_boot, "ax", @progbits
 	.balign	4096
-	.globl	payload_boot
-payload_boot:
-#define ABS(label)	(BOOT_GPA + (label) - payload_boot)
+	.globl	guest_boot_page
+guest_boot_page:
+#define ABS(label)	(BOOT_GPA + (label) - guest_boot_page)
 
 	.code32
 start32:
 	TO_64_BIT_MODE(ABS(gdt_pointer), BOOT_GPA + BOOT_DATA, $8, $ABS(start64))
 
 	.code64
-	.globl	payload_start64
-payload_start64:
+	.globl	guest_start64
+guest_start64:
 start64:
 	lgdt	gdt_pointer(%rip)
 	mov	$16, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
-	mov	payload_boot + BOOT_DATA + 16(%rip), %rsp
+	mov	guest_boot_page + BOOT_DATA + 16(%rip), %rsp
 	mov	%esi, %edi			/* the vCPU's number */
 	imul	$STACK_SIZE, %rdi, %rax
 	sub	%rax, %rsp
-	lidt	payload_boot + BOOT_DATA + 24(%rip)
-	call	*payload_boot + BOOT_DATA + 8(%rip)
+	lidt	guest_boot_page + BOOT_DATA + 24(%rip)
+	call	*guest_boot_page + BOOT_DATA + 8(%rip)
 	ud2
 
 	.balign	8
@@ -43,18 +43,18 @@ gdt_pointer:
 	.word	. - gdt - 1
 	.quad	ABS(gdt)
 
-	.org	payload_boot + 0xff0
+	.org	guest_boot_page + 0xff0
 	.code32
 	jmp	start32
-	.org	payload_boot + 0x1000
+	.org	guest_boot_page + 0x1000
 	.code64
 
 /* --- exceptions and interrupts --------------------------------------------- */
 
 	.section guest_text, "ax", @progbits
 	.balign	16
-	.globl	payload_stubs
-payload_stubs:
+	.globl	guest_stubs
+guest_stubs:
 	vector = 0
 	.rept	32
 	.balign	16
@@ -92,7 +92,7 @@ common:
 	push	%r15
 	mov	%rsp, %rdi
 	cld
-	call	payload_exception
+	call	guest_exception
 	pop	%r15
 	pop	%r14
 	pop	%r13

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's side of payloads: all of it runs in the guest. */
+/* Code that runs in guests. */
 #include "guest/guest_image.h"
 #include "guest_vm.h"
 
@@ -137,8 +137,8 @@ static GUEST void take_interrupt(void)
 	asm volatile("wrmsr" : : "c" (X2APIC_EOI), "a" (0), "d" (0));
 }
 
-void payload_exception(struct exception_frame *f);
-GUEST void payload_exception(struct exception_frame *f)
+void guest_exception(struct exception_frame *f);
+GUEST void guest_exception(struct exception_frame *f)
 {
 	u64 cr2;
 
@@ -263,7 +263,7 @@ GUEST void guest_cmd_loop(u64 arg)
 	}
 }
 
-GUEST void payload_main(u64 index)
+GUEST void guest_main(u64 index)
 {
 	guest_setup.fn[index](guest_setup.arg[index]);
 	for (;;)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the two sides of the payloads share: where things are, the ports. */
+/* Shared by the host's and the guest's code: addresses and ports. */
 #ifndef GUEST_IMAGE_H
 #define GUEST_IMAGE_H
 
 /* All that the guests need lies at the end of the first 4 GiB, where they start. */
-#define PAYLOAD_GPA		0xfffc0000
+#define GUEST_IMAGE_GPA		0xfffc0000
 #define BOOT_GPA		0xfffff000
 #define STACK_SIZE		0x1000
 
@@ -28,8 +28,8 @@ struct boot_data {
 	u64 idt;
 } __attribute__((packed));
 
-extern const char payload_boot[], payload_start64[], payload_stubs[];
-void payload_main(u64 index);
+extern const char guest_boot_page[], guest_start64[], guest_stubs[];
+void guest_main(u64 index);
 
 /* Filled in by the host before the image is loaded. */
 struct guest_setup {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The host's side of payloads: VMs with guests that run C. */
+/* VMs with guests that run C: the host's side. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,10 +13,10 @@
 
 #define PTE_PRESENT_WRITE	3ULL
 #define PTE_LARGE		(1ULL << 7)
-#define IMAGE_SIZE		(SZ_4G - PAYLOAD_GPA)
+#define IMAGE_SIZE		(SZ_4G - GUEST_IMAGE_GPA)
 #define SZ_4G			(4 * SZ_1G)
 
-/* Pages from PAYLOAD_GPA on, handed out one after the other; the boot page is the last. */
+/* Pages from GUEST_IMAGE_GPA, allocated one after the other; the boot page is the last. */
 struct image {
 	u8 *pages;
 	u64 used;		/* bytes */
@@ -25,12 +25,12 @@ struct image {
 
 static void *host_of(const struct image *image, u64 gpa)
 {
-	return image->pages + (gpa - PAYLOAD_GPA);
+	return image->pages + (gpa - GUEST_IMAGE_GPA);
 }
 
 static u64 new_pages(struct image *image, u64 size)
 {
-	u64 gpa = PAYLOAD_GPA + image->used;
+	u64 gpa = GUEST_IMAGE_GPA + image->used;
 
 	image->used += size;
 	must(image->used <= IMAGE_SIZE - SZ_4K, "the guests' code fits into 0x%llx bytes",
@@ -97,7 +97,7 @@ static u64 new_idt(struct image *image)
 	struct gate *gates = host_of(image, gpa);
 
 	for (int i = 0; i < IDT_ENTRIES; i++) {
-		u64 stub = (uintptr_t)payload_stubs + i * STUB_SIZE;
+		u64 stub = (uintptr_t)guest_stubs + i * STUB_SIZE;
 
 		gates[i] = (struct gate){
 			.offset0 = stub, .offset1 = stub >> 16, .offset2 = stub >> 32,
@@ -114,32 +114,32 @@ static struct image image_create(u64 shared_bit)
 	u64 stacks;
 
 	memset(image.pages, 0, IMAGE_SIZE);
-	memcpy(host_of(&image, BOOT_GPA), payload_boot, SZ_4K);
+	memcpy(host_of(&image, BOOT_GPA), guest_boot_page, SZ_4K);
 	image.root = new_pages(&image, SZ_4K);
 	load_sections(&image);
 	stacks = new_pages(&image, GUEST_VM_VCPUS * STACK_SIZE);
 	*boot = (struct boot_data){
-		.cr3 = image.root, .main = (uintptr_t)payload_main,
+		.cr3 = image.root, .main = (uintptr_t)guest_main,
 		.stacks = stacks + GUEST_VM_VCPUS * STACK_SIZE,
 		.idt = new_idt(&image), .idt_limit = IDT_ENTRIES * sizeof(struct gate) - 1,
 	};
 	map_large(&image, GPA, GPA, GUEST_VM_REACH);
 	map_large(&image, guest_shared(GPA), GPA | shared_bit, GUEST_VM_REACH);
-	map_pages(&image, PAYLOAD_GPA, PAYLOAD_GPA, IMAGE_SIZE);
+	map_pages(&image, GUEST_IMAGE_GPA, GUEST_IMAGE_GPA, IMAGE_SIZE);
 	return image;
 }
 
 /* --- VMs -------------------------------------------------------------------- */
 
-static struct vm *create_td(const struct guest_vm_config *wish)
+static struct vm *create_td(const struct guest_vm_config *config)
 {
 	struct vm *vm = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(vm);
 
-	if (wish->ve)
+	if (config->ve)
 		params->attributes &= ~SEPT_VE_DISABLE;
-	if (wish->params)
-		wish->params(params);
+	if (config->params)
+		config->params(params);
 	td_init(vm, params);
 	return vm;
 }
@@ -150,7 +150,7 @@ static void set_first_state(struct vcpu *vcpu, u64 cr3)
 	struct kvm_segment data = { .limit = ~0U, .type = 3, .s = 1, .present = 1, .db = 1, .g = 1,
 				    .selector = 16 };
 	struct kvm_regs regs = {
-		.rip = BOOT_GPA + (payload_start64 - payload_boot), .rsi = vcpu->id, .rflags = 2,
+		.rip = BOOT_GPA + (guest_start64 - guest_boot_page), .rsi = vcpu->id, .rflags = 2,
 	};
 	struct kvm_segment code = data;
 	struct kvm_sregs sregs;
@@ -170,25 +170,25 @@ static void set_first_state(struct vcpu *vcpu, u64 cr3)
 	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
-static void create_vcpus(struct guest_vm *p, const struct guest_vm_config *wish, bool is_td)
+static void create_vcpus(struct guest_vm *p, const struct guest_vm_config *config, bool is_td)
 {
-	for (int i = 0; i < GUEST_VM_VCPUS && wish->fn[i]; i++) {
+	for (int i = 0; i < GUEST_VM_VCPUS && config->fn[i]; i++) {
 		p->vcpu[i] = is_td ? td_vcpu(p->vm) : td_vcpu_create(p->vm);
-		guest_setup.fn[i] = wish->fn[i];
-		guest_setup.arg[i] = wish->arg[i];
+		guest_setup.fn[i] = config->fn[i];
+		guest_setup.arg[i] = config->arg[i];
 		p->nr_vcpus++;
 	}
 	guest_setup.is_td = is_td;
 }
 
-static void load_td(struct guest_vm *p, const struct image *image, const struct guest_vm_config *wish)
+static void load_td(struct guest_vm *p, const struct image *image, const struct guest_vm_config *config)
 {
-	td_slot_add(p->vm, PAYLOAD_GPA, IMAGE_SIZE);
-	td_add(p->vcpu[0], image->pages, PAYLOAD_GPA, image->used / SZ_4K, 0);
+	td_slot_add(p->vm, GUEST_IMAGE_GPA, IMAGE_SIZE);
+	td_add(p->vcpu[0], image->pages, GUEST_IMAGE_GPA, image->used / SZ_4K, 0);
 	td_add(p->vcpu[0], host_of(image, BOOT_GPA), BOOT_GPA, 1, 0);
-	if (wish->nr_added)
-		td_add(p->vcpu[0], wish->added, GPA, wish->nr_added,
-		       wish->measured ? KVM_TDX_MEASURE_MEMORY_REGION : 0);
+	if (config->nr_added)
+		td_add(p->vcpu[0], config->added, GPA, config->nr_added,
+		       config->measured ? KVM_TDX_MEASURE_MEMORY_REGION : 0);
 	td_finalize(p->vm);
 }
 
@@ -197,7 +197,7 @@ static void load_vm(struct guest_vm *p, const struct image *image)
 	struct mem *mem = mem_create(MEM_ANON, IMAGE_SIZE, NULL);
 
 	memcpy(mem->hva, image->pages, IMAGE_SIZE);
-	slot_add(p->vm, PAYLOAD_GPA, mem);
+	slot_add(p->vm, GUEST_IMAGE_GPA, mem);
 	for (unsigned int i = 0; i < p->nr_vcpus; i++)
 		set_first_state(p->vcpu[i], image->root);
 }
@@ -212,17 +212,17 @@ static struct slot *test_memory(struct vm *vm, u64 size)
 	return td_slot_add(vm, GPA, size);
 }
 
-struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config wish)
+struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config config)
 {
 	bool is_td = t->vm_type == KVM_X86_TDX_VM;
-	struct guest_vm p = { .vm = is_td ? create_td(&wish) : vm_create(t->vm_type) };
+	struct guest_vm p = { .vm = is_td ? create_td(&config) : vm_create(t->vm_type) };
 	struct image image;
 
-	create_vcpus(&p, &wish, is_td);
-	p.slot = test_memory(p.vm, wish.size);
+	create_vcpus(&p, &config, is_td);
+	p.slot = test_memory(p.vm, config.size);
 	image = image_create(is_td ? TD_SHARED_BIT : 0);
 	if (is_td)
-		load_td(&p, &image, &wish);
+		load_td(&p, &image, &config);
 	else
 		load_vm(&p, &image);
 	p.image_pages = image.used / SZ_4K;
@@ -239,7 +239,7 @@ struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 
 /* As load_td() adds them: not measured, so that only the gpas count. */
 void guest_vm_measure(const struct guest_vm *p, struct mrtd *m)
 {
-	mrtd_add_pages(m, PAYLOAD_GPA, NULL, p->image_pages, false);
+	mrtd_add_pages(m, GUEST_IMAGE_GPA, NULL, p->image_pages, false);
 	mrtd_add_page(m, BOOT_GPA, NULL, false);
 }
 
@@ -312,8 +312,8 @@ static void report_exception(struct vcpu *vcpu, u64 vector)
 	unsigned long long rip = guest_wait_value(vcpu), address = guest_wait_value(vcpu);
 
 	test_failed(__FILE__, __LINE__, strf("vCPU %u runs", vcpu->id), "no exception",
-		    strf("vector %llu at rip 0x%llx, address 0x%llx (payload_main is at %p)",
-			 vector, rip, address, (void *)payload_main));
+		    strf("vector %llu at rip 0x%llx, address 0x%llx (guest_main is at %p)",
+			 vector, rip, address, (void *)guest_main));
 }
 
 /* From KVM_RUN's result @ret on. */
