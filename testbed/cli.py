@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import backports, exit_status, kernels, plan, profiles, runner
+from testbed import backports, exit_status, kernels, plan, profiles, rehearsal, runner
 from testbed.errors import UsageError
 from testbed.machine import host
 from testbed.machine.emulated import EmulatedHost
@@ -159,6 +159,9 @@ def execute(arguments: argparse.Namespace) -> int:
     cache = Cache()
     runs = not (arguments.list or arguments.dry_run)
     packages.require(purposes(chosen, runs), chosen.may_install)
+    if profile.rehearsal and runs and chosen.on != "native":
+        programs.build(cache)
+        return rehearsal.run(chosen, cache)
     cases = runner.prepare_tests(chosen, cache)
     if chosen.shard:
         cases = plan.shard(cases, *chosen.shard)

@@ -24,6 +24,7 @@ class Profile:
     nightly: bool = False
     repeat: int = 1
     seed: int | None = None         # None: a fresh one
+    rehearsal: bool = False         # --on native in an emulated host (testbed/rehearsal.py)
     minutes: int | None = None      # no further run begins after this time
     kernels: tuple[str, ...] = ()   # one after the other; none: that of --kernel
     # Known issues that reports.certify does not count, and why.

@@ -82,6 +82,7 @@ def facts() -> dict[str, str]:
 
 
 TAINT_WARN = 1 << 9
+REHEARSAL = "KTS_REHEARSAL"     # in the environment: this is a host of testbed/rehearsal.py
 
 
 def virtual() -> str:

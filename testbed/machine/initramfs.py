@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from testbed.errors import HarnessError
@@ -74,6 +74,11 @@ def libraries(programs: Iterable[Path]) -> set[str]:
     return found
 
 
+def is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
 def busybox() -> Path:
     path = shutil.which("busybox")
     if path is None:
@@ -82,10 +87,10 @@ def busybox() -> Path:
 
 
 def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = (),
-          guest: Path | None = None) -> bytes:
+          guest: Path | None = None, others: Mapping[str, Path] | None = None) -> bytes:
     """The archive that loads `modules`, in their order, and runs `plan` on `tests`.
 
-    `guest` is a kernel that tests boot in a TD.
+    `guest` is a kernel that tests boot in a TD; `others` are more files, by their path there.
     """
     shell = busybox()
     applets = subprocess.run([shell, "--list"], capture_output=True, text=True, check=True)
@@ -103,7 +108,10 @@ def build(tests: Sequence[Path], plan: str, modules: Sequence[Path] = (),
         archive.file(f"modules/{path.name}", path.read_bytes(), 0o644)
     if guest:
         archive.file("guest/bzImage", guest.read_bytes(), 0o644)
-    for library in sorted(libraries([shell, *tests])):
+    for name, path in (others or {}).items():
+        archive.file(name.lstrip("/"), path.read_bytes(), path.stat().st_mode & 0o777)
+    linked = [path for path in (others or {}).values() if is_elf(path)]
+    for library in sorted(libraries([shell, *tests, *linked])):
         archive.file(library.lstrip("/"), Path(library).read_bytes())
     lines = "".join(f"/modules/{path.name} {path.stem.replace('-', '_')}\n" for path in modules)
     archive.file("run/modules", lines.encode(), 0o644)

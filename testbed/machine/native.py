@@ -43,6 +43,7 @@ class ThisHost:
     def environment(self) -> dict[str, Any]:
         return {"kernel": platform.release(), "cpu": host.cpu(), "kvm": host.kvm_parameters(),
                 "virtual": host.virtual(), "warnings": host.warnings(self._options.allow_host_wide),
+                **({"rehearsal": True} if host.REHEARSAL in os.environ else {}),
                 "identity": host.identity(), **host.facts()}
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:

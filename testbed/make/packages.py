@@ -71,6 +71,8 @@ def install_line(packages: Sequence[str]) -> str:
 def require(purposes: Iterable[str], may_install: bool) -> None:
     """Installs, or complains about, what is missing for the purposes."""
     wanted = [entry for purpose in purposes for entry in PURPOSES[purpose]]
+    if not wanted:
+        return
     if shutil.which("dpkg-query") is None:
         say("no dpkg here: packages are not checked; what Debian calls "
             f"{', '.join(entry.split('|')[0] for entry in wanted)} is needed")

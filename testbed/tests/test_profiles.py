@@ -15,7 +15,7 @@ from testbed.tests.support import FolderTest
 
 class ProfilesTest(unittest.TestCase):
     def test_those_that_there_are(self) -> None:
-        self.assertEqual(profiles.names(), ["certify", "full", "kernels", "nightly", "quick"])
+        self.assertEqual(profiles.names(), ["certify", "full", "kernels", "nightly", "quick", "rehearsal"])
         for name in profiles.names():
             self.assertTrue(profiles.load(name).summary)
         self.assertTrue(profiles.load("nightly").nightly)
