@@ -20,7 +20,7 @@ from testbed.machine.emulated import EmulatedHost
 from testbed.machine.native import ThisHost
 from testbed.make import packages, programs, versions
 from testbed.make.cache import Cache
-from testbed.options import Options
+from testbed.options import MODULES, Options
 from testbed.plan import Case, Pattern
 from testbed.profiles import Profile
 from testbed.progress import say
@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     add("--fail-fast", action="store_true", help="stop after the first failure")
     add("--allow-host-wide", action="store_true",
         help="on this host, include cases whose side effects other users can see")
+    add("--module", default=MODULES[0], choices=MODULES,
+        help="TDX module of emulated hosts, by what it announces (docs/softtdx.md; "
+             f"default: {MODULES[0]})")
     add("--rehearsal", action="store_true",
         help="hide the testing interface of the emulated TDX module, as on hardware: skip cases "
              "that need to inspect the module or to make it fail")
@@ -103,6 +106,9 @@ def options(arguments: argparse.Namespace) -> Options:
     if arguments.rehearsal and on not in ("bochs", "emulated"):
         raise UsageError("--rehearsal: only an emulated TDX module can hide its testing interface; "
                          "add --on bochs")
+    if arguments.module != MODULES[0] and on not in ("bochs", "emulated"):
+        raise UsageError("--module: only an emulated host has a choice of TDX modules; "
+                         "add --on bochs")
     if arguments.bochs is not None and (
         on not in ("bochs", "emulated") or not os.access(arguments.bochs, os.X_OK)
     ):
@@ -116,7 +122,7 @@ def options(arguments: argparse.Namespace) -> Options:
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
-        rehearsal=arguments.rehearsal, backports=backports.settings(),
+        module=arguments.module, rehearsal=arguments.rehearsal, backports=backports.settings(),
     )
 
 

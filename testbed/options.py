@@ -9,6 +9,10 @@ from pathlib import Path
 from testbed.plan import Pattern, case_globs
 
 
+# The TDX modules that softtdx can be (softtdx/model/profiles.c).
+MODULES = ("1.5", "1.5-latest", "2.0")
+
+
 @dataclass(frozen=True)
 class Options:
     on: str                         # native, qemu, bochs or emulated (the one that fits)
@@ -27,6 +31,7 @@ class Options:
     allow_host_wide: bool
     shard: tuple[int, int] | None = None    # index from 1, and of how many
     backports: str = ""             # what is said of the kernel, as settings of the environment
+    module: str = MODULES[0]        # which TDX module softtdx is
     rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
 
     def test_arguments(self, test: str, variant: str | None = None) -> list[str]:

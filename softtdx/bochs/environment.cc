@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the model asks of its environment: memory, the CPU that called, its CPUID, the time. */
+#include <stdlib.h>
+
 #include "seam.h"
 
 extern "C" struct softtdx softtdx;
@@ -78,6 +80,17 @@ static u64 xsave_features(void)
 	       ~XFEATURES_TOO_LARGE;
 }
 
+/* The module to be: its name is in the emulator's environment. */
+static const struct softtdx_profile *wanted_profile(void)
+{
+	const char *name = getenv("SOFTTDX_MODULE");
+	const struct softtdx_profile *profile = softtdx_profile(name ? name : "");
+
+	if (!profile)
+		current->panic("softtdx: SOFTTDX_MODULE=%s is no module (docs/softtdx.md)", name);
+	return profile;
+}
+
 void module_reset(void)
 {
 	static const struct softtdx_ops ops = make_ops();
@@ -90,6 +103,7 @@ void module_reset(void)
 	config.nr_keyids = NR_KEYIDS;
 	config.xfam = xsave_features();
 	config.tsc_khz = SIM->get_param_num(BXPN_IPS)->get() / 1000;
+	config.profile = wanted_profile();
 	current->rdmsr(BX_MSR_IA32_ARCH_CAPABILITIES, &config.arch_caps);	/* or it stays 0 */
 	if (!softtdx_init(&softtdx, &config, &ops, NULL))
 		current->panic("softtdx: impossible configuration");

@@ -6,9 +6,11 @@ void print_info(struct text *t)
 {
 	const struct softtdx_config *c = &softtdx.cfg;
 
-	text_add(t, "cpus=%u packages=%u phys_bits=%u first_keyid=%u keyids=%u xfam=%#lx tsc_khz=%u seamcalls=%lu\n",
+	text_add(t, "cpus=%u packages=%u phys_bits=%u first_keyid=%u keyids=%u xfam=%#lx tsc_khz=%u seamcalls=%lu",
 		 c->nr_cpus, c->nr_packages, c->phys_bits, c->first_keyid, c->nr_keyids,
 		 c->xfam, c->tsc_khz, softtdx.journal_next);
+	text_add_word(t, "module", c->profile->name);
+	text_add(t, "\n");
 }
 
 void print_counters(struct text *t)

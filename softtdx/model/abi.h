@@ -48,6 +48,8 @@
 	X(45, SYS_CONFIG, "TDH.SYS.CONFIG")				\
 	X(52, SYS_SHUTDOWN, "TDH.SYS.SHUTDOWN")				\
 	X(53, SYS_UPDATE, "TDH.SYS.UPDATE")				\
+	X(58, PHYMEM_PAMT_ADD, "TDH.PHYMEM.PAMT.ADD")			\
+	X(59, PHYMEM_PAMT_REMOVE, "TDH.PHYMEM.PAMT.REMOVE")		\
 	X(69, SYS_DISABLE, "TDH.SYS.DISABLE")
 
 /* Leaves known by name only, so that the log can say what a newer kernel asked for. */
@@ -59,9 +61,7 @@
 	X(37, SYS_RDALL, "TDH.SYS.RDALL")				\
 	X(44, SYS_LP_SHUTDOWN, "TDH.SYS.LP.SHUTDOWN")			\
 	X(48, SERVTD_BIND, "TDH.SERVTD.BIND")				\
-	X(49, SERVTD_PREBIND, "TDH.SERVTD.PREBIND")			\
-	X(58, PHYMEM_PAMT_ADD, "TDH.PHYMEM.PAMT.ADD")			\
-	X(59, PHYMEM_PAMT_REMOVE, "TDH.PHYMEM.PAMT.REMOVE")
+	X(49, SERVTD_PREBIND, "TDH.SERVTD.PREBIND")
 
 #define X(nr, id, name) TDH_##id = nr,
 enum tdx_leaf { TDX_LEAVES(X) TDX_OTHER_LEAVES(X) };
@@ -89,6 +89,11 @@ enum tdcall_leaf {
 	X(0x80000202, SYS_BUSY)						\
 	X(0x80000203, RND_NO_ENTROPY)					\
 	X(0xC0000300, PAGE_METADATA_INCORRECT)				\
+	X(0xC0000303, PAGE_NOT_FREE)					\
+	X(0xC0000304, HPA_RANGE_NOT_FREE)				\
+	X(0xC0000305, NO_PAMT_PAGE_PAIR)				\
+	X(0xC0000306, PAMT_PAGE_NOT_EMPTY)				\
+	X(0x80000308, MISSING_PAMT_PAGE_PAIR)				\
 	X(0xC0000400, TD_ASSOCIATED_PAGES_EXIST)			\
 	X(0xC0000500, SYS_INIT_NOT_PENDING)				\
 	X(0xC0000502, SYS_LP_INIT_NOT_DONE)				\
@@ -156,7 +161,7 @@ enum tdx_status_hi { TDX_STATUSES(X) };
 
 /* Operand ids. */
 enum {
-	OP_RAX = 0, OP_RCX = 1, OP_RDX = 2, OP_R8 = 8, OP_R9 = 9,
+	OP_RAX = 0, OP_RCX = 1, OP_RDX = 2, OP_R8 = 8, OP_R9 = 9, OP_R12 = 12, OP_R13 = 13,
 	OP_ATTRIBUTES = 0x40, OP_XFAM = 0x41, OP_EXEC_CONTROLS = 0x42, OP_EPTP_CONTROLS = 0x43,
 	OP_MAX_VCPUS = 0x44, OP_CPUID_CONFIG = 0x45, OP_TSC_FREQUENCY = 0x46, OP_NUM_L2_VMS = 0x47,
 	OP_ARCH_CAPS = 0x48,
@@ -169,6 +174,7 @@ enum {
 /* PAMT page types. */
 enum page_type {
 	PT_NDA = 0, PT_RSVD = 1, PT_REG = 3, PT_TDR = 4, PT_TDCX = 5, PT_TDVPR = 6, PT_EPT = 8,
+	PT_PAMT = 15,	/* dynamic PAMT: of a 2M entry, that a pair of pages describes its 4K pages */
 };
 
 /* Global metadata fields (TDH.SYS.RD). */
@@ -181,6 +187,7 @@ enum page_type {
 #define MD_PAMT_4K_ENTRY_SIZE		0x9100000100000010ull
 #define MD_PAMT_2M_ENTRY_SIZE		0x9100000100000011ull
 #define MD_PAMT_1G_ENTRY_SIZE		0x9100000100000012ull
+#define MD_PAMT_PAGE_BITMAP_ENTRY_BITS	0x9100000100000013ull
 #define MD_TDR_BASE_SIZE		0x9800000100000000ull
 #define MD_TDCS_BASE_SIZE		0x9800000100000100ull
 #define MD_TDVPS_BASE_SIZE		0x9800000100000200ull
@@ -232,6 +239,16 @@ enum page_type {
 
 #define FEATURES0_NO_RBP_MOD		(1ull << 18)
 #define FEATURES0_TOPOLOGY_ENUM		(1ull << 20)
+#define FEATURES0_DYNAMIC_PAMT		(1ull << 36)
+/* TDH.MEM.PAGE.DEMOTE is not interrupted. */
+#define FEATURES0_ENHANCED_DEMOTE	(1ull << 51)
+
+/* TDH.SYS.CONFIG's R8: the module's KeyID, and what it is asked for. */
+#define CONFIG_KEYID			0xFFFFull
+#define CONFIG_DYNAMIC_PAMT		(1ull << 16)
+
+/* With the address of a page that goes back: no page needs the PAMT pages for its 2M any more. */
+#define PAMT_REMOVAL_HINT		(1ull << 62)
 
 #define ATTR_DEBUG			(1ull << 0)
 #define ATTR_PERFMON			(1ull << 63)

@@ -150,8 +150,11 @@ static const char *check_page(struct softtdx *m, u64 hpa, const struct pamt_entr
 static const char *check_large(struct softtdx *m, u64 hpa, int level, u64 *where)
 {
 	for (int l = level - 1; l >= 0; l--)
-		for (u64 p = hpa; p < hpa + LEVEL_SIZE(level); p += LEVEL_SIZE(l))
-			HOLDS(pamt_at(m, p, l)->type == PT_NDA, "page in use twice", p);
+		for (u64 p = hpa; p < hpa + LEVEL_SIZE(level); p += LEVEL_SIZE(l)) {
+			const struct pamt_entry *e = pamt_at(m, p, l);
+
+			HOLDS(!e || e->type == PT_NDA, "page in use twice", p);
+		}
 	return NULL;
 }
 

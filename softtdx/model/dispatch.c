@@ -39,11 +39,18 @@ static bool version_known(u16 number, u8 version)
 	return !version;
 }
 
+static bool leaf_announced(const struct softtdx *m, u16 number)
+{
+	if (number == TDH_PHYMEM_PAMT_ADD || number == TDH_PHYMEM_PAMT_REMOVE)
+		return has_feature(m, FEATURES0_DYNAMIC_PAMT);
+	return true;
+}
+
 /* What must hold before any leaf runs. */
 u64 admit(struct call *c)
 {
 	struct softtdx *m = c->m;
-	bool known = c->leaf->run;
+	bool known = c->leaf->run && leaf_announced(m, c->number);
 
 	if (c->rax >> 24 || !known)
 		report_violation(c, SOFTTDX_UNKNOWN_LEAF, ST(OPERAND_INVALID, OP_RAX), 0);

@@ -28,6 +28,8 @@ bool softtdx_init(struct softtdx *m, const struct softtdx_config *cfg,
 		return false;
 	memset(m, 0, sizeof(*m));
 	m->cfg = *cfg;
+	if (!m->cfg.profile)
+		m->cfg.profile = softtdx_profile("");
 	m->ops = ops;
 	m->env = env;
 	return true;

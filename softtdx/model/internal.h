@@ -122,10 +122,25 @@ INTERNAL u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_lev
 	      struct pamt_entry **e, int *level);
 INTERNAL u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
 	      struct pamt_entry **e);
+INTERNAL u64 page_checks(struct call *c, u64 hpa, u32 op, int level);
 INTERNAL u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level,
 				  struct pamt_entry **e);
 
 INTERNAL struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
+
+/* pamt_dynamic.c: the 4K entries of 2M lie in a pair of pages that the host gives and takes. */
+INTERNAL bool pamt_bitmap_get(struct softtdx *m, u64 hpa);
+INTERNAL void pamt_bitmap_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
+INTERNAL struct pamt_entry *pamt_in_pair(struct softtdx *m, const struct pamt_entry *node, u64 hpa);
+INTERNAL u64 pamt_pair_page(const struct pamt_entry *node, int i);
+#define PAIR_FOR_OTHERS	(~0ull)
+INTERNAL u64 pamt_pair_take(struct call *c, const u64 pages[2], const u32 ops[2], u64 hpa);
+INTERNAL void pamt_pair_set(struct pamt_entry *node, const u64 pages[2]);
+INTERNAL void pamt_pair_give_back(struct call *c, const struct pamt_entry *node);
+INTERNAL u64 pamt_removal_hint(struct softtdx *m, u64 hpa);
+
+/* profiles.c */
+INTERNAL bool has_feature(const struct softtdx *m, u64 feature);
 
 /* td.c */
 INTERNAL u64 tdr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode);

@@ -115,6 +115,7 @@ const char *softtdx_violation_name(enum softtdx_violation violation)
 		[SOFTTDX_RECLAIM_FREE] = "reclaim of a free page",
 		[SOFTTDX_RECLAIM_IN_USE] = "reclaim of a page in use",
 		[SOFTTDX_LEFT_BEHIND] = "TD destroyed with pages left behind",
+		[SOFTTDX_NO_PAMT_PAGES] = "page given without PAMT pages for it",
 		[SOFTTDX_WBINVD_IN_USE] = "write-back of a page in use",
 		[SOFTTDX_VCPU_NOT_FLUSHED] = "key given up with a vCPU not flushed",
 		[SOFTTDX_CACHE_NOT_FLUSHED] = "key freed with caches not written back",

@@ -64,6 +64,8 @@
 	X(PHYMEM_PAGE_RECLAIM, phymem_page_reclaim, 0, CLEAR_CD)		\
 	X(PHYMEM_PAGE_RDMD, phymem_page_rdmd, 0, CLEAR_CD)			\
 	X(PHYMEM_PAGE_WBINVD, phymem_page_wbinvd, 0, 0)				\
-	X(PHYMEM_CACHE_WB, phymem_cache_wb, 0, 0)
+	X(PHYMEM_CACHE_WB, phymem_cache_wb, 0, 0)				\
+	X(PHYMEM_PAMT_ADD, phymem_pamt_add, 0, 0)				\
+	X(PHYMEM_PAMT_REMOVE, phymem_pamt_remove, 0, 0)
 
 #endif

@@ -219,7 +219,7 @@ u64 mem_page_remove(struct call *c)
 			zero_page(c->m, hpa + i * PAGE_4K);
 	page_lose(c, e, pages);
 	sept_store(c, SEPT_FREE_ENTRY);
-	c->out->rcx = hpa;
+	c->out->rcx = hpa | pamt_removal_hint(c->m, hpa);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ u64 mem_sept_remove(struct call *c)
 	zero_page(c->m, table);
 	page_lose(c, e, 1);
 	sept_store(c, SEPT_FREE_ENTRY);
-	c->out->rcx = table;
+	c->out->rcx = table | pamt_removal_hint(c->m, table);
 	return 0;
 }
 

@@ -37,6 +37,34 @@ static void unlock_children(u64 *entry, u32 locked)
 		atomic_and(&entry[i], ~SEPT_LOCK);
 }
 
+/* Dynamic PAMT: the 4K entries of 2M come with DEMOTE, in R12 and R13, and go with PROMOTE. */
+static bool moves_pair(struct call *c, int level)
+{
+	return level == 1 && c->m->dynamic_pamt;
+}
+
+static u64 take_pair(struct call *c, u64 hpa)
+{
+	static const u32 ops[] = { OP_R12, OP_R13 };
+	const u64 pages[] = { c->in.r12, c->in.r13 };
+
+	if (!moves_pair(c, c->level))
+		return 0;
+	for (int i = 0; i < 2; i++)
+		TRY(page_checks(c, pages[i], ops[i], 0));
+	TRY(pamt_pair_take(c, pages, ops, PAIR_FOR_OTHERS));
+	pamt_pair_set(pamt_at(c->m, hpa, 1), pages);
+	return 0;
+}
+
+static void give_pair_back(struct call *c, struct pamt_entry *node)
+{
+	c->out->r12 = pamt_pair_page(node, 0);
+	c->out->r13 = pamt_pair_page(node, 1);
+	pamt_pair_give_back(c, node);
+	__atomic_store_n(&node->bepoch, 0, __ATOMIC_RELAXED);
+}
+
 /* Moves a page's PAMT state between one large entry and its 512 smaller ones. */
 static void pamt_regroup(struct call *c, u64 hpa, int level, bool merge)
 {
@@ -50,15 +78,20 @@ static void pamt_regroup(struct call *c, u64 hpa, int level, bool merge)
 			__atomic_store_n(&e->bepoch, 0, __ATOMIC_RELAXED);
 		}
 	}
+	if (merge && moves_pair(c, level))
+		give_pair_back(c, pamt_at(c->m, hpa, level));
 	if (merge)
 		pamt_set(pamt_at(c->m, hpa, level), PT_REG, c->tdr_pa);
-	else
+	else if (!moves_pair(c, level))
 		pamt_release(pamt_at(c->m, hpa, level));
 }
 
 /* An interrupt that waits for the host: nothing is done, and the operands are left to try again. */
 static u64 interrupted(struct call *c)
 {
+	if (c->number == TDH_MEM_PAGE_DEMOTE &&
+	    RULE(DEMOTE_INTERRUPTED, has_feature(c->m, FEATURES0_ENHANCED_DEMOTE)))
+		return 0;
 	if (!take_count(&c->m->interrupts))
 		return 0;
 	c->out->rcx = c->in.rcx;
@@ -88,7 +121,7 @@ static u64 promote(struct call *c, struct pamt_entry *table_page, u32 *locked)
 	zero_page(c->m, table);
 	page_lose(c, table_page, 1);
 	sept_store(c, first);
-	c->out->rcx = table;
+	c->out->rcx = table | pamt_removal_hint(c->m, table);
 	return 0;
 }
 
@@ -126,6 +159,7 @@ u64 mem_page_demote(struct call *c)
 	for (u64 i = 0; i < ENTRIES; i++)
 		entry[i] = child + i * LEVEL_SIZE(c->level - 1);
 	TRY(lock_large(c, c->value & HPA_MASK));
+	TRY(take_pair(c, c->value & HPA_MASK));
 	pamt_regroup(c, c->value & HPA_MASK, c->level, false);
 	page_join(c, table, PT_EPT, 1);
 	sept_store(c, c->in.r8 | SEPT_RWX);

@@ -25,11 +25,14 @@ struct softtdx_tdmr *pamt_tdmr(struct softtdx *m, u64 hpa)
 	return NULL;
 }
 
+/* NULL: dynamic PAMT, and no page of these 2M has an entry. */
 static struct pamt_entry *entry_of(struct softtdx *m, const struct softtdx_tdmr *t, u64 hpa,
 				   int level)
 {
 	u64 index = (hpa - t->base) >> LEVEL_SHIFT(level);
 
+	if (!level && m->dynamic_pamt)
+		return pamt_in_pair(m, entry_of(m, t, hpa, 1), hpa);
 	return map(m, t->pamt[level] + index * sizeof(struct pamt_entry));
 }
 
@@ -70,11 +73,15 @@ static void clear_entries(struct softtdx *m, u64 pamt, u64 count)
 
 void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end)
 {
-	for (int level = 0; level < 3; level++) {
+	for (int level = m->dynamic_pamt; level < 3; level++) {
 		u64 first = (start - t->base) >> LEVEL_SHIFT(level);
 		u64 last = (end - t->base + LEVEL_SIZE(level) - 1) >> LEVEL_SHIFT(level);
 
 		clear_entries(m, t->pamt[level] + first * sizeof(struct pamt_entry), last - first);
+	}
+	if (m->dynamic_pamt) {
+		pamt_bitmap_init(m, t, start, end);
+		return;
 	}
 	for (int i = 0; i < t->nr_reserved; i++) {
 		u64 from = t->reserved[i].start > start ? t->reserved[i].start : start;
@@ -106,6 +113,14 @@ void pamt_release(struct pamt_entry *e)
 	__atomic_store_n(&e->type, (u8)PT_NDA, __ATOMIC_RELAXED);
 }
 
+/* A large page in use; with dynamic PAMT also 2M without entries of their own for 4K pages. */
+static bool ends_walk(const struct softtdx *m, const struct pamt_entry *e, int level)
+{
+	if (m->dynamic_pamt && level == 1)
+		return e->type != PT_PAMT;
+	return e->type == PT_REG;
+}
+
 /*
  * Locks the entry of a page: shared above it, as asked at the leaf, which lies at min_level or,
  * where a large page is in use, above it.
@@ -117,12 +132,11 @@ u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 o
 
 	for (int l = 2; ; l--) {
 		struct pamt_entry *p = entry_of(c->m, t, hpa, l);
-
 		bool alone = mode == EXCLUSIVE && l == min_level && RULE(PAGE_LOCK, true);
 
 		if (!call_lock(c, &p->lock, alone ? EXCLUSIVE : SHARED))
 			return ST(OPERAND_BUSY, op);
-		if (l > min_level && p->type != PT_REG)
+		if (l > min_level && !ends_walk(c->m, p, l))
 			continue;
 		if (l > min_level && mode == EXCLUSIVE && !lock_upgrade(&p->lock))
 			return ST(OPERAND_BUSY, op);
@@ -132,7 +146,7 @@ u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 o
 	}
 }
 
-static u64 page_checks(struct call *c, u64 hpa, u32 op, int level)
+u64 page_checks(struct call *c, u64 hpa, u32 op, int level)
 {
 	if (!hpa_valid(c->m, hpa) || !ALIGNED(hpa, LEVEL_SIZE(level)))
 		return ST(OPERAND_INVALID, op);
@@ -161,6 +175,14 @@ static bool wrong_type(u8 type, enum page_type wanted)
 	return type != wanted;
 }
 
+static u64 no_pair(struct call *c, u64 hpa, u32 op)
+{
+	u64 status = ST(MISSING_PAMT_PAGE_PAIR, op);
+
+	report_violation(c, SOFTTDX_NO_PAMT_PAGES, status, hpa);
+	return status;
+}
+
 /* The check of an explicit private 4K page: operand, TDMR, lock, type. */
 u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_type type,
 	      struct pamt_entry **e)
@@ -169,8 +191,12 @@ u64 page_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode, enum page_ty
 
 	TRY(page_checks(c, hpa, op, 0));
 	TRY(pamt_walk(c, hpa, mode, 0, op, e, &level));
+	if (RULE(PAMT_PAIR_NEEDED, level == 1 && (*e)->type == PT_NDA && type == PT_NDA))
+		return no_pair(c, hpa, op);
 	if (level || wrong_type((*e)->type, type))
 		return wrong_page(c, hpa, op, type, (*e)->type);
+	if (RULE(PAMT_BITMAP, type == PT_NDA && pamt_bitmap_get(c->m, hpa)))
+		return wrong_page(c, hpa, op, type, PT_RSVD);
 	return 0;
 }
 
@@ -186,7 +212,8 @@ u64 page_lock_free_range(struct call *c, u64 hpa, u32 op, int level, struct pamt
 	if (found != level || (*e)->type != PT_NDA)
 		return wrong_page(c, hpa, op, PT_NDA, PT_REG);
 	for (u64 p = hpa; p < hpa + LEVEL_SIZE(level); p += PAGE_4K) {
-		u8 type = pamt_at(c->m, p, 0)->type;
+		const struct pamt_entry *page = pamt_at(c->m, p, 0);
+		u8 type = page ? page->type : pamt_bitmap_get(c->m, p) ? PT_RSVD : PT_NDA;
 
 		if (type != PT_NDA)
 			return wrong_page(c, p, op, PT_NDA, type);
@@ -228,6 +255,10 @@ struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level)
 		while ((*hpa = past_reserved(t, *hpa)) < t->initialized) {
 			struct pamt_entry *e = pamt_leaf(m, *hpa, level);
 
+			if (!e) {
+				*hpa = (*hpa | (LEVEL_SIZE(1) - 1)) + 1;
+				continue;
+			}
 			if (*level || !is_empty(e))
 				return e;
 			*hpa = past_empty(e, *hpa);

@@ -61,17 +61,44 @@ u64 phymem_page_reclaim(struct call *c)
 	TRY(e->type == PT_TDR ? reclaim_tdr(c, e) : reclaim_child(c, e, pages));
 	for (u64 i = 0; i < pages; i++)
 		zero_page(c->m, c->in.rcx + i * PAGE_4K);
+	c->out->r9 = pamt_removal_hint(c->m, c->in.rcx);
+	return 0;
+}
+
+/* With dynamic PAMT the level in RCX says what is asked about: a page of 4K, 2M, 1G. */
+static u64 rdmd_operand(struct call *c, int *level)
+{
+	*level = c->in.rcx & (PAGE_4K - 1);
+	c->in.rcx &= ~(PAGE_4K - 1);
+	if (*level > (c->m->dynamic_pamt ? 2 : 0) || !ALIGNED(c->in.rcx, LEVEL_SIZE(*level)))
+		return ST(OPERAND_INVALID, OP_RCX);
+	return reclaim_operand(c);
+}
+
+/* A page of 4K that is one of a pair, or reserved, has no entry that says so. */
+static u64 describe_pamt(struct call *c, const struct pamt_entry *e, int level)
+{
+	c->out->rcx = PT_PAMT;
+	c->out->r8 = (u64)level;
+	if (e->type == PT_PAMT) {
+		c->out->r10 = pamt_pair_page(e, 0);
+		c->out->r11 = pamt_pair_page(e, 1);
+	}
 	return 0;
 }
 
 u64 phymem_page_rdmd(struct call *c)
 {
 	struct pamt_entry *e;
-	int level;
+	int wanted, level;
 
 	c->out->r8 = c->out->r9 = c->out->r10 = c->out->r11 = 0;
-	TRY(reclaim_operand(c));
-	TRY(pamt_walk(c, c->in.rcx, SHARED, 0, OP_RCX, &e, &level));
+	TRY(rdmd_operand(c, &wanted));
+	TRY(pamt_walk(c, c->in.rcx, SHARED, wanted, OP_RCX, &e, &level));
+	if (e->type == PT_PAMT)
+		return describe_pamt(c, e, level);
+	if (!wanted && e->type == PT_NDA && pamt_bitmap_get(c->m, c->in.rcx))
+		return describe_pamt(c, e, 0);
 	c->out->rcx = e->type;
 	c->out->rdx = pamt_owner(e);
 	c->out->r8 = (u64)level;

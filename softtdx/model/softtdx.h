@@ -36,6 +36,7 @@ enum softtdx_violation {
 	SOFTTDX_RECLAIM_FREE,		/* a reclaim of a page that the module does not hold */
 	SOFTTDX_RECLAIM_IN_USE,		/* a reclaim of a page of a TD that still has its key */
 	SOFTTDX_LEFT_BEHIND,		/* a TDR reclaimed while the TD holds other pages */
+	SOFTTDX_NO_PAMT_PAGES,		/* a page given before TDH.PHYMEM.PAMT.ADD for its 2M */
 	SOFTTDX_WBINVD_IN_USE,		/* a write-back of a page that the module holds */
 	SOFTTDX_VCPU_NOT_FLUSHED,	/* VPFLUSHDONE while a vCPU is associated */
 	SOFTTDX_CACHE_NOT_FLUSHED,	/* KEY.FREEID before CACHE.WB on all packages */
@@ -110,6 +111,15 @@ struct softtdx_ops {
 	void (*run)(void *env, const struct softtdx_vcpu *vcpu);
 };
 
+/* What a module announces: its version, and TDX_FEATURES0. */
+struct softtdx_profile {
+	const char *name;
+	u16 major, minor;
+	u64 features;
+};
+/* NULL: there is none of that name. An empty name means the first. */
+const struct softtdx_profile *softtdx_profile(const char *name);
+
 struct softtdx_config {
 	u32 nr_cpus;			/* all of the platform: SYS.CONFIG waits for their LP.INIT */
 	u32 nr_packages;
@@ -118,6 +128,7 @@ struct softtdx_config {
 	u64 xfam;			/* XFAM bits that the CPU has */
 	u32 tsc_khz;			/* 0: the CPU cannot scale the TSC for a guest */
 	u64 arch_caps;			/* its IA32_ARCH_CAPABILITIES, 0: none */
+	const struct softtdx_profile *profile;	/* which module; NULL: the first */
 };
 
 /* Journal: one record a SEAMCALL. */
@@ -151,7 +162,8 @@ struct softtdx_counter {
 struct softtdx_tdmr {
 	u64 base, size;
 	u64 next, initialized;		/* PAMT is cleared up to next, [base, initialized) usable */
-	u64 pamt[3], pamt_size[3];	/* 4K, 2M, 1G entries */
+	/* 4K, 2M, 1G entries; with dynamic PAMT a bit for each 4K page that is PAMT or reserved. */
+	u64 pamt[3], pamt_size[3];
 	u16 lock;
 	u16 nr_reserved;
 	struct { u64 start, end; } reserved[TDMR_RESERVED_MAX];
@@ -172,6 +184,7 @@ struct softtdx {
 	u16 sys_lock, kot_lock, ket_lock;
 	u8 state;
 	bool handoff;			/* SHUTDOWN left state for UPDATE */
+	bool dynamic_pamt;		/* SYS.CONFIG asked for it */
 	u64 lp_done[SOFTTDX_MAX_CPUS / 64];
 	u32 nr_lp_done;
 	u32 packages, nr_packages;	/* with SYS.KEY.CONFIG done */

@@ -72,11 +72,19 @@ static u64 take_reserved(struct softtdx_tdmr *to, const struct tdmr_info *t, u32
 	return 0;
 }
 
+/* Bytes of PAMT for a TDMR: entries, or with dynamic PAMT a bit for each page of 4K. */
+static u64 pamt_needed(const struct softtdx *m, u64 tdmr_size, int level)
+{
+	u64 pages = tdmr_size >> LEVEL_SHIFT(level);
+
+	return !level && m->dynamic_pamt ? pages / 8 : pages * sizeof(struct pamt_entry);
+}
+
 static u64 check_pamt(const struct softtdx *m, const struct tdmr_info *t, u32 i)
 {
 	for (int level = 2; level >= 0; level--) {
 		struct range p = pamt_range(t, level);
-		u64 needed = (t->size >> LEVEL_SHIFT(level)) * sizeof(struct pamt_entry);
+		u64 needed = pamt_needed(m, t->size, level);
 
 		if (!range_valid(m, p.start, p.end - p.start, PAGE_4K) ||
 		    p.end - p.start < needed)
@@ -177,10 +185,15 @@ static u64 take_tdmr(struct call *c, u64 info, u32 i)
 	return pamt_is_memory(c->m, to) ? 0 : TDMR_ERROR(PAMT_OUTSIDE_CMRS, i, 0);
 }
 
+static u64 config_flags(const struct softtdx *m)
+{
+	return has_feature(m, FEATURES0_DYNAMIC_PAMT) ? CONFIG_DYNAMIC_PAMT : 0;
+}
+
 u64 sys_config(struct call *c)
 {
 	struct softtdx *m = c->m;
-	u64 count = c->in.rdx, keyid = c->in.r8;
+	u64 count = c->in.rdx, keyid = c->in.r8 & CONFIG_KEYID, asked = c->in.r8 & ~CONFIG_KEYID;
 	const u64 *infos;
 
 	if (!call_lock(c, &m->sys_lock, EXCLUSIVE))
@@ -192,8 +205,9 @@ u64 sys_config(struct call *c)
 		return ST(OPERAND_INVALID, OP_RCX);
 	if (!count || count > TDMR_MAX)
 		return ST(OPERAND_INVALID, OP_RDX);
-	if (!keyid_entry(m, keyid))
+	if (!keyid_entry(m, keyid) || RULE(PAMT_ASKED_FOR, asked & ~config_flags(m)))
 		return ST(OPERAND_INVALID, OP_R8);
+	m->dynamic_pamt = asked & CONFIG_DYNAMIC_PAMT;
 	keyid_entry(m, keyid)->state = KEYID_RESERVED;	/* and stays it if a TDMR is wrong */
 	for (u32 i = 0; i < count; i++)
 		TRY(take_tdmr(c, infos[i], i));

@@ -24,15 +24,16 @@ struct field {
 };
 
 static const struct field fields[] = {
-	{ MD_MINOR_VERSION, 5 },
-	{ MD_MAJOR_VERSION, 1 },
-	{ MD_UPDATE_VERSION, 9999 },		/* 1.5.9999 is no real module */
-	{ MD_FEATURES0, FEATURES0_NO_RBP_MOD | FEATURES0_TOPOLOGY_ENUM },
+	{ MD_MINOR_VERSION, 0 },		/* of the profile */
+	{ MD_MAJOR_VERSION, 0 },
+	{ MD_UPDATE_VERSION, 9999 },		/* no real module has it */
+	{ MD_FEATURES0, 0 },
 	{ MD_MAX_TDMRS, TDMR_MAX },
 	{ MD_MAX_RESERVED_PER_TDMR, TDMR_RESERVED_MAX },
 	{ MD_PAMT_4K_ENTRY_SIZE, sizeof(struct pamt_entry) },
 	{ MD_PAMT_2M_ENTRY_SIZE, sizeof(struct pamt_entry) },
 	{ MD_PAMT_1G_ENTRY_SIZE, sizeof(struct pamt_entry) },
+	{ MD_PAMT_PAGE_BITMAP_ENTRY_BITS, 1 },	/* exists with dynamic PAMT */
 	{ MD_TDR_BASE_SIZE, PAGE_4K },
 	{ MD_TDCS_BASE_SIZE, TDCS_PAGES_MIN * PAGE_4K },
 	{ MD_TDVPS_BASE_SIZE, TDVPS_PAGES_MIN * PAGE_4K },
@@ -48,8 +49,16 @@ static const struct field fields[] = {
 
 static u64 plain_value(const struct softtdx *m, const struct field *f)
 {
-	if (f->id == MD_XFAM_FIXED0)
+	switch (f->id) {
+	case MD_XFAM_FIXED0:
 		return xfam_fixed0(m);
+	case MD_MAJOR_VERSION:
+		return m->cfg.profile->major;
+	case MD_MINOR_VERSION:
+		return m->cfg.profile->minor;
+	case MD_FEATURES0:
+		return m->cfg.profile->features;
+	}
 	return f->value;
 }
 
@@ -61,6 +70,11 @@ static u64 config_half(struct softtdx *m, u32 i, bool high)
 	struct cpuid_value v = cpuid_or(k->direct, cpuid_and(k->allowed, cpuid_native(m, leaf)));
 
 	return high ? v.ecx | (u64)v.edx << 32 : v.eax | (u64)v.ebx << 32;
+}
+
+static bool exists(const struct softtdx *m, const struct field *f)
+{
+	return f->id != MD_PAMT_PAGE_BITMAP_ENTRY_BITS || has_feature(m, FEATURES0_DYNAMIC_PAMT);
 }
 
 /* The i-th field in the order in which TDH.SYS.RD enumerates them. */
@@ -101,10 +115,12 @@ u64 sys_rd(struct call *c)
 	if (!field_id_valid(id))
 		return ST0(METADATA_FIELD_ID_INCORRECT);
 	for (u32 i = 0; nth_field(c->m, i, &f); i++) {
-		if ((f.id ^ id) & MD_ID_MASK)
+		if ((f.id ^ id) & MD_ID_MASK || !exists(c->m, &f))
 			continue;
 		c->out->r8 = f.value;
-		if (nth_field(c->m, i + 1, &next))
+		while (nth_field(c->m, ++i, &next) && !exists(c->m, &next))
+			;
+		if (nth_field(c->m, i, &next))
 			c->out->rdx = next.id;
 		return 0;
 	}

@@ -48,6 +48,9 @@ one "$stray" "the model's object defines softtdx_* only"
 /usr/bin/python3 "$here/mrtd_vectors.py"
 one $? "MRTD vectors equal a calculation with hashlib"
 
+/usr/bin/python3 "$here/leaf_table.py" --check
+one $? "docs/softtdx_leaves.md is current"
+
 echo "# unit tests"
 program "$out/unit"
 echo "# recorded exchanges"

@@ -195,6 +195,7 @@ TEST(files_tell_what_the_module_holds)
 	td_tables(w, &td);
 	td_aug(w, &td, GPA);
 	EXPECT_EQ(says("read info", "cpus=4 packages=2"), true);
+	EXPECT_EQ(says("read info", " module=1.5\n"), true);
 	EXPECT_EQ(says("read tds", "op_state=RUNNABLE"), true);
 	EXPECT_EQ(says("read keyids", "keyid=2 state=RESERVED"), true);
 	EXPECT_EQ(says("read sept", "gpa=0x40000000 level=0 state=PENDING"), true);

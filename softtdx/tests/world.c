@@ -230,7 +230,8 @@ void world_boot(struct world *w)
 		MUST(CALL_ON(cpu, SYS_LP_INIT));
 	infos[0] = SHARED_BASE + 0x200;
 	new_tdmr_info(w, at(w, infos[0]));
-	MUST(CALL(SYS_CONFIG, .rcx = SHARED_BASE, .rdx = 1, .r8 = FIRST_KEYID));
+	MUST(CALL(SYS_CONFIG, .rcx = SHARED_BASE, .rdx = 1,
+		  .r8 = FIRST_KEYID | w->config_flags));
 	MUST(CALL_ON(0, SYS_KEY_CONFIG));
 	MUST(CALL_ON(2, SYS_KEY_CONFIG));
 	do

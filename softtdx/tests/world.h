@@ -23,6 +23,7 @@ struct world {
 	u8 *shared, *private;
 	u64 next_page;			/* bump allocator of TDMR pages */
 	u64 available;			/* bytes that the TDMR offers */
+	u64 config_flags;		/* for SYS.CONFIG */
 	struct softtdx_regs regs;	/* results of the last call */
 	struct softtdx_report reports[64];
 	u32 nr_reports;

@@ -74,11 +74,14 @@ class Bochs:
     slowness = 2
     where_keys: Sequence[bytes] = ()    # its serial ports take no input from a pipe
 
-    def __init__(self, build: bochs_build.Bochs, work: Path, control: bool = True) -> None:
-        """`control`: does the TDX module listen to the tests?"""
+    def __init__(self, build: bochs_build.Bochs, work: Path, control: bool = True,
+                 module: str = "") -> None:
+        """`control`: does the TDX module listen to the tests?  `module`: which one it is, if
+        not the usual one."""
         self._build = build
         self._work = work    # a folder for what the boots need
         self._control = control
+        self._module = module
 
     def version(self) -> str:
         return f"Bochs {self._build.version}"
@@ -99,7 +102,8 @@ class Bochs:
             model=MODELS[boot.ept_levels], date=YEAR[0] + boot.seed % YEAR[1],
             control=self._control,
         ))
-        return (str(self._build.program), "-q", "-f", str(configuration))
+        chosen = ("/usr/bin/env", f"SOFTTDX_MODULE={self._module}") if self._module else ()
+        return (*chosen, str(self._build.program), "-q", "-f", str(configuration))
 
 
 # A boot loader's work, as Linux's Documentation/arch/x86/boot.rst asks for it.

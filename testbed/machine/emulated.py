@@ -19,7 +19,7 @@ from testbed.machine.stream import Event
 from testbed.machine.watchdog import Limits, Outcome, Watchdog
 from testbed.make import bochs_build, kernel, programs
 from testbed.make.cache import Cache
-from testbed.options import Options
+from testbed.options import MODULES, Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 from testbed.variants import COMMON, VARIANTS
@@ -70,7 +70,8 @@ class EmulatedHost:
     def _provide(self, name: str) -> Qemu | Bochs:
         if name == "bochs":
             return Bochs(bochs_build.provide(self._cache, self._options.bochs), self._work,
-                         control=not self._options.rehearsal)
+                         control=not self._options.rehearsal,
+                         module="" if self._options.module == MODULES[0] else self._options.module)
         return accel.choose(self._cache, self._kernel.image, self._work)
 
     def emulator(self, variant: str) -> Qemu | Bochs:
@@ -82,7 +83,7 @@ class EmulatedHost:
             "emulator": ", ".join(emulator.version() for emulator in emulators),
             "accelerator": ", ".join(emulator.accelerator for emulator in emulators),
             "kernel_source": self._kernel.origin, "debug_kernel": self._options.debug_kernel,
-            "config_hash": self._kernel.config_hash,
+            "config_hash": self._kernel.config_hash, "tdx_module": self._options.module,
             "config_dropped": list(self._kernel.dropped),
         }
 
@@ -95,7 +96,8 @@ class EmulatedHost:
     def describe(self, variant: str) -> str:
         emulator = self.emulator(variant)
         host = f"{emulator.name} ({emulator.accelerator})"
-        return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs"
+        module = f", TDX module {self._options.module}" if emulator.name == "bochs" else ""
+        return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs{module}"
 
     def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
         outcome = self._boot(boot, recorder)

@@ -14,6 +14,7 @@ from testbed.machine.emulator import Boot
 from testbed.make import bochs_build
 from testbed.make.bochs_edits import Edit
 from testbed.make.cache import Cache
+from testbed.options import MODULES
 from testbed.tests.support import FolderTest
 
 SETUP_BLOCKS = 4
@@ -71,6 +72,17 @@ class MachineTest(FolderTest):
         silent = bochs.Bochs(build, self.folder, control=False)
         text = Path(silent.command(boot, "/dev/fd/7")[-1]).read_text()
         self.assertIn("softtdx_control=0", text)
+
+    def test_another_module(self) -> None:
+        build = bochs_build.Bochs(Path("/b/bochs"), Path("/b/bios"), "3.0")
+        boot = Boot(self.folder / "bzImage", self.folder / "cpio", cpus=2, cmdline="quiet")
+        newer = bochs.Bochs(build, self.folder, module="1.5-latest")
+        self.assertEqual(newer.command(boot, "/dev/fd/7")[:3],
+                         ("/usr/bin/env", "SOFTTDX_MODULE=1.5-latest", "/b/bochs"))
+
+    def test_modules_are_those_of_softtdx(self) -> None:
+        source = (bochs_build.SUITE / "softtdx/model/profiles.c").read_text()
+        self.assertEqual(tuple(re.findall(r'\{ "([^"]+)", \d', source)), MODULES)
 
     def test_setup_code(self) -> None:
         data, address = self.image(1)
