@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A test program: options, the plan, and one process a case. */
-#include <fnmatch.h>
-#include <getopt.h>
+/* A test program: one process a case, and what becomes of it. */
 #include <linux/mempolicy.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,238 +9,22 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
 #include "kernel.h"
 #include "known_issues.h"
+#include "runner/plan.h"
 #include "softtdx_ctl.h"
 #include "undo.h"
 
-#define DEFAULT_TIME_LIMIT_S	20
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
-#define MAX_PATTERNS		64
-#define KSFT_SKIP		4	/* kselftest's exit code */
-#define NR_VM_TYPES		32	/* bits of test_case.vm_types */
-
-const char *const boot_name[BOOT_NR] = {
-	[BOOT_DEFAULT]		= "default",
-	[BOOT_CPUS1]		= "cpus1",
-	[BOOT_CPUS4]		= "cpus4",
-	[BOOT_TDP_MMU_OFF]	= "tdp_mmu_off",
-	[BOOT_NPT_OFF]		= "npt_off",
-	[BOOT_TDX]		= "tdx",
-	[BOOT_TDX_ERRORS]	= "tdx_errors",
-	[BOOT_TDX_EPT4]		= "tdx_ept4",
-	[BOOT_TDX_SPENT]	= "tdx_spent",
-};
-
-struct options {
-	const char *patterns[MAX_PATTERNS];
-	int nr_patterns;
-	const char *variant;
-	u64 seed;
-	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose;
-};
-
-struct plan {
-	struct test *tests;
-	size_t nr;
-};
 
 static struct outcome *outcome;		/* shared with the case's process */
-static struct case_list *case_lists, **last_list = &case_lists;
-
-void cases_register(struct case_list *list)
-{
-	*last_list = list;
-	last_list = &list->next;
-}
-
 /* For builds with SAN=1: objects live as long as their process, on purpose. */
 const char *__asan_default_options(void)
 {
 	return "detect_leaks=0";
-}
-
-bool in_testbed(void)
-{
-	return getenv("KTS_TESTBED") != NULL;
-}
-
-const char *vm_type_name(unsigned int type)
-{
-	switch (type) {
-	case KVM_X86_DEFAULT_VM:	return "default";
-	case KVM_X86_SW_PROTECTED_VM:	return "sw_protected";
-	case KVM_X86_TDX_VM:		return "tdx";
-	default:			return "unknown";
-	}
-}
-
-static void usage(FILE *out, const char *program, const char *summary)
-{
-	fprintf(out,
-		"%s: %s\n"
-		"usage: %s [options]\n"
-		"  --list             list the cases: name, boot variant, flags, limit, summary\n"
-		"  --describe         all that the cases declare, as JSON\n"
-		"  --case GLOB        only cases whose name matches; may be repeated\n"
-		"  --variant NAME     only cases for hosts booted as NAME\n"
-		"  --seed N           seed of everything random (printed by each run)\n"
-		"  --nightly          the long cases, too\n"
-		"  --allow-host-wide  run cases that change what other users of this host see\n"
-		"  --fail-fast        skip what follows the first failure\n"
-		"  --dry-run          say what the cases would change, run nothing\n"
-		"  --verbose          more diagnostics\n"
-		"  --help             this\n"
-		"Exit: 0 passed, 1 failed, 2 wrong usage, %d all skipped.\n",
-		program, summary, program, KSFT_SKIP);
-}
-
-static void parse_options(struct options *opt, int argc, char **argv,
-			  const char *summary)
-{
-	static const struct option longopts[] = {
-		{ "list", no_argument, NULL, 'l' },
-		{ "describe", no_argument, NULL, 'D' },
-		{ "case", required_argument, NULL, 'c' },
-		{ "variant", required_argument, NULL, 'V' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "nightly", no_argument, NULL, 'n' },
-		{ "allow-host-wide", no_argument, NULL, 'w' },
-		{ "fail-fast", no_argument, NULL, 'f' },
-		{ "dry-run", no_argument, NULL, 'd' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	struct timespec ts;
-	char *end;
-	int c;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	opt->seed = (ts.tv_sec ^ (u64)ts.tv_nsec << 20) & 0xffffffff;
-
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'l': opt->list = true; break;
-		case 'D': opt->describe = true; break;
-		case 'c':
-			if (opt->nr_patterns == MAX_PATTERNS)
-				goto bad;
-			opt->patterns[opt->nr_patterns++] = optarg;
-			break;
-		case 'V': opt->variant = optarg; break;
-		case 's':
-			opt->seed = strtoull(optarg, &end, 0);
-			if (!*optarg || *end)
-				goto bad;
-			break;
-		case 'n': opt->nightly = true; break;
-		case 'w': opt->allow_host_wide = true; break;
-		case 'f': opt->fail_fast = true; break;
-		case 'd': opt->dry_run = true; break;
-		case 'v': opt->verbose = true; break;
-		case 'h':
-			usage(stdout, argv[0], summary);
-			exit(0);
-		default:
-			goto bad;
-		}
-	}
-	if (optind == argc)
-		return;
-bad:
-	usage(stderr, argv[0], summary);
-	exit(2);
-}
-
-enum boot boot_of(const struct test_case *tc, unsigned int vm_type)
-{
-	return vm_type == KVM_X86_TDX_VM && !tc->boot ? BOOT_TDX : tc->boot;
-}
-
-static bool selected(const struct options *opt, const struct test *t)
-{
-	if (opt->variant && strcmp(opt->variant, boot_name[boot_of(t->tc, t->vm_type)]))
-		return false;
-	if (t->tc->nightly && !opt->nightly)
-		return false;
-	for (int i = 0; i < opt->nr_patterns; i++)
-		if (t->tc->manual ?
-		    !strcmp(opt->patterns[i], t->name) :
-		    !fnmatch(opt->patterns[i], t->name, 0))
-			return true;
-	return !opt->nr_patterns && !t->tc->manual;
-}
-
-static size_t nr_cases(void)
-{
-	size_t nr = 0;
-
-	for (const struct case_list *list = case_lists; list; list = list->next)
-		nr += list->nr;
-	return nr;
-}
-
-/* One run of the case, or with @vm_type 0 and no VM types its only one. */
-static void plan_run(struct plan *plan, const struct options *opt, const struct case_list *list,
-		     const struct test_case *tc, unsigned int vm_type)
-{
-	struct test t = {
-		.tc = tc, .body = list->body ?: tc->body, .vm_type = vm_type,
-		.observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose,
-	};
-
-	if (tc->vm_types & VM_TYPE(vm_type))
-		snprintf(t.name, sizeof(t.name), "%s.%s", tc->name, vm_type_name(vm_type));
-	else if (!tc->vm_types && !vm_type)
-		snprintf(t.name, sizeof(t.name), "%s", tc->name);
-	else
-		return;
-	if (selected(opt, &t))
-		plan->tests[plan->nr++] = t;
-}
-
-/* Each case once for each VM type it wants. */
-static struct plan make_plan(const struct options *opt)
-{
-	struct plan plan = { .tests = calloc(nr_cases() * NR_VM_TYPES, sizeof(struct test)) };
-
-	for (const struct case_list *list = case_lists; list; list = list->next)
-		for (size_t i = 0; i < list->nr; i++)
-			for (unsigned int type = 0; type < NR_VM_TYPES; type++)
-				plan_run(&plan, opt, list, &list->cases[i], type);
-	return plan;
-}
-
-static unsigned int time_limit(const struct test_case *tc)
-{
-	const char *scale = getenv("KTS_TIME_SCALE");	/* slow kernels: debug builds */
-	unsigned int limit = tc->time_limit_s ?: DEFAULT_TIME_LIMIT_S;
-
-	return limit * (scale ? atoi(scale) ?: 1 : 1);
-}
-
-static const char *listed_flags(const struct test_case *tc)
-{
-	if (tc->side_effects)
-		return "host-wide";
-	return tc->needs_guest_kernel ? "guest-kernel" : "-";
-}
-
-static void list_cases(const struct plan *plan, const char *program)
-{
-	for (size_t i = 0; i < plan->nr; i++) {
-		const struct test_case *tc = plan->tests[i].tc;
-
-		printf("%s:%s\t%s\t%s\t%u\t%s\n", basename(program),
-		       plan->tests[i].name, boot_name[boot_of(tc, plan->tests[i].vm_type)],
-		       listed_flags(tc),
-		       time_limit(tc), tc->summary);
-	}
 }
 
 /* --- one case ------------------------------------------------------------- */
@@ -524,7 +306,7 @@ int test_main(int argc, char **argv, const char *summary)
 
 	parse_options(&opt, argc, argv, summary);
 	if (opt.describe) {
-		describe(basename(argv[0]), summary, case_lists);
+		describe(basename(argv[0]), summary, all_cases());
 		return 0;
 	}
 	plan = make_plan(&opt);
