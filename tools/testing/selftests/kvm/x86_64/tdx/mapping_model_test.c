@@ -270,14 +270,14 @@ CASES(random_sequences,
 	  NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY), .hugepages_2m = 2, .time_limit_s = 120 },
 	{ "sequences_td", "random operations on a TD agree with the model", .arg = &quick_td,
 	  .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .uses_sept = true,
-	  .time_limit_s = 120 },
+	  .uses_softtdx = true, .time_limit_s = 120 },
 	{ "many_sequences", "many random operations agree with the model", .arg = &nightly,
 	  .vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE),
 	  NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY), .hugepages_2m = 2, .time_limit_s = 1800,
 	  .nightly = true },
 	{ "many_sequences_td", "many random operations on a TD agree with the model",
 	  .arg = &nightly_td, .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE),
-	  .uses_sept = true, .time_limit_s = 1800, .nightly = true })
+	  .uses_sept = true, .uses_softtdx = true, .time_limit_s = 1800, .nightly = true })
 
 /* The end of the range is beyond 2^63, and beyond the file. */
 CASE(offset_overflow, "a slot at an offset of guest_memfd near 2^63: EINVAL",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest accepts its memory (TDG.MEM.PAGE.ACCEPT): what is not mapped becomes
- * an EPT violation, KVM adds the page (TDH.MEM.PAGE.AUG), which is pending,
- * and the guest accepts it; tdx_handle_ept_violation() in
- * arch/x86/kvm/vmx/tdx.c. What a guest touches before it accepted it kills the
- * TD, or tells the guest (#VE), as the TD's SEPT_VE_DISABLE attribute says.
+ * A guest accepts its memory (TDG.MEM.PAGE.ACCEPT): a page that is not mapped causes an
+ * EPT violation, KVM adds it (TDH.MEM.PAGE.AUG), which leaves it pending, and the guest
+ * accepts it; tdx_handle_ept_violation() in arch/x86/kvm/vmx/tdx.c.  An access before
+ * the accept kills the TD, or raises #VE in the guest, as the TD's SEPT_VE_DISABLE
+ * attribute says.
  *
- * Nothing here needs more than a TDX host; the Secure EPT is a witness more, where
- * it is shown.
+ * These cases need no more than a TDX host; the Secure EPT is an extra check, where the
+ * host shows it.
  */
 #include <string.h>
 
@@ -18,10 +18,15 @@
 #define SLOT_SIZE	(2 * SZ_2M)
 #define PAGE(n)		(GPA + (n) * SZ_4K)
 
-static struct guest_vm obeying(const struct test *t, bool ve)
+#define ACCEPT_CASE	.vm_types = VM_TDX, .uses_sept = true
+#define ACCEPT_CALLS	ACCEPT_CASE, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
+
+/* A TD that carries out commands; @ve: it gets #VE, and then accepts the page. */
+static struct guest_vm cmd_guest(const struct test *t, bool ve)
 {
 	guest_on_ve = ve ? accept_on_ve : NULL;
-	return guest_vm_create(t, (struct guest_vm_config){ .fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
+	return guest_vm_create(t, (struct guest_vm_config){
+		.fn = { guest_cmd_loop }, .size = SLOT_SIZE, .ve = ve });
 }
 
 #define expect_state(p, gpa, state) \
@@ -34,7 +39,7 @@ static struct guest_vm obeying(const struct test *t, bool ve)
 		expect_state(p, gpa, SEPT_MAPPED);				\
 	} while (0)
 
-/* The guest and the TDX module did it without the host. */
+/* KVM did nothing: the accept is between the guest and the TDX module. */
 static void expect_undisturbed(struct observer *o)
 {
 	expect_eq(observer_faults(o), 0, "faults");
@@ -42,11 +47,9 @@ static void expect_undisturbed(struct observer *o)
 	expect_no_seamcalls(o);
 }
 
-/* --- accept -------------------------------------------------------------------- */
-
-static void untouched(const struct test *t)
+CASE(untouched, "accept of a page that is not mapped: KVM adds it, once", ACCEPT_CALLS)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 	struct fixture td = guest_vm_fixture(&p);
 
 	expect_td_unmapped(&td, GPA, 1);
@@ -57,9 +60,9 @@ static void untouched(const struct test *t)
 	expect_td_unmapped(&td, PAGE(1), 1);
 }
 
-static void prefaulted(const struct test *t)
+CASE(prefaulted, "accept of a pending page: no exit to the host", ACCEPT_CALLS)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	prefault(p.vcpu[0], GPA, SZ_4K);
 	expect_state(&p, GPA, SEPT_PENDING);
@@ -68,17 +71,17 @@ static void prefaulted(const struct test *t)
 	expect_undisturbed(p.o);
 }
 
-static void content_is_zero(const struct test *t)
+CASE(content_is_zero, "an accepted page is zero", ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, GPA);
 	expect_eq(guest_cmd(p.vcpu[0], CMD_SUM, GPA, 0), 0, "sum of the page's words");
 }
 
-static void is_usable(const struct test *t)
+CASE(is_usable, "an accepted page is written, read and executed", ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, PAGE(3));
 	guest_cmd(p.vcpu[0], CMD_WRITE, PAGE(3), 0x12345678);
@@ -87,9 +90,9 @@ static void is_usable(const struct test *t)
 	guest_cmd(p.vcpu[0], CMD_EXECUTE, PAGE(3), 0);
 }
 
-static void twice(const struct test *t)
+CASE(accept_twice, "a second accept: TDX_PAGE_ALREADY_ACCEPTED, the content stays", ACCEPT_CALLS)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, GPA);
 	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 77);
@@ -100,8 +103,7 @@ static void twice(const struct test *t)
 	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 77, "what was written in between");
 }
 
-/* Pages of the beginning are accepted already. */
-static void added_page(const struct test *t)
+CASE(added_page, "accept of a page of initial memory: TDX_PAGE_ALREADY_ACCEPTED", ACCEPT_CASE)
 {
 	u64 *source = (u64 *)td_source(1, t->seed);
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
@@ -112,9 +114,10 @@ static void added_page(const struct test *t)
 	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), source[0], "its content");
 }
 
-static void large_of_nothing(const struct test *t)
+CASE(large_of_nothing, "2M accept where nothing is mapped: 4K added, TDX_PAGE_SIZE_MISMATCH",
+     ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	/* KVM has only small pages: it adds one, and the sizes differ. */
 	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
@@ -123,9 +126,9 @@ static void large_of_nothing(const struct test *t)
 	expect_accepts(&p, GPA);
 }
 
-static void large_over_small(const struct test *t)
+CASE(large_over_small, "2M accept over an accepted 4K page: TDX_PAGE_SIZE_MISMATCH", ACCEPT_CALLS)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, PAGE(5));
 	observer_clear(p.o);
@@ -135,60 +138,70 @@ static void large_over_small(const struct test *t)
 	expect_state(&p, PAGE(5), SEPT_MAPPED);
 }
 
-/* --- operands that the module refuses --------------------------------------------- */
-
+/* Operands that the TDX module refuses. */
 struct refused {
-	enum guest_cmd order;
+	enum guest_cmd cmd;
 	u64 gpa;
 };
-static const struct refused large_unaligned = { CMD_ACCEPT_2M, PAGE(1) };
-static const struct refused level_2 = { CMD_ACCEPT_LEVEL_2, GPA };
-static const struct refused shared_gpa = { CMD_ACCEPT_SHARED, GPA };
 
 static void refused(const struct test *t)
 {
 	const struct refused *r = t->tc->arg;
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], r->order, r->gpa, 0)), TDX_OPERAND_INVALID,
+	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], r->cmd, r->gpa, 0)), TDX_OPERAND_INVALID,
 		  "status");
 	expect_sept_free(p.vm, GPA);
 }
 
-/* --- access before accept ----------------------------------------------------------- */
+CASES(refused,
+	{ "large_unaligned", "2M accept at an unaligned gpa: TDX_OPERAND_INVALID",
+	  .arg = &(const struct refused){ CMD_ACCEPT_2M, GPA + SZ_4K }, ACCEPT_CASE },
+	{ "level_2", "1G accept: TDX_OPERAND_INVALID",
+	  .arg = &(const struct refused){ CMD_ACCEPT_LEVEL_2, GPA }, ACCEPT_CASE },
+	{ "shared_gpa", "accept of a shared gpa: TDX_OPERAND_INVALID",
+	  .arg = &(const struct refused){ CMD_ACCEPT_SHARED, GPA }, ACCEPT_CASE })
 
-/* SEPT_VE_DISABLE: nobody can help the guest. */
+/* With SEPT_VE_DISABLE. */
 static void access_kills(const struct test *t)
 {
-	const enum guest_cmd *what = t->tc->arg;
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
-	guest_cmd_queue(p.vcpu[0], *what, GPA, 0);
+	guest_cmd_queue(p.vcpu[0], t->tc->param, GPA, 0);
 	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN");
 	expect_errno(__guest_run(p.vcpu[0]), EIO, "KVM_RUN of the dead TD");
 }
 
-/* The guest is told where, accepts, and goes on. */
-static void access_tells(const struct test *t)
+CASES(access_kills,
+	{ "read_kills", "a read before accept: KVM_RUN fails, the TD is dead",
+	  .param = CMD_READ, ACCEPT_CASE },
+	{ "write_kills", "a write before accept: KVM_RUN fails, the TD is dead",
+	  .param = CMD_WRITE, ACCEPT_CASE })
+
+/* Without it: the guest gets the gpa, accepts the page, and goes on. */
+static void access_gets_ve(const struct test *t)
 {
-	const enum guest_cmd *what = t->tc->arg;
-	struct guest_vm p = obeying(t, true);
-	u64 seen = guest_cmd(p.vcpu[0], *what, PAGE(2), 0);
+	enum guest_cmd access = t->tc->param;
+	struct guest_vm p = cmd_guest(t, true);
+	u64 seen = guest_cmd(p.vcpu[0], access, PAGE(2), 0);
 
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_COUNT, GPA, 0), 1, "#VEs");
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_GPA, GPA, 0), PAGE(2), "gpa of the #VE");
 	expect_eq(guest_cmd(p.vcpu[0], CMD_VE_QUALIFICATION, GPA, 0) & 7,
-		  *what == CMD_WRITE ? 2 : 1, "kind of access (EPT violation's bits 2:0)");
+		  access == CMD_WRITE ? 2 : 1, "kind of access (EPT violation's bits 2:0)");
 	expect_eq(seen, 0, "what the guest reads");
 	expect_state(&p, PAGE(2), SEPT_MAPPED);
 }
 
-static const enum guest_cmd read = CMD_READ, write = CMD_WRITE;
+CASES(access_gets_ve,
+	{ "read_gets_ve", "a read before accept: #VE, accepted, zero",
+	  .param = CMD_READ, ACCEPT_CASE },
+	{ "write_gets_ve", "a write before accept: #VE, accepted",
+	  .param = CMD_WRITE, ACCEPT_CASE })
 
-/* A hole loses the content: the page comes back pending, and zero. */
-static void punched(const struct test *t)
+CASE(punched, "PUNCH_HOLE of an accepted page: pending again, and zero", ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, true);
+	struct guest_vm p = cmd_guest(t, true);
 
 	expect_accepts(&p, GPA);
 	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 99);
@@ -199,20 +212,18 @@ static void punched(const struct test *t)
 	expect_state(&p, GPA, SEPT_MAPPED);
 }
 
-/* --- where nothing can be added ------------------------------------------------------ */
-
-static void no_slot(const struct test *t)
+CASE(no_slot, "accept without a memslot: KVM_EXIT_MEMORY_FAULT", ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	guest_cmd_queue(p.vcpu[0], CMD_ACCEPT, GPA + SLOT_SIZE, 0);
 	expect_memory_fault(p.vcpu[0], __guest_run(p.vcpu[0]),
 			    GPA + SLOT_SIZE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
-static void shared_page(const struct test *t)
+CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT until it is private", ACCEPT_CASE)
 {
-	struct guest_vm p = obeying(t, false);
+	struct guest_vm p = cmd_guest(t, false);
 
 	vm_set_shared(p.vm, GPA, SZ_4K);
 	guest_cmd_queue(p.vcpu[0], CMD_ACCEPT, GPA, 0);
@@ -223,13 +234,14 @@ static void shared_page(const struct test *t)
 	expect_state(&p, GPA, SEPT_MAPPED);
 }
 
-/* --- two vCPUs, and the host -------------------------------------------------------- */
-
 #define RACE_PAGES	64
 
 static GUEST_DATA volatile u64 lined_up = 0;
 
-/* Accept all pages, start together; say how many were mine, and how many attempts met a lock. */
+/*
+ * Accept all pages, both vCPUs at once; report how many this one accepted, how many the
+ * other, and how often the page was locked.
+ */
 static GUEST void accepts_all(u64 pages)
 {
 	u64 mine = 0, others = 0, busy = 0;
@@ -267,7 +279,7 @@ static int collect(void *arg)
 	return 0;
 }
 
-static void race(const struct test *t)
+CASE(accept_by_two_vcpus, "two vCPUs accept the same pages: each page once", ACCEPT_CALLS, .cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_all, accepts_all }, .arg = { RACE_PAGES, RACE_PAGES },
@@ -291,7 +303,7 @@ static void race(const struct test *t)
 		measure("busy_adds", seamcalls_of(p.o, TDH_MEM_PAGE_AUG) - RACE_PAGES);
 }
 
-/* Accept the same page again and again, until told to stop. */
+/* Accept the same page again and again, until the word at @arg is set. */
 static GUEST void accepts_again(u64 arg)
 {
 	u64 accepted = 0;
@@ -308,22 +320,23 @@ static GUEST void accepts_again(u64 arg)
 	guest_report(TDCALL_STATUS(accept_page(GPA, 0)));
 }
 
-struct last_words {
+struct accepts {
 	struct vcpu *vcpu;
 	u64 accepted, status;
 };
 
-static int hear(void *arg)
+static int run_accepts(void *arg)
 {
-	struct last_words *w = arg;
+	struct accepts *a = arg;
 
-	w->accepted = guest_wait_value(w->vcpu);
-	w->status = guest_wait_value(w->vcpu);
+	a->accepted = guest_wait_value(a->vcpu);
+	a->status = guest_wait_value(a->vcpu);
 	return 0;
 }
 
 #define HOLES	50
 
+/* How often KVM mapped @gfn since the observer was cleared. */
 static unsigned long leaves_made(struct observer *o, u64 gfn)
 {
 	const struct event *ev;
@@ -338,70 +351,31 @@ static unsigned long leaves_made(struct observer *o, u64 gfn)
 	return made;
 }
 
-/* KVM has mapped the page at GPA as many times since the case began. */
-static void await_pages(struct guest_vm *p, unsigned long pages)
-{
-	double deadline = now() + 5;
-
-	while (leaves_made(p->o, GFN) < pages)
-		expect_true(now() < deadline, "page %lu is added", pages);
-}
-
-static void while_punched(const struct test *t)
+CASE(while_punched, "accept while the host punches holes: accepted at the end", ACCEPT_CALLS,
+     .cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_again }, .arg = { PAGE(1) }, .size = SLOT_SIZE });
-	struct last_words words = { .vcpu = p.vcpu[0] };
+	struct accepts accepts = { .vcpu = p.vcpu[0] };
 	struct thread *thread;
 
 	vm_set_shared(p.vm, PAGE(1), SZ_4K);
 	memset(p.slot->mem->hva + SZ_4K, 0, SZ_4K);
-	thread = thread_start(hear, &words);
+	thread = thread_start(run_accepts, &accepts);
 	for (unsigned long i = 0; i < HOLES; i++) {
-		await_pages(&p, i + 1);		/* each hole meets a page */
+		/* Each hole meets a page. */
+		expect_soon(leaves_made(p.o, GFN) > i, 5, "page %lu is added at gpa 0x%llx", i + 1,
+			    GPA);
 		mem_punch_hole(p.slot->gmem, 0, SZ_4K);
 	}
 	p.slot->mem->hva[SZ_4K] = 1;
 	thread_join(thread, "the guest that accepts");
-	expect_true(words.status == 0 || words.status == TDX_PAGE_ALREADY_ACCEPTED,
-		    "the last accept succeeds (status 0x%llx)", words.status);
-	expect_true(words.accepted >= HOLES / 2, "most of %d holes met an accepted page (%llu)",
-		    HOLES, words.accepted);
+	expect_true(accepts.status == 0 || accepts.status == TDX_PAGE_ALREADY_ACCEPTED,
+		    "the last accept succeeds (status 0x%llx)", accepts.status);
+	expect_true(accepts.accepted >= HOLES / 2, "most of %d holes met an accepted page (%llu)",
+		    HOLES, accepts.accepted);
 	expect_state(&p, GPA, SEPT_MAPPED);
-	measure("attempts", words.accepted);
+	measure("attempts", accepts.accepted);
 }
 
-#define ACCEPT_CASE(fn, text, ...)						\
-	{ #fn, text, fn, .vm_types = VM_TDX, .uses_sept = true, ##__VA_ARGS__ }
-#define WITH_ARG(name, text, fn, arg)						\
-	{ name, text, fn, arg, .vm_types = VM_TDX, .uses_sept = true }
-#define CALLS	.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
-
-static const struct test_case cases[] = {
-	ACCEPT_CASE(untouched, "accept, EPT violation, page added, accepted",
-		    CALLS),
-	ACCEPT_CASE(prefaulted, "a page that is pending is accepted without the host", CALLS),
-	ACCEPT_CASE(content_is_zero, "an accepted page is zero"),
-	ACCEPT_CASE(is_usable, "an accepted page is written, read and executed"),
-	ACCEPT_CASE(twice, "a page accepted twice: told so, content stays", CALLS),
-	ACCEPT_CASE(added_page, "a page of the beginning is accepted already"),
-	ACCEPT_CASE(large_of_nothing, "2M where nothing is: KVM adds 4K, sizes differ"),
-	ACCEPT_CASE(large_over_small, "2M over an accepted 4K page: sizes differ", CALLS),
-	WITH_ARG("large_unaligned", "2M at an unaligned gpa is refused", refused,
-		 &large_unaligned),
-	WITH_ARG("level_2", "1G is refused", refused, &level_2),
-	WITH_ARG("shared_gpa", "a shared gpa is refused", refused, &shared_gpa),
-	WITH_ARG("read_kills", "a read before accept: KVM_RUN fails, the TD is dead",
-		 access_kills, &read),
-	WITH_ARG("write_kills", "a write before accept: KVM_RUN fails, the TD is dead",
-		 access_kills, &write),
-	WITH_ARG("read_tells", "a read before accept: #VE, accepted, zero", access_tells, &read),
-	WITH_ARG("write_tells", "a write before accept: #VE, accepted", access_tells, &write),
-	ACCEPT_CASE(punched, "a hole in an accepted page: pending again, and zero"),
-	ACCEPT_CASE(no_slot, "accept where no memory is: KVM_EXIT_MEMORY_FAULT"),
-	ACCEPT_CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT, then private"),
-	ACCEPT_CASE(race, "two vCPUs accept the same pages: each page once", .cpus = 2, CALLS),
-	ACCEPT_CASE(while_punched, "accept while the host punches holes", .cpus = 2, CALLS),
-};
-
-TEST_MAIN("TDs accept their memory", cases)
+TEST_MAIN("TDs accept their memory")

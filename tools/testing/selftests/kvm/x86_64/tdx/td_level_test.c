@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Levels of a TD's memory: leaves are 4K, in KVM's mirror and in the Secure EPT,
- * as the pages of guest_memfd are; tables of the Secure EPT appear when the first
- * gpa below them is mapped, once, and stay (TDH.MEM.SEPT.ADD;
- * tdx_sept_set_private_spte() in arch/x86/kvm/vmx/tdx.c).
+ * Levels of a TD's memory: leaves are 4K, in KVM's mirror and in the Secure EPT, as the
+ * pages of guest_memfd are; a table of the Secure EPT is added when the first gpa below
+ * it is mapped, once, and stays (TDH.MEM.SEPT.ADD; tdx_sept_set_private_spte() in
+ * arch/x86/kvm/vmx/tdx.c).
  *
- * Shared gfns are mapped by a tree of their own, where pages may be huge.
+ * Shared gfns are mapped by another tree, where pages may be huge.
  */
 #include <sys/mman.h>
 
@@ -15,6 +15,10 @@
 #include "td_fixture.h"
 #include "testcase.h"
 #include "vm_thread.h"
+
+#define LEVEL_CASE	.vm_types = VM_TDX, .uses_sept = true, \
+			.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
+#define LEVEL_RACE	LEVEL_CASE, .needs_hold = true, .cpus = 2
 
 /* Nothing is mapped at @gpa, and the tables lead down to the entries of @level. */
 static void expect_free_at(struct vm *vm, u64 gpa, int level)
@@ -30,14 +34,12 @@ static void expect_free_at(struct vm *vm, u64 gpa, int level)
 		  gpa);
 }
 
-/* --- tables appear with the first gpa below them -------------------------------------- */
-
 /* Pages that are mapped one after the other, each with the tables that it adds. */
 struct step {
 	u64 gpa;
 	unsigned int tables;
 };
-#define MAX_STEPS 4
+#define MAX_STEPS 3
 
 struct steps {
 	bool add;		/* KVM_TDX_INIT_MEM_REGION, else KVM_PRE_FAULT_MEMORY */
@@ -111,26 +113,43 @@ static void tables(const struct test *t)
 
 #define SZ_512G	(512 * SZ_1G)
 #define TOP	TD_SHARED_BIT		/* one beyond the highest private gpa */
+#define STEPS(...)	.step = { __VA_ARGS__ }, .nr = ARRAY_SIZE(((struct step[]){ __VA_ARGS__ }))
+#define FAULTED(...)	&(const struct steps){ STEPS(__VA_ARGS__) }
+#define ADDED(...)	&(const struct steps){ .add = true, STEPS(__VA_ARGS__) }
 
-static const struct steps
-	same_2m = { false, { { GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }, { GPA + SZ_4K, 0 } }, 3 },
-	border_2m = { false, { { GPA + SZ_2M - SZ_4K, 3 }, { GPA + SZ_2M, 1 } }, 2 },
-	border_2m_down = { false, { { GPA + SZ_2M, 3 }, { GPA + SZ_2M - SZ_4K, 1 } }, 2 },
-	border_1g = { false, { { GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 },
-			       { GPA + SZ_1G + SZ_2M, 1 } }, 3 },
-	border_512g = { false, { { SZ_512G - SZ_4K, 3 }, { SZ_512G, 3 },
-				 { SZ_512G + SZ_1G, 2 } }, 3 },
-	lowest = { false, { { 0, 3 }, { SZ_2M, 1 } }, 2 },
-	highest = { false, { { TOP - SZ_4K, 3 }, { TOP - SZ_2M, 0 },
-			     { TOP - SZ_2M - SZ_4K, 1 } }, 3 },
-	far_apart = { false, { { 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 } }, 3 },
-	add_same_2m = { true, { { GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 } }, 2 },
-	add_border_1g = { true, { { GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 } }, 2 },
-	add_border_512g = { true, { { SZ_512G, 3 }, { SZ_512G - SZ_4K, 3 } }, 2 },
-	add_highest = { true, { { TOP - SZ_4K, 3 }, { 0, 3 } }, 2 };
+CASES(tables,
+	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
+	  .arg = FAULTED({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }, { GPA + SZ_4K, 0 }), LEVEL_CASE },
+	{ "border_2m", "both sides of a 2M border: one more table",
+	  .arg = FAULTED({ GPA + SZ_2M - SZ_4K, 3 }, { GPA + SZ_2M, 1 }), LEVEL_CASE },
+	{ "border_2m_down", "both sides of a 2M border, from above: one more table",
+	  .arg = FAULTED({ GPA + SZ_2M, 3 }, { GPA + SZ_2M - SZ_4K, 1 }), LEVEL_CASE },
+	{ "border_1g", "both sides of a 1G border: two more tables",
+	  .arg = FAULTED({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 },
+			 { GPA + SZ_1G + SZ_2M, 1 }), LEVEL_CASE },
+	{ "border_512g", "both sides of a 512G border: three more tables",
+	  .arg = FAULTED({ SZ_512G - SZ_4K, 3 }, { SZ_512G, 3 }, { SZ_512G + SZ_1G, 2 }),
+	  LEVEL_CASE },
+	{ "lowest_gpa", "gpa 0, and 2M above it: three tables, and one more",
+	  .arg = FAULTED({ 0, 3 }, { SZ_2M, 1 }), LEVEL_CASE },
+	{ "highest_gpa", "the last pages below the shared bit: three tables, and one more",
+	  .arg = FAULTED({ TOP - SZ_4K, 3 }, { TOP - SZ_2M, 0 }, { TOP - SZ_2M - SZ_4K, 1 }),
+	  LEVEL_CASE },
+	{ "far_apart", "the lowest and the highest gpa, and one between: tables for each",
+	  .arg = FAULTED({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE },
+	{ "far_apart_ept4", "far_apart, on a CPU whose EPT has four levels",
+	  .arg = FAULTED({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE,
+	  .boot = BOOT_TDX_EPT4 },
+	{ "add_same_2m", "initial memory: two pages of one 2M share their tables",
+	  .arg = ADDED({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }), LEVEL_CASE },
+	{ "add_border_1g", "initial memory: both sides of a 1G border: two more tables",
+	  .arg = ADDED({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 }), LEVEL_CASE },
+	{ "add_border_512g", "initial memory: both sides of a 512G border, from above",
+	  .arg = ADDED({ SZ_512G, 3 }, { SZ_512G - SZ_4K, 3 }), LEVEL_CASE },
+	{ "add_highest_gpa", "initial memory: the highest and the lowest gpa",
+	  .arg = ADDED({ TOP - SZ_4K, 3 }, { 0, 3 }), LEVEL_CASE })
 
-/* Pages that are added before the finalize and after it share their tables. */
-static void added_then_faulted(const struct test *t)
+CASE(added_then_faulted, "pages mapped before and after the finalize share tables", LEVEL_CASE)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 
@@ -143,15 +162,13 @@ static void added_then_faulted(const struct test *t)
 	expect_td_mapped(&td, GPA + SZ_4K, 1, SEPT_PENDING);
 }
 
-/* --- the level of the leaves ------------------------------------------------------------ */
-
 /*
  * All of an aligned 2M: the module's leaves are those of the mirror, and as large
  * as KVM says that guest_memfd's pages are, at most.
  */
 static void whole_2m(const struct test *t)
 {
-	bool add = t->tc->arg;
+	bool add = t->tc->param;
 	struct fixture td = td_fixture(t, SZ_2M);
 
 	if (add)
@@ -181,10 +198,14 @@ static void whole_2m(const struct test *t)
 	measure("pages", 512);
 }
 
-/* --- private and shared, side by side -------------------------------------------------- */
+CASES(whole_2m,
+	{ "whole_2m", "an aligned 2M, prefaulted: leaves as large as its pages", LEVEL_CASE },
+	{ "add_whole_2m", "an aligned 2M of initial memory: leaves as large as its pages",
+	  .param = true, LEVEL_CASE })
 
-/* Of two neighbours, one is private: each has its tree, and its own tables. */
-static void side_by_side(const struct test *t)
+/* Each has its tree, and its own tables. */
+CASE(side_by_side, "a private and a shared neighbour: two trees, zapped independently",
+     LEVEL_CASE)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -208,8 +229,9 @@ static void side_by_side(const struct test *t)
 	expect_mapped(td.o, GFN + 1, LEVEL_4K, pfn_of(hva + SZ_4K));
 }
 
-/* What is shared may be huge, whatever the private neighbour is. */
-static void shared_2m(const struct test *t)
+/* A shared page may be huge, whatever its private neighbour is. */
+CASE(shared_2m, "shared memory is mapped 2M beside private 4K", LEVEL_CASE,
+     .hugepages_2m = 2)
 {
 	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
@@ -229,8 +251,6 @@ static void shared_2m(const struct test *t)
 	expect_td_mapped(&td, GPA + SZ_2M + 8 * SZ_4K, 1, SEPT_PENDING);
 }
 
-/* --- tables stay ---------------------------------------------------------------------------- */
-
 static void end_by_punch(struct fixture *td)
 {
 	mem_punch_hole(td->slot->gmem, 0, SZ_2M);
@@ -248,7 +268,7 @@ static void end_by_slot(struct fixture *td)
 	expect_ok(__slot_set(td->slot), "the slot again");
 }
 
-/* The last leaf below a table goes; the table waits for the next. */
+/* The last leaf below a table is zapped; the table stays for the next one. */
 static void tables_stay(const struct test *t)
 {
 	void (*end)(struct fixture *td) = t->tc->arg;
@@ -265,7 +285,13 @@ static void tables_stay(const struct test *t)
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 }
 
-/* --- two vCPUs at once --------------------------------------------------------------------- */
+CASES(tables_stay,
+	{ "tables_stay_after_punch", "PUNCH_HOLE of all pages: the tables stay",
+	  .arg = end_by_punch, LEVEL_CASE },
+	{ "tables_stay_after_conversion", "all pages shared and private again: the tables stay",
+	  .arg = end_by_conversion, LEVEL_CASE },
+	{ "tables_stay_after_slot", "the slot deleted and added again: the tables stay",
+	  .arg = end_by_slot, LEVEL_CASE })
 
 struct race {
 	u64 gpa[2];
@@ -273,8 +299,8 @@ struct race {
 };
 
 /*
- * Two vCPUs need the same tables.  The first is held while the SPTE of the highest
- * is frozen, until the second has met that and looked again.
+ * Two vCPUs need the same tables.  The first is held while the SPTE of the highest table
+ * is frozen, until the second has retried for that.
  */
 static void race_for_tables(const struct test *t)
 {
@@ -290,7 +316,7 @@ static void race_for_tables(const struct test *t)
 	hold_await(frozen);
 	second = prefault_start(other, r->gpa[1], SZ_4K);
 	/* One of the three is the first vCPU's. */
-	hold_await_calls(looks, 3, "two looks of the second vCPU");
+	hold_await_calls(looks, 3, "two faults of the second vCPU");
 	hold_release(frozen);
 	prefault_end(first);
 	prefault_end(second);
@@ -306,13 +332,15 @@ static void race_for_tables(const struct test *t)
 		expect_td_mapped(&td, r->gpa[i], 1, SEPT_PENDING);
 }
 
-static const struct race
-	race_page = { { GPA, GPA }, 3, 1 },
-	race_same_2m = { { GPA, GPA + SZ_4K }, 3, 2 },
-	race_two_2m = { { GPA, GPA + SZ_2M }, 4, 2 };
+CASES(race_for_tables,
+	{ "race_page", "two vCPUs fault one page in: one page, three tables",
+	  .arg = &(const struct race){ { GPA, GPA }, 3, 1 }, LEVEL_RACE },
+	{ "race_same_2m", "two vCPUs, two pages of one 2M: three tables",
+	  .arg = &(const struct race){ { GPA, GPA + SZ_4K }, 3, 2 }, LEVEL_RACE },
+	{ "race_two_2m", "two vCPUs, two 2M of one 1G: four tables",
+	  .arg = &(const struct race){ { GPA, GPA + SZ_2M }, 4, 2 }, LEVEL_RACE })
 
-/* --- 52 guest-physical bits -------------------------------------------------------------------- */
-
+/* Parameters of KVM_TDX_INIT_VM with GPAW 52. */
 static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 {
 	struct kvm_tdx_init_vm *params = td_params(vm);
@@ -325,7 +353,7 @@ static struct kvm_tdx_init_vm *params_52(struct vm *vm)
 }
 
 /* A TD with 52 guest-physical bits has a table more, and the shared bit at 51. */
-static void gpaw_52(const struct test *t)
+CASE(gpaw_52, "52 guest-physical bits: five levels", LEVEL_CASE)
 {
 	struct fixture td = { .vm = td_vm() };
 	u64 gpa = 1ULL << 49;
@@ -347,11 +375,11 @@ static void gpaw_52(const struct test *t)
 	expect_eq(tables_linked(td.o), 4, "tables that KVM linked");
 }
 
-static void gpaw_52_refused(const struct test *t)
+CASE(gpaw_52_refused, "52 guest-physical bits, an EPT with four levels: EINVAL",
+     .vm_types = VM_TDX, .boot = BOOT_TDX_EPT4)
 {
 	struct vm *vm = td_vm();
 
-	(void)t;
 	expect_errno(__td_init(vm, params_52(vm), NULL), EINVAL, "KVM_TDX_INIT_VM with GPAW 52");
 }
 
@@ -362,57 +390,4 @@ static void gpaw_52_refused(const struct test *t)
 		.observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL)
 #define RACE	TD, .uses_sept = true, .needs_hold = true, .cpus = 2
 
-static const struct test_case cases[] = {
-	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
-	  tables, &same_2m, LOOKS },
-	{ "border_2m", "both sides of a 2M border: one more table", tables, &border_2m, LOOKS },
-	{ "border_2m_down", "the same, from above", tables, &border_2m_down, LOOKS },
-	{ "border_1g", "both sides of a 1G border: two more tables", tables, &border_1g, LOOKS },
-	{ "border_512g", "both sides of a 512G border: three more tables", tables, &border_512g,
-	  LOOKS },
-	{ "lowest_gpa", "gpa 0 and its neighbour 2M", tables, &lowest, LOOKS },
-	{ "highest_gpa", "the last pages below the shared bit", tables, &highest, LOOKS },
-	{ "far_apart", "the lowest and the highest gpa, and one between", tables, &far_apart,
-	  LOOKS },
-	{ "add_same_2m", "initial memory: two pages of one 2M", tables, &add_same_2m, LOOKS },
-	{ "add_border_1g", "initial memory: both sides of a 1G border", tables, &add_border_1g,
-	  LOOKS },
-	{ "add_border_512g", "initial memory: both sides of a 512G border, from above", tables,
-	  &add_border_512g, LOOKS },
-	{ "add_highest_gpa", "initial memory: the highest and the lowest gpa", tables,
-	  &add_highest, LOOKS },
-	{ "added_then_faulted", "pages of before and after the finalize share tables",
-	  added_then_faulted, LOOKS },
-
-	{ "whole_2m", "an aligned 2M, prefaulted: leaves as large as its pages", whole_2m, NULL,
-	  LOOKS },
-	{ "add_whole_2m", "an aligned 2M of initial memory: leaves as large as its pages",
-	  whole_2m, (void *)1, LOOKS },
-
-	{ "side_by_side", "a private and a shared neighbour: two trees, zapped on their own",
-	  side_by_side, LOOKS },
-	{ "shared_2m", "shared memory is mapped 2M beside private 4K", shared_2m, LOOKS,
-	  .hugepages_2m = 2 },
-
-	{ "tables_stay_after_punch", "all pages punched out: the tables stay", tables_stay,
-	  end_by_punch, LOOKS },
-	{ "tables_stay_after_conversion", "all pages shared and private again: the tables stay",
-	  tables_stay, end_by_conversion, LOOKS },
-	{ "tables_stay_after_slot", "the slot deleted and made again: the tables stay",
-	  tables_stay, end_by_slot, LOOKS },
-
-	{ "race_page", "two vCPUs fault one page in: one page, three tables", race_for_tables,
-	  &race_page, RACE },
-	{ "race_same_2m", "two vCPUs, two pages of one 2M: three tables", race_for_tables,
-	  &race_same_2m, RACE },
-	{ "race_two_2m", "two vCPUs, two 2M of one 1G: four tables", race_for_tables,
-	  &race_two_2m, RACE },
-
-	{ "gpaw_52", "52 guest-physical bits: five levels", gpaw_52, LOOKS },
-	{ "gpaw_52_refused", "52 guest-physical bits, an EPT with four levels: EINVAL",
-	  gpaw_52_refused, EPT4 },
-	{ "far_apart_ept4", "far_apart, on a CPU whose EPT has four levels", tables, &far_apart,
-	  EPT4, .uses_sept = true },
-};
-
-TEST_MAIN("levels of the mappings and tables of a TD", cases)
+TEST_MAIN("levels of the mappings and tables of a TD")

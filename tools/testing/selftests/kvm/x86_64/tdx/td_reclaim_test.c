@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a TD costs the host ends with it. Each control page and each table of the
- * Secure EPT that the TDX module gives back is freed, and one that the module
- * refuses to give back never is: the module may still write to it.
+ * Pages of a destroyed TD, and of one whose creation failed, are freed: each control
+ * page and each table of the Secure EPT that the TDX module gives back.  One that the
+ * module refuses to give back is never freed: the module may still write to it.
  *
- * The pages are the operands of TDH.PHYMEM.PAGE.RECLAIM; the tracepoints of the
- * page allocator tell what becomes of them.
+ * The pages are the operands of TDH.PHYMEM.PAGE.RECLAIM; the tracepoints of the page
+ * allocator show which are freed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,12 @@
 #include "thread.h"
 #include "observe/tracing.h"
 
-#define NR_PAGES	4	/* that are added, and again as many that are faulted in */
+#define NR_PAGES	4	/* added, and as many faulted in */
 
-/* --- what the page allocator is asked -------------------------------------------- */
+#define RECLAIM_CASE	.vm_types = VM_TDX, .observes = OBSERVE(EV_SEAMCALL), \
+			.needs_sept = true, .needs_softtdx = true
 
-/* An instance in which nothing is recorded yet. */
+/* A tracing instance for the page allocator, not recording yet. */
 static struct tracefs_instance *page_trace(void)
 {
 	struct tracefs_instance *trace = tracing_instance("pages");
@@ -33,7 +34,7 @@ static struct tracefs_instance *page_trace(void)
 	return trace;
 }
 
-/* What was recorded, as text in the order of time; all of it. */
+/* All events, as text, in the order of time; ends the recording. */
 static const char *recorded(struct tracefs_instance *trace)
 {
 	unsigned long in_buffer, written;
@@ -61,8 +62,6 @@ static bool was_freed(const char *text, u64 pfn)
 	return false;
 }
 
-/* --- destruction ----------------------------------------------------------------- */
-
 static struct fixture populated(const struct test *t)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
@@ -80,30 +79,31 @@ static void destroy(struct fixture *td)
 	vm_close(td->vm);
 }
 
-/* The root page is what the kernel asks for last. */
-static bool root_was_asked_for(struct fixture *td, u64 root)
+/* The kernel reclaims the root page last. */
+static bool root_is_reclaimed(struct fixture *td, u64 root)
 {
 	size_t nr;
 	struct seamcall *calls = seamcalls(td->o, &nr);
-	bool asked = false;
+	bool reclaimed = false;
 
 	for (size_t i = 0; i < nr; i++)
-		asked |= calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == root;
+		reclaimed |= calls[i].leaf == TDH_PHYMEM_PAGE_RECLAIM && calls[i].pfn == root;
 	free(calls);
-	return asked;
+	return reclaimed;
 }
 
 static void destroy_and_wait(struct fixture *td)
 {
 	u64 root = sept_tdr(td->vm) >> 12;
-	double deadline = now() + 5;
 
 	destroy(td);
-	while (!root_was_asked_for(td, root))
-		expect_true(now() < deadline, "the TD is destroyed within 5 s");
+	expect_soon(root_is_reclaimed(td, root), 5, "the root page of the TD is reclaimed");
 }
 
-/* Destroy the TD: pages that were given back are freed, others are not. Returns these. */
+/*
+ * Destroy the TD: pages that the module gave back are freed, others are not.  Returns how
+ * many it keeps.
+ */
 static unsigned int expect_reclaimed(struct fixture *td)
 {
 	struct tracefs_instance *trace = page_trace();
@@ -132,21 +132,17 @@ static unsigned int expect_reclaimed(struct fixture *td)
 	return kept;
 }
 
-static void all_come_back(const struct test *t)
+CASE(all_come_back, "each page that the module gives back is freed", RECLAIM_CASE)
 {
 	struct fixture td = populated(t);
 
 	expect_eq(expect_reclaimed(&td), 0, "pages that the module keeps");
 }
 
-/* Which page is not given back, and how many stay: the root page counts the others. */
-struct failure {
-	enum { FIRST, TABLE, ROOT } what;
-	unsigned int kept;
-};
-static const struct failure first = { FIRST, 2 }, table = { TABLE, 2 }, root = { ROOT, 1 };
+/* The page that the module does not give back. */
+enum kept_page { FIRST_PAGE, TABLE_PAGE, ROOT_PAGE };
 
-/* Which TDH.PHYMEM.PAGE.RECLAIM is that of a table: seen at another TD of the same kind. */
+/* Which TDH.PHYMEM.PAGE.RECLAIM is that of a table: as of another TD of the same kind. */
 static int nth_of_table(const struct test *t)
 {
 	struct fixture twin = populated(t);
@@ -169,27 +165,37 @@ static int nth_of_table(const struct test *t)
 		    strf("%d reclaims, none of it", nth));
 }
 
+/* The root page stays, too: it counts the others. */
 static void kept(const struct test *t)
 {
-	const struct failure *f = t->tc->arg;
-	int nth = f->what == TABLE ? nth_of_table(t) : 1;
+	enum kept_page page = t->tc->param;
+	int nth = page == TABLE_PAGE ? nth_of_table(t) : 1;
 	struct softtdx_state before = softtdx_state();
 	struct fixture td = populated(t);
 
-	if (f->what == ROOT)	/* the last one; guest_memfd's pages are not among them */
+	if (page == ROOT_PAGE)	/* the last one; guest_memfd's pages are not among them */
 		nth = softtdx_state().pages - before.pages - 2 * NR_PAGES + 1;
 	softtdx_inject_rule(&(struct softtdx_rule){ .leaf = TDH_PHYMEM_PAGE_RECLAIM, .nth = nth,
 						     .status = "TDX_PAGE_METADATA_INCORRECT" });
 	expect_splat();
-	expect_eq(expect_reclaimed(&td), f->kept, "pages that the module keeps");
+	expect_eq(expect_reclaimed(&td), page == ROOT_PAGE ? 1 : 2, "pages that the module keeps");
 	softtdx_reset_tds();
 }
 
-/* --- a TD that does not come to be -------------------------------------------------- */
+#define KEPT_CASE	RECLAIM_CASE, .boot = BOOT_TDX_ERRORS, \
+			.side_effects = "makes the kernel print a WARNING, and lose a page"
+
+CASES(kept,
+	{ "kept_first", "the module keeps the first page: never freed", .param = FIRST_PAGE,
+	  KEPT_CASE },
+	{ "kept_table", "the module keeps a table of the Secure EPT: never freed",
+	  .param = TABLE_PAGE, KEPT_CASE },
+	{ "kept_root", "the module keeps the root page: never freed", .param = ROOT_PAGE,
+	  KEPT_CASE })
 
 #define ATTEMPTS	8
 
-/* Pages that this thread got and nobody freed. */
+/* Pages that this thread allocated and nobody freed. */
 static unsigned int nr_left(const char *text)
 {
 	unsigned int left = 0;
@@ -205,16 +211,14 @@ static unsigned int nr_left(const char *text)
 }
 
 /*
- * KVM_TDX_INIT_VM fails half-way: neither pages that the module had nor those
- * that it did not get yet are left. The kernel may get a page for something
- * else meanwhile, but not at each attempt.
+ * Neither pages that the module had nor those that it did not get yet are left.  The
+ * kernel may allocate a page for something else, but not at each attempt.
  */
-static void failed_init_vm(const struct test *t)
+CASE(failed_init_vm, "KVM_TDX_INIT_VM fails half-way: no page is left", RECLAIM_CASE)
 {
 	struct tracefs_instance *trace = page_trace();
 	unsigned int least = -1;
 
-	(void)t;
 	must(tracefs_event_file_write(trace, "kmem", "mm_page_alloc", "filter",
 				      strf("common_pid == %d", gettid())) >= 0, "filter");
 	must(!tracefs_event_enable(trace, "kmem", "mm_page_alloc"), "kmem:mm_page_alloc");
@@ -233,23 +237,7 @@ static void failed_init_vm(const struct test *t)
 		if (left < least)
 			least = left;
 	}
-	expect_eq(least, 0, "pages that are left of a TD that did not come to be");
+	expect_eq(least, 0, "pages left of a TD whose creation failed");
 }
 
-#define OURS		.vm_types = VM_TDX, .needs_sept = true, .needs_softtdx = true,	\
-			.observes = OBSERVE(EV_SEAMCALL)
-#define KEPT(name, summary, which)						\
-	{ name, summary, kept, &which, OURS, .boot = BOOT_TDX_ERRORS,		\
-	  .side_effects = "makes the kernel print a WARNING, and lose a page" }
-
-static const struct test_case cases[] = {
-	{ "all_come_back", "each page that the module gives back is freed", all_come_back, NULL,
-	  OURS, .boot = BOOT_TDX },
-	KEPT("kept_first", "the first page is not given back: never freed", first),
-	KEPT("kept_table", "a table of the Secure EPT is not given back: never freed", table),
-	KEPT("kept_root", "the root page is not given back: never freed", root),
-	{ "failed_init_vm", "KVM_TDX_INIT_VM fails half-way: no page is left", failed_init_vm, NULL,
-	  OURS, .boot = BOOT_TDX },
-};
-
-TEST_MAIN("the pages of a TD that ends, and of one that never was", cases)
+TEST_MAIN("the pages of a destroyed TD, and of one whose creation failed")
