@@ -2,7 +2,7 @@
 /*
  * What KVM must do, as a model that is too simple to be wrong: a VM whose
  * guest-physical memory of interest is a window of MODEL_GFNS pages, a few
- * memory objects, memslots and vCPUs.  An operation is told to the model and to
+ * memory objects, memslots and vCPUs.  An operation is done by the model and by
  * KVM; results, mappings and statistics must agree (mapping_model_test.c).
  *
  * No KVM in here: unit-tested on any host.  How to add an operation:

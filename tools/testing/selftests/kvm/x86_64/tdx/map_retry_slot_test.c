@@ -4,7 +4,7 @@
  * its page.
  *
  * Memslot updates wait for SRCU readers, the prefault among them.  A prefault that
- * retries while its slot is being deleted must give up, or both wait for ever.
+ * retries while its slot is being deleted must give up, or neither ends.
  */
 #include <signal.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /*
  * Several vCPUs and one frozen SPTE.
  *
- * An SPTE of the mirror is frozen while KVM calls the TDX module for it, so that nobody
- * puts a page below a table, or a second page into an entry, that the module does not
- * have yet: other vCPUs retry until it is thawed, and zaps wait for mmu_lock.
+ * An SPTE of the mirror is frozen while KVM calls the TDX module for it, so that no
+ * other vCPU puts a page below a table, or a second page into an entry, that the module
+ * does not have yet: they retry until it is thawed, and zaps wait for mmu_lock.
  */
 #include "held_call.h"
 #include "race_cell.h"

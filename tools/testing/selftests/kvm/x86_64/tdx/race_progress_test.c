@@ -100,7 +100,7 @@ CASE(signal_ends, "ten invalidations and a signal: ten retries, EINTR", PROGRESS
 	measure("retries", k);
 }
 
-/* MADV_DONTNEED that is held between begin and end of its invalidation. */
+/* MADV_DONTNEED that is held between start and end of its invalidation. */
 struct invalidation_in_progress {
 	u8 *hva;
 	size_t size;

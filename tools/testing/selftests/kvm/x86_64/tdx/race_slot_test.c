@@ -186,7 +186,7 @@ CASES(lost_race,
 	{ "same_table-private", "another vCPU links the table that both need",
 	  .param = WIN_BEFORE_LINK, RACE_TD })
 
-/* A process with a VM: it says when it is ready, and prefaults @gpa when told to. */
+/* A process with a VM: it writes to @ready, and prefaults a page after a byte from @go. */
 struct process {
 	pid_t pid;
 	int ready[2], go[2];		/* pipes */

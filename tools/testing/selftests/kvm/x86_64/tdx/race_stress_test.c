@@ -41,9 +41,9 @@ struct worker {
 	u64 rng;
 	unsigned long ops;
 	atomic_ulong begun, ended;	/* prefaults */
-	unsigned long mapped[MAX_GFNS];		/* last successful prefault: its begin */
+	unsigned long mapped[MAX_GFNS];		/* last successful prefault: its start */
 	unsigned long prefaulted[MAX_GFNS];	/* last prefault: its end */
-	unsigned long zapped[MAX_GFNS];		/* last certain zap: its begin */
+	unsigned long zapped[MAX_GFNS];		/* last certain zap: its start */
 	unsigned long touched[MAX_GFNS];	/* last possible zap: its end */
 };
 
@@ -111,7 +111,7 @@ static void prefault_range(struct worker *w, struct range r)
 	struct kvm_pre_fault_memory range = {
 		.gpa = GPA + r.first * SZ_4K, .size = r.nr * SZ_4K,
 	};
-	unsigned long begin = tick(w);
+	unsigned long start = tick(w);
 	int ret = __vcpu_prefault(w->vcpu, &range);
 	u64 half = w->s->gfns / 2;
 
@@ -123,7 +123,7 @@ static void prefault_range(struct worker *w, struct range r)
 		expect_true(done.first + done.nr >= half || done.nr == r.nr,
 			    "gfns GFN + 0x%llx to 0x%llx are prefaulted as far as nothing changes",
 			    r.first, (r.first + r.nr));
-	stamp(w->mapped, done, begin);
+	stamp(w->mapped, done, start);
 	stamp(w->prefaulted, r, tick(w));
 }
 
@@ -137,25 +137,25 @@ static void prefault_some(struct worker *w)
 	w->ended++;
 }
 
-/* Begin and end of an operation that takes gfns away, for certain or perhaps. */
-static void takes_away(struct worker *w, struct range r, unsigned long begin, bool certain)
+/* Start and end of an operation that takes gfns away, for certain or perhaps. */
+static void takes_away(struct worker *w, struct range r, unsigned long start, bool certain)
 {
 	if (certain)
-		stamp(w->zapped, r, begin);
+		stamp(w->zapped, r, start);
 	stamp(w->touched, r, tick(w));
 }
 
 static void drop(struct worker *w)
 {
 	struct range r = random_range(w, 0, w->s->gfns);
-	unsigned long begin = tick(w);
+	unsigned long start = tick(w);
 
 	must(!madvise(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K, MADV_DONTNEED),
 	     "MADV_DONTNEED");
 	/* Other pages in their place: a stale mapping of the zero page would not show. */
 	mem_touch(w->s->mem->hva + r.first * SZ_4K, r.nr * SZ_4K);
 	/* It does not concern a TD's private memory. */
-	takes_away(w, r, begin, !is_td(w->s));
+	takes_away(w, r, start, !is_td(w->s));
 }
 
 static void punch(struct worker *w)
@@ -164,10 +164,10 @@ static void punch(struct worker *w)
 	u64 half = s->gfns / 2;
 	bool lower = random_below(&w->rng, 2);
 	struct range r = random_range(w, lower ? 0 : half, lower ? half : s->gfns);
-	unsigned long begin = tick(w);
+	unsigned long start = tick(w);
 
 	mem_punch_hole(s->gmem, r.first * SZ_4K, r.nr * SZ_4K);
-	takes_away(w, r, begin, lower);
+	takes_away(w, r, start, lower);
 }
 
 static void flip(struct worker *w)
@@ -175,14 +175,14 @@ static void flip(struct worker *w)
 	struct stress *s = w->s;
 	struct range r = random_range(w, s->gfns / 2, s->gfns);
 	bool private = random_below(&w->rng, 2);
-	unsigned long begin = tick(w);
+	unsigned long start = tick(w);
 
 	expect_ok(__vm_set_attributes(s->vm, GPA + r.first * SZ_4K, r.nr * SZ_4K,
 				      private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
 		  "KVM_SET_MEMORY_ATTRIBUTES");
 	for (u64 i = r.first; i < r.first + r.nr; i++)
 		s->private[i] = private;
-	takes_away(w, r, begin, false);
+	takes_away(w, r, start, false);
 }
 
 /*
@@ -205,10 +205,10 @@ static void replace(struct worker *w)
 	struct stress *s = w->s;
 	struct slot none = { .vm = s->vm, .id = s->slots[1].id };
 	struct range r = { s->gfns / 2, s->gfns / 2 };
-	unsigned long begin = tick(w);
+	unsigned long start = tick(w);
 
 	expect_ok(__slot_set(&none), "deletion of the upper slot");
-	takes_away(w, r, begin, true);
+	takes_away(w, r, start, true);
 	s->upper_gone = true;
 	await_prefaults(s);
 	expect_ok(__slot_set(&s->slots[1]), "the upper slot again");
@@ -312,6 +312,7 @@ static unsigned long latest(const struct stress *s, size_t stamps, u64 gfn)
 	}
 	return max;
 }
+
 #define LATEST(s, member, gfn)	latest(s, offsetof(struct worker, member), gfn)
 
 /* A gfn after the race. */

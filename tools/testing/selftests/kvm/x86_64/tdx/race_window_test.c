@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The matrix of race windows of KVM_PRE_FAULT_MEMORY: each invalidation in each
- * window between the begin of a fault and its leaf.
+ * window between the start of a fault and its leaf.
  *
  * A fault notes mmu_invalidate_seq, gets the page, and maps it under mmu_lock if
  * nothing was invalidated since (kvm_mmu_faultin_pfn(), is_page_fault_stale()).

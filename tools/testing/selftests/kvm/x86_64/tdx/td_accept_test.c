@@ -32,6 +32,11 @@ static struct guest_vm cmd_guest(const struct test *t, bool ve)
 #define expect_state(p, gpa, state) \
 	expect_sept((p)->vm, gpa, LEVEL_4K, state, PFN_ANY)
 
+/* The guest's accept, one of the CMD_ACCEPTs, ends with @status. */
+#define expect_status(p, accept, gpa, status) \
+	expect_eq(TDCALL_STATUS(guest_cmd((p)->vcpu[0], accept, gpa, 0)), status, \
+		  "status of the accept of gpa 0x%llx", gpa)
+
 #define expect_accepts(p, gpa)							\
 	do {									\
 		expect_eq(guest_cmd((p)->vcpu[0], CMD_ACCEPT, gpa, 0), 0,		\
@@ -90,15 +95,15 @@ CASE(is_usable, "an accepted page is written, read and executed", ACCEPT_CASE)
 	guest_cmd(p.vcpu[0], CMD_EXECUTE, PAGE(3), 0);
 }
 
-CASE(accept_twice, "a second accept: TDX_PAGE_ALREADY_ACCEPTED, the content stays", ACCEPT_CALLS)
+CASE(accept_twice, "a second accept: TDX_PAGE_ALREADY_ACCEPTED, the content stays",
+     ACCEPT_CALLS)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, GPA);
 	guest_cmd(p.vcpu[0], CMD_WRITE, GPA, 77);
 	observer_clear(p.o);
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
-		  "status of the second accept");
+	expect_status(&p, CMD_ACCEPT, GPA, TDX_PAGE_ALREADY_ACCEPTED);
 	expect_undisturbed(p.o);
 	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), 77, "what was written in between");
 }
@@ -109,8 +114,7 @@ CASE(added_page, "accept of a page of initial memory: TDX_PAGE_ALREADY_ACCEPTED"
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { guest_cmd_loop }, .size = SLOT_SIZE, .added = source, .nr_added = 1 });
 
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT, GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED,
-		  "status");
+	expect_status(&p, CMD_ACCEPT, GPA, TDX_PAGE_ALREADY_ACCEPTED);
 	expect_eq(guest_cmd(p.vcpu[0], CMD_READ, GPA, 0), source[0], "its content");
 }
 
@@ -120,20 +124,19 @@ CASE(large_of_nothing, "2M accept where nothing is mapped: 4K added, TDX_PAGE_SI
 	struct guest_vm p = cmd_guest(t, false);
 
 	/* KVM has only small pages: it adds one, and the sizes differ. */
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
-		  "status");
+	expect_status(&p, CMD_ACCEPT_2M, GPA, TDX_PAGE_SIZE_MISMATCH);
 	expect_state(&p, GPA, SEPT_PENDING);
 	expect_accepts(&p, GPA);
 }
 
-CASE(large_over_small, "2M accept over an accepted 4K page: TDX_PAGE_SIZE_MISMATCH", ACCEPT_CALLS)
+CASE(large_over_small, "2M accept over an accepted 4K page: TDX_PAGE_SIZE_MISMATCH",
+     ACCEPT_CALLS)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
 	expect_accepts(&p, PAGE(5));
 	observer_clear(p.o);
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], CMD_ACCEPT_2M, GPA, 0)), TDX_PAGE_SIZE_MISMATCH,
-		  "status");
+	expect_status(&p, CMD_ACCEPT_2M, GPA, TDX_PAGE_SIZE_MISMATCH);
 	expect_undisturbed(p.o);
 	expect_state(&p, PAGE(5), SEPT_MAPPED);
 }
@@ -149,8 +152,7 @@ static void refused(const struct test *t)
 	const struct refused *r = t->tc->arg;
 	struct guest_vm p = cmd_guest(t, false);
 
-	expect_eq(TDCALL_STATUS(guest_cmd(p.vcpu[0], r->cmd, r->gpa, 0)), TDX_OPERAND_INVALID,
-		  "status");
+	expect_status(&p, r->cmd, r->gpa, TDX_OPERAND_INVALID);
 	expect_sept_free(p.vm, GPA);
 }
 
@@ -221,7 +223,8 @@ CASE(no_slot, "accept without a memslot: KVM_EXIT_MEMORY_FAULT", ACCEPT_CASE)
 			    GPA + SLOT_SIZE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
-CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT until it is private", ACCEPT_CASE)
+CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT until it is private",
+     ACCEPT_CASE)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
@@ -279,7 +282,8 @@ static int collect(void *arg)
 	return 0;
 }
 
-CASE(accept_by_two_vcpus, "two vCPUs accept the same pages: each page once", ACCEPT_CALLS, .cpus = 2)
+CASE(accept_by_two_vcpus, "two vCPUs accept the same pages: each page once", ACCEPT_CALLS,
+     .cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_all, accepts_all }, .arg = { RACE_PAGES, RACE_PAGES },

@@ -221,8 +221,8 @@ CASE(signal_only, "a signal without invalidation: the page is added, then EINTR"
 }
 
 /*
- * The deletion waits until the vCPU leaves KVM, which must not retry for ever.  Held
- * before the fault looks up its slot.
+ * The deletion waits until the vCPU leaves KVM, which must not go on retrying.  The vCPU is
+ * held before the fault looks up its slot.
  */
 CASE(slot_goes, "the slot is being deleted: KVM_EXIT_MEMORY_FAULT, so that the deletion ends",
      .xfail = "E2", FAULT_CASE, .xfail_in_body = true)

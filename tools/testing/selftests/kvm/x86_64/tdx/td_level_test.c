@@ -30,8 +30,7 @@ static void expect_free_at(struct vm *vm, u64 gpa, int level)
 	s = sept_walk(vm, gpa);
 	expect_eq(s.state, SEPT_FREE, "state of gpa 0x%llx in the SEPT (%s)",
 		  gpa, sept_state_name(s.state));
-	expect_eq(s.level, level, "level at which the walk of gpa 0x%llx ends",
-		  gpa);
+	expect_eq(s.level, level, "level at which the walk of gpa 0x%llx ends", gpa);
 }
 
 /* Pages that are mapped one after the other, each with the tables that it adds. */
@@ -39,7 +38,8 @@ struct step {
 	u64 gpa;
 	unsigned int tables;
 };
-#define MAX_STEPS 3
+
+#define MAX_STEPS	3
 
 struct steps {
 	bool add;		/* KVM_TDX_INIT_MEM_REGION, else KVM_PRE_FAULT_MEMORY */
@@ -113,9 +113,10 @@ static void tables(const struct test *t)
 
 #define SZ_512G	(512 * SZ_1G)
 #define TOP	TD_SHARED_BIT		/* one beyond the highest private gpa */
+
 #define STEPS(...)	.step = { __VA_ARGS__ }, .nr = ARRAY_SIZE(((struct step[]){ __VA_ARGS__ }))
-#define FAULTED(...)	&(const struct steps){ STEPS(__VA_ARGS__) }
-#define ADDED(...)	&(const struct steps){ .add = true, STEPS(__VA_ARGS__) }
+#define FAULTED(...)	(&(const struct steps){ STEPS(__VA_ARGS__) })
+#define ADDED(...)	(&(const struct steps){ .add = true, STEPS(__VA_ARGS__) })
 
 CASES(tables,
 	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",

@@ -195,7 +195,7 @@ CASES(kept,
 
 #define ATTEMPTS	8
 
-/* Pages that this thread allocated and nobody freed. */
+/* Pages that this thread allocated and that were not freed. */
 static unsigned int nr_left(const char *text)
 {
 	unsigned int left = 0;
