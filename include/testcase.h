@@ -64,7 +64,6 @@ struct test;
 struct test_case {
 	const char *name;
 	const char *summary;		/* one line, for --list and reports */
-	void (*body)(const struct test *t);	/* of cases in the old form */
 	/* For bodies shared by several cases. */
 	const void *arg;
 	long param;
@@ -155,17 +154,7 @@ void cases_register(struct case_list *list);
 
 int test_main(int argc, char **argv, const char *summary);
 
-/* For the old form, a table at the end of the file. */
-#define OLD_CASES_(table)							\
-	static void __attribute__((constructor)) register_old_cases(void)	\
-	{									\
-		static struct case_list list = {				\
-			.cases = table, .nr = ARRAY_SIZE(table) };		\
-		cases_register(&list);						\
-	}
-
-#define TEST_MAIN(summary, ...)							\
-	__VA_OPT__(OLD_CASES_(__VA_ARGS__))					\
+#define TEST_MAIN(summary)							\
 	int main(int argc, char **argv)						\
 	{									\
 		return test_main(argc, argv, summary);				\

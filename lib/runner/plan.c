@@ -57,7 +57,7 @@ static void plan_run(struct plan *plan, const struct options *opt, const struct 
 		     const struct test_case *tc, unsigned int vm_type)
 {
 	struct test t = {
-		.tc = tc, .body = list->body ?: tc->body, .vm_type = vm_type,
+		.tc = tc, .body = list->body, .vm_type = vm_type,
 		.observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose,
 	};
 
