@@ -73,6 +73,7 @@ cd {suite} || exit 3
 # Through a pipe: no terminal, no colours.
 {{ ./run_tests.sh --on native --out /tmp/out {arguments}; echo $? >/tmp/status; }} 2>&1 | cat
 read -r status </tmp/status
+[ -e /tmp/out/latest ] || exit $status
 printf '\\n{mark}'
 tar -C /tmp/out -ch latest | gzip | base64
 exit $status
@@ -104,6 +105,8 @@ def _run(options: Options, cache: Cache, work: Path) -> int:
     (folder / "console.log").write_bytes((work / "console.log").read_bytes())
     if outcome.kind != "ok" or seen.status is None:
         raise HarnessError(f"the emulated host: {outcome.kind}: {outcome.detail}; see {folder}/console.log")
+    if not seen.archive:        # wrong usage, say: it has been shown
+        return seen.status
     unpack(seen.archive, folder)
     say(f"results of the rehearsal: {folder}")
     return seen.status
