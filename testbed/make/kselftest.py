@@ -4,22 +4,24 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from testbed.errors import HarnessError
 from testbed.make.programs import ROOT
+from testbed.progress import Progress
+from testbed.steps import CommandFailed, lines_of
 
 SELFTESTS = "tools/testing/selftests"
 COLLECTION = "kvm/x86/tdx"
 ARCHIVE = "kselftest-packages/kselftest.tar.gz"     # in the folder that `pack` returns
 
 
-def make(*arguments: str | Path) -> None:
-    done = subprocess.run(["make", "-s", *arguments], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        raise HarnessError(f"make {' '.join(map(str, arguments))}:\n{done.stdout}")
+def make(progress: Progress, *arguments: str | Path) -> None:
+    try:
+        for line in lines_of(["make", "-s", *map(str, arguments)]):
+            progress.update(line.strip())
+    except CommandFailed as error:
+        raise HarnessError(f"make {' '.join(map(str, arguments))}:\n{error}") from error
 
 
 def pack(sources: Path, work: Path) -> Path:
@@ -27,6 +29,7 @@ def pack(sources: Path, work: Path) -> Path:
 
     Works on a copy of the selftests of `sources`, which is only read.
     """
+    progress = Progress("packing the suite as a collection of the kernel's selftests")
     tree, installed = work / "linux", work / "installed"
     (tree / "scripts").mkdir(parents=True)
     shutil.copy(sources / "Makefile", tree)
@@ -34,11 +37,12 @@ def pack(sources: Path, work: Path) -> Path:
     shutil.copytree(sources / SELFTESTS, tree / SELFTESTS, symlinks=True)
     makefile = tree / SELFTESTS / "Makefile"
     before = makefile.read_text()
-    make("-C", ROOT, "install", f"KDIR={tree}")
-    make("-C", tree / SELFTESTS, "-j2", f"TARGETS={COLLECTION}", "FORCE_TARGETS=1",
-         f"INSTALL_PATH={installed}", "gen_tar")
-    make("-C", tree / SELFTESTS, f"TARGETS={COLLECTION}", "clean")
-    make("-C", ROOT, "uninstall", f"KDIR={tree}")
+    make(progress, "-C", ROOT, "install", f"KDIR={tree}")
+    make(progress, "-C", tree / SELFTESTS, "-j2", f"TARGETS={COLLECTION}",
+         "FORCE_TARGETS=1", f"INSTALL_PATH={installed}", "gen_tar")
+    make(progress, "-C", tree / SELFTESTS, f"TARGETS={COLLECTION}", "clean")
+    make(progress, "-C", ROOT, "uninstall", f"KDIR={tree}")
     if (tree / SELFTESTS / COLLECTION).exists() or makefile.read_text() != before:
         raise HarnessError("make uninstall left something behind")
+    progress.done()
     return installed
