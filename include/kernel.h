@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "types.h"
+
 /* Once a program, before cases run: read the functions' names, of "/proc/kallsyms". */
 void kernel_read_symbols(const char *path);
 
@@ -26,6 +28,9 @@ bool kernel_has_function(const char *name);
 const char *kernel_function(const char *name);
 /* Why kernel_function(@name) is NULL, for a user: the copy, if there is one. */
 const char *kernel_function_missing(const char *name);
+
+/* "tdx_mem_page_aug+0x1c", or the number where no function is known. */
+const char *kernel_symbol(u64 address);
 
 /* "7.2.12-foo": of the running kernel. */
 const char *kernel_release(void);

@@ -58,12 +58,6 @@ u64 pfn_of(const void *hva);
 /* The same for @nr pages in a row. */
 void pfns_of(const void *hva, size_t nr, u64 *pfns);
 
-/*
- * The content of page @pfn, through /dev/mem; skips the case where the kernel
- * shows no memory there.  Of private memory only softtdx's TDs have any.
- */
-void read_pfn(u64 pfn, u8 page[4096]);
-
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
 /* Has the page content, of a file or of a process? A free page has none. */

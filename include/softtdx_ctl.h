@@ -42,6 +42,9 @@ u64 softtdx_only_td(void);
 /* MRTD of a TD as 96 lower-case hex digits; it lives as long as the process. */
 const char *softtdx_mrtd(u64 tdr);
 
+/* The content of page @pfn, which may be a TD's. */
+void softtdx_read_page(u64 pfn, u8 page[4096]);
+
 /* Calls of a leaf (its number) that ended with status class @status, e.g. 0. */
 unsigned long softtdx_calls(unsigned int leaf, u64 status);
 

@@ -14,6 +14,7 @@ struct outcome {
 	char reason[512];
 	bool wants_splat;		/* the kernel must print a WARNING */
 	bool warnings_armed;		/* kmsg_warnings_armed() as the case began */
+	char access_issue[8];		/* expect_private_accesses(); "": none */
 };
 
 /* Make the calling process report to @o, as the run @t. */
@@ -38,6 +39,12 @@ void check_needs(const struct test *t, bool allow_host_wide);
 
 /* Print what the case would change on this host (--dry-run). */
 void print_changes(const struct test *t);
+
+/*
+ * Print the accesses to private memory since the last call, and forget them; returns their number
+ * (private_memory.h).
+ */
+size_t private_accesses_end(void);
 
 /* --- kernel messages: WARNING, BUG and Oops while a case runs ----------- */
 

@@ -12,21 +12,38 @@
 /* "\nname\nname\n...": one search of text is all that is ever done to it. */
 static char *functions;
 
+/* Where each of them is, and its name in that text. */
+static struct { u64 address; size_t name; } *places;
+static size_t nr_places;
+
+static void add_place(u64 address, size_t name)
+{
+	if (!(nr_places & (nr_places - 1)))
+		places = realloc(places, (2 * nr_places ?: 1) * sizeof(*places));
+	must(places, "memory for the kernel's symbols");
+	places[nr_places].address = address;
+	places[nr_places++].name = name;
+}
+
 void kernel_read_symbols(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	size_t size;
+	size_t size, length = 1;
 	FILE *out = open_memstream(&functions, &size);
 	char line[512];
 
+	nr_places = 0;
 	must(out, "memory for the kernel's symbols");
 	fputc('\n', out);
 	while (f && fgets(line, sizeof(line), f)) {
 		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
-		char *type = strchr(line, ' ');
+		char *type;
+		u64 address = strtoull(line, &type, 16);
 
-		if (type && strchr("tTwW", type[1]))
-			fprintf(out, "%.*s\n", (int)strcspn(type + 3, "\t\n"), type + 3);
+		if (*type != ' ' || !strchr("tTwW", type[1]))
+			continue;
+		add_place(address, length);
+		length += fprintf(out, "%.*s\n", (int)strcspn(type + 3, "\t\n"), type + 3);
 	}
 	fclose(out);
 	if (f)
@@ -119,6 +136,23 @@ bool kernel_confidential(const char *path)
 	confidential = text && strstr(text, "[confidentiality]");
 	free(text);
 	return confidential;
+}
+
+const char *kernel_symbol(u64 address)
+{
+	const char *name;
+	size_t best = nr_places;
+
+	/* Sorted within the kernel and within each module, but not among them. */
+	for (size_t i = 0; i < nr_places; i++)
+		if (places[i].address && places[i].address <= address &&
+		    (best == nr_places || places[i].address > places[best].address))
+			best = i;
+	if (best == nr_places)
+		return strf("0x%llx", address);
+	name = functions + places[best].name;
+	return strf("%.*s+0x%llx", (int)strcspn(name, "\n"), name,
+		    address - places[best].address);
 }
 
 const char *kernel_release(void)

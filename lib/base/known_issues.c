@@ -23,6 +23,8 @@ static const struct known_issue issues[] = {
 	  "dirty logging that ends on a private gfn makes KVM warn: \"Get pfn+order from guest_memfd\"" },
 	{ "W5", "6.16", NULL,
 	  "an unexpected exit of a TD makes KVM warn: it asks for the guest's RIP" },
+	{ "P1", "6.19", NULL,
+	  "a page that the TDX module does not give back goes to the page allocator all the same: others write to a TD's memory" },
 	{ "X1", "6.16", "7.2",
 	  "registers of a TD's x2APIC that KVM does not have are answered (fixed by: Fix x2APIC MSR handling in tdx_has_emulated_msr())" },
 	{ "E1", "6.11", "6.18",

@@ -11,6 +11,7 @@
 #include "base/case_run.h"
 #include "kernel.h"
 #include "known_issues.h"
+#include "private_memory.h"
 #include "testcase.h"
 
 static struct outcome *outcome;
@@ -36,6 +37,11 @@ const struct test_case *running_case(void)
 void expect_splat(void)
 {
 	outcome->wants_splat = true;
+}
+
+void expect_private_accesses(const char *issue)
+{
+	snprintf(outcome->access_issue, sizeof(outcome->access_issue), "%s", issue);
 }
 
 double now(void)

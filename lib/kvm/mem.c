@@ -216,15 +216,6 @@ u64 pfn_of(const void *hva)
 	return PAGEMAP_PFN(entry);
 }
 
-void read_pfn(u64 pfn, u8 page[4096])
-{
-	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, page, SZ_4K, pfn * SZ_4K) != (ssize_t)SZ_4K)
-		test_skip("needs memory in /dev/mem (CONFIG_DEVMEM without CONFIG_STRICT_DEVMEM)");
-	close(fd);
-}
-
 void pfns_of(const void *hva, size_t nr, u64 *pfns)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

@@ -142,6 +142,29 @@ static void judge_splats(const struct test *t)
 	outcome->status = CASE_FAIL;
 }
 
+static bool failed(const struct outcome *o)
+{
+	return o->status != CASE_PASS && o->status != CASE_SKIP && o->status != CASE_XFAIL;
+}
+
+/* No case ends well in which the host touched memory that a TD, or the TDX module, holds. */
+static void judge_private_accesses(void)
+{
+	const struct known_issue *issue = NULL;
+
+	if (!private_accesses_end())
+		return;
+	if (outcome->access_issue[0])
+		issue = known_issue(outcome->access_issue);
+	if (!issue || !known_issue_here(issue)) {
+		diag("memory that is not the host's was accessed while the case ran");
+		outcome->status = CASE_FAIL;
+	} else if (!failed(outcome)) {
+		outcome->status = CASE_XFAIL;
+		snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+	}
+}
+
 /*
  * In the testbed all TDs are ours: one that is still there when its process has
  * gone is lost.  Later cases shall not fail for it.
@@ -165,11 +188,6 @@ static void judge_death(int wstatus)
 	else
 		diag("the case's process exited with %d", WEXITSTATUS(wstatus));
 	outcome->status = CASE_DIED;
-}
-
-static bool failed(const struct outcome *o)
-{
-	return o->status != CASE_PASS && o->status != CASE_SKIP && o->status != CASE_XFAIL;
 }
 
 /* A case that does not recognise a known issue itself, but declares it. */
@@ -225,6 +243,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
 		reset_left_tds();
 	judge_splats(t);
+	judge_private_accesses();
 	/* Whatever went wrong shall not go wrong again for what was kept. */
 	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;

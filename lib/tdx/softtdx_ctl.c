@@ -241,6 +241,18 @@ const char *softtdx_mrtd(u64 tdr)
 	return mrtd->hex;
 }
 
+void softtdx_read_page(u64 pfn, u8 page[4096])
+{
+	char *request = strf("read page 0x%llx", (unsigned long long)pfn << 12), *text = NULL;
+
+	errno = -softtdx_request(request, &text);
+	must(text && strlen(text) == 2 * 4096 + 1, "\"%s\" of softtdx", request);
+	for (size_t i = 0; i < 4096; i++)
+		must(sscanf(text + 2 * i, "%2hhx", &page[i]) == 1, "hex digits in a page");
+	free(text);
+	free(request);
+}
+
 /* --- counters and injection ----------------------------------------------------- */
 
 struct calls {

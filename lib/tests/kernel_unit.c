@@ -39,6 +39,38 @@ CASE(lockdown, "the level of lockdown in force", .plain = true)
 	expect_true(!kernel_confidential("/nonexistent"), "a kernel without lockdown");
 }
 
+static void expect_symbol(u64 address, const char *expected)
+{
+	const char *found = kernel_symbol(address);
+
+	expect_true(!strcmp(found, expected), "the symbol of 0x%llx is %s, expected %s",
+		    (unsigned long long)address, found, expected);
+}
+
+static void read_text(const char *symbols)
+{
+	const char *path = file_of(symbols);
+
+	kernel_read_symbols(path);
+	unlink(path);
+}
+
+CASE(symbols, "the function that an address is in, of the kernel or of a module", .plain = true)
+{
+	read_text("ffffffff81000000 T _text\n"
+		  "ffffffff81000010 t one\n"
+		  "ffffffff81000018 d data\n"
+		  "ffffffff81000040 T two\n"
+		  "ffffffffa0000010 t three\t[kvm_intel]\n");
+	expect_symbol(0xffffffff81000010, "one+0x0");
+	expect_symbol(0xffffffff8100003f, "one+0x2f");
+	expect_symbol(0xffffffff81000040, "two+0x0");
+	expect_symbol(0xffffffffa0000015, "three+0x5");
+	expect_symbol(0x1000, "0x1000");
+	read_text("0000000000000000 T _text\n");	/* kptr_restrict */
+	expect_symbol(0xffffffff81000000, "0xffffffff81000000");
+}
+
 static void expect_function(const char *symbols, const char *expected)
 {
 	const char *path = file_of(symbols), *found;

@@ -108,4 +108,5 @@ void control_reset(void)
 		sessions[i] = (struct session){ 0 };
 	}
 	clear_violations();
+	clear_accesses();
 }

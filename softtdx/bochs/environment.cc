@@ -67,6 +67,7 @@ static struct softtdx_ops make_ops(void)
 	ops.tsc = tsc;
 	ops.cpuid = host_cpuid;
 	ops.report = softtdx_report;
+	ops.held = private_memory_held;
 	return ops;
 }
 
@@ -105,6 +106,7 @@ void module_reset(void)
 	config.tsc_khz = SIM->get_param_num(BXPN_IPS)->get() / 1000;
 	config.profile = wanted_profile();
 	current->rdmsr(BX_MSR_IA32_ARCH_CAPABILITIES, &config.arch_caps);	/* or it stays 0 */
+	private_memory_reset();
 	if (!softtdx_init(&softtdx, &config, &ops, NULL))
 		current->panic("softtdx: impossible configuration");
 }

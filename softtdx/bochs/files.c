@@ -12,8 +12,10 @@ static int write_clear(char *text)
 {
 	bool all = !strcmp(text, "all");
 
-	if (!all && strcmp(text, "logs") && strcmp(text, "rules"))
+	if (!all && strcmp(text, "logs") && strcmp(text, "rules") && strcmp(text, "accesses"))
 		return -EINVAL;
+	if (all || !strcmp(text, "accesses"))
+		clear_accesses();
 	if (all || !strcmp(text, "rules")) {
 		softtdx_clear_rules(&softtdx);
 		memset(softtdx.rules, 0, sizeof(softtdx.rules));
@@ -84,21 +86,24 @@ static const struct file {
 	const char *name;
 	void (*print)(struct text *t);
 	int (*write)(char *text);
+	int (*print_of)(const char *what, struct text *t);
 } files[] = {
-	{ "info", print_info, NULL },
-	{ "counters", print_counters, NULL },
-	{ "keyids", print_keyids, NULL },
-	{ "tds", print_tds, NULL },
-	{ "mrtd", print_mrtd, NULL },
-	{ "sept", print_sept, NULL },
-	{ "journal", print_journal, NULL },
-	{ "violations", print_violations, NULL },
-	{ "check", print_check, NULL },
-	{ "inject", print_rules, write_rule },
-	{ "wb_steps", print_wb_steps, write_wb_steps },
-	{ "linger", print_linger, write_linger },
-	{ "clear", NULL, write_clear },
-	{ "reset", print_reset, write_reset },
+	{ "info", .print = print_info },
+	{ "counters", .print = print_counters },
+	{ "keyids", .print = print_keyids },
+	{ "tds", .print = print_tds },
+	{ "mrtd", .print = print_mrtd },
+	{ "sept", .print = print_sept },
+	{ "journal", .print = print_journal },
+	{ "violations", .print = print_violations },
+	{ "accesses", .print = print_accesses },
+	{ "page", .print_of = print_page },
+	{ "check", .print = print_check },
+	{ "inject", .print = print_rules, .write = write_rule },
+	{ "wb_steps", .print = print_wb_steps, .write = write_wb_steps },
+	{ "linger", .print = print_linger, .write = write_linger },
+	{ "clear", .write = write_clear },
+	{ "reset", .print = print_reset, .write = write_reset },
 };
 
 int file_request(char *request, struct text *answer)
@@ -114,6 +119,8 @@ int file_request(char *request, struct text *answer)
 			f->print(answer);
 			return 0;
 		}
+		if (!strcmp(verb, "read") && f->print_of && request)
+			return f->print_of(request, answer);
 		if (!strcmp(verb, "write") && f->write && request)
 			return f->write(request);
 		return -EPERM;

@@ -10,6 +10,21 @@ extern struct softtdx softtdx;
 /* violations.c: the model's report(). */
 void softtdx_report(void *env, const struct softtdx_report *report);
 
+/* private.cc: the model's held(); nothing is held after a reset of the machine. */
+void private_memory_held(void *env, u64 hpa, u64 size, bool held);
+void private_memory_reset(void);
+
+/* accesses.c: software reads or writes what the module holds. True: it is memory of a guest. */
+enum private_kind { PRIVATE_READ, PRIVATE_WRITE, PRIVATE_EXECUTE };
+struct private_access {
+	enum private_kind kind;
+	u64 hpa, rip;
+	u32 cpu;
+	u8 cpl;
+	bool in_vm;			/* rip and cpl are those of a guest that is no TD */
+};
+bool private_accessed(const struct private_access *access);
+
 /* control.c: a request of the guest's user space; RAX. data: RBX, RDX, RSI, RDI. */
 u64 control_request(u32 ecx, u64 data[4]);
 /* After a reset of the machine: no sessions, empty logs. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The module as text: one record a line, key=value words. */
+#include <errno.h>
+
 #include "files.h"
 
 void print_info(struct text *t)
@@ -100,6 +102,24 @@ void print_journal(struct text *t)
 		text_add(t, " out_rcx=%#lx out_rdx=%#lx out_r8=%#lx out_r9=%#lx injected=%lu\n",
 			 r.out[0], r.out[1], r.out[2], r.out[3], r.injected);
 	}
+}
+
+/* Its content, as one number: TDs' memory, too. */
+int print_page(const char *hpa_text, struct text *t)
+{
+	const u8 *page;
+	u64 hpa;
+	int error = parse_number(hpa_text, UINT64_MAX, &hpa);
+
+	if (error || hpa & 0xFFF)
+		return -EINVAL;
+	page = softtdx.ops->map(softtdx.env, hpa);
+	if (!page)
+		return -ENXIO;
+	for (int i = 0; i < 4096; i++)
+		text_add(t, "%02x", page[i]);
+	text_add(t, "\n");
+	return 0;
 }
 
 void print_check(struct text *t)

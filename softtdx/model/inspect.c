@@ -125,6 +125,46 @@ bool softtdx_next_sept(struct softtdx *m, u64 tdr_pa, u64 *pos, struct softtdx_s
 	return false;
 }
 
+static bool in_pamt(const struct softtdx *m, u64 hpa)
+{
+	for (u32 i = 0; i < m->nr_tdmrs; i++)
+		for (int level = 0; level < 3; level++)
+			if (hpa - m->tdmrs[i].pamt[level] < m->tdmrs[i].pamt_size[level])
+				return true;
+	return false;
+}
+
+void softtdx_page(struct softtdx *m, u64 hpa, struct softtdx_page_info *info)
+{
+	static const char *const names[] = {
+		[PT_REG] = "TD", [PT_TDR] = "TDR", [PT_TDCX] = "TDCX",
+		[PT_TDVPR] = "TDVPR", [PT_EPT] = "SEPT",
+	};
+	int level;
+	const struct pamt_entry *e = pamt_leaf(m, hpa, &level);
+
+	*info = (struct softtdx_page_info){ .type = in_pamt(m, hpa) ? "PAMT" : "free" };
+	if (!e || e->type == PT_NDA || e->type == PT_RSVD)
+		return;
+	info->type = names[e->type];
+	info->guest = e->type == PT_REG;
+	info->owner = e->type == PT_TDR ? hpa & ~(PAGE_4K - 1) : pamt_owner(e);
+}
+
+bool softtdx_find(struct softtdx *m, u64 tdr, u64 hpa, struct softtdx_sept_info *info)
+{
+	for (u64 pos = 0; softtdx_next_sept(m, tdr, &pos, info); ) {
+		u64 size = info->leaf ? LEVEL_SIZE(info->level) : PAGE_4K;
+
+		if (hpa - info->hpa >= size)
+			continue;
+		if (info->leaf)
+			info->gpa += hpa - info->hpa;
+		return true;
+	}
+	return false;
+}
+
 static u64 drop_td(struct softtdx *m, u64 tdr_pa, const struct tdr *tdr)
 {
 	u64 hpa = 0, pages = 1;
@@ -135,12 +175,14 @@ static u64 drop_td(struct softtdx *m, u64 tdr_pa, const struct tdr *tdr)
 		if (e->type == PT_NDA || e->type == PT_TDR || pamt_owner(e) != tdr_pa)
 			continue;
 		pamt_set(e, PT_NDA, 0);
+		page_held(m, hpa, LEVEL_SIZE(level) / PAGE_4K, false);
 		pages += LEVEL_SIZE(level) / PAGE_4K;
 	}
 	if (tdr->lifecycle != TD_TEARDOWN)
 		keyid_entry(m, tdr->keyid)->state = KEYID_FREE;
 	td_unlist(m, tdr_pa);
 	pamt_set(pamt_at(m, tdr_pa, 0), PT_NDA, 0);
+	page_held(m, tdr_pa, 1, false);
 	return pages;
 }
 

@@ -116,6 +116,8 @@ INTERNAL void pamt_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 sta
 INTERNAL u64 pamt_owner(const struct pamt_entry *e);
 INTERNAL void pamt_set(struct pamt_entry *e, enum page_type type, u64 owner);
 INTERNAL void pamt_release(struct pamt_entry *e);
+INTERNAL void page_held(struct softtdx *m, u64 hpa, u64 pages, bool held);
+INTERNAL void pamt_held(struct softtdx *m);
 INTERNAL bool hpa_valid(const struct softtdx *m, u64 hpa);
 INTERNAL bool hpa_shared(const struct softtdx *m, u64 hpa, u64 alignment);
 INTERNAL u64 pamt_walk(struct call *c, u64 hpa, enum lock_mode mode, int min_level, u32 op,
@@ -151,9 +153,9 @@ INTERNAL u64 tdvpr_lock(struct call *c, u64 hpa, u32 op, enum lock_mode mode,
 INTERNAL u64 vcpu_associate(struct call *c);
 INTERNAL u64 vcpu_ready(struct call *c);
 INTERNAL void *td_page(struct softtdx *m, const struct tdr *tdr, int index);
-INTERNAL void page_join(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
-INTERNAL void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages);
-INTERNAL void page_lose(struct call *c, struct pamt_entry *e, u64 pages);
+INTERNAL void page_join(struct call *c, struct pamt_entry *e, enum page_type type, u64 hpa, u64 pages);
+INTERNAL void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 hpa, u64 pages);
+INTERNAL void page_lose(struct call *c, struct pamt_entry *e, u64 hpa, u64 pages);
 INTERNAL void td_list(struct softtdx *m, u64 tdr_pa);
 INTERNAL void td_unlist(struct softtdx *m, u64 tdr_pa);
 

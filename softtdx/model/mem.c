@@ -87,7 +87,7 @@ static u64 sept_add(struct call *c, bool *used)
 	if (!e)
 		return 0;
 	sept_fill_free(c->m, c->in.r8);
-	page_gain(c, e, PT_EPT, 1);
+	page_gain(c, e, PT_EPT, c->in.r8, 1);
 	sept_store(c, c->in.r8 | SEPT_RWX);
 	*used = true;
 	return 0;
@@ -144,7 +144,7 @@ u64 mem_page_add(struct call *c)
 	block.gpa = c->gpa;
 	if (RULE(MRTD_OF_ADD, true))
 		sha384_update(&c->tdcs->measurement, &block, sizeof(block));
-	page_gain(c, e, PT_REG, 1);
+	page_gain(c, e, PT_REG, c->in.r8, 1);
 	sept_store(c, LEAF_ENTRY(c->in.r8) | SEPT_RWX);
 	return 0;
 }
@@ -157,7 +157,7 @@ u64 mem_page_aug(struct call *c)
 	if (RULE(ENTRY_FREE_AT_AUG, true))
 		TRY(require_free(c));
 	TRY(page_lock_free_range(c, c->in.r8, OP_R8, c->level, &e));
-	page_gain(c, e, PT_REG, LEVEL_SIZE(c->level) / PAGE_4K);
+	page_gain(c, e, PT_REG, c->in.r8, LEVEL_SIZE(c->level) / PAGE_4K);
 	sept_store(c, LEAF_ENTRY(c->in.r8) | SEPT_PENDING);
 	return 0;
 }
@@ -217,7 +217,7 @@ u64 mem_page_remove(struct call *c)
 	if (RULE(ZERO_AT_REMOVE, true))
 		for (u64 i = 0; i < pages; i++)
 			zero_page(c->m, hpa + i * PAGE_4K);
-	page_lose(c, e, pages);
+	page_lose(c, e, hpa, pages);
 	sept_store(c, SEPT_FREE_ENTRY);
 	c->out->rcx = hpa | pamt_removal_hint(c->m, hpa);
 	return 0;
@@ -255,7 +255,7 @@ u64 mem_sept_remove(struct call *c)
 	if (!table_free(c->m, table))
 		return sept_error(c, ST(EPT_PAGE_NOT_FREE, OP_RCX));
 	zero_page(c->m, table);
-	page_lose(c, e, 1);
+	page_lose(c, e, table, 1);
 	sept_store(c, SEPT_FREE_ENTRY);
 	c->out->rcx = table | pamt_removal_hint(c->m, table);
 	return 0;

@@ -119,7 +119,7 @@ static u64 promote(struct call *c, struct pamt_entry *table_page, u32 *locked)
 	pamt_regroup(c, first & HPA_MASK, c->level, true);
 	*locked = 0;
 	zero_page(c->m, table);
-	page_lose(c, table_page, 1);
+	page_lose(c, table_page, table, 1);
 	sept_store(c, first);
 	c->out->rcx = table | pamt_removal_hint(c->m, table);
 	return 0;
@@ -161,7 +161,7 @@ u64 mem_page_demote(struct call *c)
 	TRY(lock_large(c, c->value & HPA_MASK));
 	TRY(take_pair(c, c->value & HPA_MASK));
 	pamt_regroup(c, c->value & HPA_MASK, c->level, false);
-	page_join(c, table, PT_EPT, 1);
+	page_join(c, table, PT_EPT, c->in.r8, 1);
 	sept_store(c, c->in.r8 | SEPT_RWX);
 	return 0;
 }

@@ -22,6 +22,7 @@ u64 mng_create(struct call *c)
 	c->tdr->lifecycle = TD_HKID_ASSIGNED;
 	key->state = KEYID_ASSIGNED;
 	pamt_set(e, PT_TDR, 0);
+	page_held(m, c->in.rcx, 1, true);
 	td_list(m, c->in.rcx);
 	return 0;
 }
@@ -74,7 +75,7 @@ u64 mng_addcx(struct call *c)
 		TRY(td_state(c, false));
 	fill_tdcx(c->m, c->in.rcx, tdr->nr_tdcx);
 	tdr->tdcx[tdr->nr_tdcx++] = c->in.rcx;
-	page_gain(c, e, PT_TDCX, 1);
+	page_gain(c, e, PT_TDCX, c->in.rcx, 1);
 	return 0;
 }
 

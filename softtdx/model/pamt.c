@@ -121,6 +121,25 @@ static bool ends_walk(const struct softtdx *m, const struct pamt_entry *e, int l
 	return e->type == PT_REG;
 }
 
+/* Tells the environment which memory software must not touch. */
+void page_held(struct softtdx *m, u64 hpa, u64 pages, bool held)
+{
+	if (m->ops->held)
+		m->ops->held(m->env, hpa, pages * PAGE_4K, held);
+}
+
+/* The PAMT is the module's when all of it is initialised: a host whose attempt fails reuses it. */
+void pamt_held(struct softtdx *m)
+{
+	for (u32 i = 0; i < m->nr_tdmrs; i++)
+		if (m->tdmrs[i].next != m->tdmrs[i].base + m->tdmrs[i].size)
+			return;
+	for (u32 i = 0; i < m->nr_tdmrs; i++)
+		for (int level = 0; level < 3; level++)
+			page_held(m, m->tdmrs[i].pamt[level],
+				  m->tdmrs[i].pamt_size[level] / PAGE_4K, true);
+}
+
 /*
  * Locks the entry of a page: shared above it, as asked at the leaf, which lies at min_level or,
  * where a large page is in use, above it.

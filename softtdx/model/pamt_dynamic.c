@@ -102,15 +102,19 @@ u64 pamt_pair_take(struct call *c, const u64 pages[2], const u32 ops[2], u64 hpa
 		bitmap_clear(c->m, pages[0]);
 		return ST(PAGE_NOT_FREE, ops[1]);
 	}
-	zero_page(c->m, pages[0]);
-	zero_page(c->m, pages[1]);
+	for (int i = 0; i < 2; i++) {
+		zero_page(c->m, pages[i]);
+		page_held(c->m, pages[i], 1, true);
+	}
 	return 0;
 }
 
 void pamt_pair_give_back(struct call *c, const struct pamt_entry *node)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		bitmap_clear(c->m, pamt_pair_page(node, i));
+		page_held(c->m, pamt_pair_page(node, i), 1, false);
+	}
 }
 
 static bool pair_page_empty(struct softtdx *m, const struct pamt_entry *node, int i)

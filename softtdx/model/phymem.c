@@ -23,7 +23,7 @@ static u64 reclaim_child(struct call *c, struct pamt_entry *e, u64 pages)
 	TRY(tdr_lock_owner(c, e, SHARED));
 	if (RULE(LIFECYCLE_AT_RECLAIM, c->tdr->lifecycle != TD_TEARDOWN))
 		return refuse_reclaim(c, SOFTTDX_RECLAIM_IN_USE, ST0(LIFECYCLE_STATE_INCORRECT));
-	page_lose(c, e, pages);
+	page_lose(c, e, c->in.rcx, pages);
 	return 0;
 }
 
@@ -37,6 +37,7 @@ static u64 reclaim_tdr(struct call *c, struct pamt_entry *e)
 		return refuse_reclaim(c, SOFTTDX_LEFT_BEHIND, ST0(TD_ASSOCIATED_PAGES_EXIST));
 	td_unlist(c->m, c->in.rcx);
 	pamt_release(e);
+	page_held(c->m, c->in.rcx, 1, false);
 	return 0;
 }
 

@@ -106,6 +106,8 @@ struct softtdx_ops {
 	/* What CPUID says on this CPU. */
 	struct cpuid_value (*cpuid)(void *env, u32 leaf, u32 subleaf);
 	void (*report)(void *env, const struct softtdx_report *report);
+	/* Optional: bytes of memory that the module holds from now on, or no longer. */
+	void (*held)(void *env, u64 hpa, u64 size, bool held);
 	/* For softtdx_seamcall() alone: waits; runs the guest to its next exit. */
 	void (*delay)(void *env, u64 usecs);
 	void (*run)(void *env, const struct softtdx_vcpu *vcpu);
@@ -271,6 +273,18 @@ struct softtdx_sept_info {
 	const char *state;
 };
 
+/* What the module holds a page for. */
+struct softtdx_page_info {
+	const char *type;		/* "TD", "SEPT", "TDR", "TDCX", "TDVPR", "PAMT"; "free" */
+	bool guest;			/* memory of the TD's guest, not of the module itself */
+	u64 owner;			/* TDR; 0: none */
+};
+void softtdx_page(struct softtdx *m, u64 hpa, struct softtdx_page_info *info);
+/*
+ * The entry of a TD's Secure EPT that leads to hpa, memory (info->gpa is that of hpa) or table.
+ * False: none does. It walks all of them.
+ */
+bool softtdx_find(struct softtdx *m, u64 tdr, u64 hpa, struct softtdx_sept_info *info);
 /* TD number *pos or the next one; advances *pos. False: no further TD. */
 bool softtdx_next_td(struct softtdx *m, u32 *pos, struct softtdx_td_info *info);
 /* First non-free entry at or above *pos (0 at first), parents before children. */

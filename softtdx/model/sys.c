@@ -76,6 +76,7 @@ u64 sys_tdmr_init(struct call *c)
 	t->next += TDMR_INIT_STEP;
 	atomic_store(&t->initialized, t->next & ~(LEVEL_SIZE(2) - 1));
 	c->out->rdx = t->initialized;
+	pamt_held(m);
 	return 0;
 }
 
@@ -105,5 +106,6 @@ u64 sys_update(struct call *c)
 u64 sys_disable(struct call *c)
 {
 	c->m->state = SYS_SHUT_DOWN;
+	page_held(c->m, 0, 1ull << (c->m->cfg.phys_bits - 12), false);
 	return 0;
 }

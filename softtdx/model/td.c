@@ -74,26 +74,28 @@ u64 vcpu_associate(struct call *c)
 }
 
 /* The page, free until now, becomes the TD's; its PAMT entry keeps the epoch of an old block. */
-void page_join(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages)
+void page_join(struct call *c, struct pamt_entry *e, enum page_type type, u64 hpa, u64 pages)
 {
 	pamt_set(e, type, c->tdr_pa);
 	atomic_add(&c->tdr->pages[type], pages);
 	atomic_add(&c->tdr->chldcnt, pages);
+	page_held(c->m, hpa, pages, true);
 }
 
 /* The same for a page that has never been blocked. */
-void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 pages)
+void page_gain(struct call *c, struct pamt_entry *e, enum page_type type, u64 hpa, u64 pages)
 {
 	__atomic_store_n(&e->bepoch, 0, __ATOMIC_RELAXED);
-	page_join(c, e, type, pages);
+	page_join(c, e, type, hpa, pages);
 }
 
-void page_lose(struct call *c, struct pamt_entry *e, u64 pages)
+void page_lose(struct call *c, struct pamt_entry *e, u64 hpa, u64 pages)
 {
 	atomic_sub(&c->tdr->pages[e->type], pages);
 	if (RULE(CHILD_COUNT, true))
 		atomic_sub(&c->tdr->chldcnt, pages);
 	pamt_release(e);
+	page_held(c->m, hpa, pages, false);
 }
 
 /* A TD that finds no slot works, but is not listed. */

@@ -15,7 +15,7 @@ u64 vp_create(struct call *c)
 	vps->assoc_cpu = NO_CPU;
 	vps->nr_pages = 1;
 	vps->pages[0] = c->in.rcx;
-	page_gain(c, e, PT_TDVPR, 1);
+	page_gain(c, e, PT_TDVPR, c->in.rcx, 1);
 	return 0;
 }
 
@@ -32,7 +32,7 @@ u64 vp_addcx(struct call *c)
 	TRY(page_lock(c, c->in.rcx, OP_RCX, EXCLUSIVE, PT_NDA, &e));
 	zero_page(c->m, c->in.rcx);
 	c->vps->pages[c->vps->nr_pages++] = c->in.rcx;
-	page_gain(c, e, PT_TDCX, 1);
+	page_gain(c, e, PT_TDCX, c->in.rcx, 1);
 	return 0;
 }
 

@@ -260,6 +260,18 @@ static u64 page_states(struct world *w)
 	return hash;
 }
 
+/* The first page whose type and what the module says that it holds differ; 0: none. */
+static u64 wrongly_held(struct world *w)
+{
+	for (u64 hpa = TDMR_BASE; hpa < TDMR_BASE + RANDOM_AVAILABLE; hpa += PAGE_4K) {
+		int level;
+
+		if (is_held(w, hpa) != (pamt_leaf(w->m, hpa, &level)->type != PT_NDA))
+			return hpa;
+	}
+	return 0;
+}
+
 static u64 make_call(struct world *w, struct source *s)
 {
 	const struct choice *c = choose(s);
@@ -330,6 +342,12 @@ bool random_call(struct world *w, struct source *s, struct random_stats *stats)
 	if (status && w->entries == entries && page_states(w) != before) {
 		printf("# a call that failed with %#llx changed pages\n",
 		       (unsigned long long)status);
+		return false;
+	}
+	where = wrongly_held(w);
+	if (where) {
+		printf("# page %#llx is %sheld\n", (unsigned long long)where,
+		       is_held(w, where) ? "" : "not ");
 		return false;
 	}
 	broken = softtdx_check(w->m, &where);

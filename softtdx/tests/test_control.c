@@ -206,6 +206,28 @@ TEST(files_tell_what_the_module_holds)
 	disconnect(w);
 }
 
+TEST(content_of_a_page)
+{
+	char text[64], answer[8224] = "";
+	u64 page;
+	u32 session;
+
+	connect(w);
+	page = new_page(w);
+	memcpy(at(w, page), "\x01\x23", 2);
+	((u8 *)at(w, page))[4095] = 0xEF;
+	snprintf(text, sizeof(text), "read page %#lx", page);
+	session = ask(SOFTTDX_OPEN, 0, NULL);
+	put(session, text);
+	get(session, answer, ask(SOFTTDX_DO, session, NULL));
+	EXPECT_EQ(strncmp(answer, "012300", 6), 0);
+	EXPECT_EQ(strcmp(answer + 8188, "00ef\n"), 0);
+	EXPECT_EQ(request("read page"), -EPERM);
+	EXPECT_EQ(request("read page 1"), -EINVAL);
+	EXPECT_EQ(request("read page 0x7ffffffff000"), -ENXIO);
+	disconnect(w);
+}
+
 TEST(reset_of_a_module_in_use)
 {
 	struct td td;
@@ -234,5 +256,85 @@ TEST(settings)
 	EXPECT_EQ(softtdx.wb_steps, 3);
 	EXPECT_EQ(request("write wb_steps 0x100000000"), -EINVAL);
 	EXPECT_EQ(request("write wb_steps 0"), 0);
+	disconnect(w);
+}
+
+static struct private_access access_of(u64 hpa, u64 rip)
+{
+	return (struct private_access){ .kind = PRIVATE_READ, .hpa = hpa, .rip = rip, .cpu = 1 };
+}
+
+static bool accessed(u64 hpa, u64 rip)
+{
+	struct private_access access = access_of(hpa, rip);
+
+	return private_accessed(&access);
+}
+
+TEST(accesses_of_one_instruction_to_one_page_are_a_line)
+{
+	struct td td;
+	char line[256];
+	u64 page;
+
+	connect(w);
+	td_build(w, &td, RUNNABLE);
+	td_tables(w, &td);
+	page = td_aug(w, &td, GPA);
+	EXPECT_EQ(request("read accesses"), 0);
+	EXPECT_EQ(accessed(page + 8, 0x1234), true);
+	EXPECT_EQ(accessed(page + 16, 0x1234), true);
+	EXPECT_EQ(accessed(td.tdr, 0x1234), false);
+	snprintf(line, sizeof(line), "kind=read count=2 rip=0x1234 cpl=0 vm=0 cpu=1 hpa=%#lx type=TD owner=%#lx gpa=%#llx level=0\n",
+		 page + 8, td.tdr, GPA);
+	EXPECT_EQ(says("read accesses", line), true);
+	snprintf(line, sizeof(line), "count=1 rip=0x1234 cpl=0 vm=0 cpu=1 hpa=%#lx type=TDR owner=%#lx\n",
+		 td.tdr, td.tdr);
+	EXPECT_EQ(says("read accesses", line), true);
+	EXPECT_EQ(request("write clear accesses"), 0);
+	EXPECT_EQ(request("read accesses"), 0);
+	disconnect(w);
+}
+
+TEST(accesses_that_differ_in_anything_are_lines_of_their_own)
+{
+	struct private_access access = access_of(TDMR_BASE, 1);
+
+	connect(w);
+	private_accessed(&access);
+	access.kind = PRIVATE_WRITE;
+	private_accessed(&access);
+	access.cpl = 3;
+	private_accessed(&access);
+	access.in_vm = true;
+	private_accessed(&access);
+	access.rip++;
+	private_accessed(&access);
+	access.hpa += PAGE_4K;
+	private_accessed(&access);
+	EXPECT_EQ(says("read accesses", "kind=read count=1 rip=0x1 cpl=0 vm=0"), true);
+	EXPECT_EQ(says("read accesses", "kind=write count=1 rip=0x1 cpl=0 vm=0"), true);
+	EXPECT_EQ(says("read accesses", "kind=write count=1 rip=0x1 cpl=3 vm=0"), true);
+	EXPECT_EQ(says("read accesses", "kind=write count=1 rip=0x1 cpl=3 vm=1"), true);
+	EXPECT_EQ(says("read accesses", "count=1 rip=0x2 cpl=3 vm=1 cpu=1 hpa=0x40000000"), true);
+	EXPECT_EQ(says("read accesses", "count=1 rip=0x2 cpl=3 vm=1 cpu=1 hpa=0x40001000"), true);
+	disconnect(w);
+}
+
+TEST(accesses_beyond_the_log_are_counted)
+{
+	static char answer[1 << 16];
+	u32 session;
+
+	connect(w);
+	for (u64 rip = 0; rip < 300; rip++)
+		accessed(TDMR_BASE, rip);
+	session = ask(SOFTTDX_OPEN, 0, NULL);
+	put(session, "read accesses");
+	get(session, answer, ask(SOFTTDX_DO, session, NULL));
+	EXPECT_EQ(strncmp(answer, "kind=read count=1 rip=0 ", 24), 0);	/* the first is kept */
+	EXPECT_EQ(strstr(answer, "\nkind=lost count=44\n") != NULL, true);
+	control_reset();
+	EXPECT_EQ(request("read accesses"), 0);
 	disconnect(w);
 }

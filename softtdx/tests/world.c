@@ -60,6 +60,20 @@ static void world_delay(void *env, u64 usecs)
 	atomic_add(&((struct world *)env)->delayed, usecs);
 }
 
+static void world_held(void *env, u64 hpa, u64 size, bool held)
+{
+	struct world *w = env;
+	u64 from = hpa > TDMR_BASE ? hpa - TDMR_BASE : 0;
+
+	for (u64 page = from; page < TDMR_MEMORY && TDMR_BASE + page < hpa + size; page += PAGE_4K)
+		w->held[page / PAGE_4K] = held;
+}
+
+bool is_held(struct world *w, u64 hpa)
+{
+	return w->held[(hpa - TDMR_BASE) / PAGE_4K];
+}
+
 static void exit_as(struct softtdx_guest *g, const struct softtdx_guest *act)
 {
 	u64 xcr0 = g->xcr0, xss = g->xss;
@@ -106,6 +120,7 @@ static const struct softtdx_ops ops = {
 	.cpuid = world_cpuid,
 	.report = world_report,
 	.delay = world_delay,
+	.held = world_held,
 	.run = world_run,
 };
 

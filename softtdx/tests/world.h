@@ -37,6 +37,7 @@ struct world {
 	u64 eptp;
 	u64 entries;			/* of vCPUs */
 	u64 flushes;			/* TLB flushes asked for */
+	bool held[TDMR_MEMORY / PAGE_4K];	/* what the module says that it holds */
 };
 
 extern _Thread_local u32 current_cpu;
@@ -47,6 +48,7 @@ void world_free(struct world *w);
 void world_boot(struct world *w);		/* INIT to TDMR.INIT */
 void world_set_tsc_khz(struct world *w, u32 khz);
 void *at(struct world *w, u64 hpa);
+bool is_held(struct world *w, u64 hpa);
 u64 new_page(struct world *w);
 u64 new_large_page(struct world *w);
 void new_tdmr_info(struct world *w, struct tdmr_info *info);

@@ -5,14 +5,17 @@
  * Neither operation can fail, so KVM gives up pages and HKIDs that the module may still use,
  * and only those.
  */
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "private_memory.h"
 #include "softtdx_ctl.h"
 #include "td_fault.h"
 #include "td_fixture.h"
 #include "testcase.h"
 
 #define INTERRUPTED_RESUMABLE	0x8000000300000000ULL
+#define REUSED_SIZE		(8 * SZ_2M)
 
 CASES(td_fault,
 	/* A hole in guest_memfd cannot fail: KVM gives up the page. */
@@ -86,6 +89,33 @@ CASES(td_fault,
 	FAULT("wbinvd_tdr_error", "TDH.PHYMEM.PAGE.WBINVD of the TDR fails: a warning",
 		.op = OP_CLOSE, .leaf = TDH_PHYMEM_PAGE_WBINVD, .status = STATUS_ERROR,
 		.nth = FAULT_PAGES + 1, WARNS))
+
+/*
+ * P1: the page that the TDX module keeps is free for anybody. The allocator returns first what was
+ * freed last on the CPU, so a few MiB are enough.
+ */
+CASE(lost_page_is_kept, "a page that the TDX module does not give back: nobody else gets it",
+     .xfail = "P1", .xfail_in_body = true, TD_FAULTS)
+{
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = td_vcpu(vm);
+	struct slot *slot = td_slot_add(vm, GPA, FAULT_SLOT_SIZE);
+	struct private_access access;
+	void *memory;
+
+	td_finalize(vm);
+	prefault(vcpu, GPA, FAULT_PAGES * SZ_4K);
+	expect_splat();
+	expect_private_accesses("P1");
+	softtdx_inject(TDH_MEM_PAGE_REMOVE, STATUS_ERROR, 1);
+	mem_punch_hole(slot->gmem, 0, FAULT_PAGES * SZ_4K);
+	memory = mmap(NULL, REUSED_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	must(memory != MAP_FAILED, "memory");
+	if (private_accesses(&access, 1))
+		xfail("P1", "%s", private_access_text(&access));
+	xpass("P1");
+}
 
 CASE(cache_wb_interrupted, "TDH.PHYMEM.CACHE.WB interrupted seven times: resumed",
      .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,
