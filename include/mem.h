@@ -40,8 +40,10 @@ const char *mem_kind_name(enum mem_kind kind);
  */
 struct mem *mem_create(enum mem_kind kind, size_t size, struct vm *vm);
 
-/* mem_create(), and write to each page (of the kind's page size). MEM_THP: 2M
- * pages, or the case ends with ERROR. */
+/*
+ * mem_create(), and write to each page (of the kind's page size). MEM_THP: 2M
+ * pages, or the case ends with ERROR.
+ */
 struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm);
 
 /* Write a pattern to each 4K page of [hva, hva + size). */
@@ -81,8 +83,10 @@ void page_out(void *hva);
 /* Nodes that have memory which this process may use. */
 unsigned int nr_nodes(void);
 
-/* A number out of /proc/meminfo, e.g. ("SecPageTables") in KiB, or a count
- * such as HugePages_Free; -1 when it is not there. */
+/*
+ * A number out of /proc/meminfo, e.g. ("SecPageTables") in KiB, or a count
+ * such as HugePages_Free; -1 when it is not there.
+ */
 long meminfo(const char *key);
 /* Free hugetlb pages of a size in bytes; -1 where the size is not supported. */
 long hugetlb_free_pages(size_t page_size);

@@ -25,7 +25,7 @@ struct vm;
 
 /* RET_PF_* of arch/x86/kvm/mmu/mmu_internal.h, as in 6.12 to 7.3. */
 enum { PF_CONTINUE, PF_RETRY, PF_EMULATE, PF_WRITE_PROTECTED, PF_INVALID,
-       PF_FIXED, PF_SPURIOUS };
+	PF_FIXED, PF_SPURIOUS };
 
 struct event {
 	enum event_type type;

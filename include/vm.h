@@ -43,8 +43,10 @@ bool spte_executable(u64 spte);
 bool spte_accessed(u64 spte);
 /* Whether the CPU's EPT can have five levels, and guests 52 physical bits, not only four and 48. */
 bool cpu_has_5_level_ept(void);
-/* A parameter of kvm, kvm_intel or kvm_amd, e.g. ("kvm", "tdp_mmu"): its text
- * without newline in a static buffer, or "" when it does not exist. */
+/*
+ * A parameter of kvm, kvm_intel or kvm_amd, e.g. ("kvm", "tdp_mmu"): its text
+ * without newline in a static buffer, or "" when it does not exist.
+ */
 const char *kvm_param(const char *module, const char *name);
 
 struct vm *vm_create(unsigned int type);

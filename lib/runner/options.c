@@ -52,24 +52,40 @@ void parse_options(struct options *opt, int argc, char **argv, const char *summa
 
 	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
 		switch (c) {
-		case 'l': opt->list = true; break;
-		case 'D': opt->describe = true; break;
+		case 'l':
+			opt->list = true;
+			break;
+		case 'D':
+			opt->describe = true;
+			break;
 		case 'c':
 			if (opt->nr_patterns == MAX_PATTERNS)
 				goto bad;
 			opt->patterns[opt->nr_patterns++] = optarg;
 			break;
-		case 'V': opt->variant = optarg; break;
+		case 'V':
+			opt->variant = optarg;
+			break;
 		case 's':
 			opt->seed = strtoull(optarg, &end, 0);
 			if (!*optarg || *end)
 				goto bad;
 			break;
-		case 'n': opt->nightly = true; break;
-		case 'w': opt->allow_host_wide = true; break;
-		case 'f': opt->fail_fast = true; break;
-		case 'd': opt->dry_run = true; break;
-		case 'v': opt->verbose = true; break;
+		case 'n':
+			opt->nightly = true;
+			break;
+		case 'w':
+			opt->allow_host_wide = true;
+			break;
+		case 'f':
+			opt->fail_fast = true;
+			break;
+		case 'd':
+			opt->dry_run = true;
+			break;
+		case 'v':
+			opt->verbose = true;
+			break;
 		case 'h':
 			usage(stdout, argv[0], summary);
 			exit(0);

@@ -69,14 +69,22 @@ u64 sept_tdr(struct vm *vm)
 static enum sept_state state_of(u64 level_state)
 {
 	switch (level_state >> 8 & 0xff) {
-	case 0x00: return SEPT_FREE;
-	case 0x01: return SEPT_BLOCKED;
-	case 0x02: return SEPT_PENDING;
-	case 0x03: return SEPT_PENDING_BLOCKED;
-	case 0x04: return SEPT_MAPPED;
-	case 0x81: return SEPT_TABLE_BLOCKED;
-	case 0x84: return SEPT_TABLE;
-	default: return SEPT_OTHER;
+	case 0x00:
+		return SEPT_FREE;
+	case 0x01:
+		return SEPT_BLOCKED;
+	case 0x02:
+		return SEPT_PENDING;
+	case 0x03:
+		return SEPT_PENDING_BLOCKED;
+	case 0x04:
+		return SEPT_MAPPED;
+	case 0x81:
+		return SEPT_TABLE_BLOCKED;
+	case 0x84:
+		return SEPT_TABLE;
+	default:
+		return SEPT_OTHER;
 	}
 }
 
@@ -139,14 +147,29 @@ static const char *page_text(struct pamt p)
 	const char *type = "another type";
 
 	switch (p.type) {
-	case PAGE_FREE:		type = "free"; break;
-	case PAGE_RESERVED:	type = "reserved"; break;
-	case PAGE_REGULAR:	type = "regular"; break;
-	case PAGE_TDR:		type = "TDR"; break;
-	case PAGE_TDCX:		type = "TDCX"; break;
-	case PAGE_TDVPR:	type = "TDVPR"; break;
-	case PAGE_SEPT:		type = "SEPT"; break;
-	case PAGE_FOREIGN:	return "a page of another TD";
+	case PAGE_FREE:
+		type = "free";
+		break;
+	case PAGE_RESERVED:
+		type = "reserved";
+		break;
+	case PAGE_REGULAR:
+		type = "regular";
+		break;
+	case PAGE_TDR:
+		type = "TDR";
+		break;
+	case PAGE_TDCX:
+		type = "TDCX";
+		break;
+	case PAGE_TDVPR:
+		type = "TDVPR";
+		break;
+	case PAGE_SEPT:
+		type = "SEPT";
+		break;
+	case PAGE_FOREIGN:
+		return "a page of another TD";
 	}
 	return strf("%s (%d), owner 0x%llx, %s", type, p.type, p.owner,
 		    level_name(p.level));

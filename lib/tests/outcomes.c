@@ -367,7 +367,7 @@ CASE(cannot_be_undone, "A change that cannot be undone fails the case", .plain =
 
 /* What is kept is undone at the end of the program. */
 CASE(keeps_what_cannot_be_undone, "A step that cannot be undone is kept", .nightly = true,
-     .plain = true)
+	.plain = true)
 {
 	make_stubborn_folder();
 	undo_keep();
@@ -382,7 +382,7 @@ CASE(changes_and_waits, "Changes, and waits to be killed", .nightly = true, .pla
 }
 
 CASE(cannot_be_undone_and_waits, "A step that cannot be undone is among the last",
-     .nightly = true, .plain = true)
+	.nightly = true, .plain = true)
 {
 	change();
 	make_stubborn_folder();

@@ -60,7 +60,7 @@ static size_t random_failure(u64 seed, struct model_op *ops, size_t max)
 }
 
 CASE(to_the_minimum, "a known bug is shrunk to the shortest way to it", .time_limit_s = 120,
-     .plain = true)
+	.plain = true)
 {
 	struct model_op ops[600];
 	struct shrinker s = { .fails = buggy, .deadline = now() + 60 };

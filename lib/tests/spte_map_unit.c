@@ -73,7 +73,7 @@ CASE(leaf_replaced, "The last SPTE of a gfn counts", .plain = true)
 }
 
 CASE(split_and_collapse, "a huge leaf is replaced by a page table, and back",
-     .plain = true)
+	.plain = true)
 {
 	struct spte_map *map = spte_map_new();
 

@@ -98,7 +98,7 @@ CASES(follows_gpaw,
 )
 
 CASE(no_paravirtual_features, "KVM's features are dropped, other leaves stay",
-     .plain = true)
+	.plain = true)
 {
 	add(supported, &nr_supported, 4, 0, 40);
 	add(supported, &nr_supported, 4, 1, 41);

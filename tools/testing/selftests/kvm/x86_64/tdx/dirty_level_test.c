@@ -221,7 +221,7 @@ CASES(off_at_edges,
  * level at which private gfns may be mapped.
  */
 CASE(off_private, "logging off after the gfns were made private: no WARNING",
-     .xwarn = "W4", .vm_types = VM_SW_PROTECTED)
+	.xwarn = "W4", .vm_types = VM_SW_PROTECTED)
 {
 	struct logged l = logged(t, (struct logged_config){ .kind = MEM_ANON, .pages = IN_2M });
 

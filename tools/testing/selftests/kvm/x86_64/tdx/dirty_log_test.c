@@ -254,8 +254,8 @@ CASES(written_by_kvm,
 		    "pages that KVM writes for the guest: logged"))
 
 CASE(bad_requests,
-     "bad arguments of KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG",
-     .vm_types = VM_ANY)
+	"bad arguments of KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG",
+	.vm_types = VM_ANY)
 {
 	struct logged l = small_pages(t, MANUAL), none = l, empty = l;
 	u64 word[4] = { 0 };

@@ -33,7 +33,7 @@ static int create(struct vm *vm, u64 size, u64 flags)
 }
 
 CASE(create_args, "KVM_CREATE_GUEST_MEMFD, bad sizes and unknown flags: EINVAL",
-     .vm_types = VM_ANY)
+	.vm_types = VM_ANY)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	u64 flags = vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS);
@@ -52,7 +52,7 @@ CASE(create_args, "KVM_CREATE_GUEST_MEMFD, bad sizes and unknown flags: EINVAL",
 }
 
 CASE(no_descriptor, "KVM_CREATE_GUEST_MEMFD without free file descriptors: EMFILE",
-     .vm_types = VM_ANY)
+	.vm_types = VM_ANY)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct rlimit old, none;
@@ -69,7 +69,7 @@ CASE(no_descriptor, "KVM_CREATE_GUEST_MEMFD without free file descriptors: EMFIL
 }
 
 CASE(size_is_fixed, "ftruncate: EINVAL; read and write fail", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
 	struct stat st;
@@ -88,7 +88,7 @@ CASE(size_is_fixed, "ftruncate: EINVAL; read and write fail", .vm_types = VM_ANY
 }
 
 CASE(fallocate_args, "fallocate, other modes: EOPNOTSUPP; bad ranges: EINVAL",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	static const struct { int mode; int error; } modes[] = {
 		{ 0, EOPNOTSUPP }, { FALLOC_FL_PUNCH_HOLE, EOPNOTSUPP },
@@ -125,7 +125,7 @@ CASE(fallocate_args, "fallocate, other modes: EOPNOTSUPP; bad ranges: EINVAL",
 }
 
 CASE(mmap_args, "mmap: MAP_SHARED only, and only with GUEST_MEMFD_FLAG_MMAP",
-     .vm_types = VM_DEFAULT)
+	.vm_types = VM_DEFAULT)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = mem_create(MEM_GMEM_MMAP, SIZE, vm);
@@ -149,7 +149,7 @@ CASE(mmap_args, "mmap: MAP_SHARED only, and only with GUEST_MEMFD_FLAG_MMAP",
 }
 
 CASE(forked, "parent and child share the page after fork, and writes do not copy it",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
 	u64 pfn;
@@ -181,7 +181,7 @@ static long bind_to(void *hva, size_t size, int mode, unsigned long nodes)
 
 /* The policy is that of the file, for pages that the host or KVM allocates. */
 CASE(policy, "mbind: host and KVM allocate pages on that node",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .nodes = 2)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .nodes = 2)
 {
 	struct fixture f;
 	int mode = -1, at;
@@ -215,7 +215,7 @@ CASE(policy, "mbind: host and KVM allocate pages on that node",
 }
 
 CASE(not_collapsed, "MADV_COLLAPSE fails, and the mapped pages stay",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .needs_thp = true)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .needs_thp = true)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct vcpu *vcpu = vcpu_create(vm);
@@ -239,7 +239,7 @@ CASE(not_collapsed, "MADV_COLLAPSE fails, and the mapped pages stay",
 }
 
 CASE(not_migrated, "move_pages and MADV_PAGEOUT leave mapped pages where they are",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .nodes = 2)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .nodes = 2)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
 	u64 pfn;

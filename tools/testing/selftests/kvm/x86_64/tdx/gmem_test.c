@@ -31,8 +31,8 @@ static int bind_slot(struct vm *vm, struct mem *gmem, u64 offset, u64 size)
 }
 
 CASE(bind_past_end, "a slot past the end of guest_memfd: EINVAL",
-     .xfail = "G1", .xfail_in_body = true, .vm_types = VM_ANY,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.xfail = "G1", .xfail_in_body = true, .vm_types = VM_ANY,
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = gmem_of(vm, 2 * SZ_4K);
@@ -51,7 +51,7 @@ CASE(bind_past_end, "a slot past the end of guest_memfd: EINVAL",
 }
 
 CASE(bind_twice, "two slots with a page in common: EEXIST or EINVAL", .vm_types = VM_ANY,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = gmem_of(vm, PAGES * SZ_4K);
@@ -69,7 +69,7 @@ CASE(bind_twice, "two slots with a page in common: EEXIST or EINVAL", .vm_types 
 }
 
 CASE(bind_other_vm, "a slot with another VM's guest_memfd: EINVAL", .vm_types = VM_ANY,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type), *other = vm_create(t->vm_type);
 
@@ -78,7 +78,7 @@ CASE(bind_other_vm, "a slot with another VM's guest_memfd: EINVAL", .vm_types = 
 }
 
 CASE(bind_again, "a slot deleted and created again: its pages are mapped again",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct fixture f = fixture_gmem(t, PAGES * SZ_4K);
 
@@ -91,8 +91,8 @@ CASE(bind_again, "a slot deleted and created again: its pages are mapped again",
 }
 
 CASE(punch_beyond,
-     "a hole that reaches beyond its slot: pages of the next slot stay mapped",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	"a hole that reaches beyond its slot: pages of the next slot stay mapped",
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct vcpu *vcpu = vcpu_create(vm);
@@ -127,8 +127,8 @@ static int punch_page(void *arg)
 }
 
 CASE(punch_blocks_prefault, "a page being punched out: a prefault waits until it is gone",
-     .vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE), .needs_hold = true,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD), .cpus = 2)
+	.vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE), .needs_hold = true,
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD), .cpus = 2)
 {
 	struct punch p = { fixture_gmem(t, PAGES * SZ_4K), GPA + 5 * SZ_4K };
 	struct prefault *map;
@@ -152,7 +152,7 @@ CASE(punch_blocks_prefault, "a page being punched out: a prefault waits until it
 }
 
 CASE(fallocate_past_end, "fallocate past the end: EINVAL", .vm_types = VM_ANY,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *gmem = gmem_of(vm, 2 * SZ_4K);
@@ -163,7 +163,7 @@ CASE(fallocate_past_end, "fallocate past the end: EINVAL", .vm_types = VM_ANY,
 }
 
 CASE(prefault_after_close, "prefault of a closed guest_memfd: EFAULT, memory-fault exit",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct fixture f = fixture_gmem(t, PAGES * SZ_4K);
 	struct kvm_pre_fault_memory range = { .gpa = GPA + SZ_4K, .size = SZ_4K };
@@ -213,7 +213,7 @@ static void expect_zeroed(const struct mem *gmem, const u64 *dirty, size_t nr)
 #define DIRTY	1024
 
 CASE(zeroed_for_kvm, "KVM maps a page with old content: zeroed", .vm_types = VM_DEFAULT,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	static u64 dirty[DIRTY];
 	struct vm *vm = vm_create(t->vm_type);
@@ -228,7 +228,7 @@ CASE(zeroed_for_kvm, "KVM maps a page with old content: zeroed", .vm_types = VM_
 }
 
 CASE(zeroed_for_mmap, "the host maps a page with old content: zeroed",
-     .vm_types = VM_DEFAULT, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_DEFAULT, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	static u64 dirty[DIRTY];
 	struct vm *vm = vm_create(t->vm_type);
@@ -244,7 +244,7 @@ static int read_fault(void *hva)
 }
 
 CASE(touched_past_end, "host read past the end: SIGBUS", .vm_types = VM_DEFAULT,
-     NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct mem *gmem = mem_create(MEM_GMEM_MMAP, SZ_4K, vm_create(t->vm_type));
 	u8 *hva = mmap(NULL, 2 * SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, gmem->fd, 0);
@@ -255,7 +255,7 @@ CASE(touched_past_end, "host read past the end: SIGBUS", .vm_types = VM_DEFAULT,
 }
 
 CASE(private_touched, "host read of private memory: SIGBUS",
-     .vm_types = VM_DEFAULT, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_DEFAULT, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct kvm_create_guest_memfd args = { .size = SZ_4K, .flags = GUEST_MEMFD_FLAG_MMAP };
@@ -273,8 +273,8 @@ CASE(private_touched, "host read of private memory: SIGBUS",
 
 /* The hvas of the slot are not those of the file: no mmu_notifier unmaps the page. */
 CASE(poisoned, "a poisoned page: unmapped; prefault: EHWPOISON, memory-fault exit",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
-     .side_effects = "a page of memory is poisoned", NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
+	.side_effects = "a page of memory is poisoned", NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct fixture f = { .vm = vm_create(t->vm_type) };
 	struct kvm_pre_fault_memory range = { .gpa = GPA + SZ_4K, .size = SZ_4K };

@@ -37,7 +37,7 @@ static struct guest_vm guest_with_shared_memory(const struct test *t)
 }
 
 CASE(reads_and_writes, "host and guest read what the other has written", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct guest_vm p = guest_with_shared_memory(t);
 
@@ -92,7 +92,7 @@ static GUEST void reads_unmapped(u64 arg)
 
 /* Of the harness: bugs of guest code are reported with their address. */
 CASE(reports_exceptions, "an exception of the guest is reported: vector, address, CR2",
-     .vm_types = VM_DEFAULT)
+	.vm_types = VM_DEFAULT)
 {
 	struct guest_vm p = guest_vm_single(t, reads_unmapped, 1ULL << 45, 0);
 
@@ -103,7 +103,7 @@ CASE(reports_exceptions, "an exception of the guest is reported: vector, address
 }
 
 CASE(halves_are_apart, "private and shared memory at one gpa each keep their content",
-     .vm_types = VM_SW_PROTECTED)
+	.vm_types = VM_SW_PROTECTED)
 {
 	struct guest_vm p = guest_create(t);
 
@@ -147,7 +147,7 @@ static void drop_page(struct guest_vm *p, int page)
 }
 
 CASE(drops_under_two_vcpus, "MADV_DONTNEED of 200 pages under two running vCPUs",
-     .vm_types = VM_ANY, .cpus = 2)
+	.vm_types = VM_ANY, .cpus = 2)
 {
 	struct flood f;
 
@@ -174,7 +174,7 @@ static int run_once(void *arg)
 }
 
 CASE(signal_kicks, "a signal ends KVM_RUN with EINTR, ten times", .vm_types = VM_ANY,
-     .cpus = 2)
+	.cpus = 2)
 {
 	struct guest_vm p = guest_vm_single(t, spins, GPA, SLOT_SIZE);
 

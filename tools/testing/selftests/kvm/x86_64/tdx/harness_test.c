@@ -24,7 +24,7 @@
 
 /* Has hugetlb pages, probes and a tracing instance, long enough to be killed. */
 CASE(on_request_observed, "a huge page observed for a while", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2, .manual = true)
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
 
@@ -36,7 +36,7 @@ CASE(on_request_observed, "a huge page observed for a while", .vm_types = VM_DEF
 }
 
 CASE(on_request_overflow, "more events than the buffer holds", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING, .manual = true)
+	.observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -58,7 +58,7 @@ static void write_instance(const char *file, const char *text)
 
 /* Not mapped, by the events: they are off. */
 CASE(on_request_reset, "the events of the tracing instance are switched off",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -68,7 +68,7 @@ CASE(on_request_reset, "the events of the tracing instance are switched off",
 }
 
 CASE(on_request_emptied, "the trace of the tracing instance is emptied",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -88,14 +88,14 @@ static void log_line(const char *line)
 }
 
 CASE(on_request_splat, "a message like a kernel WARNING, marked as the kernel's",
-     .vm_types = VM_DEFAULT, .manual = true)
+	.vm_types = VM_DEFAULT, .manual = true)
 {
 	log_line(strf(KMSG_OWN "WARNING: kvm, harness_test checks that it is noticed\n",
 		      getppid()));
 }
 
 CASE(on_request_written, "a message like a kernel WARNING, written by user space",
-     .vm_types = VM_DEFAULT, .manual = true)
+	.vm_types = VM_DEFAULT, .manual = true)
 {
 	log_line("WARNING: kvm, says a program\n");
 }
@@ -153,8 +153,8 @@ static bool file_contains(const char *path, const char *text)
 }
 
 CASE(killed_leaves_nothing,
-     "a program killed by SIGKILL leaves no probe, tracing instance or hugetlb page",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
+	"a program killed by SIGKILL leaves no probe, tracing instance or hugetlb page",
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	long pool = meminfo("HugePages_Total"), free_pages = meminfo("HugePages_Free");
 	struct child c = run_self("on_request_observed.default");
@@ -178,7 +178,7 @@ CASE(killed_leaves_nothing,
 }
 
 CASE(two_at_once, "two programs observe at once: both pass", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING, .hugepages_2m = 4, .cpus = 2)
+	.observes = OBSERVE_MAPPING, .hugepages_2m = 4, .cpus = 2)
 {
 	struct child a = run_self("on_request_observed.default");
 	struct child b = run_self("on_request_observed.default");
@@ -204,35 +204,35 @@ static void expect_noticed(const char *case_name, const char *result, const char
 }
 
 CASE(lost_events, "trace events are lost: ERROR, not a pass",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .time_limit_s = 60)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .time_limit_s = 60)
 {
 	expect_noticed("on_request_overflow.default",
 		       "not ok 1 on_request_overflow.default # ERROR", "tracing lost");
 }
 
 CASE(tracing_reset, "events are switched off: ERROR, not a pass",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
 {
 	expect_noticed("on_request_reset.default", "not ok 1 on_request_reset.default # ERROR",
 		       "somebody else switched the event");
 }
 
 CASE(trace_emptied, "the trace is emptied: ERROR, not a pass", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	expect_noticed("on_request_emptied.default", "not ok 1 on_request_emptied.default # ERROR",
 		       "somebody else emptied the trace");
 }
 
 CASE(splat, "a kernel WARNING fails the case", .vm_types = VM_DEFAULT,
-     .side_effects = "writes a line to the kernel log")
+	.side_effects = "writes a line to the kernel log")
 {
 	expect_noticed("on_request_splat.default", "not ok 1 on_request_splat.default\n",
 		       "# kernel: WARNING: kvm, harness_test");
 }
 
 CASE(written_splat, "a message of user space in the kernel log does not fail the case",
-     .vm_types = VM_DEFAULT, .side_effects = "writes a line to the kernel log")
+	.vm_types = VM_DEFAULT, .side_effects = "writes a line to the kernel log")
 {
 	int code;
 	char *out = finish(run_self("on_request_written.default"), &code);
@@ -274,7 +274,7 @@ static int keep_busy(void *arg)
 
 /* The events of both VMs mix in the trace. */
 CASE(many_tasks, "70 vCPUs of another VM map pages: no event of this VM is lost",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .cpus = 2, .time_limit_s = 60)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct vm *other = vm_create(t->vm_type);

@@ -149,7 +149,7 @@ CASES(refused,
 
 /* nr_pages << 12 is one page, in 64 bits; the loop counts nr_pages. */
 CASE(size_beyond_64_bits, "2^52 + 1 pages, one page in bytes: EINVAL",
-     .xfail = "L3", .xfail_in_body = true, .vm_types = VM_TDX, .uses_sept = true)
+	.xfail = "L3", .xfail_in_body = true, .vm_types = VM_TDX, .uses_sept = true)
 {
 	struct init_mem_scene s = init_mem_scene(t);
 	struct kvm_tdx_init_mem_region before;
@@ -208,7 +208,7 @@ CASE(across_slots, "pages of two slots in one call", .vm_types = VM_TDX, .uses_s
 }
 
 CASE(null_argument, "a structure at NULL, or in the kernel's half: EFAULT",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct init_mem_scene s = init_mem_scene(t);
 
@@ -267,7 +267,7 @@ CASE(same_gfn, "the same page twice: EIO, through 6.19 EEXIST; the first stays",
 
 /* Pages before it are added; another call adds those after it. */
 CASE(same_gfn_in_the_middle, "a page in the middle is already added: refused there",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct init_mem_scene s = init_mem_scene(t);
 	struct kvm_tdx_init_mem_region before = s.region;

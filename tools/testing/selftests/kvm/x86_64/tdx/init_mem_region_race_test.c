@@ -207,7 +207,7 @@ CASES(beside_add,
 
 /* Adds the page that KVM waits for, refuses the next, and removes them all. */
 CASE(meanwhile_close_gmem, "close of guest_memfd: one more page, EFAULT, and all are removed",
-     TD_CONTENT, .needs_uffd = true)
+	TD_CONTENT, .needs_uffd = true)
 {
 	struct blocked_add *b = blocked_add(t, 5, false);
 
@@ -220,7 +220,7 @@ CASE(meanwhile_close_gmem, "close of guest_memfd: one more page, EFAULT, and all
 }
 
 CASE(two_halves, "two vCPUs at once, half the pages each: one set of tables",
-     TD_CONTENT, .cpus = 2)
+	TD_CONTENT, .cpus = 2)
 {
 	struct init_mem_scene s = init_mem_scene(t), half[2];
 	struct vcpu *other = td_vcpu(s.vm);

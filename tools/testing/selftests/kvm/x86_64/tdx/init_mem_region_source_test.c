@@ -136,7 +136,7 @@ CASES(source_kind,
 
 /* Whether the ioctl succeeds or fails. */
 CASE(source_released, "no reference to the source is kept",
-     .vm_types = VM_TDX, .uses_sept = true, .hugepages_2m = 1)
+	.vm_types = VM_TDX, .uses_sept = true, .hugepages_2m = 1)
 {
 	struct init_mem_scene s = init_mem_scene(t);
 	long before = hugetlb_free_pages(SZ_2M);
@@ -151,7 +151,7 @@ CASE(source_released, "no reference to the source is kept",
 }
 
 CASE(content, "the content of each page is the source's",
-     .vm_types = VM_TDX, .needs_sept = true, .needs_softtdx = true)
+	.vm_types = VM_TDX, .needs_sept = true, .needs_softtdx = true)
 {
 	struct init_mem_scene s = init_mem_scene(t);
 
@@ -218,7 +218,7 @@ CASE(signal_ignored, "an ignored signal ends nothing", TD_CONTENT, .needs_uffd =
 }
 
 CASE(killed, "killed while KVM waits for the source: nothing is left",
-     .vm_types = VM_TDX, .needs_uffd = true, .needs_sept = true, .needs_softtdx = true)
+	.vm_types = VM_TDX, .needs_uffd = true, .needs_sept = true, .needs_softtdx = true)
 {
 	struct softtdx_state before = softtdx_state(), after;
 	int ready[2];
@@ -245,7 +245,7 @@ CASE(killed, "killed while KVM waits for the source: nothing is left",
 }
 
 CASE(source_written, "written while KVM waits: counts for pages still to be added only",
-     TD_CONTENT, .needs_uffd = true)
+	TD_CONTENT, .needs_uffd = true)
 {
 	struct blocked_add *b = blocked_add(t, 5, false);
 	u8 added[SZ_4K];
@@ -289,7 +289,7 @@ CASES(source_moves,
 	  .arg = page_out, TD_CONTENT, .needs_uffd = true })
 
 CASE(source_unmapped, "a page of the source is unmapped while KVM waits: EFAULT there",
-     TD_CONTENT, .needs_uffd = true)
+	TD_CONTENT, .needs_uffd = true)
 {
 	struct blocked_add *b = blocked_add(t, 5, false);
 
@@ -335,8 +335,8 @@ static bool among(const u64 *pfns, u64 pfn)
  * add fail after it has allocated the page.
  */
 CASE(failed_add_is_cleared, "a page whose add failed is zeroed before its next use",
-     .fixes = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)",
-     .vm_types = VM_TDX, .needs_uffd = true, .needs_sept = true, .needs_softtdx = true)
+	.fixes = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)",
+	.vm_types = VM_TDX, .needs_uffd = true, .needs_sept = true, .needs_softtdx = true)
 {
 	struct init_mem_scene s = init_mem_scene(t), part;
 	u64 *rubbish = free_rubbish();

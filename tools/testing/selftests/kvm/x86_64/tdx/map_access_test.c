@@ -69,7 +69,7 @@ CASES(read_untouched,
 )
 
 CASE(read_populated, "read: the page of the hva is mapped, and no other",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -80,7 +80,7 @@ CASE(read_populated, "read: the page of the hva is mapped, and no other",
 }
 
 CASE(write_untouched, "write to untouched memory: a new page, writable", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_create(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -160,7 +160,7 @@ CASES(prefaulted,
 )
 
 CASE(split_by_log, "a huge page split by dirty logging: the same content",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
 {
 	static const unsigned int pages[] = { 0, 1, 77, 511 };
 	struct fixture f = with_guest(t, mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL), 0);
@@ -176,7 +176,7 @@ CASE(split_by_log, "a huge page split by dirty logging: the same content",
 }
 
 CASE(cow, "a page shared after fork: mapped by a read, copied by a write",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 	u64 pfn = pfn_of(f.mem->hva);
@@ -206,7 +206,7 @@ CASE(cow, "a page shared after fork: mapped by a read, copied by a write",
 }
 
 CASE(replaced, "MADV_DONTNEED: the guest reads the new page", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -228,7 +228,7 @@ static void expect_mmio(struct fixture *f, u64 gpa, enum access how)
 }
 
 CASE(readonly_slot, "write to a read-only slot: KVM_EXIT_MMIO", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), KVM_MEM_READONLY);
 
@@ -241,7 +241,7 @@ CASE(readonly_slot, "write to a read-only slot: KVM_EXIT_MMIO", .vm_types = VM_D
 }
 
 CASE(readonly_hva, "write to memory that the host has read-only: EFAULT",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -255,7 +255,7 @@ CASE(readonly_hva, "write to memory that the host has read-only: EFAULT",
 }
 
 CASE(no_slot, "access outside of any slot: KVM_EXIT_MMIO", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
 
@@ -278,7 +278,7 @@ static struct fixture with_private(const struct test *t)
 }
 
 CASE(conversion, "private and shared memory at one gpa each keep their content",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = with_private(t);
 
@@ -338,8 +338,8 @@ static struct fixture with_huge(const struct test *t, const char *nx_huge_pages)
 }
 
 CASE(nx_off, "nx_huge_pages=off: an executed huge page: 2M, executable",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
-     .side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+	.side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1)
 {
 	struct fixture f = with_huge(t, "off");
 

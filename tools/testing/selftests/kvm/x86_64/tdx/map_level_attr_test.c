@@ -27,7 +27,7 @@ static struct fixture four_huge_pages(const struct test *t)
 }
 
 CASE(mixed_4k, "one private gfn in a huge page: 4K around it",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -43,7 +43,7 @@ CASE(mixed_4k, "one private gfn in a huge page: 4K around it",
 }
 
 CASE(mixed_head_and_tail, "a private range begins and ends inside of huge pages: 4K there",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -58,7 +58,7 @@ CASE(mixed_head_and_tail, "a private range begins and ends inside of huge pages:
 }
 
 CASE(unmixed_again, "partly shared again: 4K; wholly shared again: 2M",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -76,7 +76,7 @@ CASE(unmixed_again, "partly shared again: 4K; wholly shared again: 2M",
 
 /* A request for all gfns of a huge page makes them the same, whatever they were. */
 CASE(unmixed_at_once, "partly private, then all shared in one request: 2M",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -87,7 +87,7 @@ CASE(unmixed_at_once, "partly private, then all shared in one request: 2M",
 }
 
 CASE(whole_2m, "a huge page that is all private: its shared neighbors stay 2M",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -99,7 +99,7 @@ CASE(whole_2m, "a huge page that is all private: its shared neighbors stay 2M",
 }
 
 CASE(flip_zaps_2m, "a gfn made private: the 2M SPTE over it is zapped",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -112,7 +112,7 @@ CASE(flip_zaps_2m, "a gfn made private: the 2M SPTE over it is zapped",
 }
 
 CASE(same_again, "attributes set to what they are: no SPTE is zapped",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	struct fixture f = four_huge_pages(t);
 
@@ -125,7 +125,7 @@ CASE(same_again, "attributes set to what they are: no SPTE is zapped",
 }
 
 CASE(before_slot, "one private gfn before the slot is created: 4K around it",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	struct fixture f = { .vm = vm_create(t->vm_type) };
 
@@ -138,7 +138,7 @@ CASE(before_slot, "one private gfn before the slot is created: 4K around it",
 }
 
 CASE(private_2m_of_1g, "2M of a 1G page are private: 2M around them",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_1g = 1)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING, .hugepages_1g = 1)
 {
 	struct fixture f = { .vm = vm_create(t->vm_type) };
 

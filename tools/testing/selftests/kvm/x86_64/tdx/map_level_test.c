@@ -59,7 +59,7 @@ CASES(page_size,
 
 /* A huge page is prefaulted by one fault, not by one for each 4K of it. */
 CASE(one_fault_each, "a huge page is prefaulted by one fault", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
+	.observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, 2 * SZ_2M);
 
@@ -71,7 +71,7 @@ CASE(one_fault_each, "a huge page is prefaulted by one fault", .vm_types = VM_AN
 
 /* Through 7.3 guest_memfd has 4K pages only. */
 CASE(gmem_4k, "guest_memfd is mapped by 4K SPTEs only", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SZ_2M);
 
@@ -82,7 +82,7 @@ CASE(gmem_4k, "guest_memfd is mapped by 4K SPTEs only", .vm_types = VM_ANY,
 }
 
 CASE(slot_not_congruent, "gpa and hva not congruent modulo 2M: 4K", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
+	.observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GPA + SZ_4K, mem, 0, mem->size, 0);
@@ -112,7 +112,7 @@ CASES(slot_edges,
 )
 
 CASE(slot_smaller_than_2m, "a slot one page short of 2M: 4K", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
+	.observes = OBSERVE_MAPPING, .hugepages_2m = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M - SZ_4K, 0);
@@ -123,7 +123,7 @@ CASE(slot_smaller_than_2m, "a slot one page short of 2M: 4K", .vm_types = VM_ANY
 }
 
 CASE(slot_smaller_than_1g, "half of a 1G page: 2M", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING, .hugepages_1g = 1)
+	.observes = OBSERVE_MAPPING, .hugepages_1g = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_1G / 2, 0);
@@ -134,7 +134,7 @@ CASE(slot_smaller_than_1g, "half of a 1G page: 2M", .vm_types = VM_DEFAULT,
 }
 
 CASE(slot_2m_aligned_1g, "a 1G page at a gpa aligned to 2M only: 2M",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_1g = 1)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_1g = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_1G, SZ_1G, NULL);
 	struct fixture f = fixture_part(t, GPA + SZ_2M, mem, 0, SZ_1G, 0);
@@ -145,7 +145,7 @@ CASE(slot_2m_aligned_1g, "a 1G page at a gpa aligned to 2M only: 2M",
 }
 
 CASE(dirty_log_4k, "dirty logging: 4K", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
-     .hugepages_2m = 1)
+	.hugepages_2m = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
@@ -169,7 +169,7 @@ static void expect_no_writable_2m(struct fixture *f)
 }
 
 CASE(dirty_log_on_splits, "dirty logging switched on: no writable 2M SPTE stays",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
 
@@ -186,7 +186,7 @@ CASE(dirty_log_on_splits, "dirty logging switched on: no writable 2M SPTE stays"
 }
 
 CASE(dirty_log_off_2m_again, "dirty logging switched off: 2M again", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING, .hugepages_2m = 1)
+	.observes = OBSERVE_MAPPING, .hugepages_2m = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
@@ -200,7 +200,7 @@ CASE(dirty_log_off_2m_again, "dirty logging switched off: 2M again", .vm_types =
 }
 
 CASE(progress, "ranges inside of a huge page and across its end: progress as requested",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	static const struct { u64 gpa, size; } ranges[] = {
 		{ GPA + SZ_4K, 2 * SZ_4K },
@@ -229,8 +229,8 @@ CASE(progress, "ranges inside of a huge page and across its end: progress as req
 }
 
 CASE(nx_huge_pages, "nx_huge_pages=force: a prefaulted huge page is 2M and not executable",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
-     .side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
+	.side_effects = "writes kvm.nx_huge_pages", .hugepages_2m = 1)
 {
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
 	struct fixture f;
@@ -246,7 +246,7 @@ CASE(nx_huge_pages, "nx_huge_pages=force: a prefaulted huge page is 2M and not e
 }
 
 CASE(no_tdp, "no two-dimensional paging: EOPNOTSUPP", .vm_types = VM_DEFAULT,
-     .boot = BOOT_NPT_OFF)
+	.boot = BOOT_NPT_OFF)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);

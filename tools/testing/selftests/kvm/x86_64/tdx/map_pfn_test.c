@@ -49,7 +49,7 @@ CASES(backing,
 
 /* Each SPTE has the pfn that kvm_gmem_get_pfn() returned for its gfn. */
 CASE(gmem, "guest_memfd: the page of kvm_gmem_get_pfn() is mapped", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
 {
 	struct fixture f = fixture_gmem(t, 64 * SZ_4K);
 	const struct event *ev;
@@ -71,7 +71,7 @@ CASE(gmem, "guest_memfd: the page of kvm_gmem_get_pfn() is mapped", .vm_types = 
 }
 
 CASE(gmem_mmap, "guest_memfd that the host maps: KVM maps the same page",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
 {
 	struct fixture f = fixture_gmem(t, 64 * SZ_4K);
 
@@ -82,7 +82,7 @@ CASE(gmem_mmap, "guest_memfd that the host maps: KVM maps the same page",
 
 /* A prefault is a read fault. */
 CASE(untouched_zero_page, "untouched anonymous memory: the zero page, not writable",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, SZ_2M, NULL));
 	struct mapping a, b;
@@ -96,7 +96,7 @@ CASE(untouched_zero_page, "untouched anonymous memory: the zero page, not writab
 
 /* A write to shared memory needs no copy, hence no second fault. */
 CASE(untouched_shared, "untouched shared memory: writable", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_mem(t, mem_create(MEM_MEMFD, SZ_2M, NULL));
 	struct mapping m = map_page(&f, GPA, LEVEL_4K);

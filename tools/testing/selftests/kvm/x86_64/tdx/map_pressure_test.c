@@ -72,8 +72,8 @@ CASES(prefault_anon,
 )
 
 CASE(prefault_gmem,
-     "KVM_PRE_FAULT_MEMORY of guest_memfd: ENOMEM, nothing mapped, nothing leaked",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
+	"KVM_PRE_FAULT_MEMORY of guest_memfd: ENOMEM, nothing mapped, nothing leaked",
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = { .vm = vm_create(t->vm_type) };
 
@@ -124,7 +124,7 @@ static int add_page(void *arg)
 }
 
 CASE(td_add, "TD: KVM_TDX_INIT_MEM_REGION: ENOMEM, nothing mapped", .vm_types = VM_TDX,
-     .observes = OBSERVE_MAPPING, .uses_sept = true)
+	.observes = OBSERVE_MAPPING, .uses_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct memcg *cg = memcg_create();
@@ -148,7 +148,7 @@ static int run(void *vcpu)
 }
 
 CASE(guest_write, "KVM_RUN, write of the guest: ENOMEM, nothing mapped, nothing leaked",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GUEST_GPA, mem, 0, SZ_2M, 0);

@@ -144,7 +144,7 @@ CASES(replaced,
 )
 
 CASE(gmem_punch, "a hole punched into guest_memfd: a new page is mapped",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
 	const struct event *ev;
@@ -168,7 +168,7 @@ CASE(gmem_punch, "a hole punched into guest_memfd: a new page is mapped",
 }
 
 CASE(gmem_close, "guest_memfd closed: its pages are unmapped", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
@@ -184,7 +184,7 @@ CASE(gmem_close, "guest_memfd closed: its pages are unmapped", .vm_types = VM_AN
 }
 
 CASE(conversion, "a private gfn: the page of guest_memfd; a shared one: that of the hva",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
 	u64 private_pfn;
@@ -204,8 +204,8 @@ CASE(conversion, "a private gfn: the page of guest_memfd; a shared one: that of 
 }
 
 CASE(slot_rebacked, "a slot deleted and created again with other memory",
-     .fixes = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)",
-     .xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.fixes = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)",
+	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -222,7 +222,7 @@ CASE(slot_rebacked, "a slot deleted and created again with other memory",
 }
 
 CASE(slot_moved, "a slot moved to another gpa", .xfail = "E3", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 

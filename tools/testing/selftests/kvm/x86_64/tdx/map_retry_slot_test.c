@@ -29,7 +29,7 @@ static struct thread *start_deletion(struct slot *slot)
 }
 
 CASE(delete_other_slot, "deletion of another slot waits for the prefault: no retry",
-     .xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct slot *other = slot_add(s.f.vm, GPA + SZ_1G, mem_populated(MEM_ANON, SZ_2M, NULL));
@@ -46,7 +46,7 @@ CASE(delete_other_slot, "deletion of another slot waits for the prefault: no ret
 }
 
 CASE(delete_own_slot, "deletion of the slot waits for the prefault: mapped, then zapped",
-     .xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory range = { .gpa = WINDOW_GPA, .size = SZ_4K };
@@ -105,8 +105,8 @@ CASES(delete_and_dontneed,
 	  .needs_uffd = true })
 
 CASE(delete_between_pages, "deletion while KVM maps the first of two pages: one page done",
-     .fixes = INVALID_SLOT_FIX, .xfail = "E1", .xfail_in_body = true,
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.fixes = INVALID_SLOT_FIX, .xfail = "E1", .xfail_in_body = true,
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory left;
@@ -128,8 +128,8 @@ CASE(delete_between_pages, "deletion while KVM maps the first of two pages: one 
  * vCPU loads a new root.
  */
 CASE(roots_invalidated, "all roots are invalidated in the window: mapped in a new root",
-     .xfail = "L1", .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
-     .side_effects = "writes kvm.nx_huge_pages", .xfail_in_body = true, .needs_uffd = true)
+	.xfail = "L1", .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
+	.side_effects = "writes kvm.nx_huge_pages", .xfail_in_body = true, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	const char *param = "/sys/module/kvm/parameters/nx_huge_pages";

@@ -131,7 +131,7 @@ CASES(invalidate,
 
 /* mmu_invalidate_seq is the VM's. */
 CASE(punch_gmem, "PUNCH_HOLE in another slot's guest_memfd: one retry",
-     .vm_types = VM_ANY, IN_GUP)
+	.vm_types = VM_ANY, IN_GUP)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct mem *gmem = mem_create(t->vm_type == KVM_X86_DEFAULT_VM ? MEM_GMEM_MMAP : MEM_GMEM,
@@ -147,7 +147,7 @@ CASE(punch_gmem, "PUNCH_HOLE in another slot's guest_memfd: one retry",
 }
 
 CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
-     .vm_types = VM_SW_PROTECTED, IN_GUP)
+	.vm_types = VM_SW_PROTECTED, IN_GUP)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_run_memory_fault fault;
@@ -173,9 +173,9 @@ CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
  * another slot does not wait.
  */
 CASE(unrelated_range, "another slot's attributes are changing: mapped without waiting",
-     .fixes = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END),
-     .needs_hold = true, .cpus = 2)
+	.fixes = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)",
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END),
+	.needs_hold = true, .cpus = 2)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct attr_change *change;
@@ -199,7 +199,7 @@ CASE(unrelated_range, "another slot's attributes are changing: mapped without wa
 }
 
 CASE(forced_10000, "10,000 windows, an invalidation in each: 10,000 retries",
-     .vm_types = VM_DEFAULT, IN_GUP, .time_limit_s = 120)
+	.vm_types = VM_DEFAULT, IN_GUP, .time_limit_s = 120)
 {
 	const unsigned int attempts = 10000, batch = 500;
 	unsigned long retries = 0, faults = 0;

@@ -20,7 +20,7 @@ static void expect_writable(struct fixture *f, u64 gpa, bool writable, const cha
 }
 
 CASE(writable, "memory the host has written is mapped writable", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -28,7 +28,7 @@ CASE(writable, "memory the host has written is mapped writable", .vm_types = VM_
 }
 
 CASE(readonly_slot, "a read-only slot is not mapped writable", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, SZ_2M, KVM_MEM_READONLY);
@@ -37,7 +37,7 @@ CASE(readonly_slot, "a read-only slot is not mapped writable", .vm_types = VM_DE
 }
 
 CASE(readonly_hva, "memory read-only to the host is not mapped writable",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -47,7 +47,7 @@ CASE(readonly_hva, "memory read-only to the host is not mapped writable",
 }
 
 CASE(readonly_later, "memory made read-only: unmapped, then mapped read-only",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -65,7 +65,7 @@ CASE(readonly_later, "memory made read-only: unmapped, then mapped read-only",
  * to log it when it maps it.
  */
 CASE(writable_is_logged, "dirty logging: a page mapped writable is in the log",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct mem *mem = mem_populated(MEM_ANON, 64 * SZ_4K, NULL);
 	struct fixture f = fixture_part(t, GPA, mem, 0, mem->size, KVM_MEM_LOG_DIRTY_PAGES);
@@ -86,7 +86,7 @@ CASE(writable_is_logged, "dirty logging: a page mapped writable is in the log",
 
 /* After fork() parent and child share the page, until the parent writes. */
 CASE(fork_cow, "a page shared after fork is not writable, its copy is", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct mapping shared, own;
@@ -112,7 +112,7 @@ CASE(fork_cow, "a page shared after fork is not writable, its copy is", .vm_type
 
 /* The aging of pages would take a set accessed bit for an access of the guest. */
 CASE(not_accessed, "a prefault does not set the accessed bit", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct mapping m = map_page(&f, GPA, LEVEL_4K);

@@ -61,7 +61,7 @@ static int set(struct vm *vm, struct kvm_userspace_memory_region2 region)
 }
 
 CASE(addresses, "sizes, addresses and slot ids at their limits",
-     .vm_types = VM_ANY | VM_TDX)
+	.vm_types = VM_ANY | VM_TDX)
 {
 	struct vm *vm = vm_of_type(t);
 	struct mem *mem = mem_populated(MEM_ANON, SIZE, NULL);
@@ -111,7 +111,7 @@ CASE(addresses, "sizes, addresses and slot ids at their limits",
 
 /* kvm_arch_prepare_memory_region() refuses it after the old slot is made invalid. */
 CASE(move_refused, "a move refused late: the slot can be mapped at its old gpa",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SIZE);
 	struct slot to = *f.slot;
@@ -130,7 +130,7 @@ CASE(move_refused, "a move refused late: the slot can be mapped at its old gpa",
 }
 
 CASE(create_refused, "a slot refused late: its range of guest_memfd can be bound again",
-     .vm_types = VM_ANY | VM_TDX)
+	.vm_types = VM_ANY | VM_TDX)
 {
 	struct vm *vm = vm_of_type(t);
 	struct mem *gmem = gmem_of(vm, SIZE);
@@ -149,7 +149,7 @@ CASE(create_refused, "a slot refused late: its range of guest_memfd can be bound
 }
 
 CASE(first_version, "KVM_SET_USER_MEMORY_REGION: the same for slots without guest_memfd",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SIZE);
 	struct kvm_userspace_memory_region region = {
@@ -174,7 +174,7 @@ CASE(first_version, "KVM_SET_USER_MEMORY_REGION: the same for slots without gues
 
 /* A TD has no PML: KVM write-protects instead. */
 CASE(td_dirty_log, "dirty logging of a shared slot of a TD, on and off: no dirty pages",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm);

@@ -115,8 +115,8 @@ CASES(interrupted,
 )
 
 CASE(mapped, "repeated prefaults by two vCPUs: the pages can be migrated",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
-     .nodes = 2)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
+	.nodes = 2)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct vcpu *other = vcpu_create(f.vm);
@@ -171,7 +171,7 @@ CASES(retried_hugetlb,
 )
 
 CASE(no_reference, "KVM keeps no reference to a page that it maps: it can be migrated",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .nodes = 2)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .nodes = 2)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -188,7 +188,7 @@ CASE(no_reference, "KVM keeps no reference to a page that it maps: it can be mig
 }
 
 CASE(no_hugetlb_leak, "mapped hugetlb pages return to their pool on munmap",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
 	long before = hugetlb_free_pages(SZ_2M);
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, 4 * SZ_2M);
@@ -205,7 +205,7 @@ CASE(no_hugetlb_leak, "mapped hugetlb pages return to their pool on munmap",
  * some pages a CPU.
  */
 CASE(no_page_table_leak, "KVM's page tables are freed with the VM", .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	const long nr = 1024, kib = nr * 4, slack = kib / 8;
 	long before = meminfo("SecPageTables"), with;
@@ -228,7 +228,7 @@ CASE(no_page_table_leak, "KVM's page tables are freed with the VM", .vm_types = 
 
 /* Each time that TDH.MEM.SEPT.ADD is busy, KVM has a table that it cannot link. */
 CASE(sept_busy, "TDH.MEM.SEPT.ADD busy 200 times: no page table stays charged",
-     .vm_types = VM_TDX, .needs_softtdx = true)
+	.vm_types = VM_TDX, .needs_softtdx = true)
 {
 	struct memcg *cg = memcg_create();
 	struct vm *vm = td_create();

@@ -83,7 +83,7 @@ static void expect_memory_fault(struct fixture *f, u64 gpa, u64 flags)
 }
 
 CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exit",
-     .vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
+	.vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	u64 gpa = GPA + SZ_1G;
@@ -95,7 +95,7 @@ CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exi
 }
 
 CASE(private_no_gmem, "private gfn without guest_memfd: EFAULT, memory-fault exit",
-     .vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
+	.vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -141,7 +141,7 @@ static void note_hva(int signal, siginfo_t *info, void *context)
 
 /* The thread gets the SIGBUS of a read at the hva; the signal interrupts the ioctl. */
 CASE(hva_poisoned, "poisoned page at the hva: SIGBUS, EINTR", .vm_types = VM_ANY,
-     .side_effects = "a page of memory is poisoned", PREFAULT_OBSERVED)
+	.side_effects = "a page of memory is poisoned", PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct sigaction action = { .sa_sigaction = note_hva, .sa_flags = SA_SIGINFO };
@@ -178,7 +178,7 @@ CASES(past_the_end,
 )
 
 CASE(across_slots, "range across two adjacent slots: all mapped", .vm_types = VM_ANY,
-     PREFAULT_OBSERVED)
+	PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct mem *next = mem_populated(MEM_MEMFD, SLOT, NULL);
@@ -194,7 +194,7 @@ CASE(across_slots, "range across two adjacent slots: all mapped", .vm_types = VM
 
 /* The pages are mapped, but KVM cannot write the progress. */
 CASE(readonly_argument, "argument in read-only memory: EFAULT, pages mapped",
-     .vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ANY, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct kvm_pre_fault_memory *range;
@@ -217,7 +217,7 @@ CASE(no_argument, "NULL as argument: EFAULT", .vm_types = VM_ANY, PREFAULT_OBSER
 }
 
 CASE(no_vcpu_entry, "no vCPU runs: no exits, no faults in the statistics",
-     .vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ANY, PREFAULT_OBSERVED)
 {
 	static const char *const stats[] = { "exits", "pf_taken", "pf_fixed", "pf_emulate",
 					     "pf_spurious", "pf_fast", "pf_mmio_spte_created" };
@@ -230,7 +230,7 @@ CASE(no_vcpu_entry, "no vCPU runs: no exits, no faults in the statistics",
 }
 
 CASE(already_mapped, "mapped pages: spurious faults, no SPTE changes", .xfail = "E4",
-     .vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ANY, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -245,7 +245,7 @@ CASE(already_mapped, "mapped pages: spurious faults, no SPTE changes", .xfail = 
 
 /* vCPUs share the page tables of the VM. */
 CASE(other_vcpu, "pages that another vCPU mapped: spurious faults", .xfail = "E4",
-     .vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ANY, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct vcpu *other = vcpu_create(f.vm);
@@ -258,7 +258,7 @@ CASE(other_vcpu, "pages that another vCPU mapped: spurious faults", .xfail = "E4
 }
 
 CASE(other_process, "another process than the VM's: EIO", .vm_types = VM_ANY,
-     PREFAULT_OBSERVED)
+	PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	pid_t child = fork();
@@ -276,7 +276,7 @@ CASE(other_process, "another process than the VM's: EIO", .vm_types = VM_ANY,
 }
 
 CASE(capability, "KVM_CAP_PRE_FAULT_MEMORY is 1; the ioctl on a VM fd: ENOTTY",
-     .vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ANY, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 

@@ -10,7 +10,7 @@
 #include "window_fixture.h"
 
 CASE(signal_first_page, "a signal before the first page is mapped: EINTR",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 
@@ -27,7 +27,7 @@ CASE(signal_first_page, "a signal before the first page is mapped: EINTR",
 }
 
 CASE(signal_second_page, "a signal after one page: success with the rest left",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory left;
@@ -52,7 +52,7 @@ CASE(signal_second_page, "a signal after one page: success with the rest left",
 }
 
 CASE(signal_midway, "a signal each 2 ms during a long prefault: partial progress",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .memory_mib = 128)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .memory_mib = 128)
 {
 	struct fixture f = fixture(t, MEM_ANON, 16 * SZ_2M);
 	struct itimerval tick = { .it_value.tv_usec = 2000, .it_interval.tv_usec = 2000 };

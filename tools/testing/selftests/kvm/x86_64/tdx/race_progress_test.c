@@ -141,7 +141,7 @@ static void end_invalidation(struct invalidation_in_progress *inv)
 
 /* A lookup of the page before the end would only make the invalidation take longer. */
 CASE(in_progress, "a fault in a range being invalidated: waits, and does not look up the page",
-     PROGRESS_CASE)
+	PROGRESS_CASE)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	const u64 gpa = GPA + SZ_4K;
@@ -174,7 +174,7 @@ CASE(in_progress, "a fault in a range being invalidated: waits, and does not loo
 }
 
 CASE(in_progress_elsewhere, "faults outside of a range being invalidated: no waiting",
-     PROGRESS_CASE)
+	PROGRESS_CASE)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct invalidation_in_progress inv = { .hva = hva_of(&f, GPA + 8 * SZ_4K),
@@ -259,7 +259,7 @@ static int drop_all_the_time(void *arg)
 }
 
 CASE(no_livelock, "two vCPUs map pages that a thread keeps dropping: both make progress",
-     PROGRESS_CASE)
+	PROGRESS_CASE)
 {
 	const size_t size = 16 * SZ_4K;
 	struct fixture f = fixture(t, MEM_ANON, size);

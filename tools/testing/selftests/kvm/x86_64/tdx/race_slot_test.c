@@ -133,9 +133,9 @@ static int set_slot(void *slot)
  * "no slot" is not the pfn there.
  */
 CASE(slot_made_in_window, "a slot is made, and mapped, while a prefault found none: a WARNING",
-     .xfail = "E4", .vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE),
-     .side_effects = "makes the kernel print a WARNING", .needs_hold = true, .cpus = 2,
-     .expects_splat = true)
+	.xfail = "E4", .vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE),
+	.side_effects = "makes the kernel print a WARNING", .needs_hold = true, .cpus = 2,
+	.expects_splat = true)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct vcpu *first = vcpu_create(vm), *second = vcpu_create(vm);

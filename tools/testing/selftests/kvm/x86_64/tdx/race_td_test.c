@@ -27,7 +27,7 @@ static bool by_fault(void)
 }
 
 enum { POPULATED, BEFORE_SNAPSHOT, AFTER_SNAPSHOT, AFTER_GUP, BEFORE_LOCK, UNDER_LOCK,
-       FROZEN_TABLE, SEPT_ADDED, BEFORE_ADD, BEFORE_EXTEND, NR_WINDOWS };
+	FROZEN_TABLE, SEPT_ADDED, BEFORE_ADD, BEFORE_EXTEND, NR_WINDOWS };
 
 static const struct window_def {
 	const char *name, *function;

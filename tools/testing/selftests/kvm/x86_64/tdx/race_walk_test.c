@@ -104,11 +104,11 @@ static void drop_before_lock(struct fixture *f, struct clear_log *clear, u64 gpa
  * check under the lock can see it.
  */
 CASE(convoy_stale_pfn, "the page goes between the last lockless check and mmu_lock: one retry",
-     .vm_types = VM_DEFAULT,
-     .observes = OBSERVE_MAPPING | OBSERVE(EV_FAULTIN) | OBSERVE(EV_UNMAP_HVA) |
+	.vm_types = VM_DEFAULT,
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_FAULTIN) | OBSERVE(EV_UNMAP_HVA) |
 		 OBSERVE(EV_CLEAR_LOG),
-     .boot = BOOT_CPUS4, .side_effects = "writes kvm.eager_page_split", .cpus = 4,
-     .time_limit_s = 60)
+	.boot = BOOT_CPUS4, .side_effects = "writes kvm.eager_page_split", .cpus = 4,
+	.time_limit_s = 60)
 {
 	const unsigned int wanted = 3, max_attempts = 60;
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -139,7 +139,7 @@ CASE(convoy_stale_pfn, "the page goes between the last lockless check and mmu_lo
  * that goes in between must go from them, too, before it is free.
  */
 CASE(invalid_root, "MADV_DONTNEED zaps the page in an invalid root, too",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct slot *other = slot_add(f.vm, GPA + SZ_1G, mem_populated(MEM_ANON, SZ_4K, NULL));
@@ -186,9 +186,9 @@ static unsigned int steps_of_log(struct slot *slot)
  * the entry again, and goes on with the table that is there now.
  */
 CASE(split_under_log, "a huge page is split while it is write-protected: 4K SPTEs",
-     .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
-     .side_effects = "writes kvm.eager_page_split", .needs_thp = true, .needs_hold = true,
-     .cpus = 2)
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING,
+	.side_effects = "writes kvm.eager_page_split", .needs_thp = true, .needs_hold = true,
+	.cpus = 2)
 {
 	struct fixture f = fixture(t, MEM_THP, SZ_2M);
 	struct slot *twin = slot_add(f.vm, GPA + SZ_1G, mem_populated(MEM_THP, SZ_2M, NULL));

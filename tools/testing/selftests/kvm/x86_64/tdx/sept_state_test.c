@@ -22,8 +22,8 @@ CASE(first_add, "first page added: SEPT.ADD of three tables, PAGE.ADD", TD_SEPT)
 }
 
 CASE(first_fault, "first fault: SEPT.ADD of three tables, PAGE.AUG", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-     .needs_sept = true)
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
+	.needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -81,7 +81,7 @@ CASE(mapped_again, "a prefault of a mapped and of a pending page: no SEAMCALL", 
 }
 
 CASE(never_mapped, "nothing mapped: walks end at the root", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -92,7 +92,7 @@ CASE(never_mapped, "nothing mapped: walks end at the root", .vm_types = VM_TDX,
 }
 
 CASE(next_to_a_page, "beside a page walks end at the level that its tables reach",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -106,7 +106,7 @@ CASE(next_to_a_page, "beside a page walks end at the level that its tables reach
 }
 
 CASE(tables, "entries above a page: tables, which the TDX module owns", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.observes = OBSERVE(EV_SEAMCALL), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct seamcall *calls;

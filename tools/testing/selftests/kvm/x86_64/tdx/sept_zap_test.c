@@ -192,9 +192,9 @@ CASES(zap,
 )
 
 CASE(punched_and_faulted, "a fault on a punched page: one PAGE.AUG, pending",
-     .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-     .needs_sept = true)
+	.vm_types = VM_TDX,
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
+	.needs_sept = true)
 {
 	struct scene s = scene(t, ADDED_FINAL);
 
@@ -218,9 +218,9 @@ CASE(punched_and_added, "before finalize a punched page can be added again", TD_
 }
 
 CASE(converted_back, "made shared, then private: not mapped until the next fault",
-     .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-     .needs_sept = true)
+	.vm_types = VM_TDX,
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
+	.needs_sept = true)
 {
 	struct scene s = scene(t, FAULTED);
 
@@ -235,9 +235,9 @@ CASE(converted_back, "made shared, then private: not mapped until the next fault
 }
 
 CASE(slot_recreated, "a slot deleted and created again: not mapped until the next fault",
-     .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-     .needs_sept = true)
+	.vm_types = VM_TDX,
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
+	.needs_sept = true)
 {
 	struct scene s = scene(t, FAULTED);
 
@@ -264,7 +264,7 @@ CASE(punched_twice, "a second hole at the same place: no SEAMCALL", TD_SEPT)
 
 /* A slot with guest_memfd can be created and deleted, not changed. */
 CASE(slot_changes, "a slot moved, resized, with other flags: EINVAL, no SEAMCALL",
-     .xfail = "S1", .xfail_in_body = true, TD_SEPT)
+	.xfail = "S1", .xfail_in_body = true, TD_SEPT)
 {
 	static const struct {
 		const char *what;

@@ -96,7 +96,7 @@ CASE(is_usable, "an accepted page is written, read and executed", ACCEPT_CASE)
 }
 
 CASE(accept_twice, "a second accept: TDX_PAGE_ALREADY_ACCEPTED, the content stays",
-     ACCEPT_CALLS)
+	ACCEPT_CALLS)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
@@ -119,7 +119,7 @@ CASE(added_page, "accept of a page of initial memory: TDX_PAGE_ALREADY_ACCEPTED"
 }
 
 CASE(large_of_nothing, "2M accept where nothing is mapped: 4K added, TDX_PAGE_SIZE_MISMATCH",
-     ACCEPT_CASE)
+	ACCEPT_CASE)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
@@ -130,7 +130,7 @@ CASE(large_of_nothing, "2M accept where nothing is mapped: 4K added, TDX_PAGE_SI
 }
 
 CASE(large_over_small, "2M accept over an accepted 4K page: TDX_PAGE_SIZE_MISMATCH",
-     ACCEPT_CALLS)
+	ACCEPT_CALLS)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
@@ -224,7 +224,7 @@ CASE(no_slot, "accept without a memslot: KVM_EXIT_MEMORY_FAULT", ACCEPT_CASE)
 }
 
 CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT until it is private",
-     ACCEPT_CASE)
+	ACCEPT_CASE)
 {
 	struct guest_vm p = cmd_guest(t, false);
 
@@ -283,7 +283,7 @@ static int collect(void *arg)
 }
 
 CASE(accept_by_two_vcpus, "two vCPUs accept the same pages: each page once", ACCEPT_CALLS,
-     .cpus = 2)
+	.cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_all, accepts_all }, .arg = { RACE_PAGES, RACE_PAGES },
@@ -356,7 +356,7 @@ static unsigned long leaves_made(struct observer *o, u64 gfn)
 }
 
 CASE(while_punched, "accept while the host punches holes: accepted at the end", ACCEPT_CALLS,
-     .cpus = 2)
+	.cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { accepts_again }, .arg = { PAGE(1) }, .size = SLOT_SIZE });

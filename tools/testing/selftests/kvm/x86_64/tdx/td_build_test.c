@@ -117,7 +117,7 @@ CASE(punched, "a hole after finalize: out of the mirror and the Secure EPT", TD_
 }
 
 CASE(mrtd_of_nothing, "the measurement of a TD without pages",
-     .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
+	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
 {
 	static const char empty[] =	/* SHA-384 of the empty string, FIPS 180-4 */
 		"38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
@@ -133,7 +133,7 @@ CASE(mrtd_of_nothing, "the measurement of a TD without pages",
 
 /* One unmeasured zero page at gpa 0: by hand, sha384("MEM.PAGE.ADD" and 116 zeroes). */
 CASE(mrtd_of_one_page, "the measurement of one page, by hand",
-     .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
+	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_softtdx = true)
 {
 	static const char expected[] =
 		"8f3e9a8aca6784eab874f7aa4dda5d49104a88047f1f86695ef2a88f5691a90e"

@@ -49,7 +49,7 @@ CASES(busy_add,
 	  .param = TDH_MEM_SEPT_ADD, TD_BUSY })
 
 CASE(busy_page_aug, "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each",
-     .fixes = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)", TD_BUSY)
+	.fixes = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)", TD_BUSY)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -95,7 +95,7 @@ CASE(busy_finalize, "TDH.MR.FINALIZE busy: EBUSY and hw_error, a second call wor
 }
 
 CASE(no_entropy, "TDH.MNG.CREATE without entropy, 3 times: repeated",
-     .vm_types = VM_TDX, .needs_softtdx = true)
+	.vm_types = VM_TDX, .needs_softtdx = true)
 {
 	struct vm *vm = td_vm();
 
@@ -105,7 +105,7 @@ CASE(no_entropy, "TDH.MNG.CREATE without entropy, 3 times: repeated",
 }
 
 CASE(no_entropy_at_all, "TDH.MNG.CREATE without entropy: EAGAIN after 10 calls",
-     .vm_types = VM_TDX, .needs_softtdx = true)
+	.vm_types = VM_TDX, .needs_softtdx = true)
 {
 	struct vm *vm = td_vm();
 
@@ -121,8 +121,8 @@ static int run_vcpu(void *vcpu)
 
 /* KVM retries the first vCPU's fault inside KVM_RUN, until the second vCPU kills the VM. */
 CASE(death_ends_retries, "TDH.MEM.PAGE.AUG busy until the VM dies: KVM_RUN ends",
-     .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS, .needs_sept = true, .needs_softtdx = true,
-     .cpus = 2)
+	.vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS, .needs_sept = true, .needs_softtdx = true,
+	.cpus = 2)
 {
 	struct guest_vm p = guest_vm_create(t, (struct guest_vm_config){
 		.fn = { guest_cmd_loop, guest_cmd_loop }, .size = 16 * SZ_4K });

@@ -69,8 +69,8 @@ static long charged(const char *path)
 }
 
 CASE(limit, "a TD above misc.max: EBUSY, the charges stay right",
-     .xfail = "C1", .xfail_in_body = true, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
-     .side_effects = "on kernels with C1 no TD can be created later; enables the misc controller")
+	.xfail = "C1", .xfail_in_body = true, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
+	.side_effects = "on kernels with C1 no TD can be created later; enables the misc controller")
 {
 	struct vm *first, *second;
 	const char *cgroup;

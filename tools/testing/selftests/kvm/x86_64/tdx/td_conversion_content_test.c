@@ -13,7 +13,7 @@
 
 /* Neither the private content nor the host's page appears in it. */
 CASE(content_is_fresh, "a page that becomes shared and private again is zeroed",
-     TD_MAPPING, .uses_softtdx = true)
+	TD_MAPPING, .uses_softtdx = true)
 {
 	struct fixture td = td_fixture(t, SLOT_SIZE);
 	u8 *source = td_source(2, t->seed);
@@ -32,7 +32,7 @@ CASE(content_is_fresh, "a page that becomes shared and private again is zeroed",
 
 /* As user space does to save memory. */
 CASE(punched_while_shared, "a page punched out of guest_memfd while shared: a new one, zeroed",
-     TD_MAPPING, .uses_softtdx = true)
+	TD_MAPPING, .uses_softtdx = true)
 {
 	struct fixture td = td_fixture(t, SLOT_SIZE);
 
@@ -49,7 +49,7 @@ CASE(punched_while_shared, "a page punched out of guest_memfd while shared: a ne
 }
 
 CASE(hole_under_shared, "a hole in guest_memfd under a shared gfn: the mapping stays",
-     TD_MAPPING)
+	TD_MAPPING)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
@@ -62,7 +62,7 @@ CASE(hole_under_shared, "a hole in guest_memfd under a shared gfn: the mapping s
 }
 
 CASE(shared_page_dropped, "MADV_DONTNEED of the shared page of a private gfn: the mapping stays",
-     TD_MAPPING)
+	TD_MAPPING)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
@@ -75,7 +75,7 @@ CASE(shared_page_dropped, "MADV_DONTNEED of the shared page of a private gfn: th
 }
 
 CASE(one_removal_each, "one block and one removal a page that becomes shared, none for private",
-     TD_SEAMCALLS)
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 

@@ -34,7 +34,7 @@ static bool mapped_inside(struct fixture *td)
 }
 
 CASE(prefault_in_change, "a private page of the range that changes is mapped after the change",
-     TD_CHANGE)
+	TD_CHANGE)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct attr_change *change;
@@ -116,7 +116,7 @@ CASE(many_flips, "conversions and prefaults at once", TD_MAPPING, .cpus = 2)
 
 /* The signal is pending before the first gfn of 2^16 is changed. */
 CASE(long_change_interrupted, "a signal ends a long change: EINTR",
-     .xfail = "L4", .xfail_in_body = true, TD_CHANGE)
+	.xfail = "L4", .xfail_in_body = true, TD_CHANGE)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 	struct attr_change *change;

@@ -59,7 +59,7 @@ static void convert(struct guest_vm *p, u64 gpa, u64 pages, bool private)
 }
 
 CASE(to_shared, "MapGPA to shared: data both ways, not the private content",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -74,7 +74,7 @@ CASE(to_shared, "MapGPA to shared: data both ways, not the private content",
 }
 
 CASE(to_private, "MapGPA to private: zero after accept; the host's page keeps its content",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -89,7 +89,7 @@ CASE(to_private, "MapGPA to private: zero after accept; the host's page keeps it
 }
 
 CASE(back_is_not_accepted, "shared and back: pending (#VE), and zero",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, true);
 
@@ -102,7 +102,7 @@ CASE(back_is_not_accepted, "shared and back: pending (#VE), and zero",
 }
 
 CASE(back_kills, "shared and back: an access before accept kills the TD",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -114,7 +114,7 @@ CASE(back_kills, "shared and back: an access before accept kills the TD",
 }
 
 CASE(neighbours_stay, "pages beside the range keep their content",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -128,7 +128,7 @@ CASE(neighbours_stay, "pages beside the range keep their content",
 }
 
 CASE(in_pieces, "MapGPA of 4M and a page: an exit for each 2M",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -177,7 +177,7 @@ CASES(second_piece_fails,
 	  .arg = &(const struct verdict){ EINVAL, VMCALL_INVALID_OPERAND }, .vm_types = VM_TDX })
 
 CASE(invalid_return_value, "invalid hypercall return value: EINVAL, through 7.1 invalid operand",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -230,7 +230,7 @@ CASES(refused_range,
 
 /* KVM_RUN exits again until the attribute changes; then the same instruction succeeds. */
 CASE(shared_access_to_private, "a shared access to a private page: memory-fault exits until it is shared",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, false);
 
@@ -243,7 +243,7 @@ CASE(shared_access_to_private, "a shared access to a private page: memory-fault 
 }
 
 CASE(private_access_to_shared, "a private access to a shared page: memory-fault exits until it is private",
-     .vm_types = VM_TDX, .uses_sept = true)
+	.vm_types = VM_TDX, .uses_sept = true)
 {
 	struct guest_vm p = scene(t, true);
 

@@ -154,7 +154,7 @@ CASE(keeps_shared, "shared pages of a range that becomes shared stay", TD_MAPPIN
 }
 
 CASE(no_change, "a change to the same attribute does nothing",
-     .vm_types = VM_TDX, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START), .uses_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_START), .uses_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
@@ -168,7 +168,7 @@ CASE(no_change, "a change to the same attribute does nothing",
 }
 
 CASE(other_gfns, "a change of gfns without slot, or with the shared bit, does nothing",
-     TD_MAPPING)
+	TD_MAPPING)
 {
 	struct fixture td = td_fixture_final(t, SLOT_SIZE);
 
@@ -201,7 +201,7 @@ CASE(outlive_slots, "attributes set before the slot exists, and after it is dele
 }
 
 CASE(refused, "invalid size, alignment, wrap, attribute or flag: EINVAL, nothing changes",
-     TD_MAPPING)
+	TD_MAPPING)
 {
 	static const struct kvm_memory_attributes bad[] = {
 		{ .address = GPA, .size = 0 },

@@ -95,7 +95,7 @@ CASES(td_fault,
  * freed last on the CPU, so a few MiB are enough.
  */
 CASE(lost_page_is_kept, "a page that the TDX module does not give back: nobody else gets it",
-     .xfail = "P1", .xfail_in_body = true, TD_FAULTS)
+	.xfail = "P1", .xfail_in_body = true, TD_FAULTS)
 {
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm);
@@ -118,9 +118,9 @@ CASE(lost_page_is_kept, "a page that the TDX module does not give back: nobody e
 }
 
 CASE(cache_wb_interrupted, "TDH.PHYMEM.CACHE.WB interrupted seven times: resumed",
-     .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,
-     .side_effects = "makes the TDX module interrupt write-backs of the cache",
-     .needs_softtdx = true)
+	.vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS,
+	.side_effects = "makes the TDX module interrupt write-backs of the cache",
+	.needs_softtdx = true)
 {
 	struct softtdx_state before = softtdx_state();
 	unsigned long calls = softtdx_calls(TDH_PHYMEM_CACHE_WB, 0);

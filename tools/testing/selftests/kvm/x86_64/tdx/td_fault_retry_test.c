@@ -193,7 +193,7 @@ CASE(becomes_shared, "the page becomes shared: one retry, KVM_EXIT_MEMORY_FAULT"
 
 /* The signal ends the loop; the guest executes its instruction again later. */
 CASE(signal_and_invalidation, "a signal and PUNCH_HOLE: one retry, EINTR, no page added",
-     FAULT_CASE)
+	FAULT_CASE)
 {
 	struct scene s = open_window(t, BEFORE_LOCK());
 
@@ -225,7 +225,7 @@ CASE(signal_only, "a signal without invalidation: the page is added, then EINTR"
  * held before the fault looks up its slot.
  */
 CASE(slot_goes, "the slot is being deleted: KVM_EXIT_MEMORY_FAULT, so that the deletion ends",
-     .xfail = "E2", FAULT_CASE, .xfail_in_body = true)
+	.xfail = "E2", FAULT_CASE, .xfail_in_body = true)
 {
 	struct scene s = open_window(t, (struct hold_args){ .function = "kvm_mmu_page_fault",
 							    .at = HOLD_ENTRY });
@@ -327,7 +327,7 @@ static unsigned long count_leaves(struct observer *o, bool set)
 #define HOLES	200
 
 CASE(punch_200_holes, "200 holes below two vCPUs that run: most are filled again",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .cpus = 2, .time_limit_s = 40)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .cpus = 2, .time_limit_s = 40)
 {
 	unsigned long added;
 	struct flood x;

@@ -23,7 +23,7 @@
 	  .arg = &(const struct refusal){ .corrupt = fn, .error = errno, ##__VA_ARGS__ } }
 
 CASE(capabilities, "KVM_TDX_CAPABILITIES: attributes, XFAM and CPUID that a TD can have",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MANY_CPUID);
 	struct vm *vm = td_vm();
@@ -42,7 +42,7 @@ CASE(capabilities, "KVM_TDX_CAPABILITIES: attributes, XFAM and CPUID that a TD c
 }
 
 CASE(capabilities_no_room, "KVM_TDX_CAPABILITIES with too little room: E2BIG",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(1);
 
@@ -160,7 +160,7 @@ CASE(vcpu_before_init_vm, "KVM_CREATE_VCPU before KVM_TDX_INIT_VM: EIO", .vm_typ
 }
 
 CASE(vcpu_without_split_irqchip, "KVM_CREATE_VCPU without split irqchip: EINVAL",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct vm *vm = vm_create(KVM_X86_TDX_VM);
 
@@ -187,9 +187,9 @@ CASE(too_many_vcpus, "one vCPU more than KVM_CAP_MAX_VCPUS: EINVAL", .vm_types =
  * 6.19).
  */
 CASE(same_vcpu_id, "KVM_CREATE_VCPU with an id in use: EEXIST, and the vCPU leaves its CPU",
-     .vm_types = VM_TDX,
-     .side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good",
-     .cpus = 2)
+	.vm_types = VM_TDX,
+	.side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good",
+	.cpus = 2)
 {
 	struct vcpu *first;
 	const char *online;
@@ -232,7 +232,7 @@ CASE(init_vcpu_without_cpuid, "KVM_TDX_INIT_VCPU without x2APIC: EINVAL", .vm_ty
 }
 
 CASE(init_vcpu_after_finalize, "KVM_TDX_INIT_VCPU after finalize: EINVAL",
-     .vm_types = VM_TDX, .cpus = 2)
+	.vm_types = VM_TDX, .cpus = 2)
 {
 	struct vcpu *vcpu = td_vcpu(td_create()), *second = td_vcpu_create(vcpu->vm);
 
@@ -280,7 +280,7 @@ static struct kvm_cpuid_entry2 leaf_1(struct vm *vm)
 
 /* The module derives these bits from the CPU and the XFAM. */
 CASE(get_cpuid_composed, "KVM_TDX_GET_CPUID: family, model, stepping of the host, AVX by XFAM",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct vm *with = td_vm(), *without = td_vm();
 	struct kvm_tdx_init_vm *params = td_params(with);
@@ -301,7 +301,7 @@ CASE(get_cpuid_composed, "KVM_TDX_GET_CPUID: family, model, stepping of the host
 }
 
 CASE(get_cpuid_no_room, "KVM_TDX_GET_CPUID with too little room: E2BIG, and how much is needed",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct vcpu *vcpu = td_vcpu(td_create());
 	struct kvm_cpuid2 *cpuid = cpuid_room(1);

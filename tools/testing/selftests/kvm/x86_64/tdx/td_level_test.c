@@ -206,7 +206,7 @@ CASES(whole_2m,
 
 /* Each has its tree, and its own tables. */
 CASE(side_by_side, "a private and a shared neighbour: two trees, zapped independently",
-     LEVEL_CASE)
+	LEVEL_CASE)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -232,7 +232,7 @@ CASE(side_by_side, "a private and a shared neighbour: two trees, zapped independ
 
 /* A shared page may be huge, whatever its private neighbour is. */
 CASE(shared_2m, "shared memory is mapped 2M beside private 4K", LEVEL_CASE,
-     .hugepages_2m = 2)
+	.hugepages_2m = 2)
 {
 	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_HUGETLB_2M, 2 * SZ_2M, NULL);
@@ -377,7 +377,7 @@ CASE(gpaw_52, "52 guest-physical bits: five levels", LEVEL_CASE)
 }
 
 CASE(gpaw_52_refused, "52 guest-physical bits, an EPT with four levels: EINVAL",
-     .vm_types = VM_TDX, .boot = BOOT_TDX_EPT4)
+	.vm_types = VM_TDX, .boot = BOOT_TDX_EPT4)
 {
 	struct vm *vm = td_vm();
 

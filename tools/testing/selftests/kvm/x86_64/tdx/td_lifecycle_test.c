@@ -102,7 +102,7 @@ static void expect_add(struct vcpu *vcpu, u32 flags, int error, const char *what
 }
 
 CASE(add_before_init_vcpu, "KVM_TDX_INIT_MEM_REGION before KVM_TDX_INIT_VCPU: EINVAL",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct fixture td = td_at(VCPU_CREATED);
 
@@ -118,7 +118,7 @@ CASE(add_after_finalize, "KVM_TDX_INIT_MEM_REGION after finalize: EINVAL", .vm_t
 }
 
 CASE(add_unknown_flag, "KVM_TDX_INIT_MEM_REGION with an unknown flag: EINVAL",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct fixture td = td_at(VCPU_INIT);
 
@@ -150,8 +150,8 @@ CASE(finalize_twice, "a second finalize: EINVAL, the TD goes on", .vm_types = VM
 
 /* The module refuses, because there is no vCPU; KVM takes that for a bug and ends the VM. */
 CASE(finalize_without_vcpu, "finalize without vCPU: EIO, and the VM is dead",
-     .vm_types = VM_TDX, .side_effects = "makes the kernel print a WARNING",
-     .expects_splat = true)
+	.vm_types = VM_TDX, .side_effects = "makes the kernel print a WARNING",
+	.expects_splat = true)
 {
 	struct vm *vm = td_create();
 	u64 hw_error;
@@ -181,8 +181,8 @@ static int run_on_host(const char *allow)
 }
 
 CASE(warns_again, "an expected WARN_ONCE fires in each run of a boot",
-     .vm_types = VM_TDX, .side_effects = "makes the kernel print WARNINGs",
-     .expects_splat = true)
+	.vm_types = VM_TDX, .side_effects = "makes the kernel print WARNINGs",
+	.expects_splat = true)
 {
 	for (int i = 0; i < 2; i++)
 		expect_eq(run_on_host("--allow-host-wide"), 0, "exit code of run %d in this boot",
@@ -269,8 +269,8 @@ CASES(destroyed,
 	  .arg = end_gmem_first, .vm_types = VM_TDX, .uses_softtdx = true })
 
 CASE(destroyed_by_kill, "killed by SIGKILL at each stage",
-     .fixes = "KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all() (6.14)",
-     .vm_types = VM_TDX, .uses_softtdx = true)
+	.fixes = "KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all() (6.14)",
+	.vm_types = VM_TDX, .uses_softtdx = true)
 {
 	for (enum stage stage = VM_CREATED; stage < NR_STAGES; stage++) {
 		struct held before = held_now();
@@ -289,7 +289,7 @@ CASE(destroyed_by_kill, "killed by SIGKILL at each stage",
 
 /* A child that inherited the fds keeps the TD until it ends. */
 CASE(destroyed_after_fork, "closed while a child holds the fds: destroyed when the child ends",
-     .vm_types = VM_TDX, .uses_softtdx = true)
+	.vm_types = VM_TDX, .uses_softtdx = true)
 {
 	struct held before = held_now();
 	struct fixture td = td_at(FINALIZED);
@@ -312,8 +312,8 @@ CASE(destroyed_after_fork, "closed while a child holds the fds: destroyed when t
 }
 
 CASE(keyids_run_out, "no HKID left: ENOSPC; works again after a TD is destroyed",
-     .vm_types = VM_TDX, .side_effects = "uses up the HKIDs", .uses_softtdx = true,
-     .time_limit_s = 60)
+	.vm_types = VM_TDX, .side_effects = "uses up the HKIDs", .uses_softtdx = true,
+	.time_limit_s = 60)
 {
 	struct held before = held_now();
 	struct vm *vms[256];

@@ -8,7 +8,7 @@
 #include "testcase.h"
 
 CASE(boots_to_user_space, "Linux boots in a TD, its init runs and restarts",
-     .vm_types = VM_TDX, .needs_guest_kernel = true, .time_limit_s = 60, .nightly = true)
+	.vm_types = VM_TDX, .needs_guest_kernel = true, .time_limit_s = 60, .nightly = true)
 {
 	struct linux_guest *g = linux_guest();
 

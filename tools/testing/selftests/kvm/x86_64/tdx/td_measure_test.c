@@ -123,7 +123,7 @@ static void set_creator_fields(struct kvm_tdx_init_vm *params)
 }
 
 CASE(creator_fields, "MRCONFIGID, MROWNER, MROWNERCONFIG as KVM_TDX_INIT_VM had them",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	u8 expected[3][HASH];
 	struct scene s;

@@ -26,8 +26,8 @@ static int holding_data(const u64 *pfns)
  * again at once).  The gfns get the pages that the file has then.
  */
 CASE(punched_and_refilled, "PUNCH_HOLE: the pages are free; refilled by new ones",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN),
-     .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN),
+	.needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 pfns[PAGES];
@@ -46,7 +46,7 @@ CASE(punched_and_refilled, "PUNCH_HOLE: the pages are free; refilled by new ones
 }
 
 CASE(page_count, "the TDX module's count of pages, after PUNCH_HOLE and refilled",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true, .needs_softtdx = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true, .needs_softtdx = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	unsigned long with_tables, empty = softtdx_state().pages;
@@ -62,7 +62,7 @@ CASE(page_count, "the TDX module's count of pages, after PUNCH_HOLE and refilled
 
 /* A conversion does not change the file. */
 CASE(converted_and_back, "shared and private again: the same pages",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 pfns[PAGES];
@@ -79,7 +79,7 @@ CASE(converted_and_back, "shared and private again: the same pages",
 }
 
 CASE(gmem_closed, "close() of guest_memfd: its pages are free, prefault fails with EFAULT",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };
@@ -105,7 +105,7 @@ static struct fixture another_td(u64 size)
 }
 
 CASE(two_tds, "two TDs at the same gpas have no page in common",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
 
@@ -128,7 +128,7 @@ CASE(two_tds, "two TDs at the same gpas have no page in common",
 
 /* The host may give the other TD a page that the first one gave back. */
 CASE(handed_on, "a page that one TD gave back belongs to the next alone",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture a = td_fixture_final(t, SZ_2M), b = another_td(SZ_2M);
 	unsigned int handed = 0;
@@ -153,7 +153,7 @@ CASE(handed_on, "a page that one TD gave back belongs to the next alone",
 
 /* The PAMT entries of its pages, read through another TD. */
 CASE(destroyed_td, "a destroyed TD owns no page",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture a = td_fixture(t, SZ_2M), b = another_td(SZ_2M);
 	u64 pfns[2 * PAGES + 1];

@@ -96,7 +96,7 @@ CASE(downwards, "pages faulted in from the last to the first: each its own", PFN
 }
 
 CASE(slot_offset, "slots of parts of a guest_memfd: the page follows the offset in the file",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, 0);
 	struct mem *gmem = mem_create(MEM_GMEM, 2 * PAGES * SZ_4K, td.vm);
@@ -134,7 +134,7 @@ static int fault_in(void *arg)
 }
 
 CASE(two_vcpus, "two vCPUs fault the same pages in: each is added once", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true, .cpus = 2)
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true, .cpus = 2)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct fault faults[] = { { td.vcpu, 32 }, { td_vcpu(td.vm), 32 } };
@@ -156,7 +156,7 @@ CASE(two_vcpus, "two vCPUs fault the same pages in: each is added once", .vm_typ
 }
 
 CASE(page_types, "root page, tables, pages: their types in the PAMT", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct seamcall *calls;
@@ -176,7 +176,7 @@ CASE(page_types, "root page, tables, pages: their types in the PAMT", .vm_types 
 }
 
 CASE(shared_and_private, "the shared page of a gfn is the host's, never the private one",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -194,7 +194,7 @@ CASE(shared_and_private, "the shared page of a gfn is the host's, never the priv
 }
 
 CASE(source_is_copied, "the source of an added page stays the host's",
-     .vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	u8 *source = td_source(PAGES, t->seed);
@@ -211,7 +211,7 @@ CASE(source_is_copied, "the source of an added page stays the host's",
 }
 
 CASE(failed_add, "an add with an unreadable source: EFAULT, no page is taken", .vm_types = VM_TDX,
-     .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	u8 *hole = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

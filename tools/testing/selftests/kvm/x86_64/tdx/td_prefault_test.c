@@ -167,8 +167,8 @@ CASE(punched, "a page punched out of guest_memfd: a new pending page", TD_GMEM)
 
 /* 6.16-rc1 walked the mirror, and gave the host's page to the TD. */
 CASE(shared, "shared pages: in the shared tree, not in the Secure EPT",
-     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
-     TD_SEAMCALLS)
+	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -187,8 +187,8 @@ CASE(shared, "shared pages: in the shared tree, not in the Secure EPT",
 }
 
 CASE(shared_without_gmem, "shared memory of a slot without guest_memfd",
-     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
-     TD_SEAMCALLS)
+	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, 0);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
@@ -201,8 +201,8 @@ CASE(shared_without_gmem, "shared memory of a slot without guest_memfd",
 }
 
 CASE(alternating, "private and shared pages by turns in one call: each in its own tree",
-     .fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
-     TD_SEAMCALLS)
+	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -264,8 +264,8 @@ CASES(alias,
 	  TD_SEAMCALLS })
 
 CASE(into_shared_bit, "a range that runs into the shared bit: progress, then EINVAL",
-     .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
-     TD_SEAMCALLS)
+	.fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	TD_SEAMCALLS)
 {
 	u64 gpa = TD_SHARED_BIT - SZ_4K;
 	struct fixture td = td_fixture(t, 0);
@@ -290,7 +290,7 @@ CASE(past_the_end, "past the end of the slot: progress, then ENOENT", TD_SEAMCAL
 }
 
 CASE(private_without_slot, "a private gfn without a slot: EFAULT, memory-fault exit",
-     TD_SEAMCALLS)
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 gpa = GPA + SZ_1G;
@@ -301,7 +301,7 @@ CASE(private_without_slot, "a private gfn without a slot: EFAULT, memory-fault e
 }
 
 CASE(private_without_gmem, "a private gfn without guest_memfd: EFAULT, memory-fault exit",
-     TD_SEAMCALLS)
+	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, 0);
 
@@ -328,8 +328,8 @@ CASE(gmem_closed, "guest_memfd closed: EFAULT, memory-fault exit", TD_SEAMCALLS)
  * takes that for a bug, and ends the VM (W2 in docs/findings.md).
  */
 CASE(vcpu_not_initialised, "a vCPU without KVM_TDX_INIT_VCPU: EIO, the VM is dead",
-     .vm_types = VM_TDX, .side_effects = "makes the kernel print WARNINGs", .cpus = 2,
-     .expects_splat = true)
+	.vm_types = VM_TDX, .side_effects = "makes the kernel print WARNINGs", .cpus = 2,
+	.expects_splat = true)
 {
 	struct vm *vm = td_create();
 	struct vcpu *vcpu = td_vcpu(vm), *other = td_vcpu_create(vm);

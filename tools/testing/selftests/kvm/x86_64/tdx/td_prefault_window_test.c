@@ -55,7 +55,7 @@ CASE(signal_first, "a signal at the first page: EINTR", TD_MAPPING, .needs_uffd 
 }
 
 CASE(signal_midway, "a signal at the third page: success, two pages done",
-     TD_MAPPING, .needs_uffd = true)
+	TD_MAPPING, .needs_uffd = true)
 {
 	struct scene s = scene(t);
 
@@ -67,7 +67,7 @@ CASE(signal_midway, "a signal at the third page: success, two pages done",
 }
 
 CASE(conversion_in_window, "the gfn becomes private while KVM waits for its page: not mapped",
-     TD_MAPPING, .needs_uffd = true)
+	TD_MAPPING, .needs_uffd = true)
 {
 	struct scene s = scene(t);
 
@@ -83,8 +83,8 @@ CASE(conversion_in_window, "the gfn becomes private while KVM waits for its page
 
 /* The deletion waits for the prefault, which meets an invalid slot and gives up. */
 CASE(delete_in_window, "the slot is deleted while KVM waits for a page of it: the prefault ends",
-     .fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)",
-     .xfail = "E1", .xfail_in_body = true, TD_MAPPING, .needs_uffd = true)
+	.fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)",
+	.xfail = "E1", .xfail_in_body = true, TD_MAPPING, .needs_uffd = true)
 {
 	struct scene s = scene(t);
 	struct thread *thread;
@@ -110,7 +110,7 @@ CASE(delete_in_window, "the slot is deleted while KVM waits for a page of it: th
 }
 
 CASE(window_other_page, "another page becomes private while KVM waits: one retry",
-     TD_MAPPING, .needs_uffd = true)
+	TD_MAPPING, .needs_uffd = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct window *w;
@@ -126,7 +126,7 @@ CASE(window_other_page, "another page becomes private while KVM waits: one retry
 }
 
 CASE(window_there_and_back, "the page becomes private and shared again while KVM waits: one retry",
-     TD_MAPPING, .needs_uffd = true)
+	TD_MAPPING, .needs_uffd = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct window *w;

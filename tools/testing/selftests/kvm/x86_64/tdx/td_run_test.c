@@ -93,7 +93,7 @@ static GUEST void makes_bad_tdcalls(u64 arg)
 }
 
 CASE(bad_tdcalls, "an unknown TDCALL leaf, an invalid register mask: invalid operand",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, makes_bad_tdcalls, 0xfff, 0);
 
@@ -164,7 +164,7 @@ CASE(interrupts, "interrupts to a running vCPU", .vm_types = VM_TDX, .cpus = 2)
 }
 
 CASE(interrupt_before_entry, "an interrupt to a vCPU outside of KVM_RUN: taken at the next entry",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, counts_interrupts, 1, 0);
 
@@ -219,7 +219,7 @@ static GUEST void sets_timer(u64 arg)
 
 /* The TDX module rounds the TSC frequency that KVM sets down to a multiple of 25 MHz. */
 CASE(timer, "the APIC's deadline timer does not expire early",
-     .xfail = "T1", .xfail_in_body = true, .vm_types = VM_TDX)
+	.xfail = "T1", .xfail_in_body = true, .vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, sets_timer, TIMER_CYCLES, 0);
 	u64 cycles = guest_wait_value(p.vcpu[0]);
@@ -338,9 +338,9 @@ CASE(changes_cpu, "a vCPU moves between two CPUs", .vm_types = VM_TDX, .cpus = 2
 }
 
 CASE(cpu_goes_offline, "the CPU of a vCPU goes offline and comes back",
-     .vm_types = VM_TDX,
-     .side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good",
-     .cpus = 2)
+	.vm_types = VM_TDX,
+	.side_effects = "takes a CPU offline: interrupts and cpusets of others leave it for good",
+	.cpus = 2)
 {
 	const char *online = strf("/sys/devices/system/cpu/cpu%d/online", nth_cpu(1));
 	struct guest_vm p = guest_vm_single(t, counts, 3, 0);

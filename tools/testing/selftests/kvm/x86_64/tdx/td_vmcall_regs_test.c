@@ -36,8 +36,8 @@ static bool emulated(unsigned int reg)
 }
 
 CASE(x2apic_read, "RDMSR of x2APIC MSRs: KVM answers for those it emulates, and no other",
-     .fixes = "KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr() (7.2)", .xfail = "X1",
-     .xfail_in_body = true, .vm_types = VM_TDX)
+	.fixes = "KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr() (7.2)", .xfail = "X1",
+	.xfail_in_body = true, .vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, reads_x2apic, VMCALL_RDMSR, 0);
 
@@ -56,7 +56,7 @@ CASE(x2apic_read, "RDMSR of x2APIC MSRs: KVM answers for those it emulates, and 
 }
 
 CASE(x2apic_write, "WRMSR of x2APIC MSRs that the CPU virtualizes: invalid operand",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, reads_x2apic, VMCALL_WRMSR, 0);
 
@@ -136,7 +136,7 @@ static GUEST void calls_with_masks(u64 arg)
 }
 
 CASE(every_mask, "registers are preserved for every mask in RCX",
-     .vm_types = VM_TDX, .time_limit_s = 60)
+	.vm_types = VM_TDX, .time_limit_s = 60)
 {
 	struct guest_vm p = guest_vm_single(t, calls_with_masks, t->seed, 0);
 	u64 mask = guest_wait_value(p.vcpu[0]), number = guest_wait_value(p.vcpu[0]);

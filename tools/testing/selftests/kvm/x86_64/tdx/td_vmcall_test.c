@@ -205,7 +205,7 @@ CASES(user_space_answers,
 	  FORWARD(1, .function = VMCALL_GET_INFO, .r12 = 1), .vm_types = VM_TDX })
 
 CASE(fatal_error, "ReportFatalError: KVM_EXIT_SYSTEM_EVENT with all registers",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = asking(t, (struct vmcall){
 		.function = VMCALL_FATAL_ERROR, .r12 = 0xdead, .r13 = 13, .r14 = 14, .r15 = 15 });
@@ -250,7 +250,7 @@ static GUEST void calls_all(u64 arg)
 }
 
 CASE(invalid_arguments, "invalid sizes, directions and gpas: invalid operand",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, calls_all, (uintptr_t)invalid, 0);
 
@@ -289,7 +289,7 @@ CASE(out_sizes, "OUT of 1, 2 and 4 bytes: user space gets exactly these", .vm_ty
 }
 
 CASE(mmio_write_sizes, "MMIO writes of 1 to 8 bytes: user space gets exactly these",
-     .vm_types = VM_TDX)
+	.vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, writes_each_size, VMCALL_MMIO, 0);
 	struct kvm_run *run = p.vcpu[0]->run;

@@ -72,7 +72,7 @@ static void expect_both_done(struct scene *s, const struct held_call *held, cons
 }
 
 CASE(punch_beside_init, "PUNCH_HOLE while KVM is about to call TDH.VP.INIT: waits for mmu_lock",
-     .fixes = FIX, RACE_CASE)
+	.fixes = FIX, RACE_CASE)
 {
 	struct scene s = scene(t);
 	struct held_call init;
@@ -185,7 +185,7 @@ CASES(sleeps_beside_init,
 /* --- a fault that another vCPU has served -------------------------------------------------- */
 
 CASE(served_meanwhile, "a fault of a page that another vCPU maps meanwhile is spurious, no SEAMCALL",
-     RACE_CASE)
+	RACE_CASE)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct vcpu *other = td_vcpu(td.vm);

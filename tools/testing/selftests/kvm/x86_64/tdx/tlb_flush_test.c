@@ -23,7 +23,7 @@ static void expect_unmapped_and_flushed(struct fixture *f, u64 flushes_before)
 }
 
 CASE(tlb_flush_on_zap, "MADV_DONTNEED: a TLB flush", .vm_types = VM_ANY,
-     .observes = OBSERVE_MAPPING)
+	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	u64 before;
@@ -35,7 +35,7 @@ CASE(tlb_flush_on_zap, "MADV_DONTNEED: a TLB flush", .vm_types = VM_ANY,
 }
 
 CASE(tlb_flush_on_gmem_punch, "a hole punched into guest_memfd: a TLB flush",
-     .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SZ_2M);
 	u64 before;
@@ -47,7 +47,7 @@ CASE(tlb_flush_on_gmem_punch, "a hole punched into guest_memfd: a TLB flush",
 }
 
 CASE(tlb_flush_on_conversion, "a private page is made shared: a TLB flush",
-     .vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SZ_2M);
 	u64 before;
