@@ -140,10 +140,11 @@ def run(group: Group, command: Sequence[str], folder: Path, log: Path, display: 
 
 
 def read(output: IO[bytes], log: IO[bytes], hear: Callable[[str], None]) -> None:
-    for line in output:
-        log.write(line)
-        log.flush()
-        hear(line.decode(errors="replace"))
+    with suppress(ValueError):      # closed, because the user does not want to wait
+        for line in output:
+            log.write(line)
+            log.flush()
+            hear(line.decode(errors="replace"))
 
 
 def write(text: str) -> None:
