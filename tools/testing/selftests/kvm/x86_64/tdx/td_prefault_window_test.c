@@ -109,37 +109,40 @@ CASE(delete_in_window, "the slot is deleted while KVM waits for a page of it: th
 	expect_td_unmapped(&s.td, GPA, PRIVATE_PAGES);
 }
 
+/* All of the slot is shared, and KVM waits for its first page. */
+static struct scene shared_window(const struct test *t)
+{
+	struct scene s = { .td = td_fixture_final(t, SZ_2M) };
+
+	vm_set_shared(s.td.vm, GPA, SZ_2M);
+	s.w = window_create(s.td.vcpu, s.td.slot->mem->hva, SZ_4K);
+	window_open(s.w, GPA, SZ_4K);
+	return s;
+}
+
 CASE(window_other_page, "another page becomes private while KVM waits: one retry",
 	TD_MAPPING, .needs_uffd = true)
 {
-	struct fixture td = td_fixture_final(t, SZ_2M);
-	struct window *w;
+	struct scene s = shared_window(t);
 
-	vm_set_shared(td.vm, GPA, SZ_2M);
-	w = window_create(td.vcpu, td.slot->mem->hva, SZ_4K);
-	window_open(w, GPA, SZ_4K);
-	vm_set_private(td.vm, GPA + SZ_4K, SZ_4K);
-	expect_ok(window_close(w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
-	expect_eq(observer_retries(td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
-	expect_mapped(td.o, GFN, LEVEL_4K, pfn_of(td.slot->mem->hva));
-	td_prefault_private(&td, GPA + SZ_4K);
+	vm_set_private(s.td.vm, GPA + SZ_4K, SZ_4K);
+	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
+	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_mapped(s.td.o, GFN, LEVEL_4K, pfn_of(s.td.slot->mem->hva));
+	td_prefault_private(&s.td, GPA + SZ_4K);
 }
 
 CASE(window_there_and_back, "the page becomes private and shared again while KVM waits: one retry",
 	TD_MAPPING, .needs_uffd = true)
 {
-	struct fixture td = td_fixture_final(t, SZ_2M);
-	struct window *w;
+	struct scene s = shared_window(t);
 
-	vm_set_shared(td.vm, GPA, SZ_2M);
-	w = window_create(td.vcpu, td.slot->mem->hva, SZ_4K);
-	window_open(w, GPA, SZ_4K);
-	vm_set_private(td.vm, GPA, SZ_4K);
-	vm_set_shared(td.vm, GPA, SZ_4K);
-	expect_ok(window_close(w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
-	expect_eq(observer_retries(td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
-	expect_mapped(td.o, GFN, LEVEL_4K, pfn_of(td.slot->mem->hva));
-	expect_sept_free(td.vm, GPA);
+	vm_set_private(s.td.vm, GPA, SZ_4K);
+	vm_set_shared(s.td.vm, GPA, SZ_4K);
+	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
+	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_mapped(s.td.o, GFN, LEVEL_4K, pfn_of(s.td.slot->mem->hva));
+	expect_sept_free(s.td.vm, GPA);
 }
 
 TEST_MAIN("KVM_PRE_FAULT_MEMORY on a TD while KVM waits for a shared page")
