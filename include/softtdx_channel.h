@@ -4,6 +4,7 @@
 #define SOFTTDX_CHANNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Does this CPU lead to one? */
 bool softtdx_channel(void);
@@ -14,5 +15,11 @@ bool softtdx_channel(void);
  * frees; NULL: none is wanted.
  */
 int softtdx_request(const char *request, char **answer);
+
+/*
+ * Files have a record a line, with words "key=value".  The value of @key in @line, up to the
+ * next blank, in @value; false if there is none.
+ */
+bool softtdx_word(const char *line, const char *key, char *value, size_t size);
 
 #endif /* SOFTTDX_CHANNEL_H */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the emulator's private memory checker saw, for cases and for the program that runs them. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,35 +10,18 @@
 
 #define PRINTED 8	/* accesses; of others the number is enough */
 
-/* The word behind "key=" in @line, NULL: none. */
-static const char *value_of(const char *line, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = line; (p = strstr(p, key)); p += len)
-		if ((p == line || p[-1] == ' ') && p[len] == '=')
-			return p + len + 1;
-	return NULL;
-}
-
 static u64 number_of(const char *line, const char *key, u64 otherwise)
 {
-	const char *value = value_of(line, key);
+	char value[32];
 
-	return value ? strtoull(value, NULL, 0) : otherwise;
-}
-
-static void word_of(const char *line, const char *key, char *word, size_t size)
-{
-	const char *value = value_of(line, key) ?: "";
-
-	snprintf(word, size, "%.*s", (int)strcspn(value, " "), value);
+	return softtdx_word(line, key, value, sizeof(value)) ? strtoull(value, NULL, 0) : otherwise;
 }
 
 static void parse(const char *line, struct private_access *a)
 {
-	word_of(line, "kind", a->kind, sizeof(a->kind));
-	word_of(line, "type", a->type, sizeof(a->type));
+	*a = (struct private_access){ 0 };
+	softtdx_word(line, "kind", a->kind, sizeof(a->kind));
+	softtdx_word(line, "type", a->type, sizeof(a->type));
 	a->count = number_of(line, "count", 0);
 	a->rip = number_of(line, "rip", 0);
 	a->cpl = number_of(line, "cpl", 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control channel as a program sees it: CPUID, 32 bytes a time. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,4 +81,20 @@ int softtdx_request(const char *request, char **answer)
 			*answer = calloc(1, 1);
 	} while (status == -ESTALE);
 	return (int)status;
+}
+
+bool softtdx_word(const char *line, const char *key, char *value, size_t size)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = line; (p = strstr(p, key)); p += len) {
+		size_t n;
+
+		if ((p != line && p[-1] != ' ') || p[len] != '=')
+			continue;
+		n = strcspn(p + len + 1, " \n");
+		snprintf(value, size, "%.*s", (int)n, p + len + 1);
+		return true;
+	}
+	return false;
 }

@@ -21,6 +21,7 @@
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
 
 static struct outcome *outcome;		/* shared with the case's process */
+
 /* For builds with SAN=1: objects live as long as their process, on purpose. */
 const char *__asan_default_options(void)
 {
@@ -102,6 +103,12 @@ static bool wait_case(pid_t pid, double seconds, int *wstatus)
 	}
 }
 
+static void end_by_issue(enum case_status status, const struct known_issue *issue)
+{
+	outcome->status = status;
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+}
+
 /* A WARNING that is a known issue, and all that is wrong. */
 static void judge_known_warning(const struct known_issue *issue, bool seen)
 {
@@ -111,8 +118,7 @@ static void judge_known_warning(const struct known_issue *issue, bool seen)
 		diag("news: known issue %s did not show (%s)", issue->id, issue->reason);
 	if (!seen)
 		return;
-	outcome->status = here ? CASE_XFAIL : CASE_FAIL;
-	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+	end_by_issue(here ? CASE_XFAIL : CASE_FAIL, issue);
 	if (!here)
 		diag("%s", known_issue_news(issue));
 }
@@ -160,8 +166,7 @@ static void judge_private_accesses(void)
 		diag("memory that is not the host's was accessed while the case ran");
 		outcome->status = CASE_FAIL;
 	} else if (!failed(outcome)) {
-		outcome->status = CASE_XFAIL;
-		snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+		end_by_issue(CASE_XFAIL, issue);
 	}
 }
 
@@ -201,8 +206,7 @@ static void judge_known_issue(const struct test *t)
 	issue = known_issue(t->tc->xfail);
 	if (!known_issue_here(issue))
 		return;
-	outcome->status = CASE_XFAIL;
-	snprintf(outcome->reason, sizeof(outcome->reason), "%s: %s", issue->id, issue->reason);
+	end_by_issue(CASE_XFAIL, issue);
 }
 
 static void run_case(const struct test *t, const struct options *opt,
@@ -240,7 +244,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	judge_known_issue(t);
 	if (undo_case())
 		outcome->status = CASE_FAIL;
-	if (t->tc->vm_types & VM_TYPE(KVM_X86_TDX_VM))
+	if (t->tc->vm_types & VM_TDX)
 		reset_left_tds();
 	judge_splats(t);
 	judge_private_accesses();

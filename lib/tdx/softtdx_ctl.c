@@ -18,29 +18,12 @@ bool softtdx_present(void)
 	return softtdx_channel();
 }
 
-/* The value of @key in @line, up to the next blank, in @value; false if none. */
-static bool word(const char *line, const char *key, char *value, size_t size)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = line; (p = strstr(p, key)); p += len) {
-		size_t n;
-
-		if ((p != line && p[-1] != ' ') || p[len] != '=')
-			continue;
-		n = strcspn(p + len + 1, " \n");
-		snprintf(value, size, "%.*s", (int)n, p + len + 1);
-		return true;
-	}
-	return false;
-}
-
 static u64 number(const char *line, const char *key)
 {
 	char value[64];
 
 	errno = EPROTO;
-	must(word(line, key, value, sizeof(value)), "%s= in \"%s\" of softtdx", key, line);
+	must(softtdx_word(line, key, value, sizeof(value)), "%s= in \"%s\" of softtdx", key, line);
 	return strtoull(value, NULL, 0);
 }
 
@@ -48,7 +31,7 @@ static bool word_is(const char *line, const char *key, const char *wanted)
 {
 	char value[64];
 
-	return word(line, key, value, sizeof(value)) && !strcmp(value, wanted);
+	return softtdx_word(line, key, value, sizeof(value)) && !strcmp(value, wanted);
 }
 
 static void must_declare_softtdx(void)
@@ -227,7 +210,7 @@ static void see_mrtd(const char *line, void *arg)
 	struct mrtd *mrtd = arg;
 
 	if (number(line, "td") == mrtd->tdr)
-		word(line, "mrtd", mrtd->hex, sizeof(mrtd->hex));
+		softtdx_word(line, "mrtd", mrtd->hex, sizeof(mrtd->hex));
 }
 
 const char *softtdx_mrtd(u64 tdr)

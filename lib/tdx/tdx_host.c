@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "hold.h"
 #include "kernel.h"
 #include "keyids.h"
@@ -35,22 +36,12 @@ static void information(const char *name, const char *found)
 /* The value of a "key : value" line of /proc/cpuinfo. */
 static char *cpuinfo(const char *key)
 {
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char *line = NULL, *value = NULL;
-	size_t size = 0;
+	char *rest = file_after("/proc/cpuinfo", key);
+	char *colon = rest ? strchr(rest, ':') : NULL;
+	char *value = strdup(!colon ? "unknown" : colon[1] ? colon + 2 : "");
 
-	while (f && !value && getline(&line, &size, f) > 0) {
-		char *colon = strchr(line, ':');
-
-		if (colon && !strncmp(line, key, strlen(key))) {
-			colon[strcspn(colon, "\n")] = '\0';
-			value = strdup(colon[1] ? colon + 2 : "");
-		}
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return value ?: strdup("unknown");
+	free(rest);
+	return value;
 }
 
 /* The last kernel message with @text, from there on; NULL if there is none. */
