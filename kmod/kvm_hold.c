@@ -88,13 +88,13 @@ static void point_put(struct point *p)
 unsigned long call_behind(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
 			  unsigned long e, unsigned long f, function_t *function);
 asm(".pushsection .text, \"ax\"\n"
-    ".type call_behind, @function\n"
-    "call_behind:\n"
-    "	movq 8(%rsp), %rax\n"
-    "	pushq %rax\n"
-    "	" ASM_RET
-    ".size call_behind, . - call_behind\n"
-    ".popsection\n");
+	".type call_behind, @function\n"
+	"call_behind:\n"
+	"	movq 8(%rsp), %rax\n"
+	"	pushq %rax\n"
+	"	" ASM_RET
+	".size call_behind, . - call_behind\n"
+	".popsection\n");
 STACK_FRAME_NON_STANDARD(call_behind);
 
 /* --- in the held thread --------------------------------------------------------- */
@@ -155,6 +155,7 @@ static void hold(struct point *p)
 	WRITE_ONCE(p->release, false);
 	/* Whoever learns that we are held may be faster to call it than we are to look. */
 	seen = p->until ? atomic_long_read(&p->until->hits) : 0;
+	/* Release: KVM_HOLD_RELEASE, which looks at held, must not be undone from above. */
 	smp_store_release(&p->held, true);
 	wake_up_all(&p->wait);
 	if (preemptible() && !p->until)
@@ -165,6 +166,7 @@ static void hold(struct point *p)
 	p->nr_held++;
 	p->nr_expired += !in_time;
 	p->released_ns = ktime_get_mono_fast_ns();
+	/* Release: whoever sees that nobody is held reads the counts of this hold. */
 	smp_store_release(&p->held, false);
 	atomic_set_release(&p->busy, 0);
 }
@@ -320,6 +322,7 @@ static __poll_t kvm_hold_poll(struct file *file, poll_table *table)
 	struct point *p = file->private_data;
 
 	poll_wait(file, &p->wait, table);
+	/* Acquire: pairs with the stores in hold(). */
 	return smp_load_acquire(&p->held) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 

@@ -167,7 +167,8 @@ unsigned int kernel_version_code(const char *release)
 {
 	unsigned int major = 0, minor = 0;
 
-	sscanf(release, "%u.%u", &major, &minor);
+	if (sscanf(release, "%u.%u", &major, &minor) < 1)
+		return 0;
 	return major << 16 | minor;
 }
 

@@ -92,7 +92,7 @@ bool softtdx_word(const char *line, const char *key, char *value, size_t size)
 
 		if ((p != line && p[-1] != ' ') || p[len] != '=')
 			continue;
-		n = strcspn(p + len + 1, " \n");
+		n = strcspn(p + len + 1, "\n ");
 		snprintf(value, size, "%.*s", (int)n, p + len + 1);
 		return true;
 	}

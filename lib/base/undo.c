@@ -57,8 +57,8 @@ static void undo_record(enum undo_op op, const char *path, const char *text)
 	must(strlen(path) < sizeof(step->path) && strlen(text) < sizeof(step->text),
 	     "too long for the undo log: %s", path);
 	step->op = op;
-	strcpy(step->path, path);
-	strcpy(step->text, text);
+	memcpy(step->path, path, strlen(path) + 1);
+	memcpy(step->text, text, strlen(text) + 1);
 	/* Published last: a killed writer leaves no half step. */
 	atomic_store(&undo_log->nr, nr + 1);
 }

@@ -10,7 +10,7 @@
 
 GUEST_DATA struct guest_setup guest_setup = { .is_td = 1 };
 GUEST_DATA u64 (*guest_on_ve)(const struct guest_ve *ve) = (void *)0;
-static GUEST_DATA volatile u64 irqs[GUEST_VM_VCPUS] = { 0 };
+static GUEST_DATA volatile u64 irqs[GUEST_VM_VCPUS];
 
 /* What the entries in guest_boot.S leave on the stack. */
 struct exception_frame {
@@ -170,8 +170,8 @@ GUEST void guest_irqs_off(void)
 
 /* --- guests that take orders ------------------------------------------------ */
 
-static GUEST_DATA volatile u64 ve_count = 0;
-static GUEST_DATA struct guest_ve last_ve = { 0 };
+static GUEST_DATA volatile u64 ve_count;
+static GUEST_DATA struct guest_ve last_ve;
 
 GUEST u64 accept_on_ve(const struct guest_ve *ve)
 {
@@ -198,7 +198,7 @@ static GUEST u64 sum_of(u64 gpa)
 	return sum;
 }
 
-static GUEST_DATA volatile u64 last_r11 = 0;
+static GUEST_DATA volatile u64 last_r11;
 
 static GUEST u64 map_gpa(u64 gpa, u64 pages)
 {

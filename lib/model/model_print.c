@@ -141,8 +141,7 @@ char *model_op_text(const struct model_config *config, const struct model_op *op
 		return strf("mem_touch(mem[%d]->hva + 0x%llx, 0x%llx);", op->mem,
 			    BYTES(op->page), BYTES(op->nr));
 	case OP_DONTNEED:
-		return strf("must(!madvise(mem[%d]->hva + 0x%llx, 0x%llx, MADV_DONTNEED), "
-			    "\"MADV_DONTNEED\");", op->mem, BYTES(op->page), BYTES(op->nr));
+		return strf("must(!madvise(mem[%d]->hva + 0x%llx, 0x%llx, MADV_DONTNEED), \"MADV_DONTNEED\");", op->mem, BYTES(op->page), BYTES(op->nr));
 	case OP_CLOSE:
 		return strf("close(mem[%d]->fd);\n\tmem[%d]->fd = -1;", op->mem, op->mem);
 	case OP_VCPU_CREATE:

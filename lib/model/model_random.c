@@ -6,6 +6,7 @@
 #include "kvm_uapi.h"
 #include "model/mapping_model.h"
 #include "rng.h"
+#include "testcase.h"
 
 #define GFNS_2M	512
 
@@ -36,7 +37,7 @@ static enum model_op_type random_type(struct choice *c)
 	};
 	unsigned int total = 0, dice;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		total += table[i].weight;
 	dice = random_below(c->rng, total);
 	for (size_t i = 0;; dice -= table[i++].weight)

@@ -118,7 +118,7 @@ const char *observe_missing(unsigned int mask)
 	if (kernel_confidential("/sys/kernel/security/lockdown"))
 		return "the kernel is locked down (confidentiality) and lets nobody probe: boot a test machine with lockdown=none, or without Secure Boot";
 	if (!tracefs_tracing_dir())
-		return "needs tracefs (mount -t tracefs tracefs /sys/kernel/tracing)";
+		return "needs tracefs (mount -t tracefs none /sys/kernel/tracing)";
 	if (!tracefs_file_exists(NULL, "kprobe_events"))
 		return "needs probes on kernel functions (CONFIG_KPROBE_EVENTS)";
 	if (probes_refused())

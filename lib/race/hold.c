@@ -2,6 +2,7 @@
 /* Holding threads at functions of the kernel, by /dev/kvm_hold. */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -49,7 +50,7 @@ struct hold *hold_arm_(struct hold_args args)
 	h->at = args.at;
 	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	must(h->fd >= 0, "open " DEVICE);
-	strncpy(arm.function, h->function, sizeof(arm.function) - 1);
+	snprintf(arm.function, sizeof(arm.function), "%s", h->function);
 	must(!ioctl(h->fd, KVM_HOLD_ARM, &arm), "holding threads at %s", h->function);
 	return h;
 }

@@ -309,7 +309,8 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	for (size_t i = 0; i < plan->nr; i++) {
 		if (nr_failed && opt->fail_fast) {
 			outcome->status = CASE_SKIP;
-			strcpy(outcome->reason, "not run: --fail-fast, a case before failed");
+			snprintf(outcome->reason, sizeof(outcome->reason),
+				 "not run: --fail-fast, a case before failed");
 		} else {
 			run_case(&plan->tests[i], opt, &mask);
 		}

@@ -102,19 +102,24 @@ unsigned int events_here(const struct test_case *tc)
 	return tc->observes & ~OBSERVE(EV_SEAMCALL);
 }
 
+/* missing: what is, in words for the user; NULL: nothing. */
+static void skip_if(const char *missing)
+{
+	if (missing)
+		test_skip("%s", missing);
+}
+
 void check_needs(const struct test *t, bool allow_host_wide)
 {
 	const struct test_case *tc = t->tc;
-	const char *missing;
 
 	if (tc->plain)
 		return;
 	if (geteuid())
 		test_skip("needs root");
-	if ((missing = kmsg_missing()))
-		test_skip("%s", missing);
-	if (t->vm_type == KVM_X86_TDX_VM && (missing = tdx_host_missing()))
-		test_skip("%s", missing);
+	skip_if(kmsg_missing());
+	if (t->vm_type == KVM_X86_TDX_VM)
+		skip_if(tdx_host_missing());
 	need_kvm(t);
 	need_boot(tc->boot);
 	if (tc->side_effects && !in_testbed() && !allow_host_wide)
@@ -135,21 +140,19 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
 	if (tc->needs_softtdx && !softtdx_present())
 		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
-	if (tc->needs_sept && (missing = sept_missing()))
-		test_skip("%s", missing);
-	if (tc->needs_hold && (missing = hold_missing()))
-		test_skip("%s", missing);
-	if (tc->needs_guest_kernel && (missing = linux_guest_missing()))
-		test_skip("%s", missing);
+	if (tc->needs_sept)
+		skip_if(sept_missing());
+	if (tc->needs_hold)
+		skip_if(hold_missing());
+	if (tc->needs_guest_kernel)
+		skip_if(linux_guest_missing());
 	if (tc->uses_sept && sept_missing())
 		diag("without " SEPT_DEVICE ": the Secure EPT is not among the witnesses");
 	if (tc->uses_softtdx && !softtdx_present())
 		diag("without the software TDX module: measurement and content are not among the witnesses");
 	if (tc->needs_uffd)
 		need_uffd();
-	missing = observe_missing(t->observes);
-	if (missing)
-		test_skip("%s", missing);
+	skip_if(observe_missing(t->observes));
 	/* Before the case changes anything of its own: this outlives it. */
 	tracing_provide(t->observes);
 	if (tc->hugepages_2m)

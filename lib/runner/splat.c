@@ -82,13 +82,15 @@ static void task_of(const struct splat_scan *s, char comm[COMM_LEN + 1])
 	comm[0] = '\0';
 	for (int i = 0; i < s->nr_lines && !comm[0]; i++) {
 		const char *at = strstr(s->lines[i], ", CPU#");
+		const char *task = at ? strstr(at, ": ") : NULL;
+		const char *end = task ? strrchr(task, '/') : NULL;
+		const char *former = strstr(s->lines[i], " Comm: ");
 
-		if (at && (at = strstr(at, ": ")))
+		if (end)
+			snprintf(comm, COMM_LEN + 1, "%.*s", (int)(end - task - 2), task + 2);
+		else if (!task && former)
 			snprintf(comm, COMM_LEN + 1, "%.*s",
-				 (int)(strrchr(at, '/') ? strrchr(at, '/') - at - 2 : 0), at + 2);
-		else if ((at = strstr(s->lines[i], " Comm: ")))
-			snprintf(comm, COMM_LEN + 1, "%.*s",
-				 (int)strcspn(at + 7, " \t"), at + 7);
+				 (int)strcspn(former + 7, " \t"), former + 7);
 	}
 }
 

@@ -14,7 +14,7 @@ static const char *file_of(const char *text)
 	static char path[32];
 	int fd;
 
-	strcpy(path, "/tmp/kernel_unit.XXXXXX");
+	snprintf(path, sizeof(path), "/tmp/kernel_unit.XXXXXX");
 	fd = mkstemp(path);
 	must(fd >= 0 && dprintf(fd, "%s", text) >= 0, "a file");
 	close(fd);

@@ -110,7 +110,7 @@ int file_request(char *request, struct text *answer)
 {
 	const char *verb = strsep(&request, " "), *name = strsep(&request, " ");
 
-	for (size_t i = 0; name && i < sizeof(files) / sizeof(files[0]); i++) {
+	for (size_t i = 0; name && i < ARRAY_SIZE(files); i++) {
 		const struct file *f = &files[i];
 
 		if (strcmp(f->name, name))

@@ -7,7 +7,6 @@
 #include "files.h"
 
 #define MAX_DELAY	1000000		/* us; no interrupt comes meanwhile */
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 void print_rules(struct text *t)
 {

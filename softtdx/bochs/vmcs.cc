@@ -87,7 +87,7 @@ static void init_controls(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 		{ VMCS_64BIT_GUEST_LINK_POINTER, BX_INVALID_VMCSPTR },
 	};
 
-	write_fields(cpu, fields, sizeof(fields) / sizeof(fields[0]));
+	write_fields(cpu, fields, ARRAY_SIZE(fields));
 }
 
 static void init_segments(BX_CPU_C *cpu)
@@ -122,7 +122,7 @@ void vmcs_init(BX_CPU_C *cpu, const softtdx_vcpu *vcpu)
 
 	init_controls(cpu, vcpu);
 	init_segments(cpu);
-	write_fields(cpu, fields, sizeof(fields) / sizeof(fields[0]));
+	write_fields(cpu, fields, ARRAY_SIZE(fields));
 }
 
 static void skip_instruction(BX_CPU_C *cpu, Bit64u length)

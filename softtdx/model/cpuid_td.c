@@ -39,7 +39,7 @@ static const struct xfam_mask xfam_masks[] = {
 
 static struct cpuid_value follow_xfam(const struct cpuid_leaf *l, struct cpuid_value v, u64 xfam)
 {
-	for (size_t i = 0; i < sizeof(xfam_masks) / sizeof(xfam_masks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(xfam_masks); i++) {
 		const struct xfam_mask *k = &xfam_masks[i];
 
 		if (k->leaf == l->leaf && k->subleaf == l->subleaf && (xfam & k->xfam) != k->xfam)

@@ -95,8 +95,6 @@ static u64 tsc_multiplier(u64 guest_khz, u64 host_khz)
 	return quotient;
 }
 
-__extension__ typedef unsigned __int128 u128;
-
 /* The guest's TSC starts at zero. Where the CPU cannot scale, it is the host's. */
 static void set_tsc(struct call *c)
 {
@@ -107,7 +105,8 @@ static void set_tsc(struct call *c)
 	if (!c->m->cfg.tsc_khz)
 		return;
 	tdcs->tsc_multiplier = tsc_multiplier(tdcs->tsc_frequency * 25000ull, c->m->cfg.tsc_khz);
-	tdcs->tsc_offset = -(u64)((u128)c->m->ops->tsc(c->m->env) * tdcs->tsc_multiplier >> 48);
+	tdcs->tsc_offset = -(u64)((__uint128_t)c->m->ops->tsc(c->m->env) *
+				  tdcs->tsc_multiplier >> 48);
 }
 
 u64 td_params_apply(struct call *c, const struct td_params *p)

@@ -114,7 +114,7 @@ static bool is_met(const struct tdcs *tdcs, enum needs needs)
 
 static enum access access_of(const struct tdcs *tdcs, u32 msr, bool write)
 {
-	for (size_t i = 0; i < sizeof(msr_table) / sizeof(msr_table[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(msr_table); i++) {
 		const struct msrs *m = &msr_table[i];
 
 		if (msr < m->first || msr > m->last)
@@ -131,7 +131,7 @@ void fill_msr_bitmap(struct call *c)
 {
 	u8 *page = td_page(c->m, c->tdr, TDCS_MSR_BITMAP_PAGE);
 
-	for (size_t i = 0; i < sizeof(msr_table) / sizeof(msr_table[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(msr_table); i++)
 		for (u32 msr = msr_table[i].first; msr <= msr_table[i].last; msr++) {
 			u32 bit = (msr & 0x1FFF) + (msr >= 0xC0000000 ? 0x2000 : 0);
 

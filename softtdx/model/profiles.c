@@ -10,7 +10,7 @@ static const struct softtdx_profile profiles[] = {
 	{ "1.5-latest", 1, 5, NEWEST },
 	{ "2.0", 2, 0, NEWEST },
 };
-#define NR_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
+#define NR_PROFILES (ARRAY_SIZE(profiles))
 
 const struct softtdx_profile *softtdx_profile(const char *name)
 {

@@ -13,6 +13,8 @@
 
 #include "abi.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define SOFTTDX_MAX_CPUS	512
 #define SOFTTDX_MAX_PACKAGES	32
 #define SOFTTDX_MAX_KEYIDS	64

@@ -45,7 +45,7 @@ static const struct field fields[] = {
 	{ MD_MAX_VCPUS_PER_TD, MAX_VCPUS_PER_TD },
 	{ MD_MODULE_HV, 1 },
 };
-#define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define NR_FIELDS (ARRAY_SIZE(fields))
 
 static u64 plain_value(const struct softtdx *m, const struct field *f)
 {

@@ -43,7 +43,7 @@ static const struct td_field td_fields[] = {
 	{ MD_TDCS_RTMR, IN(tdcs, rtmr), 8, 24, false, 0, EVERY, EVERY },
 };
 #undef IN
-#define NR_TD_FIELDS (sizeof(td_fields) / sizeof(td_fields[0]))
+#define NR_TD_FIELDS (ARRAY_SIZE(td_fields))
 
 /* The field, and which of its elements the id names. */
 const struct td_field *td_field_find(u64 id, u32 *element)

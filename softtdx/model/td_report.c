@@ -74,7 +74,7 @@ u64 tdg_mr_rtmr_extend(struct call *c)
 	void *data;
 
 	TRY(operand(c, RCX, OP_RCX, 64, EPT_READ, &data));
-	if (index >= sizeof(c->tdcs->rtmr) / sizeof(c->tdcs->rtmr[0]))
+	if (index >= ARRAY_SIZE(c->tdcs->rtmr))
 		return tdcall_done(c, ST(OPERAND_INVALID, OP_RDX));
 	if (!lock_try(&c->tdcs->rtmr_lock, EXCLUSIVE))
 		return tdcall_done(c, ST(OPERAND_BUSY, OP_RTMR));

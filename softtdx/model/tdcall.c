@@ -9,7 +9,7 @@ static const struct { u8 number, place; } shareable[] = {
 	SHARE(R9, r9), SHARE(R10, r10), SHARE(R11, r11), SHARE(R12, r12), SHARE(R13, r13),
 	SHARE(R14, r14), SHARE(R15, r15),
 };
-#define NR_SHAREABLE	(sizeof(shareable) / sizeof(shareable[0]))
+#define NR_SHAREABLE	(ARRAY_SIZE(shareable))
 /* RAX, RCX, RSP, RBP and what is no register. */
 #define VMCALL_NEVER	(~0xFFFFFFFFull | 1u << RAX | 1u << RCX | 1u << RSP | 1u << RBP)
 

@@ -189,7 +189,7 @@ static const struct vp_field *find_vp_field(u64 id)
 	};
 #undef FIELD
 	if (field_id_valid(id))
-		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 			if (!((fields[i].id ^ id) & MD_ID_MASK))
 				return &fields[i];
 	return NULL;

@@ -35,7 +35,7 @@ static bool read_name(struct exchange *x, const char *text, u64 *value)
 {
 	u32 digit = (u32)(text[strlen(text) - 1] - '0');
 
-	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(constants); i++)
 		if (!strcmp(text, constants[i].name)) {
 			*value = constants[i].value;
 			return true;
@@ -93,7 +93,7 @@ const char *exchange_write(struct exchange *x, u64 value, char text[64])
 	u64 address = value & HPA_MASK, rest = value - address;
 	char name[16] = "";
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (address && address == fixed[i].value)
 			snprintf(name, sizeof(name), "%s", fixed[i].name);
 	for (u32 i = 0; i < NR_NAMED_PAGES; i++) {
@@ -322,7 +322,7 @@ static bool td_state_in_words(struct exchange *x, const char *text)
 		{ "a TD that is not finalised", WITH_VCPU }, { "a TD that can run", RUNNABLE },
 	};
 
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (!strcmp(text, states[i].words)) {
 			td_build(x->w, &x->td, states[i].stage);
 			default_params(x->w);

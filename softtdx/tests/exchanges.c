@@ -226,7 +226,7 @@ static void run_line(char *line)
 		begin_case(line + 1);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strncmp(line, verbs[i].verb, strlen(verbs[i].verb)))
 			continue;
 		if (verbs[i].begins)

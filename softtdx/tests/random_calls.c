@@ -188,7 +188,7 @@ static const struct choice choices[] = {
 	{ TDH_SYS_INIT, 1, any_page },
 	{ 100, 1, any_page },
 };
-#define NR_CHOICES (sizeof(choices) / sizeof(choices[0]))
+#define NR_CHOICES (ARRAY_SIZE(choices))
 
 static const struct choice *choose(struct source *s)
 {
@@ -298,7 +298,7 @@ static struct softtdx_guest random_act(struct source *s)
 		EXIT_XSETBV, EXIT_CR_ACCESS, EXIT_INTERRUPT, EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT,
 	};
 	struct softtdx_guest act = {
-		.reason = reasons[s->below(s, sizeof(reasons) / sizeof(reasons[0]))],
+		.reason = reasons[s->below(s, ARRAY_SIZE(reasons))],
 		.instruction_length = 4, .gpa = gpa_and_level(s, 0), .code64 = s->below(s, 2),
 		.interruption = s->below(s, 16) ? 0x80000202 : 0x80000306,	/* NMI, #UD */
 		.rip = gpa_and_level(s, 0),

@@ -226,7 +226,7 @@ const struct ready_call ready_calls[] = {
 	{ TDH_PHYMEM_PAGE_WBINVD, CREATED, 0, 0, 0, { NO_PAGE, NO_PAGE, NO_PAGE }, free_page },
 	{ TDH_PHYMEM_CACHE_WB, INITED, 0, 0, 0, { NO_PAGE, NO_PAGE, NO_PAGE }, cache_wb },
 };
-const u32 nr_ready_calls = sizeof(ready_calls) / sizeof(ready_calls[0]);
+const u32 nr_ready_calls = ARRAY_SIZE(ready_calls);
 
 void ready(struct world *w, const struct ready_call *r, struct td *td, struct softtdx_regs *regs)
 {

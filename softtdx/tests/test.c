@@ -76,7 +76,7 @@ static const char *const rules[] = {
 	SOFTTDX_BREAKS(X)
 #undef X
 };
-#define NR_RULES ((int)(sizeof(rules) / sizeof(rules[0])))
+#define NR_RULES ((int)(ARRAY_SIZE(rules)))
 
 static void break_rule(const char *name)
 {

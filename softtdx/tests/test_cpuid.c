@@ -178,7 +178,7 @@ TEST(cpuid_that_the_host_answers)
 
 	default_params(w);
 	td_of_params(w, &td, 1);
-	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
 		EXPECT(EXIT(.reason = EXIT_CPUID, .gpr[RAX] = leaves[i]), 77);
 		EXPECT_EQ(w->after.event, VE);
 		EXPECT(TDCALL(VP_VEINFO_GET), 77);

@@ -60,7 +60,7 @@ TEST(exits_that_end_the_td)
 		{ .reason = 16, .rip = 0x6000000200000010 },		/* RDTSC */
 	};
 
-	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		struct td td;
 
 		td_running(w, &td, 0);
@@ -91,7 +91,7 @@ TEST(exits_that_leave_the_td)
 	struct td td;
 
 	td_running(w, &td, 0);
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
 		EXPECT(EXIT(.reason = reasons[i], .qualification = 0x10), reasons[i]);
 		EXPECT_EQ(w->regs.rcx, 0x10);
 	}
@@ -109,7 +109,7 @@ TEST(instructions_that_raise_ve)
 	struct td td;
 
 	td_running(w, &td, 0);
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
 		EXPECT(EXIT(.reason = reasons[i], .qualification = 7, .instruction_length = 2,
 			    .instruction_info = 3, .gpa = 99), 77);
 		EXPECT_EQ(w->after.event, VE);
@@ -162,7 +162,7 @@ TEST(instructions_that_fault)
 	struct td td;
 
 	td_running(w, &td, 0);
-	for (size_t i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(undefined); i++) {
 		EXPECT(EXIT(.reason = undefined[i]), 77);
 		EXPECT_EQ(w->after.event, UD);
 	}
@@ -188,7 +188,7 @@ TEST(control_registers)
 	struct td td;
 
 	td_running(w, &td, 0);
-	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(moves); i++) {
 		EXPECT(EXIT(.reason = EXIT_CR_ACCESS, .qualification = moves[i].cr | RBX << 8,
 			    .gpr[RBX] = moves[i].value), 77);
 		EXPECT_EQ(w->after.event, moves[i].event);
@@ -222,7 +222,7 @@ TEST(xsetbv_that_faults)
 
 	td_running(w, &td, 0);
 	tdcs_of(w, &td)->xfam = 0x1E7;
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		EXPECT(EXIT(.reason = EXIT_XSETBV, .gpr[RAX] = values[i]), 77);
 		EXPECT_EQ(w->after.event, GP);
 		EXPECT_EQ(w->after.xcr0, 1);

@@ -121,7 +121,7 @@ TEST(busy_once_everywhere)
 
 	build(w, &td);
 	zap(w, &td, GPA);
-	for (u32 i = 0; i < sizeof(retried) / sizeof(retried[0]); i++) {
+	for (u32 i = 0; i < ARRAY_SIZE(retried); i++) {
 		rule.leaf = retried[i];
 		EXPECT_EQ(softtdx_add_rule(w->m, &rule) >= 0, true);
 	}

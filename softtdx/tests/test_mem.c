@@ -2,8 +2,10 @@
 /* TDH.MEM.*: the Secure EPT, page by page. */
 #include "test.h"
 
-enum { FREE = 0, BLOCKED = 1, PENDING = 2, PENDING_BLOCKED = 3, MAPPED = 4,
-       NL_BLOCKED = 0x81, NL_MAPPED = 0x84 };
+enum {
+	FREE = 0, BLOCKED = 1, PENDING = 2, PENDING_BLOCKED = 3, MAPPED = 4,
+	NL_BLOCKED = 0x81, NL_MAPPED = 0x84
+};
 
 static u64 raw_entry(struct world *w, const struct td *td, u64 gpa)
 {

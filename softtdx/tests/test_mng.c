@@ -227,6 +227,7 @@ TEST(arch_capabilities)
 TEST(cpuid_fields_as_kvm_reads_them)
 {
 	u64 base = MD_TD_CPUID_VALUES;
+	u64 status = 0;
 	struct td td;
 	u32 found = 0;
 
@@ -236,15 +237,16 @@ TEST(cpuid_fields_as_kvm_reads_them)
 
 		if (leaf >= 0x80)
 			field = base | (leaf - 0x80) << 9 | 1 << 16;
-		if (!CALL(MNG_RD, .rcx = td.tdr, .rdx = field | 0x1FE)) {
+		status = CALL(MNG_RD, .rcx = td.tdr, .rdx = field | 0x1FE);
+		if (!status) {
 			found++;
 			continue;
 		}
 		for (u64 sub = 0; !CALL(MNG_RD, .rcx = td.tdr, .rdx = field | sub << 1); sub++)
 			found++;
 	}
-	if (!CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 8 << 9 | 1 << 16 | 0x1FE))
-		found++;
+	status = CALL(MNG_RD, .rcx = td.tdr, .rdx = base | 8 << 9 | 1 << 16 | 0x1FE);
+	found += !status;
 	EXPECT_EQ(found, 56);
 }
 

@@ -31,10 +31,10 @@ TEST(native_msrs)
 
 	td_with_features(w, &td);
 	bitmap = at(w, td.tdcs[TDCS_MSR_BITMAP_PAGE]);
-	for (size_t i = 0; i < sizeof(native) / sizeof(native[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(native); i++)
 		for (int write = 0; write < 2; write++)
 			EXPECT_EQ(exits(bitmap, native[i], write), false);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		for (int write = 0; write < 2; write++)
 			EXPECT_EQ(exits(bitmap, others[i], write), true);
 	EXPECT_EQ(exits(bitmap, 0x10, false), false);		/* the TSC can be read */
@@ -72,7 +72,7 @@ TEST(msrs_that_the_module_answers)
 	struct td td;
 
 	td_with_features(w, &td);
-	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
 		EXPECT_EQ(access(w, &td, msrs[i].msr, false, 0), 0);
 		EXPECT_EQ(w->after.gpr[RAX], msrs[i].value);
 	}
@@ -87,11 +87,11 @@ TEST(msrs_that_fault)
 	struct td td;
 
 	td_with_features(w, &td);
-	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
 		EXPECT_EQ(access(w, &td, both[i], false, 0), GP);
 		EXPECT_EQ(access(w, &td, both[i], true, 0), GP);
 	}
-	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
 		EXPECT_EQ(access(w, &td, writes[i], true, 0), GP);
 }
 
@@ -102,7 +102,7 @@ TEST(msrs_that_the_host_answers)
 	struct td td;
 
 	td_with_features(w, &td);
-	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
 		EXPECT_EQ(access(w, &td, both[i], false, 0), VE);
 		EXPECT_EQ(access(w, &td, both[i], true, 0), VE);
 	}

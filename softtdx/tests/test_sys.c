@@ -109,7 +109,7 @@ TEST(unknown_global_field)
 		MD_CPUID_CONFIG_LEAVES + 12, MD_CPUID_CONFIG_VALUES + 24,
 	};
 
-	for (u32 i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
 		EXPECT(CALL(SYS_RD, .rdx = wrong[i], .r8 = 1), ST0(METADATA_FIELD_ID_INCORRECT));
 		EXPECT_EQ(w->regs.r8, 0);
 		EXPECT_EQ(w->regs.rdx, MD_NO_FIELD);

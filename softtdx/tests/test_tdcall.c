@@ -56,7 +56,7 @@ TEST(vmcall_operands)
 	struct td td;
 
 	td_measured(w, &td, ATTR_SEPT_VE_DISABLE);
-	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
 		EXPECT(TDCALL(VP_VMCALL, [RCX] = masks[i]), 77);
 		EXPECT(RESULT, ST(OPERAND_INVALID, OP_RCX));
 	}

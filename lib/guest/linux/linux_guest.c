@@ -29,8 +29,8 @@
  * The guest has no devices: a small bounce buffer (swiotlb) is shared with the host, 1 MiB. It
  * restarts by a triple fault, which needs no hardware.
  */
-static const char cmdline[] = "earlyprintk=ttyS0 console=ttyS0 nokaslr no5lvl swiotlb=512 "
-			      "reboot=triple";
+static const char cmdline[] =
+	"earlyprintk=ttyS0 console=ttyS0 nokaslr no5lvl swiotlb=512 reboot=triple";
 
 struct linux_guest {
 	struct vm *vm;
@@ -83,8 +83,7 @@ const char *linux_guest_missing(void)
 	const char *path = getenv(IMAGE_VARIABLE);
 
 	if (!path)
-		return "no guest kernel: set " IMAGE_VARIABLE "=FILE, a bzImage with "
-		       "CONFIG_INTEL_TDX_GUEST and CONFIG_SERIAL_8250_CONSOLE";
+		return "no guest kernel: set " IMAGE_VARIABLE "=FILE, a bzImage with CONFIG_INTEL_TDX_GUEST and CONFIG_SERIAL_8250_CONSOLE";
 	if (access(path, R_OK))
 		return strf("the guest kernel, %s=%s: %s", IMAGE_VARIABLE, path, strerror(errno));
 	return NULL;

@@ -29,7 +29,11 @@ struct refusal {
 
 static void unaligned_source(struct init_mem_scene *s) { s->region.source_addr += 8; }
 static void unaligned_gpa(struct init_mem_scene *s) { s->region.gpa += 0x800; }
-static void no_pages(struct init_mem_scene *s) { s->region.nr_pages = 0; }
+static void no_pages(struct init_mem_scene *s)
+{
+	s->region.nr_pages = 0;
+}
+
 static void wraps(struct init_mem_scene *s) { s->region.gpa = -SZ_4K; s->region.nr_pages = 1; }
 static void size_wraps_to_zero(struct init_mem_scene *s) { s->region.nr_pages = 1ULL << 52; }
 static void size_2_52_minus_1(struct init_mem_scene *s) { s->region.nr_pages = (1ULL << 52) - 1; }
@@ -44,7 +48,11 @@ static void above_52(struct init_mem_scene *s) { s->region.gpa = 1ULL << 52; }
 static void unknown_flag(struct init_mem_scene *s) { s->flags = 1 << 1; }
 static void all_flags(struct init_mem_scene *s) { s->flags = ~0U; }
 
-static void no_source(struct init_mem_scene *s) { s->region.source_addr = 0; }
+static void no_source(struct init_mem_scene *s)
+{
+	s->region.source_addr = 0;
+}
+
 static void kernel_source(struct init_mem_scene *s) { s->region.source_addr = 0xffff888000000000; }
 static void unmapped_source(struct init_mem_scene *s) { munmap(s->source, INIT_MEM_SIZE); }
 static void no_access(struct init_mem_scene *s) { mprotect(s->source, INIT_MEM_SIZE, PROT_NONE); }

@@ -239,7 +239,7 @@ CASE(shared_page, "accept of a shared page: KVM_EXIT_MEMORY_FAULT until it is pr
 
 #define RACE_PAGES	64
 
-static GUEST_DATA volatile u64 lined_up = 0;
+static GUEST_DATA volatile u64 lined_up;
 
 /*
  * Accept all pages, both vCPUs at once; report how many this one accepted, how many the

@@ -216,8 +216,8 @@ static void guests_stay_out(const struct test *t)
 	middle = (ends[0] + ends[1]) / 2;
 	for (unsigned int i = 0; i < s->nr; i++)
 		inside += s->exits[i] > middle && s->exits[i] < ends[1];
-	expect_true(inside <= 1, "the guest does not exit before the repetition is over "
-		    "(%u of %u exits)", inside, s->nr);
+	expect_true(inside <= 1, "the guest does not exit before the repetition is over (%u of %u exits)",
+		    inside, s->nr);
 }
 
 CASES(guests_stay_out,

@@ -76,7 +76,11 @@ static void bad_xfam(struct kvm_tdx_init_vm *p) { p->xfam |= 1ULL << 63; }
 static void bad_reserved(struct kvm_tdx_init_vm *p) { p->reserved[3] = 1; }
 static void bad_padding(struct kvm_tdx_init_vm *p) { p->cpuid.padding = 1; }
 static void bad_nent(struct kvm_tdx_init_vm *p) { p->cpuid.nent = MANY_CPUID + 1; }
-static void no_cpuid(struct kvm_tdx_init_vm *p) { p->cpuid.nent = 0; }
+static void no_cpuid(struct kvm_tdx_init_vm *p)
+{
+	p->cpuid.nent = 0;
+}
+
 static void bad_gpaw(struct kvm_tdx_init_vm *p)
 {
 	find_leaf(p, 0x80000008)->eax = 50 << 16;

@@ -223,8 +223,7 @@ static struct held held_now(void)
 	if (softtdx_present())
 		h.module = softtdx_state();
 	else if (h.keyids < 0)
-		test_skip("needs the count of HKIDs: \"tdx\" in /sys/fs/cgroup/misc.current "
-			  "(CONFIG_CGROUP_MISC, cgroup v2; Linux 6.16 or newer)");
+		test_skip("needs the count of HKIDs: \"tdx\" in /sys/fs/cgroup/misc.current (CONFIG_CGROUP_MISC, cgroup v2; Linux 6.16 or newer)");
 	return h;
 }
 

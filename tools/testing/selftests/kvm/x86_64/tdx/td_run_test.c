@@ -291,7 +291,7 @@ CASE(immediate_exit, "immediate_exit: KVM_RUN does not enter", .vm_types = VM_TD
 	expect_eq(guest_wait_value(p.vcpu[0]), 7, "the first value of the guest afterwards");
 }
 
-static GUEST_DATA volatile u64 turn = 0;
+static GUEST_DATA volatile u64 turn;
 
 /* Each waits for the other: they make progress only while both run. */
 static GUEST void takes_turns(u64 arg)
