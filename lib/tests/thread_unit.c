@@ -2,6 +2,9 @@
 /* Threads beside a case: their result, and where they sleep. */
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "testcase.h"
@@ -27,6 +30,14 @@ static int read_byte(void *arg)
 	char byte;
 
 	return read(*(int *)arg, &byte, 1) == 1 ? byte : -1;
+}
+
+static int wait_for_event(void *arg)
+{
+	struct epoll_event event;
+
+	/* The kernel never restarts it: EINTR tells of any signal, also of one without handler. */
+	return epoll_wait(*(int *)arg, &event, 1, -1);
 }
 
 CASE(result, "thread_join() gives the result and errno", .plain = true)
@@ -100,3 +111,30 @@ CASE(nth_of_allowed, "CPUs are counted among those that the process may use", .p
 }
 
 TEST_MAIN("threads beside a case")
+
+/* As fork() of glibc does it when the child is faster than the parent. */
+CASE(child_ends, "a child that ends while its parent blocks all signals interrupts no thread",
+	.plain = true)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC), event = eventfd(0, EFD_CLOEXEC);
+	struct epoll_event readable = { .events = EPOLLIN };
+	sigset_t all, before;
+	struct thread *thread;
+	siginfo_t info;
+	pid_t child;
+
+	must(!epoll_ctl(epoll, EPOLL_CTL_ADD, event, &readable), "epoll of an eventfd");
+	thread = thread_start(wait_for_event, &epoll);
+	/* "ep_poll", "do_epoll_wait" where it is inlined */
+	must(tid_sleeps_in(thread_tid(thread), "poll", LIMIT_S), "it sleeps in epoll_wait");
+	sigfillset(&all);
+	must(!pthread_sigmask(SIG_SETMASK, &all, &before), "block all signals");
+	child = fork();
+	if (!child)
+		_exit(0);
+	must(child > 0 && !waitid(P_PID, child, &info, WEXITED | WNOWAIT), "fork");
+	must(!pthread_sigmask(SIG_SETMASK, &before, NULL), "the signals of before");
+	must(!eventfd_write(event, 1), "eventfd_write");
+	expect_eq(thread_join(thread, "epoll_wait"), 1, "events that epoll_wait() of another thread returns");
+	must(waitpid(child, NULL, 0) == child, "waitpid");
+}
