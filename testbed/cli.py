@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
         help="kernel under test: a source tree (only read, built incrementally), an image, a "
              "version in Debian (6.18: the newest 6.18.x; 6.18.15), or list: show these versions "
              "(default: the newest kernel source in Debian testing)")
+    add("--modules", type=Path, metavar="DIR",
+        help="with --kernel bzImage: the lib/modules/VERSION of that kernel, or any folder with "
+             "its .ko files; KVM is loaded from there, and kmod/'s modules if they are there")
     add("--bochs", type=Path, metavar="PROGRAM",
         help="use this Bochs (untested) instead of building one")
     add("--refresh-kernel", action="store_true",
@@ -103,6 +106,9 @@ def options(arguments: argparse.Namespace) -> Options:
         on = "native" if host.can_create_tds() else "emulated"
     if arguments.kernel is not None and on == "native":
         raise UsageError("--kernel: this host runs its own kernel; add --on qemu or --on bochs")
+    if arguments.modules is not None and not (arguments.kernel and Path(arguments.kernel).is_file()):
+        raise UsageError("--modules: only the modules of an image are taken from a folder; "
+                         "add --kernel bzImage")
     if arguments.rehearsal and on not in ("bochs", "emulated"):
         raise UsageError("--rehearsal: only an emulated TDX module can hide its testing interface; "
                          "add --on bochs")
@@ -122,7 +128,7 @@ def options(arguments: argparse.Namespace) -> Options:
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
-        module=arguments.module, rehearsal=arguments.rehearsal, backports=backports.settings(),
+        module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal, backports=backports.settings(),
     )
 
 
@@ -218,7 +224,7 @@ def purposes(chosen: Options, runs: bool) -> list[str]:
         return ["tests"]
     ready_made = isinstance(chosen.kernel, Path) and chosen.kernel.is_file()
     emulators = {"qemu": ["emulator"], "bochs": ["bochs"], "emulated": ["emulator", "bochs"]}
-    return ["tests", *emulators[chosen.on], "reports", *([] if ready_made else ["kernel"])]
+    return ["tests", *emulators[chosen.on], "reports", "image" if ready_made else "kernel"]
 
 
 def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:

@@ -32,6 +32,7 @@ class Options:
     shard: tuple[int, int] | None = None    # index from 1, and of how many
     backports: str = ""             # what is said of the kernel, as settings of the environment
     module: str = MODULES[0]        # which TDX module softtdx is
+    modules: Path | None = None     # the folder with those of `kernel`, an image
     rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
 
     def test_arguments(self, test: str, variant: str | None = None) -> list[str]:

@@ -32,7 +32,7 @@ from testbed.machine import initramfs
 from testbed.machine.bochs import Bochs
 from testbed.machine.emulator import Boot, run_boot
 from testbed.machine.stream import End, Event, Output
-from testbed.machine.watchdog import Limits, Watchdog
+from testbed.machine.watchdog import SLOW_BOOT, Limits, Watchdog
 from testbed.make import bochs_build, kernel, programs
 from testbed.make.cache import Cache
 from testbed.options import Options
@@ -87,18 +87,20 @@ def run(options: Options, cache: Cache) -> int:
 
 
 def _run(options: Options, cache: Cache, work: Path) -> int:
-    built = kernel.provide(cache, options.kernel, options.debug_kernel, options.refresh_kernel, work)
+    built = kernel.provide(cache, options.kernel, options.debug_kernel, options.refresh_kernel, work,
+                           options.modules, ["bochs"])
     emulator = Bochs(bochs_build.provide(cache, options.bochs), work, control=False)
     archive = work / "rehearsal.cpio"
-    archive.write_bytes(root(arguments(options), work))
+    theirs = [path for path in built.modules if path.name not in kernel.MODULES]
+    archive.write_bytes(root(arguments(options), theirs, work))
     variant = VARIANTS["tdx"]
     machine = Boot(built.image, archive, variant.cpus,
-                   f"console=ttyS0 panic=-1 quiet {COMMON} {emulator.cmdline}",
+                   f"console=ttyS0 panic=-1 quiet {COMMON} {emulator.cmdline} {built.cmdline}".strip(),
                    variant.ept_levels, options.seed)
     say(f"rehearsal: {built.origin}, {emulator.name}, {variant.cpus} CPUs, {SUITE}/run_tests.sh in it")
     seen = Seen()
     # The suite in it has the watchdog for each case.
-    limits = replace(Limits(), step=1800)
+    limits = replace(Limits(boot=SLOW_BOOT) if built.boots_slowly else Limits(), step=1800)
     outcome = run_boot(emulator, machine, Watchdog(limits, 8 * 3600, time.monotonic()), seen,
                        work / "console.log")
     folder = new_folder(options.out)
@@ -158,14 +160,14 @@ def unpack(archive: bytes, folder: Path) -> None:
         raise HarnessError(f"the results of the rehearsal did not arrive whole: {error}") from error
 
 
-def root(typed: Sequence[str], work: Path) -> bytes:
-    """Its root folder: the testbed's, with Python and this suite."""
+def root(typed: Sequence[str], modules: Sequence[Path], work: Path) -> bytes:
+    """Its root folder: the testbed's, with the kernel's modules, Python and this suite."""
     script = work / NAME
     script.write_text(SCRIPT.format(suite=SUITE, arguments=shlex.join(typed),
                                     mark=MARK.decode().strip() + "\\n"))
     script.chmod(0o755)
     others = dict(python(work)) | dict(suite())
-    return initramfs.build([script], f"{NAME}\n", others=others)
+    return initramfs.build([script], f"{NAME}\n", modules, others=others)
 
 
 def suite() -> Iterator[tuple[str, Path]]:

@@ -16,6 +16,8 @@ from reports.model import Boot, Exit, Planned, Status
 from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
 from testbed.progress import say
 
+NOT_LOADED = "not_loaded."      # of testbed/machine/init, with a module's name
+
 
 def new_folder(base: Path) -> Path:
     """BASE/<UTC time>, unique also when two runs start in the same second."""
@@ -129,6 +131,10 @@ class Recorder:
     def _merge_environment(self, text: str) -> None:
         """What the guest says of itself; its boots differ in what the variant changes."""
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        for key, value in values.items():
+            if key.startswith(NOT_LOADED):
+                say(f"  boot {self._name}: the kernel refused the module "
+                    f"{key.removeprefix(NOT_LOADED)}: {value}")
         kvm = {key: value for key, value in values.items() if key.startswith("kvm")}
         rest = {key: value for key, value in values.items() if key not in kvm}
         with self._results.lock:

@@ -16,7 +16,7 @@ from testbed.machine.bochs import Bochs
 from testbed.machine.emulator import Boot, run_boot
 from testbed.machine.qemu import Qemu
 from testbed.machine.stream import Event
-from testbed.machine.watchdog import Limits, Outcome, Watchdog
+from testbed.machine.watchdog import SLOW_BOOT, Limits, Outcome, Watchdog
 from testbed.make import bochs_build, kernel, programs
 from testbed.make.cache import Cache
 from testbed.options import MODULES, Options
@@ -51,15 +51,14 @@ class EmulatedHost:
         self._options = options
         self._cache = cache
         self._work = work
+        names = dict.fromkeys(self._name(case.variant) for case in cases)
         self._kernel = built or kernel.provide(
-            cache, options.kernel, options.debug_kernel, options.refresh_kernel, work
+            cache, options.kernel, options.debug_kernel, options.refresh_kernel, work,
+            options.modules, list(names),
         )
         self._guest = (kernel.provide_guest(cache, options.kernel, work)
                        if not built and wants_guest(cases) else None)
-        self._emulators = {
-            name: self._provide(name)
-            for name in dict.fromkeys(self._name(case.variant) for case in cases)
-        }
+        self._emulators = {name: self._provide(name) for name in names}
 
     def _name(self, variant: str) -> str:
         """Which emulator a variant boots in."""
@@ -109,7 +108,8 @@ class EmulatedHost:
         return outcome
 
     def _boot(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
-        limits = DEBUG_LIMITS if self._options.debug_kernel else Limits()
+        limits = (DEBUG_LIMITS if self._options.debug_kernel else
+                  Limits(boot=SLOW_BOOT) if self._kernel.boots_slowly else Limits())
         emulator = self.emulator(boot.variant)
         limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
         watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
@@ -133,7 +133,8 @@ class EmulatedHost:
     def _cmdline(self, variant: str) -> str:
         chosen = VARIANTS[variant]
         parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(variant).cmdline,
-                 f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline]
+                 f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline,
+                 self._kernel.cmdline]
         if self._options.debug_kernel:
             parts.append(DEBUG_SETTING)
         parts.append(self._options.backports)

@@ -15,6 +15,8 @@ PANIC = re.compile(
     r"Kernel panic - not syncing.*|PANIC: double fault.*|BUG: kernel stack overflow.*"
 )
 
+SLOW_BOOT = 240.0    # of Limits.boot, for a distribution's kernel
+
 
 @dataclass(frozen=True)
 class Limits:

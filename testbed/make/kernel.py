@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import KernelError, UsageError
-from testbed.make import source
+from testbed.errors import KernelError
+from testbed.make import given, source
 from testbed.make.cache import Cache, digest, tools
+from testbed.make.kconfig import dropped, options
 from testbed.make.source import Source
 from testbed.progress import Progress, say
 from testbed.steps import is_object, telling
@@ -28,10 +28,11 @@ KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/uapi/kvm_h
                 SUITE / "include/uapi/tdx_view.h")
 MODULES = ("kvm_hold.ko", "tdx_view.ko")
 
+# Linux initializes no TDX module where it may hibernate: private memory would not survive.
+NO_HIBERNATION = "nohibernate"
+
 IMAGE = "arch/x86/boot/bzImage"
 OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
-ONE_OF = re.compile(r"^# one of: (.+)$", re.MULTILINE)
-OPTION = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,22 @@ class Kernel:
     origin: str
     config_hash: str = ""
     dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
-    # Of kmod/, where KVM has TDX and the tree is known; in the order of loading.
+    # Of kmod/, where KVM has TDX, and KVM's where it is not built in; in the order of loading.
     modules: tuple[Path, ...] = ()
+    cmdline: str = ""
+    boots_slowly: bool = False       # as a distribution's does, in an emulator
 
 
 def provide(
-    cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path
+    cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path,
+    modules: Path | None = None, emulators: Collection[str] = (),
 ) -> Kernel:
-    """The kernel of --kernel, a text being a version; `work` is the run's own folder."""
+    """The kernel of --kernel, a text being a version; `work` is the run's own folder.
+
+    An image comes with its `modules`, and with what `emulators` are to boot it.
+    """
     if isinstance(wanted, Path) and wanted.is_file():
-        return ready_made(wanted)
+        return ready_made(wanted, modules, emulators, work)
     tree = sources(cache, wanted, refresh)
     build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
     return build.once() if tree.fixed else build.again(work)
@@ -73,29 +80,12 @@ def provide_guest(cache: Cache, wanted: Path | str | None, work: Path) -> Path |
     return build.again(work / "guest").image
 
 
-def ready_made(image: Path) -> Kernel:
-    with image.open("rb") as file:
-        if file.read(0x206)[0x202:] != b"HdrS":
-            raise UsageError(f"--kernel: {image} is neither a source tree nor a bzImage")
-    return Kernel(image.resolve(), f"image {image.resolve()}")
-
-
-def options(text: str) -> dict[str, str]:
-    """Option -> value in a .config or a fragment; "n" for one that is not set."""
-    return {match[1] or match[3]: match[2] or "n" for match in OPTION.finditer(text)}
-
-
-def dropped(fragment: str, config: str) -> tuple[str, ...]:
-    """What the fragment wants and the final configuration does not have."""
-    final = options(config)
-    groups = [match[1].split() for match in ONE_OF.finditer(fragment)]
-
-    def replaced(name: str) -> bool:
-        return any(name in group and any(final.get(other, "n") != "n" for other in group if other != name)
-                   for group in groups)
-
-    return tuple(f"{name}={value}" for name, value in options(fragment).items()
-                 if final.get(name, "n") != value and not replaced(name))
+def ready_made(path: Path, modules: Path | None, emulators: Collection[str], work: Path) -> Kernel:
+    """The image of --kernel FILE and what it needs of --modules DIR."""
+    taken = given.take(path, modules, emulators, work)
+    config = taken.image.config
+    return Kernel(taken.image.path, f"image {taken.image.path}", digest(config) if config else "",
+                  modules=taken.modules, cmdline=NO_HIBERNATION, boots_slowly=True)
 
 
 def compiler() -> str:
@@ -115,12 +105,16 @@ class Build:
     the next build is an incremental one, and modules out of tree need it.
     """
 
-    def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path]) -> None:
+    def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path],
+                 whole: str = "") -> None:
+        """`whole` is a configuration that the fragments change; without it what they do not
+        name is off."""
         self._cache = cache
         self._source = tree
+        self._whole = whole
         self._fragment = "".join(path.read_text() for path in fragments)
         self.key = digest(tree.identity, self._fragment, compiler(),
-                          *(path.read_text() for path in KMOD_SOURCES))
+                          *(path.read_text() for path in KMOD_SOURCES), *filter(None, [whole]))
         self._tree_key = digest(tree.identity, compiler(), *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
@@ -148,8 +142,12 @@ class Build:
             self._make_image()
             shutil.copy(self._tree / IMAGE, folder / "bzImage")
             shutil.copy(self._tree / ".config", folder / "config")
-            if options((folder / "config").read_text()).get("CONFIG_KVM") in ("y", "m"):
+            final = options((folder / "config").read_text())
+            if final.get("CONFIG_KVM") in ("y", "m"):
                 self._make_our_modules(folder)
+            if self._whole:     # as a distribution's package has them: in lib/modules
+                for which in ((), (f"M={self._folder / 'modules/kmod'}",)):
+                    self._make(*which, "modules_install", f"INSTALL_MOD_PATH={folder}")
 
     def _kernel(self, folder: Path) -> Kernel:
         config = (folder / "config").read_text()
@@ -160,10 +158,8 @@ class Build:
     def _make_image(self) -> None:
         self._tree.mkdir(parents=True, exist_ok=True)
         self._cache.used(self._folder)
-        fragment = self._folder / "fragment.config"
-        fragment.write_text(self._fragment)
         self._log.write_bytes(b"")
-        self._make("-s", f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+        self._configure()
         config = (self._tree / ".config").read_text()
         for option in dropped(self._fragment, config):
             say(f"Kconfig dropped {option}")
@@ -173,6 +169,15 @@ class Build:
         count = self._make(f"-j{len(os.sched_getaffinity(0))}", "bzImage", *modules,
                            progress=progress, expected=OBJECTS if fresh else None)
         progress.done(f"{count} objects")
+
+    def _configure(self) -> None:
+        if self._whole:
+            (self._tree / ".config").write_text(self._whole + self._fragment)
+            self._make("-s", "olddefconfig")
+            return
+        fragment = self._folder / "fragment.config"
+        fragment.write_text(self._fragment)
+        self._make("-s", f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
 
     def _make_our_modules(self, folder: Path) -> None:
         """Those of kmod/ that this kernel can have.

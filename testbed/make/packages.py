@@ -26,6 +26,8 @@ GUEST = ("busybox-static",)
 EMULATOR = (*GUEST, "qemu-system-x86")
 BOCHS = (*GUEST, *SOURCES, "g++")
 KERNEL = (*SOURCES, "bc", "bison", "flex", "libelf-dev", "lz4")
+IMAGE = (*SOURCES, "lz4", "zstd")      # an image, and modules, may be compressed
+DISTRIBUTION = ("kmod", "openssl", "zstd")    # its modules are listed and signed
 CERTIFY = (*REPORTS, "openssh-client", "weasyprint")
 GIT = ("git",)
 KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls it
@@ -38,7 +40,8 @@ FRESH = ("mmdebstrap",)
 
 PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR,
-    "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL), "kselftest": (*TESTS, *KSELFTEST),
+    "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL),
+    "image": IMAGE, "distribution": (*TESTS, *KERNEL, *DISTRIBUTION), "kselftest": (*TESTS, *KSELFTEST),
     "certify": CERTIFY, "check": (*CHECK, *GIT, *KSELFTEST), "fresh": FRESH,
     "lab": (*FRESH, *GIT),
 }

@@ -102,6 +102,8 @@ class CliTest(FolderTest):
         self.assertEqual(self.native("--tests", "none"), 2)
         self.assertEqual(self.native("--kernel", "/"), 2)
         self.assertEqual(self.go("--on", "qemu", "--kernel", "/does/not/exist"), 2)
+        self.assertEqual(self.go("--on", "qemu", "--modules", "/"), 2)
+        self.assertEqual(self.go("--on", "qemu", "--modules", "/", "--kernel", "6.18"), 2)
         with mock.patch("sys.stderr"), self.assertRaises(SystemExit) as caught:
             self.go("--nonsense")
         self.assertEqual(caught.exception.code, 2)

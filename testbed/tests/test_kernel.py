@@ -11,6 +11,7 @@ from testbed.errors import HarnessError, UsageError
 from testbed.make import kernel, source
 from testbed.make.cache import Cache
 from testbed.make.source import Source
+from testbed.tests.fake_kernel import bzimage
 from testbed.tests.support import FolderTest
 
 # Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage;
@@ -34,27 +35,6 @@ case "$*" in *M=*)
 	: >"$tree/vmlinux" ;;
 esac
 """
-
-
-class OptionsTest(FolderTest):
-    def test_options(self) -> None:
-        text = 'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="x y"\n# CONFIG_D=y in a comment\n'
-        self.assertEqual(kernel.options(text),
-                         {"CONFIG_A": "y", "CONFIG_B": "n", "CONFIG_C": '"x y"'})
-
-    def test_dropped(self) -> None:
-        fragment = "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\nCONFIG_NR=8\nCONFIG_D=n\n"
-        config = "CONFIG_A=y\nCONFIG_C=y\nCONFIG_NR=64\n"
-        self.assertEqual(kernel.dropped(fragment, config),
-                         ("CONFIG_B=y", "CONFIG_C=n", "CONFIG_NR=8"))
-
-    def test_renamed(self) -> None:
-        fragment = "# one of: CONFIG_OLD CONFIG_NEW\nCONFIG_OLD=y\nCONFIG_NEW=y\n"
-        self.assertEqual(kernel.dropped(fragment, "CONFIG_NEW=y\n"), ())
-        self.assertEqual(kernel.dropped(fragment, "CONFIG_OLD=y\n"), ())
-        self.assertEqual(kernel.dropped(fragment, ""), ("CONFIG_OLD=y", "CONFIG_NEW=y"))
-        self.assertEqual(kernel.dropped(fragment, "# CONFIG_OLD is not set\n"),
-                         ("CONFIG_OLD=y", "CONFIG_NEW=y"))
 
 
 class BuildTest(FolderTest):
@@ -131,19 +111,14 @@ class WantedTest(FolderTest):
 
     def test_image(self) -> None:
         image = self.folder / "bzImage"
-        image.write_bytes(bytes(0x202) + b"HdrS")
-        self.assertEqual(kernel.ready_made(image).image, image.resolve())
+        image.write_bytes(bzimage())
+        provided = kernel.provide(Cache(self.folder), image, False, False, self.folder)
+        self.assertEqual((provided.image, provided.cmdline), (image.resolve(), "nohibernate"))
 
     def test_guest_of_an_image(self) -> None:
         image = self.folder / "bzImage"
         image.write_bytes(bytes(0x202) + b"HdrS")
         self.assertIsNone(kernel.provide_guest(Cache(self.folder), image, self.folder))
-
-    def test_no_image(self) -> None:
-        for content in (b"", b"\x7fELF" + bytes(0x300)):
-            (self.folder / "x").write_bytes(content)
-            with self.assertRaises(UsageError):
-                kernel.ready_made(self.folder / "x")
 
     def test_tree(self) -> None:
         self.assertFalse(source.user_tree(self.tree()).fixed)

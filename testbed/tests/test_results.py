@@ -48,3 +48,8 @@ class ResultsTest(FolderTest):
         self.assertEqual(environment["boots"]["cpus4"]["cmdline"], "a=b c")
         self.assertEqual(environment["boots"]["cpus4"]["kvm"], {"kvm.tdp_mmu": "Y"})
         self.assertEqual((self.results.folder / "dmesg.cpus4.txt").read_bytes(), b"[0] x\n")
+
+    def test_module_that_was_refused(self) -> None:
+        self.recorder(File("environment", b"not_loaded.kvm_intel=invalid module format\n"))
+        self.assertIn("boot cpus4: the kernel refused the module kvm_intel: invalid module format",
+                      self.said.getvalue())
