@@ -83,6 +83,20 @@ static void check_param(const char *module, const char *name, const char *advice
 	      *value ? strf("%s", value) : "no such parameter", advice);
 }
 
+/*
+ * Private memory would not survive hibernation: Linux initializes no TDX module where it is
+ * possible (arch/x86/virt/vmx/tdx/tdx.c). The file says "[disabled]" where it is not.
+ */
+static void check_hibernation(void)
+{
+	char *modes = file_line("/sys/power/disk");
+	bool possible = modes && strcmp(modes, "[disabled]");
+
+	check("hibernation", !possible || !strcmp(kvm_param("kvm_intel", "tdx"), "Y"),
+	      possible ? "possible" : "not possible", "boot with nohibernate");
+	free(modes);
+}
+
 /* A TD is what counts: the checks before it say yes where no HKID is free, for example. */
 static void check_init(void)
 {
@@ -158,10 +172,11 @@ static void make_checks(bool all)
 	if (all) {
 		information_from_log("keyids", "virt/tdx: BIOS enabled");
 		information_from_log("TDX module", "virt/tdx: Module version");
-		/* Why the kernel does not: hibernation, no memory below a TDMR, no SEAM loader ... */
+		/* Why the kernel does not: no memory below a TDMR, no SEAM loader ... */
 		information_from_log("virt/tdx, last", "virt/tdx: ");
 		information_from_log("kvm_intel, last", "kvm_intel: ");
 	}
+	check_hibernation();
 	check_param("kvm_intel", "tdx",
 		    "TDX with KeyIDs enabled in the firmware, a kernel with CONFIG_INTEL_TDX_HOST and CONFIG_KVM_INTEL_TDX (6.16 or newer), kvm_intel.tdx=1");
 	types = kvm_cap(KVM_CAP_VM_TYPES);
