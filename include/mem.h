@@ -65,6 +65,12 @@ bool is_thp(const void *hva);
 /* Has the page content, of a file or of a process? A free page has none. */
 bool page_holds_data(u64 pfn);
 
+/*
+ * Is it anonymous memory, hugetlb's too?  It is until its last reference goes, also where
+ * nobody has it mapped; the next owner of the page may make it so again.
+ */
+bool page_is_anon(u64 pfn);
+
 /* The highest level at which the page @pfn may be mapped: 2M if it is part of a folio. */
 int page_level(u64 pfn);
 
@@ -83,10 +89,7 @@ void page_out(void *hva);
 /* Nodes that have memory which this process may use. */
 unsigned int nr_nodes(void);
 
-/*
- * A number out of /proc/meminfo, e.g. ("SecPageTables") in KiB, or a count
- * such as HugePages_Free; -1 when it is not there.
- */
+/* A number out of /proc/meminfo, e.g. ("MemAvailable") in KiB; -1 when it is not there. */
 long meminfo(const char *key);
 /* Free hugetlb pages of a size in bytes; -1 where the size is not supported. */
 long hugetlb_free_pages(size_t page_size);

@@ -23,6 +23,9 @@ void memcg_limit(struct memcg *cg, u64 bytes);
  */
 int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg);
 
+/* Pages that are charged to @cg, those that CPUs keep in stock among them. */
+u64 memcg_pages(struct memcg *cg);
+
 /*
  * Whole pages that are charged to @cg, once there are none, or after 5 s.  One page
  * does not count: Linux keeps what was less than a page charged with the cgroup.

@@ -20,6 +20,7 @@
 #define PAGEMAP_PRESENT		(1ULL << 63)
 #define PAGEMAP_PFN(entry)	((entry) & ((1ULL << 55) - 1))
 #define KPF_UPTODATE		3
+#define KPF_ANON		12
 #define KPF_THP			22	/* include/uapi/linux/kernel-page-flags.h */
 #define KPF_COMPOUND		(1ULL << 15 | 1ULL << 16)	/* head or tail */
 
@@ -237,6 +238,11 @@ bool is_thp(const void *hva)
 bool page_holds_data(u64 pfn)
 {
 	return read_u64_at("/proc/kpageflags", pfn) >> KPF_UPTODATE & 1;
+}
+
+bool page_is_anon(u64 pfn)
+{
+	return read_u64_at("/proc/kpageflags", pfn) >> KPF_ANON & 1;
 }
 
 int page_level(u64 pfn)

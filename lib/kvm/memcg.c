@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "memcg.h"
 #include "testcase.h"
 #include "undo.h"
@@ -98,19 +99,22 @@ int memcg_call(struct memcg *cg, int (*fn)(void *arg), void *arg)
 	return cg->ret;
 }
 
+u64 memcg_pages(struct memcg *cg)
+{
+	long bytes = file_number(strf("%s/memory.current", cg->path), -1);
+
+	must(bytes >= 0, "memory.current of %s", cg->path);
+	return bytes / SZ_4K;
+}
+
 u64 memcg_pages_left(struct memcg *cg)
 {
 	double deadline = now() + SETTLE_LIMIT_S;
 	u64 pages;
 
 	for (;;) {
-		char text[32] = "";
-		int fd = open_file(cg, "memory.current", O_RDONLY);
-
 		write_limit(cg, 0, 0);		/* gives back what CPUs keep in stock */
-		must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "memory.current");
-		close(fd);
-		pages = strtoull(text, NULL, 10) / SZ_4K;
+		pages = memcg_pages(cg);
 		if (pages <= 1)
 			return 0;
 		if (now() > deadline)

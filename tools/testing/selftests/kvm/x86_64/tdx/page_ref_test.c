@@ -149,16 +149,30 @@ CASES(retried_memfd,
 	  .cpus = 2, .nodes = 2 },
 )
 
-/* A huge page without references returns to its pool when it is unmapped. */
+/*
+ * A huge page without references returns to its pool when it is unmapped: it is no memory
+ * of a process then.  How many the pool has says less, others use it, too.
+ */
+static void expect_returned(struct mem *mem)
+{
+	size_t nr = mem->size / SZ_2M;
+	u64 pfns[nr];
+
+	for (size_t i = 0; i < nr; i++)
+		pfns[i] = pfn_of(mem->hva + i * SZ_2M);
+	munmap(mem->hva, mem->size);
+	for (size_t i = 0; i < nr; i++)
+		expect_true(!page_is_anon(pfns[i]), "the huge page at pfn 0x%llx is free after munmap",
+			    pfns[i]);
+}
+
 static void retried_hugetlb(const struct test *t)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, 2 * SZ_2M);
-	long before = hugetlb_free_pages(SZ_2M);
 
 	prefault(f.vcpu, GPA + SZ_2M, SZ_4K);
 	prefault_retried(&f, GPA, SZ_2M, t->tc->arg);
-	munmap(f.mem->hva, 2 * SZ_2M);
-	expect_eq(hugetlb_free_pages(SZ_2M), before + 2, "free hugetlb pages after munmap");
+	expect_returned(f.mem);
 }
 CASES(retried_hugetlb,
 	{ "hugetlb_early",
@@ -190,40 +204,45 @@ CASE(no_reference, "KVM keeps no reference to a page that it maps: it can be mig
 CASE(no_hugetlb_leak, "mapped hugetlb pages return to their pool on munmap",
 	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 4)
 {
-	long before = hugetlb_free_pages(SZ_2M);
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, 4 * SZ_2M);
 
 	prefault(f.vcpu, GPA, 4 * SZ_2M);
-	expect_eq(hugetlb_free_pages(SZ_2M), before - 4, "free hugetlb pages while mapped");
-	munmap(f.mem->hva, f.mem->size);
+	expect_returned(f.mem);
 	expect_eq(observer_leaves(f.o, LEVEL_2M), 0, "2M SPTEs after munmap");
-	expect_eq(hugetlb_free_pages(SZ_2M), before, "free hugetlb pages after munmap");
 }
 
-/*
- * 1,024 page tables, one for each page that is prefaulted: SecPageTables lags behind by
- * some pages a CPU.
- */
-CASE(no_page_table_leak, "KVM's page tables are freed with the VM", .vm_types = VM_DEFAULT,
-	.observes = OBSERVE_MAPPING)
-{
-	const long nr = 1024, kib = nr * 4, slack = kib / 8;
-	long before = meminfo("SecPageTables"), with;
-	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, nr * SZ_2M, NULL));
+#define NR_TABLES	1024
 
-	must(before >= 0, "SecPageTables in /proc/meminfo");
-	for (long i = 0; i < nr; i++)
-		prefault(f.vcpu, GPA + i * SZ_2M, SZ_4K);
-	with = meminfo("SecPageTables");
-	expect_true(with >= before + kib - slack,
-		    "SecPageTables with %ld page tables more (%ld KiB, %ld before)", nr, with,
-		    before);
+/* A page of each 2M: each has a table of its own. */
+static int prefault_tables(void *vcpu)
+{
+	for (u64 i = 0; i < NR_TABLES; i++) {
+		struct kvm_pre_fault_memory range = { .gpa = GPA + i * SZ_2M, .size = SZ_4K };
+
+		if (__vcpu_prefault(vcpu, &range))
+			return -1;
+	}
+	return 0;
+}
+
+/* They are charged to a cgroup that has nothing else. */
+CASE(no_page_table_leak, "KVM's page tables are freed with the VM", .vm_types = VM_DEFAULT)
+{
+	struct memcg *cg = memcg_create();
+	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, NR_TABLES * SZ_2M, NULL));
+
+	for (u64 i = 0; i < NR_TABLES; i++)
+		mem_touch(f.mem->hva + i * SZ_2M, SZ_4K);
+	memcg_limit(cg, 64 << 20);
+	expect_ok(memcg_call(cg, prefault_tables, f.vcpu), "KVM_PRE_FAULT_MEMORY of %d pages",
+		  NR_TABLES);
+	expect_true(memcg_pages(cg) >= NR_TABLES,
+		    "%d page tables are charged, of %llu pages in the cgroup", NR_TABLES,
+		    memcg_pages(cg));
 	vcpu_close(f.vcpu);
 	vm_close(f.vm);
-	/* They are freed after a grace period of RCU. */
-	expect_soon((with = meminfo("SecPageTables")) <= before + slack, 5,
-		    "SecPageTables when the VM is gone (%ld KiB, %ld before)", with, before);
-	measure("pages", nr);
+	expect_eq(memcg_pages_left(cg), 0, "pages charged to the cgroup of a destroyed VM");
+	measure("pages", NR_TABLES);
 }
 
 /* Each time that TDH.MEM.SEPT.ADD is busy, KVM has a table that it cannot link. */
