@@ -47,6 +47,12 @@ struct observer;
  */
 const char *observe_missing(unsigned int mask);
 
+/*
+ * Do observers record tasks of the case and kernel threads alone?  Not in a container's
+ * PID namespace: tracing knows processes by other numbers there.
+ */
+bool observers_see_own_tasks_only(void);
+
 /* Start to observe @vm, from now on. NULL if @mask is 0. */
 struct observer *observe(struct vm *vm, unsigned int mask);
 /* Does it see events of @type? */
@@ -80,12 +86,12 @@ const struct event *observer_events(struct observer *o, size_t *nr);
 unsigned long observer_leaves(struct observer *o, int level);
 
 /*
- * For faults that loop without end, which no buffer can hold: stop recording
- * for good, and count the calls of kvm_tdp_page_fault, on any VM, since the
- * observer began.
+ * Records of the case's own tasks and of kernel threads so far, read or not: a number
+ * that faults which loop without end drive up, and that needs no reading.
  */
-void observer_pause(struct observer *o);
-unsigned long observer_fault_calls(struct observer *o);
+unsigned long observer_recorded(struct observer *o);
+/* So many records more, and no end: it loops.  Time alone proves nothing on a busy host. */
+#define LOOP_RECORDS	1000
 
 /*
  * For races in numbers that nobody wants to log: an observer that only counts

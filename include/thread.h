@@ -55,6 +55,11 @@ void stay_on_one_cpu(void);
  */
 unsigned int nr_cpus(void);
 int nth_cpu(unsigned int n);
+/*
+ * Leave all but the first @max of them: the caller, and threads that it starts later.  They
+ * are then those that the functions here tell of.
+ */
+void use_cpus(unsigned int max);
 /* Move the calling thread to it. */
 void run_on_nth_cpu(unsigned int n);
 

@@ -27,6 +27,12 @@ struct window_fixture window_fixture(const struct test *t, enum mem_kind kind);
 /* @inv of the page at OTHER_GPA. */
 void invalidate_other(struct window_fixture *s, const struct invalidation *inv);
 
+/*
+ * window_wait(), for as long as it takes; 1: the prefault loops, it has not ended after a
+ * second and LOOP_RECORDS records of @o.
+ */
+int window_wait_or_loop(struct window *w, struct observer *o);
+
 /* The gfn of the last window maps the page of its hva. */
 void expect_window_mapped(struct window_fixture *s, u64 gpa);
 void expect_window_retries(struct window_fixture *s, unsigned long retries);

@@ -150,10 +150,10 @@ void stay_on_one_cpu(void)
 	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
+static cpu_set_t allowed;	/* before run_on_nth_cpu() narrowed it; empty: not asked yet */
+
 static const cpu_set_t *allowed_cpus(void)
 {
-	static cpu_set_t allowed;	/* before anybody narrowed it */
-
 	if (!CPU_COUNT(&allowed))
 		must(!sched_getaffinity(0, sizeof(allowed), &allowed), "sched_getaffinity");
 	return &allowed;
@@ -172,6 +172,19 @@ int nth_cpu(unsigned int n)
 	errno = ENODEV;
 	must(false, "another CPU of those that this process may use");
 	return -1;
+}
+
+void use_cpus(unsigned int max)
+{
+	unsigned int nr = 0;
+	cpu_set_t set;
+
+	must(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set) && nr++ >= max)
+			CPU_CLR(cpu, &set);
+	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity to %u CPUs", max);
+	CPU_ZERO(&allowed);
 }
 
 void run_on_nth_cpu(unsigned int n)

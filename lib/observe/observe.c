@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "observe.h"
+#include "observe/cpu_buffers.h"
 #include "observe/spte_map.h"
 #include "observe/task_map.h"
 #include "observe/tracing.h"
@@ -237,9 +238,15 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 	return 0;
 }
 
-static void drain(struct observer *o)
+/* Read what is there; what comes first within @seconds, when there is nothing. */
+static void drain(struct observer *o, double seconds)
 {
-	tracefs_iterate_raw_events(o->tep, o->tracing->instance, NULL, 0, on_record, o);
+	size_t set_size;
+	cpu_set_t *cpus = cpu_buffers_wait(o->tracing->buffers, seconds, &set_size);
+
+	if (cpus)
+		tracefs_iterate_raw_events(o->tep, o->tracing->instance, cpus, set_size,
+					   on_record, o);
 }
 
 void observer_sync(struct observer *o)
@@ -248,8 +255,8 @@ void observer_sync(struct observer *o)
 	unsigned long lost;
 
 	must_declare(o, ".observes");
-	drain(o);
-	counts = tracing_buffer(o->tracing);
+	drain(o, 0);
+	counts = cpu_buffers_count(o->tracing->buffers);
 	lost = counts.overrun + counts.dropped;
 	errno = EOVERFLOW;
 	must(!lost, "tracing lost %lu events", lost);
@@ -291,7 +298,7 @@ struct observer *observe_counts(void)
 
 struct fault_counts observer_counts(struct observer *o)
 {
-	struct buffer_counts buffer = tracing_buffer(o->tracing);
+	struct buffer_counts buffer = cpu_buffers_count(o->tracing->buffers);
 	unsigned long missed = tracing_missed(o->tracing);
 
 	errno = EOVERFLOW;
@@ -303,25 +310,22 @@ struct fault_counts observer_counts(struct observer *o)
 	};
 }
 
-void observer_pause(struct observer *o)
+unsigned long observer_recorded(struct observer *o)
 {
-	tracing_pause(o->tracing);
-}
+	struct buffer_counts counts = cpu_buffers_count(o->tracing->buffers);
 
-unsigned long observer_fault_calls(struct observer *o)
-{
-	return tracing_faults(o->tracing);
+	return counts.entries + counts.overrun + counts.read;
 }
 
 bool observer_wait(struct observer *o, enum event_type type, double seconds)
 {
-	double deadline = now() + seconds;
+	double deadline = now() + seconds, left = seconds;
 
-	/* Only the buffer: whoever waits here has a window open. */
-	for (drain(o); !count_logged(o, type, RET_ANY); drain(o)) {
-		if (now() > deadline)
+	/* Only the buffers: whoever waits here has a window open. */
+	for (drain(o, 0); !count_logged(o, type, RET_ANY); drain(o, left)) {
+		left = deadline - now();
+		if (left <= 0)
 			return false;
-		usleep(100);
 	}
 	return true;
 }

@@ -11,12 +11,13 @@
 
 #include "base/case_run.h"
 #include "kernel.h"
+#include "observe.h"
+#include "observe/cpu_buffers.h"
 #include "observe/tracing.h"
 #include "undo.h"
 
 #define OWNER		"ktdx"
 #define PROC_PID_INIT_INO	0xEFFFFFFCUL	/* include/uapi/linux/nsfs.h, and linux/proc_ns.h before */
-#define BUFFER_KIB	4096		/* a CPU */
 
 /* The one that outlives its case; shared by the program and its cases. */
 static struct kept {
@@ -37,8 +38,7 @@ static unsigned long pid_namespace(void)
 	return inode;
 }
 
-/* Process ids as the tracer knows them are ours, too: this is no PID namespace of a container. */
-static bool in_first_pid_namespace(void)
+bool observers_see_own_tasks_only(void)
 {
 	return pid_namespace() == PROC_PID_INIT_INO;
 }
@@ -52,7 +52,7 @@ static const char *owner(void)
 	static const char *name;
 
 	if (!name)
-		name = in_first_pid_namespace() ? OWNER : strf(OWNER "%lu", pid_namespace());
+		name = observers_see_own_tasks_only() ? OWNER : strf(OWNER "%lu", pid_namespace());
 	return name;
 }
 
@@ -151,7 +151,7 @@ static void leave_other_vms_out(struct tracing *t)
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 
-	if (!in_first_pid_namespace() || !proc)
+	if (!observers_see_own_tasks_only() || !proc)
 		return;
 	while ((entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);
@@ -180,10 +180,8 @@ static void create(struct tracing *t)
 	probes_attach(t->group, t->sources, t->nr_sources);
 
 	t->instance = new_instance(t->name);
+	cpu_buffers_resize(t->instance);
 	leave_other_vms_out(t);
-	must(tracefs_instance_file_write(t->instance, "buffer_size_kb",
-					 strf("%d", BUFFER_KIB)) >= 0,
-	     "trace buffers of %d KiB a CPU", BUFFER_KIB);
 }
 
 int tracing_drop(void)
@@ -285,7 +283,7 @@ void tracing_check_intact(void)
 			     still_enabled(got[i], &got[i]->sources[n]),
 			     "somebody else switched the event %s off while the case ran",
 			     got[i]->sources[n].name);
-		must(got[i]->paused || tracefs_trace_is_on(got[i]->instance) == 1,
+		must(tracefs_trace_is_on(got[i]->instance) == 1,
 		     "somebody else switched tracing off while the case ran");
 	}
 }
@@ -297,12 +295,6 @@ static struct tracing *remember(struct tracing *t)
 	return t;
 }
 
-void tracing_pause(struct tracing *t)
-{
-	must(!tracefs_trace_off(t->instance), "tracing off");
-	t->paused = true;
-}
-
 struct tracing *tracing_get(unsigned int mask)
 {
 	static bool taken;
@@ -311,10 +303,12 @@ struct tracing *tracing_get(unsigned int mask)
 
 	if (mask == kept->mask && !taken) {
 		taken = true;
-		return remember(take_kept());
+		t = take_kept();
+	} else {
+		t = describe_tracing(getpid(), nr++, mask);
+		create(t);
 	}
-	t = describe_tracing(getpid(), nr++, mask);
-	create(t);
+	t->buffers = cpu_buffers_open(t->instance);
 	return remember(t);
 }
 
@@ -338,29 +332,4 @@ void tracing_enable(struct tracing *t)
 	t->enabled = true;
 	if (t->kept)
 		kept->enabled = true;
-}
-
-static unsigned long counter(const char *text, const char *name)
-{
-	const char *p = text ? strstr(text, name) : NULL;
-
-	return p ? strtoul(p + strlen(name), NULL, 10) : 0;
-}
-
-struct buffer_counts tracing_buffer(const struct tracing *t)
-{
-	struct buffer_counts counts = { 0 };
-
-	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
-		char *file = strf("per_cpu/cpu%d/stats", cpu), *text;
-
-		text = tracefs_instance_file_read(t->instance, file, NULL);
-		counts.entries += counter(text, "entries: ");
-		counts.overrun += counter(text, "\noverrun: ");
-		counts.dropped += counter(text, "\ndropped events: ");
-		counts.read += counter(text, "\nread events: ");
-		free(text);
-		free(file);
-	}
-	return counts;
 }

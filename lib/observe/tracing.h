@@ -14,14 +14,15 @@
 
 #include "observe/probes.h"
 
+struct cpu_buffers;
 struct tracefs_instance;
 
 struct tracing {
 	struct tracefs_instance *instance;
 	struct source sources[MAX_SOURCES];
 	int nr_sources;
+	struct cpu_buffers *buffers;
 	bool enabled;				/* all of its events */
-	bool paused;
 
 	/* Not for others: */
 	bool kept;
@@ -42,18 +43,8 @@ struct tracing *tracing_get(unsigned int mask);
 void tracing_enable_source(struct tracing *t, struct source *source);
 void tracing_enable(struct tracing *t);
 
-/* Stop recording, for good. */
-void tracing_pause(struct tracing *t);
-
 /* A tracing instance for the calling process, to be undone; @what: for what. */
 struct tracefs_instance *tracing_instance(const char *what);
-
-/* The buffer's counters, summed over the CPUs. */
-struct buffer_counts {
-	unsigned long entries, overrun, dropped;
-	unsigned long read;		/* entries that were read */
-};
-struct buffer_counts tracing_buffer(const struct tracing *t);
 
 /* Since tracing_get(): calls that probes missed; calls of kvm_tdp_page_fault. */
 unsigned long tracing_missed(const struct tracing *t);

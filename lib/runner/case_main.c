@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +17,11 @@
 #include "known_issues.h"
 #include "runner/plan.h"
 #include "softtdx_ctl.h"
+#include "thread.h"
 #include "undo.h"
 
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
+#define CASE_CPUS		16	/* enough to race on; what is traced costs memory a CPU */
 
 static struct outcome *outcome;		/* shared with the case's process */
 
@@ -26,6 +29,18 @@ static struct outcome *outcome;		/* shared with the case's process */
 const char *__asan_default_options(void)
 {
 	return "detect_leaks=0";
+}
+
+
+/* One descriptor a CPU is the trace's (observe/cpu_buffers.h). */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* --- one case ------------------------------------------------------------- */
@@ -61,6 +76,8 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0);
 
 	report_to(outcome, t);
+	use_cpus(CASE_CPUS);
+	raise_file_limit();
 	check_needs(t, opt->allow_host_wide);
 	t->body(t);
 	tracing_check_intact();

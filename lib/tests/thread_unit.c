@@ -110,6 +110,18 @@ CASE(nth_of_allowed, "CPUs are counted among those that the process may use", .p
 	expect_eq(sched_getcpu(), last, "the CPU that it runs on");
 }
 
+CASE(use_cpus, "use_cpus() leaves the first of the CPUs that the process may use", .plain = true)
+{
+	int first = nth_cpu(0);
+
+	use_cpus(nr_cpus() + 1);
+	expect_eq(nth_cpu(0), first, "the first CPU, with room for one more");
+	use_cpus(1);
+	expect_eq(nr_cpus(), 1, "CPUs that this process may use");
+	expect_eq(nth_cpu(0), first, "the first of them");
+	expect_eq(sched_getcpu(), first, "the CPU that it runs on");
+}
+
 TEST_MAIN("threads beside a case")
 
 /* As fork() of glibc does it when the child is faster than the parent. */

@@ -20,6 +20,7 @@
 #include "run_self.h"
 #include "testcase.h"
 #include "thread.h"
+#include "window_fixture.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
 #define POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -155,6 +156,55 @@ CASE(two_at_once, "two programs observe at once: both pass", .vm_types = VM_DEFA
 		diag("%s\n%s", out_a, out_b);
 	expect_eq(code_a, 0, "exit code of the first program");
 	expect_eq(code_b, 0, "exit code of the second program");
+}
+
+/* Files of the instance of the program, for CPU @n of those that this process may use. */
+static long buffer_kib(struct child c, unsigned int n)
+{
+	return file_number(strf(TRACEFS "/instances/ktdx-%d-0/per_cpu/cpu%d/buffer_size_kb",
+				c.pid, nth_cpu(n)), -1);
+}
+
+/* A host may have hundreds of CPUs, and the buffers are memory of the kernel's. */
+CASE(small_buffers, "trace buffers of CPUs that a case does not run on are small",
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_2m = 2, .cpus = 2)
+{
+	long own, other;
+	struct child c;
+	int code;
+
+	run_on_nth_cpu(0);	/* and what it starts */
+	c = run_self("on_request_observed.default");
+	must(await_line(c, HAS_ALL), "the program says \"%s\"", HAS_ALL);
+	own = buffer_kib(c, 0);
+	other = buffer_kib(c, 1);
+	finish(c, &code);
+	expect_eq(code, 0, "exit code");
+	expect_true(own >= 4096, "the buffer where it runs has 4 MiB (%ld KiB)", own);
+	expect_true(other <= 128, "the other one has 128 KiB at most (%ld KiB)", other);
+}
+
+static int wait_or_loop(void *arg)
+{
+	struct window_fixture *s = arg;
+
+	return window_wait_or_loop(s->w, s->f.o);
+}
+
+/* As on a host whose CPUs have other things to do. */
+CASE(late_prefault, "a prefault that is late is not taken for one that loops",
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+{
+	struct window_fixture s = window_fixture(t, MEM_ANON);
+	struct thread *waiter;
+
+	window_open(s.w, WINDOW_GPA, 2 * SZ_4K);
+	window_resolve(s.w);
+	waiter = thread_start(wait_or_loop, &s);
+	expect_true(!thread_ended(waiter, 2.5), "it is waited for after 2.5 s");
+	window_next(s.w);
+	window_resolve(s.w);
+	expect_eq(thread_join(waiter, "the prefault"), 0, "result of the prefault");
 }
 
 /* The program, run for @case_name, prints @result and @line, and exits with 1. */
