@@ -22,6 +22,9 @@
 
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
 #define CASE_CPUS		16	/* enough to race on; what is traced costs memory a CPU */
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE	67	/* 6.4 */
+#endif
 
 static struct outcome *outcome;		/* shared with the case's process */
 
@@ -31,6 +34,16 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+/*
+ * What the host does to memory by itself, as far as a process can refuse it: KSM, where the
+ * service manager switched it on, and khugepaged would unmap pages now and then, which a
+ * test would take for KVM's doing.
+ */
+static void leave_memory_alone(const struct test_case *tc)
+{
+	prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0);
+	prctl(PR_SET_THP_DISABLE, !tc->needs_thp, 0, 0, 0);
+}
 
 /* One descriptor a CPU is the trace's (observe/cpu_buffers.h). */
 static void raise_file_limit(void)
@@ -74,6 +87,7 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	 * unmaps pages now and then, which a test would take for KVM's doing.
 	 */
 	syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0);
+	leave_memory_alone(t->tc);
 
 	report_to(outcome, t);
 	use_cpus(CASE_CPUS);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
@@ -21,6 +22,11 @@
 #include "testcase.h"
 #include "thread.h"
 #include "window_fixture.h"
+
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE	67	/* 6.4 */
+#define PR_GET_MEMORY_MERGE	68
+#endif
 
 #define TRACEFS		"/sys/kernel/tracing"
 #define POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -83,6 +89,12 @@ CASE(on_request_emptied, "the trace of the tracing instance is emptied",
 	must(!madvise(f.mem->hva, SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
 	write_instance("trace", "\n");
 	expect_eq(observer_count(f.o, EV_FAULT, PF_RETRY), 0, "retries");
+}
+
+CASE(on_request_merged, "the case's memory is none of KSM's", .vm_types = VM_DEFAULT,
+	.manual = true)
+{
+	expect_eq(prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0), 0, "PR_GET_MEMORY_MERGE");
 }
 
 static void log_line(const char *line)
@@ -182,6 +194,19 @@ CASE(small_buffers, "trace buffers of CPUs that a case does not run on are small
 	expect_eq(code, 0, "exit code");
 	expect_true(own >= 4096, "the buffer where it runs has 4 MiB (%ld KiB)", own);
 	expect_true(other <= 128, "the other one has 128 KiB at most (%ld KiB)", other);
+}
+
+/* As a service manager does it for all that it starts (MemoryKSM= of systemd). */
+CASE(host_merges, "KSM is on for all processes: not for those of cases", .vm_types = VM_DEFAULT)
+{
+	struct child c;
+	int code;
+
+	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
+		test_skip("needs PR_SET_MEMORY_MERGE: CONFIG_KSM, Linux 6.4");
+	c = run_self("on_request_merged.default");
+	verbose("%s", finish(c, &code));
+	expect_eq(code, 0, "exit code");
 }
 
 static int wait_or_loop(void *arg)
