@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "mapping.h"
+#include "mem.h"
 #include "types.h"
 #include "vm.h"
 
@@ -53,14 +54,19 @@ struct sept sept_entry(struct vm *vm, u64 gpa, int level);
 enum page_type {
 	PAGE_FREE = 0, PAGE_RESERVED = 1, PAGE_REGULAR = 3, PAGE_TDR = 4, PAGE_TDCX = 5,
 	PAGE_TDVPR = 6, PAGE_SEPT = 8,
-	PAGE_FOREIGN = -1,	/* of another TD */
+	PAGE_FOREIGN = -1,	/* of another TD, though it is free */
+	PAGE_IN_USE = -2,	/* and not at that gpa: somebody's, who is not disturbed */
 };
 struct pamt {
 	enum page_type type;
 	u64 owner;		/* TDR, 0 if none */
 	int level;		/* size: LEVEL_* */
 };
-struct pamt pamt_of(struct vm *vm, u64 pfn);
+/*
+ * The page @pfn, which is free, in @gmem (NULL: in none), or the page or the table of @gpa's
+ * entry at @level.
+ */
+struct pamt pamt_of(struct vm *vm, u64 pfn, const struct mem *gmem, u64 gpa, int level);
 
 /*
  * The leaf of @gpa is this one. @pfn may be PFN_ANY.  Like the expectations below, looked
@@ -78,8 +84,20 @@ void expect_sept_free_at_(const char *file, int line, struct vm *vm, u64 gpa, in
 void expect_sept_(const char *file, int line, struct vm *vm, u64 gpa, int level,
 		  enum sept_state state, u64 pfn);
 
-/* The page @pfn is a 4K page of @vm's TD of that type; PAGE_FREE: of nobody. */
-#define expect_pamt(vm, pfn, type)	expect_pamt_(__FILE__, __LINE__, vm, pfn, type)
-void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type);
+/* The page @pfn is the TD's 4K page of @gpa; a table, that of the entry at @level; its root. */
+#define expect_own_page(vm, gpa, pfn)						\
+	expect_pamt_(__FILE__, __LINE__, vm, pfn, PAGE_REGULAR, NULL, gpa, LEVEL_4K)
+#define expect_own_table(vm, gpa, level, pfn)					\
+	expect_pamt_(__FILE__, __LINE__, vm, pfn, PAGE_SEPT, NULL, gpa, level)
+#define expect_own_root(vm)							\
+	expect_pamt_(__FILE__, __LINE__, vm, sept_tdr(vm) >> 12, PAGE_TDR, NULL, 0, LEVEL_4K)
+/*
+ * It is no TD's: still in @gmem (or NULL), free, or in use by the host again, and then by
+ * whom is not asked. @vm: any TD.
+ */
+#define expect_no_page(vm, gmem, pfn)						\
+	expect_pamt_(__FILE__, __LINE__, vm, pfn, PAGE_FREE, gmem, 0, LEVEL_4K)
+void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type,
+		  const struct mem *gmem, u64 gpa, int level);
 
 #endif /* SEPT_H */

@@ -14,12 +14,14 @@
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/kvm_host.h>
+#include <linux/memory_hotplug.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <asm/asm.h>
+#include <asm/msr.h>
 #include <asm/special_insns.h>
 #include <asm/tdx.h>
 #include <asm/trapnr.h>
@@ -34,19 +36,34 @@
 #define LEAF_PAGE_RDMD	24
 
 #define PAGE_FREE	0		/* type of a page that the module does not hold */
+#define ENTRY_HPA	GENMASK_ULL(51, 12)	/* of a Secure EPT entry */
+#define STATE_TABLE	0x84			/* NL_MAPPED, in bits 15:8 of RDX */
 
 /* --- the TDs of this host ------------------------------------------------- */
 
-#define MAX_TDS		64	/* that are remembered at a time */
-
-/* Inside of KVM's struct for the VM; NULL: no TD. */
-static const struct tdx_td *tds[MAX_TDS];
+/*
+ * Inside of KVM's struct for the VM; NULL: no TD.  Each has a private KeyID, from the
+ * begin of tdh_mng_init() to tdh_mng_key_freeid(), so there cannot be more TDs.  (Where
+ * KVM fails to free a KeyID and leaks it, its entry stays.)
+ */
+static const struct tdx_td **tds;
+static u32 max_tds;
 static DEFINE_RAW_SPINLOCK(tds_lock);
+
+static int alloc_tds(void)
+{
+	u32 mktme_keyids;
+
+	if (rdmsr_safe(MSR_IA32_MKTME_KEYID_PARTITIONING, &mktme_keyids, &max_tds) || !max_tds)
+		return -ENODEV;
+	tds = kvcalloc(max_tds, sizeof(*tds), GFP_KERNEL);
+	return tds ? 0 : -ENOMEM;
+}
 
 static void replace_td(const struct tdx_td *old, const struct tdx_td *new)
 {
 	guard(raw_spinlock_irqsave)(&tds_lock);
-	for (int i = 0; i < MAX_TDS; i++) {
+	for (int i = 0; i < max_tds; i++) {
 		if (tds[i] == old) {
 			tds[i] = new;
 			return;
@@ -90,8 +107,8 @@ static u64 find_td(const struct file *file)
 	const struct kvm *kvm = file->private_data;
 
 	guard(raw_spinlock_irqsave)(&tds_lock);
-	for (int i = 0; i < MAX_TDS; i++)
-		if (td_is_of(tds[i], kvm))
+	for (int i = 0; i < max_tds; i++)
+		if (td_is_of(tds[i], kvm) && kvm->arch.vm_type == KVM_X86_TDX_VM)
 			return kvm->mm == current->mm ? page_to_phys(tds[i]->tdr_page) : 0;
 	return 0;
 }
@@ -198,36 +215,59 @@ static bool runs(struct kvm *kvm)
 	return false;
 }
 
-/*
- * KVM maps and unmaps pages of a TD under mmu_lock: not now.  Its ioctls that
- * build and finalize a TD, and running vCPUs, are the caller's to keep away; a
- * vCPU that is seen to run is an error.  (An ioctl may sleep, and wait for the
- * caller: so there is no waiting for its locks.)
- */
-static int read_quiescent(struct kvm *kvm, u64 leaf, struct tdx_module_args *args, u64 *status)
+static bool is_entry(u64 gpa, u32 level)
 {
-	guard(write_lock)(&kvm->mmu_lock);
-	return runs(kvm) ? -EBUSY : call_module(leaf, args, status);
+	return level <= 4 && PAGE_ALIGNED(gpa);
 }
 
-static int view_sept(struct kvm *kvm, u64 tdr, struct tdx_view_sept *v)
+static int view_sept(u64 tdr, struct tdx_view_sept *v)
 {
 	struct tdx_module_args args = { .rcx = v->gpa | v->level, .rdx = tdr };
 	int error;
 
-	if (v->level > 4 || !PAGE_ALIGNED(v->gpa))
+	if (!is_entry(v->gpa, v->level))
 		return -EINVAL;
-	error = read_quiescent(kvm, LEAF_SEPT_RD, &args, &v->status);
+	error = call_module(LEAF_SEPT_RD, &args, &v->status);
 	v->entry = args.rcx;
 	v->level_state = args.rdx;
 	return error;
 }
 
-static int view_page(struct kvm *kvm, u64 tdr, struct tdx_view_page *v)
+/*
+ * While a PAMT entry is read it is locked, and KVM takes it for fatal when another TD's
+ * page cannot be reclaimed for that.  No page of a TD is free or of a process's memory, and
+ * those of the caller's guest_memfd are in no other TD; others are looked up in the TD first.  The TDX module does not tell which page a table is
+ * in: there the caller's word counts, who saw it given, while the entry is a table.
+ */
+static int check_page(u64 tdr, const struct tdx_view_page *v)
+{
+	struct tdx_module_args args = { .rcx = v->gpa | v->level, .rdx = tdr };
+	struct page *page = pfn_to_online_page(v->pfn);
+	struct file *gmem __free(fput) = v->gmem_fd < 0 ? NULL : fget(v->gmem_fd);
+	u64 status;
+	int error;
+
+	if (!page || !is_entry(v->gpa, v->level))
+		return -EINVAL;
+	if (!page_count(page) || PageAnon(page) || PFN_PHYS(v->pfn) == tdr)
+		return 0;
+	if (gmem && page_folio(page)->mapping == gmem->f_mapping)
+		return 0;
+	error = call_module(LEAF_SEPT_RD, &args, &status);
+	if (error)
+		return error;
+	if (!status && (args.rdx >> 8 & 0xff) == STATE_TABLE)
+		return 0;
+	return !status && (args.rcx & ENTRY_HPA) == PFN_PHYS(v->pfn) ? 0 : -EPERM;
+}
+
+static int view_page(u64 tdr, struct tdx_view_page *v)
 {
 	struct tdx_module_args args = { .rcx = PFN_PHYS(v->pfn) };
-	int error = read_quiescent(kvm, LEAF_PAGE_RDMD, &args, &v->status);
+	int error = check_page(tdr, v);
 
+	if (!error)
+		error = call_module(LEAF_PAGE_RDMD, &args, &v->status);
 	if (error)
 		return error;
 	if (v->status)
@@ -244,17 +284,32 @@ static int view_page(struct kvm *kvm, u64 tdr, struct tdx_view_page *v)
 
 /* --- the device ------------------------------------------------------------------- */
 
+union request {
+	s32 vm_fd;	/* all begin with it */
+	struct tdx_view_td td;
+	struct tdx_view_sept sept;
+	struct tdx_view_page page;
+};
+
+/*
+ * KVM maps and unmaps pages of a TD under mmu_lock: not now.  Its ioctls that
+ * build and finalize a TD, and running vCPUs, are the caller's to keep away; a
+ * vCPU that is seen to run is an error.  (An ioctl may sleep, and wait for the
+ * caller: so there is no waiting for its locks.)
+ */
+static int read_quiescent(struct kvm *kvm, u64 tdr, unsigned int cmd, union request *v)
+{
+	guard(write_lock)(&kvm->mmu_lock);
+	if (runs(kvm))
+		return -EBUSY;
+	return cmd == TDX_VIEW_SEPT ? view_sept(tdr, &v->sept) : view_page(tdr, &v->page);
+}
+
 static long view_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	union {
-		s32 vm_fd;	/* all begin with it */
-		struct tdx_view_td td;
-		struct tdx_view_sept sept;
-		struct tdx_view_page page;
-	} v = { 0 };
 	void __user *user = (void __user *)arg;
-	struct kvm *kvm;
-	int error;
+	union request v = { 0 };
+	int error = 0;
 	u64 tdr;
 
 	if (cmd != TDX_VIEW_TD && cmd != TDX_VIEW_SEPT && cmd != TDX_VIEW_PAGE)
@@ -269,20 +324,10 @@ static long view_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	tdr = find_td(vm);
 	if (!tdr)
 		return -ENXIO;
-	kvm = vm->private_data;
-
-	switch (cmd) {
-	case TDX_VIEW_TD:
+	if (cmd == TDX_VIEW_TD)
 		v.td.tdr = tdr;
-		error = 0;
-		break;
-	case TDX_VIEW_SEPT:
-		error = view_sept(kvm, tdr, &v.sept);
-		break;
-	default:
-		error = view_page(kvm, tdr, &v.page);
-		break;
-	}
+	else
+		error = read_quiescent(vm->private_data, tdr, cmd, &v);
 	if (!error && copy_to_user(user, &v, _IOC_SIZE(cmd)))
 		error = -EFAULT;
 	return error;
@@ -302,13 +347,21 @@ static struct miscdevice device = {
 
 static int __init view_init(void)
 {
-	int error = register_kprobes(probes, ARRAY_SIZE(probes));
+	int error = alloc_tds();
 
 	if (error)
 		return error;
+	error = register_kprobes(probes, ARRAY_SIZE(probes));
+	if (error)
+		goto free;
 	error = misc_register(&device);
 	if (error)
-		unregister_kprobes(probes, ARRAY_SIZE(probes));
+		goto unregister;
+	return 0;
+unregister:
+	unregister_kprobes(probes, ARRAY_SIZE(probes));
+free:
+	kvfree(tds);
 	return error;
 }
 
@@ -316,6 +369,7 @@ static void __exit view_exit(void)
 {
 	misc_deregister(&device);
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
+	kvfree(tds);
 }
 
 module_init(view_init);

@@ -5,8 +5,9 @@
  * tracepoint tdx_view:seamcall.
  *
  * Errors: EBADF no such fd; ENXIO no TD of this process, or one that is older
- * than the device; EBUSY one of its vCPUs runs; EACCES the page
- * belongs to another TD; ENODEV this CPU cannot execute SEAMCALL.
+ * than the device; EBUSY one of its vCPUs runs; EPERM the page is in use, and not
+ * where the request says; EACCES it belongs to another TD; ENODEV this CPU cannot
+ * execute SEAMCALL.
  */
 #ifndef TDX_VIEW_H
 #define TDX_VIEW_H
@@ -30,11 +31,20 @@ struct tdx_view_sept {
 	__u64 level_state;	/* out: RDX, [7:0] its level, [15:8] its state */
 };
 
-/* TDH.PHYMEM.PAGE.RDMD: what the PAMT says of a page. */
+/*
+ * TDH.PHYMEM.PAGE.RDMD: what the PAMT says of a page.  Of one that is free, that is
+ * anonymous memory of a process or in the guest_memfd @gmem_fd, that is the TD's root page,
+ * or that the entry of @gpa at @level names.  (Entries do not name tables: if it is one, @pfn
+ * has to be the page that the TD was given for it.)  With another page the read could
+ * disturb another TD.
+ */
 struct tdx_view_page {
 	__s32 vm_fd;
-	__u32 pad;
+	__u32 level;
+	__u64 gpa;		/* aligned to the level */
 	__u64 pfn;
+	__s32 gmem_fd;		/* or -1 */
+	__u32 pad;
 	__u64 status;		/* out: of the SEAMCALL */
 	__u64 type;		/* out */
 	__u64 owner;		/* out: address of a TDR, 0 if none */

@@ -121,10 +121,11 @@ struct sept sept_walk(struct vm *vm, u64 gpa)
 	return sept_entry(vm, gpa, LEVEL_4K);
 }
 
-struct pamt pamt_of(struct vm *vm, u64 pfn)
+struct pamt pamt_of(struct vm *vm, u64 pfn, const struct mem *gmem, u64 gpa, int level)
 {
-	struct tdx_view_page v = { .vm_fd = vm->fd, .pfn = pfn };
-
+	struct tdx_view_page v = { .vm_fd = vm->fd, .level = level - 1, .pfn = pfn,
+				   .gpa = gpa & ~(LEVEL_SIZE(level) - 1),
+				   .gmem_fd = gmem ? gmem->fd : -1 };
 	unsigned int tries = 0;
 	int ret;
 
@@ -132,9 +133,9 @@ struct pamt pamt_of(struct vm *vm, u64 pfn)
 		ret = view(TDX_VIEW_PAGE, &v);
 	} while (!ret && busy(v.status, &tries));
 	if (ret) {
-		must(errno == EACCES, "reading the metadata of pfn 0x%llx",
+		must(errno == EACCES || errno == EPERM, "reading the metadata of pfn 0x%llx",
 		     pfn);
-		return (struct pamt){ .type = PAGE_FOREIGN };
+		return (struct pamt){ .type = errno == EPERM ? PAGE_IN_USE : PAGE_FOREIGN };
 	}
 	errno = EPROTO;
 	must(!v.status, "TDH.PHYMEM.PAGE.RDMD of pfn 0x%llx: status 0x%llx",
@@ -170,18 +171,25 @@ static const char *page_text(struct pamt p)
 		break;
 	case PAGE_FOREIGN:
 		return "a page of another TD";
+	case PAGE_IN_USE:
+		return "in use, and not at that gpa";
 	}
 	return strf("%s (%d), owner 0x%llx, %s", type, p.type, p.owner,
 		    level_name(p.level));
 }
 
-void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type)
+void expect_pamt_(const char *file, int line, struct vm *vm, u64 pfn, enum page_type type,
+		  const struct mem *gmem, u64 gpa, int level)
 {
 	struct pamt seen, expected;
 
 	if (sept_missing())
 		return;
-	seen = pamt_of(vm, pfn);
+	seen = pamt_of(vm, pfn, gmem, gpa, level);
+	if (type == PAGE_FREE && seen.type == PAGE_IN_USE) {
+		verbose("pfn 0x%llx is in use again", pfn);
+		return;
+	}
 	expected = (struct pamt){ .type = type, .level = seen.level };
 	if (type != PAGE_FREE)
 		expected.level = LEVEL_4K;

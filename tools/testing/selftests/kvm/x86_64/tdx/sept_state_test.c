@@ -124,7 +124,8 @@ CASE(tables, "entries above a page: tables, which the TDX module owns", .vm_type
 	calls = seamcalls(td.o, &nr);
 	for (size_t i = 0; i < nr; i++)
 		if (calls[i].leaf == TDH_MEM_SEPT_ADD)
-			expect_pamt(td.vm, calls[i].pfn, PAGE_SEPT);
+			expect_own_table(td.vm, calls[i].gpa, calls[i].level,
+					 calls[i].pfn);
 	expect_eq(seamcalls_of(td.o, TDH_MEM_SEPT_ADD), 3, "tables below the root");
 }
 

@@ -104,12 +104,13 @@ static void expect_removed(struct scene *s, int first, int nr)
 		if (i >= first && i < first + nr) {
 			expect_td_unmapped(&s->td, gpa, 1);
 			expect_sept_free_at(s->td.vm, gpa, LEVEL_4K);	/* tables stay */
-			expect_pamt(s->td.vm, s->page[i].pfn, PAGE_FREE);
+			expect_no_page(s->td.vm, (i < PAGES ? s->td.slot : s->above)->gmem,
+				       s->page[i].pfn);
 		} else {
 			expect_td_mapped(&s->td, gpa, 1, s->state);
 			expect_eq(sept_walk(s->td.vm, gpa).entry, s->page[i].entry,
 				  "entry of gpa 0x%llx, outside of the range", gpa);
-			expect_pamt(s->td.vm, s->page[i].pfn, PAGE_REGULAR);
+			expect_own_page(s->td.vm, gpa, s->page[i].pfn);
 		}
 	}
 }

@@ -117,7 +117,7 @@ CASE(slot_offset, "slots of parts of a guest_memfd: the page follows the offset 
 	expect_td_pfns(&td, GPA, PAGES, pfns + PAGES);
 	expect_td_own_pages(&td, GPA, PAGES, SEPT_PENDING);
 	for (int i = 0; i < PAGES; i++)
-		expect_pamt(td.vm, pfns[i], PAGE_FREE);
+		expect_no_page(td.vm, gmem, pfns[i]);
 }
 
 struct fault {
@@ -163,12 +163,12 @@ CASE(page_types, "root page, tables, pages: their types in the PAMT", .vm_types 
 	size_t nr, tables = 0;
 
 	td_add(td.vcpu, td_source(1, t->seed), GPA, 1, 0);
-	expect_pamt(td.vm, sept_tdr(td.vm) >> 12, PAGE_TDR);
+	expect_own_root(td.vm);
 	calls = seamcalls(td.o, &nr);
 	for (size_t i = 0; i < nr; i++) {
 		if (calls[i].leaf != TDH_MEM_SEPT_ADD)
 			continue;
-		expect_pamt(td.vm, calls[i].pfn, PAGE_SEPT);
+		expect_own_table(td.vm, calls[i].gpa, calls[i].level, calls[i].pfn);
 		tables++;
 	}
 	expect_eq(tables, 3, "tables of the Secure EPT");
@@ -189,8 +189,8 @@ CASE(shared_and_private, "the shared page of a gfn is the host's, never the priv
 	prefault(td.vcpu, GPA, SZ_4K);
 	expect_mapped(td.o, GFN, LEVEL_4K, pfn_of(hva));
 	expect_true(pfn_of(hva) != pfn, "the shared page is another");
-	expect_pamt(td.vm, pfn_of(hva), PAGE_FREE);
-	expect_pamt(td.vm, pfn, PAGE_FREE);
+	expect_no_page(td.vm, NULL, pfn_of(hva));
+	expect_no_page(td.vm, td.slot->gmem, pfn);
 }
 
 CASE(source_is_copied, "the source of an added page stays the host's",
@@ -206,7 +206,7 @@ CASE(source_is_copied, "the source of an added page stays the host's",
 
 		expect_true(pfn != observer_known(td.o, GFN + i).pfn,
 			    "source and page of gfn 0x%llx differ", GFN + i);
-		expect_pamt(td.vm, pfn, PAGE_FREE);
+		expect_no_page(td.vm, NULL, pfn);
 	}
 }
 
