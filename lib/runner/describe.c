@@ -85,6 +85,7 @@ static void print_case(const struct test_case *tc)
 	printf(", \"xfail\": ");
 	print_string(tc->xfail ?: tc->xwarn ?: "");
 	printf(", \"expects_splat\": %s", tc->expects_splat ? "true" : "false");
+	printf(", \"observes\": %s", tc->observes ? "true" : "false");
 	printf(", \"vm_types\": ");
 	print_vm_types(tc);
 	printf(", \"needs\": ");

@@ -8,11 +8,8 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "hold.h"
 #include "kernel.h"
 #include "keyids.h"
-#include "mem.h"
-#include "sept.h"
 #include "td.h"
 #include "tdx_host.h"
 #include "testcase.h"
@@ -124,20 +121,6 @@ static void information_keyids(void)
 		    strf("%ld of %ld in use", k.used, k.capacity));
 }
 
-/* What is not needed, and what it costs in cases to be without. */
-static void information_modules(void)
-{
-	information("kmod/tdx_view", sept_missing() ?
-		    "not loaded: the Secure EPT is no witness, sept_state_test and td_pfn_test skip" :
-		    "loaded");
-	information("kmod/kvm_hold", hold_missing() ?
-		    "not loaded: race_window_test, race_progress_test and what holds threads skip" :
-		    "loaded");
-	information("hugetlb pages of 2M", hugetlb_free_pages(SZ_2M) > 0 ?
-		    strf("%ld free", hugetlb_free_pages(SZ_2M)) :
-		    "none free: cases of huge pages skip");
-}
-
 static void check_capabilities(void)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID);
@@ -188,7 +171,6 @@ static void make_checks(bool all)
 	if (types & VM_TDX && kvm_dev() >= 0)
 		check_init();
 	information_keyids();
-	information_modules();
 }
 
 const struct host_check *tdx_host_checks(size_t *nr)

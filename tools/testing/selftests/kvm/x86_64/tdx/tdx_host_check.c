@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Can this host run TDs?  What it has, what is missing, and what to do: in
- * words, or with --json as one object a check.
+ * Can this host run TDs?  What it has, what is missing, and what to do; then how many cases
+ * of the test programs beside this one skip for what they can do without.  In words, or
+ * with --json as one object a check.
  * Exit: 0 it can, 4 something is missing, 2 wrong usage.
  */
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "costs.h"
 #include "tdx_host.h"
 
-static void print_words(const struct host_check *c)
+static void print_check(const struct host_check *c)
 {
 	printf("%-8s %s: %s\n", c->ok ? "ok" : "missing", c->name, c->found);
 	if (c->advice && !c->ok)
 		printf("         %s\n", c->advice);
+}
+
+static void print_cost(const struct cost *c, unsigned int cases)
+{
+	printf("%-8s %s: %s", c->skipped || c->weaker ? "costs" : "ok", c->name, c->found);
+	if (c->skipped)
+		printf("; %u of %u cases skip", c->skipped, cases);
+	if (c->weaker)
+		printf("; %u have a witness less", c->weaker);
+	printf("\n");
 }
 
 static void print_string(const char *key, const char *text)
@@ -30,7 +45,7 @@ static void print_string(const char *key, const char *text)
 	putchar('"');
 }
 
-static void print_json(const struct host_check *c, int last)
+static void print_check_json(const struct host_check *c)
 {
 	printf("  {");
 	print_string("name", c->name);
@@ -38,15 +53,38 @@ static void print_json(const struct host_check *c, int last)
 	print_string("found", c->found);
 	printf(", ");
 	print_string("advice", c->advice ? c->advice : "");
-	printf("}%s\n", last ? "" : ",");
+	printf("},\n");
+}
+
+/* @last has no comma behind it. */
+static void print_cost_json(const struct cost *c, unsigned int cases, int last)
+{
+	printf("  {");
+	print_string("name", c->name);
+	printf(", \"ok\": true, ");
+	print_string("found", c->found);
+	printf(", \"cases\": %u, \"skipped\": %u, \"weaker\": %u}%s\n", cases, c->skipped,
+	       c->weaker, last ? "" : ",");
+}
+
+/* The folder of this program; the tests are there, too. */
+static const char *folder(void)
+{
+	static char path[PATH_MAX];
+
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
+		return ".";
+	return dirname(path);
 }
 
 int main(int argc, char **argv)
 {
 	int json = argc == 2 && !strcmp(argv[1], "--json");
 	const struct host_check *checks;
+	const struct cost *costs;
+	size_t nr, nr_costs;
+	unsigned int cases;
 	int missing = 0;
-	size_t nr;
 
 	if (argc > 2 || (argc == 2 && !json)) {
 		int help = argc == 2 && !strcmp(argv[1], "--help");
@@ -56,14 +94,21 @@ int main(int argc, char **argv)
 		return help ? 0 : 2;
 	}
 	checks = tdx_host_checks(&nr);
+	costs = costs_of(folder(), &nr_costs, &cases);
 	if (json)
 		printf("[\n");
 	for (size_t i = 0; i < nr; i++) {
 		missing += !checks[i].ok;
 		if (json)
-			print_json(&checks[i], i + 1 == nr);
+			print_check_json(&checks[i]);
 		else
-			print_words(&checks[i]);
+			print_check(&checks[i]);
+	}
+	for (size_t i = 0; i < nr_costs; i++) {
+		if (json)
+			print_cost_json(&costs[i], cases, i + 1 == nr_costs);
+		else
+			print_cost(&costs[i], cases);
 	}
 	if (json)
 		printf("]\n");
