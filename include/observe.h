@@ -47,12 +47,6 @@ struct observer;
  */
 const char *observe_missing(unsigned int mask);
 
-/*
- * Do observers record tasks of the case and kernel threads alone?  Not in a container's
- * PID namespace: tracing knows processes by other numbers there.
- */
-bool observers_see_own_tasks_only(void);
-
 /* Start to observe @vm, from now on. NULL if @mask is 0. */
 struct observer *observe(struct vm *vm, unsigned int mask);
 /* Does it see events of @type? */

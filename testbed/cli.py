@@ -84,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     add("--rehearsal", action="store_true",
         help="hide the testing interface of the emulated TDX module, as on hardware: skip cases "
              "that need to inspect the module or to make it fail")
+    add("--neighbours", type=int, default=0, metavar="N",
+        help="with --profile rehearsal: N other VMs, every other one a TD, fault all the time beside it")
     add("--no-install", action="store_true",
         help="never install packages; report which are missing")
     add("--verbose", action="store_true", help="show the output of the tests")
@@ -128,7 +130,8 @@ def options(arguments: argparse.Namespace) -> Options:
         verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
-        module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal, backports=backports.settings(),
+        module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal,
+        neighbours=arguments.neighbours, backports=backports.settings(),
     )
 
 
@@ -171,9 +174,11 @@ def execute(arguments: argparse.Namespace) -> int:
     cache = Cache()
     runs = not (arguments.list or arguments.dry_run)
     packages.require(purposes(chosen, runs), chosen.may_install)
+    if chosen.neighbours and not profile.rehearsal:
+        raise UsageError("--neighbours: only for --profile rehearsal")
     if profile.rehearsal and runs and chosen.on != "native":
         programs.build(cache)
-        return rehearsal.run(chosen, cache)
+        return rehearsal.run(chosen, cache, arguments.repeat)
     cases = runner.prepare_tests(chosen, cache)
     if chosen.shard:
         cases = plan.shard(cases, *chosen.shard)

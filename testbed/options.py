@@ -34,6 +34,7 @@ class Options:
     module: str = MODULES[0]        # which TDX module softtdx is
     modules: Path | None = None     # the folder with those of `kernel`, an image
     rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
+    neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
 
     def test_arguments(self, test: str, variant: str | None = None) -> list[str]:
         """How a test is called; without a variant (natively) every case runs."""

@@ -42,6 +42,7 @@ from testbed.variants import COMMON, VARIANTS
 
 NAME = "rehearsal"
 SUITE = "/suite"
+NEIGHBOURS = ("tdx", "default")     # by turns: VM types
 MARK = b"results, in base64:\n"
 MODULES = ("testbed", "reports", "jinja2", "markupsafe")
 RESOURCES = (".py", ".j2", ".css", ".toml", ".sh")
@@ -70,34 +71,36 @@ SCRIPT = """\
 unset KTS_TESTBED KTS_GUEST_KERNEL
 export KTS_REHEARSAL=1 PATH=/usr/bin:/bin
 cd {suite} || exit 3
+{neighbours}
 # Through a pipe: no terminal, no colours.
 {{ ./run_tests.sh --on native --out /tmp/out {arguments}; echo $? >/tmp/status; }} 2>&1 | cat
 read -r status </tmp/status
 [ -e /tmp/out/latest ] || exit $status
 printf '\\n{mark}'
-tar -C /tmp/out -ch latest | gzip | base64
+tar -C /tmp/out -c . | gzip | base64
 exit $status
 """
 
 
-def run(options: Options, cache: Cache) -> int:
-    """One boot; the exit status of the suite in it."""
+def run(options: Options, cache: Cache, times: int = 1) -> int:
+    """One boot, so many runs in it; the exit status of the suite."""
     with tempfile.TemporaryDirectory(prefix="kts-rehearsal-") as work:
-        return _run(options, cache, Path(work))
+        return _run(options, cache, times, Path(work))
 
 
-def _run(options: Options, cache: Cache, work: Path) -> int:
+def _run(options: Options, cache: Cache, times: int, work: Path) -> int:
     built = kernel.provide(cache, options.kernel, options.debug_kernel, options.refresh_kernel, work,
                            options.modules, ["bochs"])
     emulator = Bochs(bochs_build.provide(cache, options.bochs), work, control=False)
     archive = work / "rehearsal.cpio"
     theirs = [path for path in built.modules if path.name not in kernel.MODULES]
-    archive.write_bytes(root(arguments(options), theirs, work))
+    archive.write_bytes(root(arguments(options, times), theirs, options.neighbours, work))
     variant = VARIANTS["tdx"]
     machine = Boot(built.image, archive, variant.cpus,
                    f"console=ttyS0 panic=-1 quiet {COMMON} {emulator.cmdline} {built.cmdline}".strip(),
                    variant.ept_levels, options.seed)
-    say(f"rehearsal: {built.origin}, {emulator.name}, {variant.cpus} CPUs, {SUITE}/run_tests.sh in it")
+    beside = f", {options.neighbours} other VMs" if options.neighbours else ""
+    say(f"rehearsal: {built.origin}, {emulator.name}, {variant.cpus} CPUs{beside}, {SUITE}/run_tests.sh in it")
     seen = Seen()
     # The suite in it has the watchdog for each case.
     limits = replace(Limits(boot=SLOW_BOOT) if built.boots_slowly else Limits(), step=1800)
@@ -114,9 +117,10 @@ def _run(options: Options, cache: Cache, work: Path) -> int:
     return seen.status
 
 
-def arguments(options: Options) -> list[str]:
+def arguments(options: Options, times: int = 1) -> list[str]:
     """What is typed in the emulated host, beside --on native."""
     found = ["--seed", f"{options.seed:#x}"]
+    found += ["--repeat", str(times)] if times > 1 else []
     for pattern in options.patterns:
         found += ["--tests", ":".join(filter(None, (pattern.test, pattern.case)))]
     switches = {"--nightly": options.nightly, "--allow-host-wide": options.allow_host_wide,
@@ -145,25 +149,32 @@ class Seen:
 
 
 def unpack(archive: bytes, folder: Path) -> None:
-    """The results, as they were written in the emulated host."""
+    """The results, as they were written in the emulated host; of several runs the last one.
+
+    Those before it are beside it, in the folder "before".
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(base64.b64decode(archive, validate=True))) as tar:
+            latest = Path(tar.getmember("./latest").linkname).parts
             for member in tar.getmembers():
                 name = Path(member.name)
-                if member.isfile() and ".." not in name.parts and name.parts[:1] == ("latest",):
-                    target = folder.joinpath(*name.parts[1:])
+                if member.isfile() and ".." not in name.parts:
+                    inner = name.parts[1:] if name.parts[:1] == latest else ("before", *name.parts)
+                    target = folder.joinpath(*inner)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     content = tar.extractfile(member)
                     assert content is not None
                     target.write_bytes(content.read())
-    except (tarfile.TarError, binascii.Error, EOFError, OSError) as error:
+    except (tarfile.TarError, binascii.Error, EOFError, OSError, KeyError) as error:
         raise HarnessError(f"the results of the rehearsal did not arrive whole: {error}") from error
 
 
-def root(typed: Sequence[str], modules: Sequence[Path], work: Path) -> bytes:
+def root(typed: Sequence[str], modules: Sequence[Path], neighbours: int, work: Path) -> bytes:
     """Its root folder: the testbed's, with the kernel's modules, Python and this suite."""
     script = work / NAME
-    script.write_text(SCRIPT.format(suite=SUITE, arguments=shlex.join(typed),
+    busy = "\n".join(f"build/tests/neighbour_test --case on_request_busy.{NEIGHBOURS[number % 2]} "
+                     f">/dev/null 2>&1 &" for number in range(neighbours))
+    script.write_text(SCRIPT.format(suite=SUITE, arguments=shlex.join(typed), neighbours=busy,
                                     mark=MARK.decode().strip() + "\\n"))
     script.chmod(0o755)
     others = dict(python(work)) | dict(suite())

@@ -11,7 +11,6 @@
 
 #include "base/case_run.h"
 #include "kernel.h"
-#include "observe.h"
 #include "observe/cpu_buffers.h"
 #include "observe/tracing.h"
 #include "undo.h"
@@ -38,7 +37,7 @@ static unsigned long pid_namespace(void)
 	return inode;
 }
 
-bool observers_see_own_tasks_only(void)
+bool tracing_own_tasks_only(void)
 {
 	return pid_namespace() == PROC_PID_INIT_INO;
 }
@@ -52,7 +51,7 @@ static const char *owner(void)
 	static const char *name;
 
 	if (!name)
-		name = observers_see_own_tasks_only() ? OWNER : strf(OWNER "%lu", pid_namespace());
+		name = tracing_own_tasks_only() ? OWNER : strf(OWNER "%lu", pid_namespace());
 	return name;
 }
 
@@ -151,7 +150,7 @@ static void leave_other_vms_out(struct tracing *t)
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 
-	if (!observers_see_own_tasks_only() || !proc)
+	if (!tracing_own_tasks_only() || !proc)
 		return;
 	while ((entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);

@@ -30,6 +30,12 @@ struct tracing {
 	unsigned long faults_before, misses_before;
 };
 
+/*
+ * Are tasks of the case and kernel threads alone recorded?  Not in a container's PID
+ * namespace: tracing knows processes by other numbers there.
+ */
+bool tracing_own_tasks_only(void);
+
 /* Before a case begins: have what shows the events of @mask, 0: nothing. */
 void tracing_provide(unsigned int mask);
 

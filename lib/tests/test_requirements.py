@@ -17,7 +17,7 @@ from reports.places import Declared, Place, of_description, of_programs, place
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / os.environ.get("BUILD", "build") / "tests"
 # These say nothing about the kernel.
-HARNESS = ("harness_test", "private_memory_test")
+HARNESS = ("harness_test", "neighbour_test", "private_memory_test")
 
 
 def taken(requirement: certify.Requirement, declared: list[Declared]) -> list[Declared]:

@@ -36,9 +36,12 @@ def archive(**files: bytes) -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
         for name, content in files.items():
-            info = tarfile.TarInfo(name.replace("__", "/"))
+            info = tarfile.TarInfo("./" + name.replace("__", "/"))
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
+        info = tarfile.TarInfo("./latest")
+        info.type, info.linkname = tarfile.SYMTYPE, "run2"
+        tar.addfile(info)
     return base64.encodebytes(data.getvalue())
 
 
@@ -47,25 +50,38 @@ class RehearsalTest(FolderTest):
         typed = rehearsal.arguments(options(patterns=(Pattern("a*", None), Pattern("b", "c*")),
                                             allow_host_wide=True))
         self.assertEqual(typed, ["--seed", "0x2a", "--tests", "a*", "--tests", "b:c*", "--allow-host-wide"])
+        self.assertEqual(rehearsal.arguments(options(), 2), ["--seed", "0x2a", "--repeat", "2"])
+
+    def test_other_vms_beside_it(self) -> None:
+        with (mock.patch.object(rehearsal, "python", return_value=[]),
+              mock.patch.object(rehearsal, "suite", return_value=[])):
+            alone = rehearsal.root([], [], 0, self.folder)
+            beside = rehearsal.root([], [], 2, self.folder)
+        self.assertNotIn(b"neighbour_test", alone)
+        for vm_type in (b"tdx", b"default"):
+            self.assertIn(b"neighbour_test --case on_request_busy." + vm_type + b" >", beside)
 
     def test_what_is_seen(self) -> None:
         seen = rehearsal.Seen()
         events: list[Event] = [Begin("rehearsal"), Output(b"  ok one\n"), Output(rehearsal.MARK)]
-        events += [Output(line) for line in archive(latest__a=b"x").splitlines(True)]
+        events += [Output(line) for line in archive(run2__a=b"x", run1__a=b"y").splitlines(True)]
         for event in (*events, End("rehearsal", 4)):
             seen(event)
         self.assertEqual(seen.status, 4)
         self.assertIn("ok one", self.said.getvalue())
         rehearsal.unpack(seen.archive, self.folder)
         self.assertEqual((self.folder / "a").read_bytes(), b"x")
+        self.assertEqual((self.folder / "before/run1/a").read_bytes(), b"y")
 
     def test_results_that_are_cut_or_foreign(self) -> None:
-        whole = b"".join(archive(latest__a=b"x" * 4000).split())
+        whole = b"".join(archive(run2__a=b"x" * 4000).split())
         for data in (b"", whole[:40], b"!!!!" + whole):
             with self.subTest(data[:8]), self.assertRaises(HarnessError):
                 rehearsal.unpack(data, self.folder)
-        rehearsal.unpack(b"".join(archive(latest__x=b"", other=b"").split()), self.folder)
-        self.assertFalse((self.folder / "other").exists())
+        foreign = {"run2__x": b"", "run2__..__..__y": b""}
+        rehearsal.unpack(b"".join(archive(**foreign).split()), self.folder)
+        self.assertTrue((self.folder / "x").exists())
+        self.assertFalse((self.folder.parent / "y").exists())
 
     def test_python_there_can_start_the_suite(self) -> None:
         """Only what was put in: no folder of this machine is looked at."""
