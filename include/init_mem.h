@@ -78,6 +78,9 @@ struct blocked_add {
 
 /* It returns when KVM waits for page @page. */
 struct blocked_add *blocked_add(const struct test *t, unsigned int page, bool two_vcpus);
+/* Of the first @nr pages only. */
+struct blocked_add *blocked_add_part(const struct test *t, unsigned int page, u64 nr,
+				     bool two_vcpus);
 /* Supply the page. Returns what the ioctl returned. */
 int blocked_add_resume(struct blocked_add *b);
 

@@ -219,47 +219,51 @@ CASE(meanwhile_close_gmem, "close of guest_memfd: one more page, EFAULT, and all
 	expect_ok(__td_finalize(b->s.vm, NULL), "KVM_TDX_FINALIZE_VM");
 }
 
-CASE(two_halves, "two vCPUs at once, half the pages each: one set of tables",
-	TD_CONTENT, .cpus = 2)
+/* The same ioctl of the other vCPU: it begins while the first one is inside, and waits. */
+static struct thread *second_add(struct init_mem_scene *part, const struct blocked_add *b,
+				 unsigned int first, unsigned int nr)
 {
-	struct init_mem_scene s = init_mem_scene(t), half[2];
-	struct vcpu *other = td_vcpu(s.vm);
-	struct td_adds before = td_adds();
-	struct thread *a = init_mem_start(&half[0], &s, s.vcpu, 0, INIT_MEM_PAGES / 2);
-	struct thread *b = init_mem_start(&half[1], &s, other, INIT_MEM_PAGES / 2,
-					  INIT_MEM_PAGES / 2);
+	struct init_mem_scene s = b->s;
+	struct thread *thread;
 
-	expect_ok(thread_join(a, "the first half"), "the first half");
-	expect_ok(thread_join(b, "the second half"), "the second half");
-	expect_eq(pages_added(&s), INIT_MEM_PAGES, "pages that were added");
-	expect_td_adds(before, INIT_MEM_PAGES, 3);
-	td_finalize(s.vm);
+	s.region = b->before;
+	thread = init_mem_start(part, &s, b->other, first, nr);
+	expect_true(thread_sleeps(thread, BLOCK_LIMIT_S),
+		    "the second KVM_TDX_INIT_MEM_REGION waits for the first");
+	return thread;
 }
 
-/* One call adds all of them, the other fails at the first. */
-CASE(same_pages, "two vCPUs at once, the same pages: one call gets all", TD_CONTENT, .cpus = 2)
+CASE(two_halves, "two vCPUs at once, half the pages each: one set of tables",
+	TD_CONTENT, .needs_uffd = true, .cpus = 2)
 {
-	struct init_mem_scene s = init_mem_scene(t), part[2];
-	struct vcpu *other = td_vcpu(s.vm);
-	struct thread *thread[2];
-	unsigned int winner = 0;
-	int ret[2], err[2];
+	struct td_adds before = td_adds();
+	struct blocked_add *b = blocked_add_part(t, 5, INIT_MEM_PAGES / 2, true);
+	struct init_mem_scene half;
+	struct thread *second = second_add(&half, b, INIT_MEM_PAGES / 2, INIT_MEM_PAGES / 2);
 
-	s.flags = MEASURE;
-	thread[0] = init_mem_start(&part[0], &s, s.vcpu, 0, INIT_MEM_PAGES);
-	thread[1] = init_mem_start(&part[1], &s, other, 0, INIT_MEM_PAGES);
-	for (int i = 0; i < 2; i++) {
-		ret[i] = thread_join(thread[i], "KVM_TDX_INIT_MEM_REGION");
-		err[i] = ret[i] ? errno : 0;
-	}
-	winner = ret[0] != 0;
-	expect_eq(err[winner], 0, "errno of the call that came first");
-	expect_eq(err[!winner], init_mem_twice_error(), "errno of the other call");
-	expect_advanced(&part[winner].region, &s.region, INIT_MEM_PAGES);
-	expect_advanced(&part[!winner].region, &s.region, 0);
-	expect_eq(pages_added(&s), INIT_MEM_PAGES, "pages that were added");
-	td_finalize(s.vm);
-	expect_measured(&s, INIT_MEM_PAGES);
+	expect_ok(blocked_add_resume(b), "the first half");
+	expect_ok(thread_join(second, "the second half"), "the second half");
+	expect_eq(pages_added(&b->s), INIT_MEM_PAGES, "pages that were added");
+	expect_td_adds(before, INIT_MEM_PAGES, 3);
+	td_finalize(b->s.vm);
+	expect_measured(&b->s, INIT_MEM_PAGES);
+}
+
+CASE(same_pages, "two vCPUs at once, the same pages: the first call gets all, the second none",
+	TD_CONTENT, .needs_uffd = true, .cpus = 2)
+{
+	struct blocked_add *b = blocked_add(t, 5, true);
+	struct init_mem_scene same;
+	struct thread *second = second_add(&same, b, 0, INIT_MEM_PAGES);
+
+	expect_ok(blocked_add_resume(b), "the first call");
+	expect_errno(thread_join(second, "the second call"), init_mem_twice_error(),
+		     "the second call");
+	expect_advanced(&b->s.region, &b->before, INIT_MEM_PAGES);
+	expect_advanced(&same.region, &b->before, 0);
+	expect_eq(pages_added(&b->s), INIT_MEM_PAGES, "pages that were added");
+	td_finalize(b->s.vm);
+	expect_measured(&b->s, INIT_MEM_PAGES);
 }
 
 TEST_MAIN("KVM_TDX_INIT_MEM_REGION beside other ioctls")

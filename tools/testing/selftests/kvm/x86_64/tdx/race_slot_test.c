@@ -7,11 +7,15 @@
  * the slot that it began with, and without a retry.  The vCPU that loses the race for
  * an entry retries once.  A thread inside of KVM keeps the memory of its process.
  */
+#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "hold.h"
 #include "race_cell.h"
 #include "race_fixture.h"
@@ -208,6 +212,28 @@ static void start_process(struct process *p, const struct test *t, u64 gpa)
 	must(p->pid > 0 && read(p->ready[0], &byte, 1) == 1, "a process with a VM");
 }
 
+/* Does SIGKILL wait for the thread? Whoever dies takes no signals from the set. */
+static bool has_sigkill(pid_t pid)
+{
+	char *text = file_after(strf("/proc/%d/status", pid), "ShdPnd:");
+	u64 pending = text ? strtoull(text, NULL, 16) : 0;
+
+	free(text);
+	return pending >> (SIGKILL - 1) & 1;
+}
+
+/* Killed, it has time to end, on a CPU of its own, and does not: it is held. */
+static void expect_stays(const struct process *p, enum race_window window)
+{
+	struct pollfd end = { .fd = syscall(SYS_pidfd_open, p->pid, 0), .events = POLLIN };
+
+	must(end.fd >= 0 && !kill(p->pid, SIGKILL), "kill");
+	must(has_sigkill(p->pid), "SIGKILL pending for the process that is held");
+	expect_eq(poll(&end, 1, 50), 0, "processes that ended in window %s",
+		  race_window_name(window));
+	close(end.fd);
+}
+
 /* The thread that is inside uses the memory of the process, which ends after it. */
 static void process_dies(const struct test *t)
 {
@@ -223,9 +249,7 @@ static void process_dies(const struct test *t)
 		hold = race_window_arm(window, gmem, NULL);
 		must(write(p.go[1], "", 1) == 1, "pipe");
 		hold_await(hold);
-		must(!kill(p.pid, SIGKILL), "kill");
-		expect_eq(waitpid(p.pid, NULL, WNOHANG), 0, "process that ended in window %s",
-			  race_window_name(window));
+		expect_stays(&p, window);
 		hold_release(hold);
 		must(waitpid(p.pid, NULL, 0) == p.pid, "waitpid");
 		hold_end(hold);

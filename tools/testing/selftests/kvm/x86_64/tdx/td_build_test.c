@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "init_mem.h"
@@ -225,7 +226,19 @@ CASES(changed,
 	  .arg = &(const struct change){ close_fd, 0, INIT_MEM_PAGES, NULL, 0 }, TD_MAPPING,
 	  .uses_softtdx = true })
 
-/* In four calls: a page of the last quarter takes as long as one of the first. */
+/* What the calling thread has used: the machine may have other things to do. */
+static double cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
+
+/*
+ * In four calls: a page of the last quarter takes as long as one of the first.  It would
+ * take seven times as long if KVM looked at all pages before it each time.
+ */
 static void many_pages(const struct test *t)
 {
 	const struct pages *p = t->tc->arg;
@@ -240,11 +253,11 @@ static void many_pages(const struct test *t)
 	for (int i = 0; i < 4; i++) {
 		u64 nr = i < 3 ? part : p->nr - 3 * part;
 
-		start = now();
+		start = cpu_seconds();
 		if (nr)
 			td_add(vcpu, source + i * part * SZ_4K, gpa + i * part * SZ_4K, nr,
 			       p->flags);
-		seconds[i] = nr ? (now() - start) / nr : 0;
+		seconds[i] = nr ? (cpu_seconds() - start) / nr : 0;
 	}
 	measure("pages", p->nr);
 	measure("seconds_a_page", seconds[3]);
@@ -252,8 +265,8 @@ static void many_pages(const struct test *t)
 	expect_eq(vm_stat(vm, "pages_4k"), p->nr, "statistic pages_4k");
 	expect_td_adds(before, p->nr, p->tables);
 	if (p->nr >= 4096)
-		expect_true(seconds[3] < 2 * seconds[0],
-			    "a page of the last quarter takes %.1f us, less than twice the %.1f us of one of the first",
+		expect_true(seconds[3] < 4 * seconds[0],
+			    "a page of the last quarter takes %.1f us of CPU time, less than four times the %.1f us of one of the first",
 			    seconds[3] * 1e6, seconds[0] * 1e6);
 	td_finalize(vm);
 }
