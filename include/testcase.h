@@ -42,6 +42,7 @@
 #define VM_SW_PROTECTED	VM_TYPE(KVM_X86_SW_PROTECTED_VM)
 #define VM_TDX		VM_TYPE(KVM_X86_TDX_VM)	/* implies BOOT_TDX */
 #define VM_ANY		(VM_DEFAULT | VM_SW_PROTECTED)	/* any that is no TD */
+#define VM_ALL		(VM_ANY | VM_TDX)	/* and TDs, by fixture(): their shared half */
 
 /* How the emulated host must have been booted. Names: boot_name[]. */
 enum boot {

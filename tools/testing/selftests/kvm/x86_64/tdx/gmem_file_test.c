@@ -33,7 +33,7 @@ static int create(struct vm *vm, u64 size, u64 flags)
 }
 
 CASE(create_args, "KVM_CREATE_GUEST_MEMFD, bad sizes and unknown flags: EINVAL",
-	.vm_types = VM_ANY)
+	.vm_types = VM_ALL)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	u64 flags = vm_check_cap(vm, KVM_CAP_GUEST_MEMFD_FLAGS);
@@ -52,7 +52,7 @@ CASE(create_args, "KVM_CREATE_GUEST_MEMFD, bad sizes and unknown flags: EINVAL",
 }
 
 CASE(no_descriptor, "KVM_CREATE_GUEST_MEMFD without free file descriptors: EMFILE",
-	.vm_types = VM_ANY)
+	.vm_types = VM_ALL)
 {
 	struct vm *vm = vm_create(t->vm_type);
 	struct rlimit old, none;
@@ -68,7 +68,7 @@ CASE(no_descriptor, "KVM_CREATE_GUEST_MEMFD without free file descriptors: EMFIL
 	expect_ok(create(vm, SZ_4K, 0), "KVM_CREATE_GUEST_MEMFD with free descriptors");
 }
 
-CASE(size_is_fixed, "ftruncate: EINVAL; read and write fail", .vm_types = VM_ANY,
+CASE(size_is_fixed, "ftruncate: EINVAL; read and write fail", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, SIZE);
@@ -88,7 +88,7 @@ CASE(size_is_fixed, "ftruncate: EINVAL; read and write fail", .vm_types = VM_ANY
 }
 
 CASE(fallocate_args, "fallocate, other modes: EOPNOTSUPP; bad ranges: EINVAL",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING)
 {
 	static const struct { int mode; int error; } modes[] = {
 		{ 0, EOPNOTSUPP }, { FALLOC_FL_PUNCH_HOLE, EOPNOTSUPP },

@@ -31,7 +31,7 @@ static int bind_slot(struct vm *vm, struct mem *gmem, u64 offset, u64 size)
 }
 
 CASE(bind_past_end, "a slot past the end of guest_memfd: EINVAL",
-	.xfail = "G1", .xfail_in_body = true, .vm_types = VM_ANY,
+	.xfail = "G1", .xfail_in_body = true, .vm_types = VM_ALL,
 	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
@@ -50,7 +50,7 @@ CASE(bind_past_end, "a slot past the end of guest_memfd: EINVAL",
 	expect_ok(bind_slot(vm, gmem, SZ_4K, SZ_4K), "a slot of the last page");
 }
 
-CASE(bind_twice, "two slots with a page in common: EEXIST or EINVAL", .vm_types = VM_ANY,
+CASE(bind_twice, "two slots with a page in common: EEXIST or EINVAL", .vm_types = VM_ALL,
 	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
@@ -68,7 +68,7 @@ CASE(bind_twice, "two slots with a page in common: EEXIST or EINVAL", .vm_types 
 	expect_ok(bind_slot(vm, gmem, 8 * SZ_4K, 8 * SZ_4K), "a slot of the pages after it");
 }
 
-CASE(bind_other_vm, "a slot with another VM's guest_memfd: EINVAL", .vm_types = VM_ANY,
+CASE(bind_other_vm, "a slot with another VM's guest_memfd: EINVAL", .vm_types = VM_ALL,
 	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type), *other = vm_create(t->vm_type);
@@ -78,7 +78,7 @@ CASE(bind_other_vm, "a slot with another VM's guest_memfd: EINVAL", .vm_types = 
 }
 
 CASE(bind_again, "a slot deleted and created again: its pages are mapped again",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct fixture f = fixture_gmem(t, PAGES * SZ_4K);
 
@@ -127,7 +127,7 @@ static int punch_page(void *arg)
 }
 
 CASE(punch_blocks_prefault, "a page being punched out: a prefault waits until it is gone",
-	.vm_types = VM_ANY, .observes = OBSERVE(EV_SPTE), .needs_hold = true,
+	.vm_types = VM_ALL, .observes = OBSERVE(EV_SPTE), .needs_hold = true,
 	NEEDS_CAP(KVM_CAP_GUEST_MEMFD), .cpus = 2)
 {
 	struct punch p = { fixture_gmem(t, PAGES * SZ_4K), GPA + 5 * SZ_4K };
@@ -151,7 +151,7 @@ CASE(punch_blocks_prefault, "a page being punched out: a prefault waits until it
 	expect_mapped(p.f.o, GFN + 5, LEVEL_4K, PFN_ANY);
 }
 
-CASE(fallocate_past_end, "fallocate past the end: EINVAL", .vm_types = VM_ANY,
+CASE(fallocate_past_end, "fallocate past the end: EINVAL", .vm_types = VM_ALL,
 	NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct vm *vm = vm_create(t->vm_type);
@@ -163,7 +163,7 @@ CASE(fallocate_past_end, "fallocate past the end: EINVAL", .vm_types = VM_ANY,
 }
 
 CASE(prefault_after_close, "prefault of a closed guest_memfd: EFAULT, memory-fault exit",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING, NEEDS_CAP(KVM_CAP_GUEST_MEMFD))
 {
 	struct fixture f = fixture_gmem(t, PAGES * SZ_4K);
 	struct kvm_pre_fault_memory range = { .gpa = GPA + SZ_4K, .size = SZ_4K };

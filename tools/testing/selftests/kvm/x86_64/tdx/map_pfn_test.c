@@ -28,27 +28,27 @@ static void backing(const struct test *t)
 }
 CASES(backing,
 	{ "anon", "anonymous memory: its page is mapped",
-	  .arg = &(const struct backing){ MEM_ANON, SZ_2M, LEVEL_4K }, .vm_types = VM_ANY,
+	  .arg = &(const struct backing){ MEM_ANON, SZ_2M, LEVEL_4K }, .vm_types = VM_ALL,
 	  .observes = OBSERVE_MAPPING },
 	{ "thp", "a THP is mapped",
 	  .arg = &(const struct backing){ MEM_THP, 2 * SZ_2M, LEVEL_2M },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_thp = true },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_thp = true },
 	{ "hugetlb_2m", "a 2M hugetlb page is mapped",
 	  .arg = &(const struct backing){ MEM_HUGETLB_2M, 2 * SZ_2M, LEVEL_2M },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .hugepages_2m = 2 },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .hugepages_2m = 2 },
 	{ "hugetlb_1g", "a 1G hugetlb page is mapped",
 	  .arg = &(const struct backing){ MEM_HUGETLB_1G, SZ_1G, LEVEL_1G },
 	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_1g = 1 },
 	{ "memfd", "a memfd: its page is mapped",
-	  .arg = &(const struct backing){ MEM_MEMFD, SZ_2M, LEVEL_4K }, .vm_types = VM_ANY,
+	  .arg = &(const struct backing){ MEM_MEMFD, SZ_2M, LEVEL_4K }, .vm_types = VM_ALL,
 	  .observes = OBSERVE_MAPPING },
 	{ "file", "a file: the page of the page cache is mapped",
-	  .arg = &(const struct backing){ MEM_FILE, SZ_2M, LEVEL_4K }, .vm_types = VM_ANY,
+	  .arg = &(const struct backing){ MEM_FILE, SZ_2M, LEVEL_4K }, .vm_types = VM_ALL,
 	  .observes = OBSERVE_MAPPING },
 )
 
 /* Each SPTE has the pfn that kvm_gmem_get_pfn() returned for its gfn. */
-CASE(gmem, "guest_memfd: the page of kvm_gmem_get_pfn() is mapped", .vm_types = VM_ANY,
+CASE(gmem, "guest_memfd: the page of kvm_gmem_get_pfn() is mapped", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
 {
 	struct fixture f = fixture_gmem(t, 64 * SZ_4K);
@@ -82,7 +82,7 @@ CASE(gmem_mmap, "guest_memfd that the host maps: KVM maps the same page",
 
 /* A prefault is a read fault. */
 CASE(untouched_zero_page, "untouched anonymous memory: the zero page, not writable",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_mem(t, mem_create(MEM_ANON, SZ_2M, NULL));
 	struct mapping a, b;
@@ -95,7 +95,7 @@ CASE(untouched_zero_page, "untouched anonymous memory: the zero page, not writab
 }
 
 /* A write to shared memory needs no copy, hence no second fault. */
-CASE(untouched_shared, "untouched shared memory: writable", .vm_types = VM_ANY,
+CASE(untouched_shared, "untouched shared memory: writable", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_mem(t, mem_create(MEM_MEMFD, SZ_2M, NULL));

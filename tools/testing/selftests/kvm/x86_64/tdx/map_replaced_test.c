@@ -104,15 +104,15 @@ CASES(replaced,
 	{ "dontneed", "MADV_DONTNEED, touched again",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_dontneed, false },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING },
 	{ "mmap_over", "another page mapped over it",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_mmap, false },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING },
 	{ "mremap_away", "moved away with mremap",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_mremap, true },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING },
 	{ "migrate", "migrated to the other node",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_migrate, true },
@@ -128,23 +128,23 @@ CASES(replaced,
 	{ "punch_memfd", "a hole punched into a memfd",
 	  .arg = &(const struct replacement){ MEM_MEMFD, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_punch, false },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING },
 	{ "collapse", "4K pages collapsed to a THP",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_2M,
 					      replace_collapse, true },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_thp = true },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_thp = true },
 	{ "split", "a THP split into 4K pages",
 	  .arg = &(const struct replacement){ MEM_THP, SZ_2M, LEVEL_2M, LEVEL_4K,
 					      replace_split, false },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_thp = true },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_thp = true },
 	{ "pageout", "swapped out and in again",
 	  .arg = &(const struct replacement){ MEM_ANON, SZ_2M, LEVEL_4K, LEVEL_4K,
 					      replace_pageout, false },
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING },
 )
 
 CASE(gmem_punch, "a hole punched into guest_memfd: a new page is mapped",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN))
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
 	const struct event *ev;
@@ -167,7 +167,7 @@ CASE(gmem_punch, "a hole punched into guest_memfd: a new page is mapped",
 	expect_eq(handed_out, 1, "calls of kvm_gmem_get_pfn() for gfn 0x%llx", GFN + 2);
 }
 
-CASE(gmem_close, "guest_memfd closed: its pages are unmapped", .vm_types = VM_ANY,
+CASE(gmem_close, "guest_memfd closed: its pages are unmapped", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
@@ -184,7 +184,7 @@ CASE(gmem_close, "guest_memfd closed: its pages are unmapped", .vm_types = VM_AN
 }
 
 CASE(conversion, "a private gfn: the page of guest_memfd; a shared one: that of the hva",
-	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_SW_PROTECTED | VM_TDX, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture_gmem(t, 16 * SZ_4K);
 	u64 private_pfn;

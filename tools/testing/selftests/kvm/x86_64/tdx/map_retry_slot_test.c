@@ -29,7 +29,7 @@ static struct thread *start_deletion(struct slot *slot)
 }
 
 CASE(delete_other_slot, "deletion of another slot waits for the prefault: no retry",
-	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.xfail = "E3", .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct slot *other = slot_add(s.f.vm, GPA + SZ_1G, mem_populated(MEM_ANON, SZ_2M, NULL));
@@ -46,7 +46,7 @@ CASE(delete_other_slot, "deletion of another slot waits for the prefault: no ret
 }
 
 CASE(delete_own_slot, "deletion of the slot waits for the prefault: mapped, then zapped",
-	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.xfail = "E3", .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory range = { .gpa = WINDOW_GPA, .size = SZ_4K };
@@ -98,7 +98,7 @@ static void delete_and_dontneed(const struct test *t)
 CASES(delete_and_dontneed,
 	{ "delete_and_dontneed", "deletion and invalidation: one retry, EAGAIN",
 	  .fixes = INVALID_SLOT_FIX, .xfail = "E1", .xfail_in_body = true,
-	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true },
+	  .vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true },
 	{ "legacy_delete_and_dontneed", "legacy MMU: deletion and invalidation: one retry, EAGAIN",
 	  .fixes = INVALID_SLOT_FIX, .xfail = "E1", .xfail_in_body = true,
 	  .vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_TDP_MMU_OFF,
@@ -106,7 +106,7 @@ CASES(delete_and_dontneed,
 
 CASE(delete_between_pages, "deletion while KVM maps the first of two pages: one page done",
 	.fixes = INVALID_SLOT_FIX, .xfail = "E1", .xfail_in_body = true,
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory left;

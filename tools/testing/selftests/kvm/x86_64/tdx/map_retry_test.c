@@ -59,9 +59,9 @@ static void drop_outside_slot(const struct inv_target *target __attribute__((unu
 	must(!madvise(mem->hva, SZ_2M, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
-static void drop_of_other_vm(const struct inv_target *target)
+static void drop_of_other_vm(const struct inv_target *target __attribute__((unused)))
 {
-	struct vm *vm = vm_create(target->vm->type);
+	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM);
 	struct mem *mem = mem_populated(MEM_ANON, SZ_2M, NULL);
 
 	slot_add(vm, GPA, mem);
@@ -94,34 +94,34 @@ static const struct in_window
 
 CASES(invalidate,
 	{ "no_invalidation", "no invalidation in the window: no retry", .arg = &w_none,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "outside_slot", "invalidation of memory of no slot: no retry", .arg = &w_outside,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "other_vm", "invalidation of another VM's memory: no retry", .arg = &w_other_vm,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "dontneed", "MADV_DONTNEED in the window: one retry", .arg = &w_dontneed,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "munmap", "munmap() in the window: one retry", .arg = &w_munmap,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "mprotect", "mprotect() in the window: one retry", .arg = &w_mprotect,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "mremap", "mremap() in the window: one retry", .arg = &w_mremap,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "collapse", "MADV_COLLAPSE in the window: one retry", .arg = &w_collapse,
-	  .vm_types = VM_ANY, .needs_thp = true, IN_GUP },
+	  .vm_types = VM_ALL, .needs_thp = true, IN_GUP },
 	{ "migrate", "move_pages() in the window: one retry", .arg = &w_migrate,
 	  .vm_types = VM_ANY, .nodes = 2, IN_GUP },
 	{ "ksm", "KSM merges a page in the window: one retry", .arg = &w_ksm,
 	  .vm_types = VM_DEFAULT, .side_effects = "runs KSM for all of the host, and stops it",
 	  IN_GUP },
 	{ "pageout", "swap-out in the window: one retry", .arg = &w_pageout,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "fork", "fork() in the window: one retry", .arg = &w_fork,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "punch_memfd", "PUNCH_HOLE in the memfd in the window: one retry", .arg = &w_punch,
-	  .vm_types = VM_ANY, IN_GUP },
+	  .vm_types = VM_ALL, IN_GUP },
 	{ "attribute_other", "another gfn becomes private in the window: one retry",
-	  .arg = &w_attribute, .vm_types = VM_SW_PROTECTED, IN_GUP },
+	  .arg = &w_attribute, .vm_types = VM_SW_PROTECTED | VM_TDX, IN_GUP },
 	{ "dontneed_one_cpu", "MADV_DONTNEED in the window, on one CPU: one retry",
 	  .arg = &w_dontneed, .vm_types = VM_DEFAULT, .boot = BOOT_CPUS1, IN_GUP },
 	{ "legacy_dontneed", "legacy MMU: MADV_DONTNEED in the window: one retry",
@@ -131,7 +131,7 @@ CASES(invalidate,
 
 /* mmu_invalidate_seq is the VM's. */
 CASE(punch_gmem, "PUNCH_HOLE in another slot's guest_memfd: one retry",
-	.vm_types = VM_ANY, IN_GUP)
+	.vm_types = VM_ALL, IN_GUP)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct mem *gmem = mem_create(t->vm_type == KVM_X86_DEFAULT_VM ? MEM_GMEM_MMAP : MEM_GMEM,
@@ -147,7 +147,7 @@ CASE(punch_gmem, "PUNCH_HOLE in another slot's guest_memfd: one retry",
 }
 
 CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
-	.vm_types = VM_SW_PROTECTED, IN_GUP)
+	.vm_types = VM_SW_PROTECTED | VM_TDX, IN_GUP)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_run_memory_fault fault;

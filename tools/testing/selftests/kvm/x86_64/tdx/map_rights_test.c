@@ -19,7 +19,7 @@ static void expect_writable(struct fixture *f, u64 gpa, bool writable, const cha
 		  gpa >> 12, why, m.spte);
 }
 
-CASE(writable, "memory the host has written is mapped writable", .vm_types = VM_ANY,
+CASE(writable, "memory the host has written is mapped writable", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -37,7 +37,7 @@ CASE(readonly_slot, "a read-only slot is not mapped writable", .vm_types = VM_DE
 }
 
 CASE(readonly_hva, "memory read-only to the host is not mapped writable",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -47,7 +47,7 @@ CASE(readonly_hva, "memory read-only to the host is not mapped writable",
 }
 
 CASE(readonly_later, "memory made read-only: unmapped, then mapped read-only",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 
@@ -85,7 +85,7 @@ CASE(writable_is_logged, "dirty logging: a page mapped writable is in the log",
 }
 
 /* After fork() parent and child share the page, until the parent writes. */
-CASE(fork_cow, "a page shared after fork is not writable, its copy is", .vm_types = VM_ANY,
+CASE(fork_cow, "a page shared after fork is not writable, its copy is", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -111,7 +111,7 @@ CASE(fork_cow, "a page shared after fork is not writable, its copy is", .vm_type
 }
 
 /* The aging of pages would take a set accessed bit for an access of the guest. */
-CASE(not_accessed, "a prefault does not set the accessed bit", .vm_types = VM_ANY,
+CASE(not_accessed, "a prefault does not set the accessed bit", .vm_types = VM_ALL,
 	.observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);

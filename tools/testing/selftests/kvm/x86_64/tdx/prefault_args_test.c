@@ -45,28 +45,28 @@ static void refused(const struct test *t)
 CASES(refused,
 	{ "zero_size", "size 0: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = GPA, .size = 0 }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "unaligned_gpa", "gpa not page-aligned: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = GPA + 1, .size = SZ_4K }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "unaligned_size", "size not page-aligned: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = GPA, .size = SZ_4K + 1 }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "wrap_to_zero", "gpa + size = 2^64: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = -SZ_4K, .size = SZ_4K }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "wrap_beyond", "gpa + size beyond 2^64: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = GPA, .size = -SZ_4K }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "unknown_flag", "unknown flag: EINVAL",
 	  .arg = &(const struct refusal){ { .gpa = GPA, .size = SZ_4K, .flags = 1 }, EINVAL },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "no_slot", "gpa outside of any slot: ENOENT",
 	  .arg = &(const struct refusal){ { .gpa = GPA + SZ_1G, .size = SZ_4K }, ENOENT },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "below_slot", "range that begins before the slot: ENOENT",
 	  .arg = &(const struct refusal){ { .gpa = GPA - SZ_4K, .size = 2 * SZ_4K }, ENOENT },
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "beyond_maxphyaddr", "gpa 2^52, beyond any MAXPHYADDR: ENOENT",
 	  .arg = &(const struct refusal){ { .gpa = 1ULL << 52, .size = SZ_4K }, ENOENT },
 	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
@@ -83,7 +83,7 @@ static void expect_memory_fault(struct fixture *f, u64 gpa, u64 flags)
 }
 
 CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exit",
-	.vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
+	.vm_types = VM_SW_PROTECTED | VM_TDX, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	u64 gpa = GPA + SZ_1G;
@@ -95,7 +95,7 @@ CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exi
 }
 
 CASE(private_no_gmem, "private gfn without guest_memfd: EFAULT, memory-fault exit",
-	.vm_types = VM_SW_PROTECTED, PREFAULT_OBSERVED)
+	.vm_types = VM_SW_PROTECTED | VM_TDX, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -114,13 +114,13 @@ static void hva_unmapped(const struct test *t)
 	expect_not_mapped(f.o, GFN);
 }
 CASES(hva_unmapped,
-	{ "hva_unmapped", "nothing mapped at the hva: EFAULT", .vm_types = VM_ANY,
+	{ "hva_unmapped", "nothing mapped at the hva: EFAULT", .vm_types = VM_ALL,
 	  PREFAULT_OBSERVED },
 	{ "legacy_hva_unmapped", "legacy MMU: nothing mapped at the hva: EFAULT",
 	  .vm_types = VM_DEFAULT, .boot = BOOT_TDP_MMU_OFF, PREFAULT_OBSERVED },
 )
 
-CASE(hva_prot_none, "PROT_NONE at the hva: EFAULT", .vm_types = VM_ANY, PREFAULT_OBSERVED)
+CASE(hva_prot_none, "PROT_NONE at the hva: EFAULT", .vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -171,13 +171,13 @@ static void past_the_end(const struct test *t)
 CASES(past_the_end,
 	{ "past_the_end",
 	  "range past the end of the slot: its pages are mapped, then ENOENT",
-	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
+	  .vm_types = VM_ALL, PREFAULT_OBSERVED },
 	{ "legacy_past_the_end",
 	  "legacy MMU: range past the end of the slot: its pages are mapped, then ENOENT",
 	  .vm_types = VM_DEFAULT, .boot = BOOT_TDP_MMU_OFF, PREFAULT_OBSERVED },
 )
 
-CASE(across_slots, "range across two adjacent slots: all mapped", .vm_types = VM_ANY,
+CASE(across_slots, "range across two adjacent slots: all mapped", .vm_types = VM_ALL,
 	PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
@@ -194,7 +194,7 @@ CASE(across_slots, "range across two adjacent slots: all mapped", .vm_types = VM
 
 /* The pages are mapped, but KVM cannot write the progress. */
 CASE(readonly_argument, "argument in read-only memory: EFAULT, pages mapped",
-	.vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 	struct kvm_pre_fault_memory *range;
@@ -208,7 +208,7 @@ CASE(readonly_argument, "argument in read-only memory: EFAULT, pages mapped",
 	expect_range_mapped(&f, GPA, SLOT, LEVEL_4K);
 }
 
-CASE(no_argument, "NULL as argument: EFAULT", .vm_types = VM_ANY, PREFAULT_OBSERVED)
+CASE(no_argument, "NULL as argument: EFAULT", .vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -217,7 +217,7 @@ CASE(no_argument, "NULL as argument: EFAULT", .vm_types = VM_ANY, PREFAULT_OBSER
 }
 
 CASE(no_vcpu_entry, "no vCPU runs: no exits, no faults in the statistics",
-	.vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	static const char *const stats[] = { "exits", "pf_taken", "pf_fixed", "pf_emulate",
 					     "pf_spurious", "pf_fast", "pf_mmio_spte_created" };
@@ -230,7 +230,7 @@ CASE(no_vcpu_entry, "no vCPU runs: no exits, no faults in the statistics",
 }
 
 CASE(already_mapped, "mapped pages: spurious faults, no SPTE changes", .xfail = "E4",
-	.vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 
@@ -257,7 +257,7 @@ CASE(other_vcpu, "pages that another vCPU mapped: spurious faults", .xfail = "E4
 	expect_eq(observer_leaves(f.o, LEVEL_4K), 4, "4K SPTEs");
 }
 
-CASE(other_process, "another process than the VM's: EIO", .vm_types = VM_ANY,
+CASE(other_process, "another process than the VM's: EIO", .vm_types = VM_ALL,
 	PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
@@ -276,7 +276,7 @@ CASE(other_process, "another process than the VM's: EIO", .vm_types = VM_ANY,
 }
 
 CASE(capability, "KVM_CAP_PRE_FAULT_MEMORY is 1; the ioctl on a VM fd: ENOTTY",
-	.vm_types = VM_ANY, PREFAULT_OBSERVED)
+	.vm_types = VM_ALL, PREFAULT_OBSERVED)
 {
 	struct fixture f = fixture(t, MEM_ANON, SLOT);
 

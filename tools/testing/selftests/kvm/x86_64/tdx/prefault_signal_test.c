@@ -11,7 +11,7 @@
 #include "window_fixture.h"
 
 CASE(signal_first_page, "a signal before the first page is mapped: EINTR",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 
@@ -28,7 +28,7 @@ CASE(signal_first_page, "a signal before the first page is mapped: EINTR",
 }
 
 CASE(signal_second_page, "a signal after one page: success with the rest left",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_uffd = true)
+	.vm_types = VM_ALL, .observes = OBSERVE_MAPPING, .needs_uffd = true)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
 	struct kvm_pre_fault_memory left;
