@@ -63,8 +63,8 @@ static void print_cost_json(const struct cost *c, unsigned int cases, int last)
 	print_string("name", c->name);
 	printf(", \"ok\": true, ");
 	print_string("found", c->found);
-	printf(", \"cases\": %u, \"skipped\": %u, \"weaker\": %u}%s\n", cases, c->skipped,
-	       c->weaker, last ? "" : ",");
+	printf(", \"cases\": %u, \"skipped\": %u, \"weaker\": %u}", cases, c->skipped, c->weaker);
+	printf("%s\n", last ? "" : ",");
 }
 
 /* The folder of this program; the tests are there, too. */
