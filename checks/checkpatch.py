@@ -5,21 +5,23 @@
 
 The script is that of the testbed's kernel source. Types of complaint that do not fit
 a program outside of the kernel are accepted; CONTRIBUTING.md says why for each.
+Files that it accepted before are not shown to it again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from testbed import exit_status
 from testbed.make import source
-from testbed.make.cache import Cache
+from testbed.make.cache import Cache, digest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,17 +55,48 @@ def complaints(script: Path, files: Sequence[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
+class Accepted:
+    """What the script had nothing to say of: names with contents, as digests, in a file."""
+
+    def __init__(self, path: Path, script: Path) -> None:
+        self._path = path
+        self._way = digest(script.read_text(), *ACCEPTED)
+        try:
+            self._before: set[str] = set(json.loads(path.read_text()))
+        except (OSError, ValueError):
+            self._before = set()
+
+    def _key(self, name: str) -> str:
+        return digest(self._way, name, (ROOT / name).read_text())
+
+    def __contains__(self, name: object) -> bool:
+        return self._key(str(name)) in self._before
+
+    def save(self, names: Iterable[str]) -> None:
+        fresh = self._path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(sorted(self._key(name) for name in names)))
+        fresh.rename(self._path)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m checks.checkpatch", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="FILE", help="only these (default: all)")
-    files = parser.parse_args().files or c_files()
-    tree = source.distribution_tree(Cache(), refresh=False).path
-    parts = [files[i:i + FILES_AT_ONCE] for i in range(0, len(files), FILES_AT_ONCE)]
+    wanted = parser.parse_args().files
+    files = wanted or c_files()
+    cache = Cache()
+    script = source.distribution_tree(cache, refresh=False).path / "scripts/checkpatch.pl"
+    accepted = Accepted(cache.folder / "checkpatch.json", script)
+    new = [name for name in files if name not in accepted]
+    parts = [new[i:i + FILES_AT_ONCE] for i in range(0, len(new), FILES_AT_ONCE)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = [line for part in pool.map(
-            lambda part: complaints(tree / "scripts/checkpatch.pl", part), parts) for line in part]
-    print("\n".join([*found, f"{len(files)} files, {len(found)} complaints"]))
+        found = [line for part in pool.map(lambda part: complaints(script, part), parts)
+                 for line in part]
+    if not wanted:
+        bad = {line.partition(":")[0] for line in found}
+        accepted.save(name for name in files if name not in bad)
+    print("\n".join([*found, f"{len(files)} files, {len(new)} of them new, "
+                             f"{len(found)} complaints"]))
     return 1 if found else 0
 
 

@@ -45,6 +45,14 @@ class CheckpatchTest(unittest.TestCase):
         self.assertEqual(sorted(name for row in rows for name in row.split(", ")),
                          sorted(checkpatch.ACCEPTED))
 
+    def test_accepted_files_are_remembered_by_content(self) -> None:
+        remembered = self.script.with_name("checkpatch.json")
+        checkpatch.Accepted(remembered, self.script).save(["Makefile", "README.md"])
+        self.assertIn("Makefile", checkpatch.Accepted(remembered, self.script))
+        self.assertNotIn("run_tests.sh", checkpatch.Accepted(remembered, self.script))
+        self.script.write_text("# another version")
+        self.assertNotIn("Makefile", checkpatch.Accepted(remembered, self.script))
+
     def test_files_of_another_language_exist(self) -> None:
         for name in checkpatch.OTHER_LANGUAGE:
             self.assertTrue((checkpatch.ROOT / name).is_file(), name)
