@@ -164,10 +164,11 @@ CASE(root_written, "the TD's root page is written to: seen, and without effect",
 {
 	struct fixture td = td_with_memory(t);
 	u64 tdr = sept_tdr(td.vm);
-	volatile u64 *page = (volatile u64 *)map_pfn(tdr >> 12);
+	void *page = map_pfn(tdr >> 12);
+	size_t words = SZ_4K / 8;
 
-	for (unsigned int i = 0; i < SZ_4K / 8; i++)
-		page[i] = ~0ULL;
+	/* One instruction: accesses are told apart by their RIP. */
+	asm volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(~0ULL) : "memory");
 	expect_access(&td, "write", 3, "TDR", tdr >> 12);
 	expect_sept(td.vm, GPA, LEVEL_4K, SEPT_PENDING, PFN_ANY);
 }

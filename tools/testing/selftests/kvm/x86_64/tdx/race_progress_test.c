@@ -259,7 +259,7 @@ static int drop_all_the_time(void *arg)
 }
 
 CASE(no_livelock, "two vCPUs map pages that a thread keeps dropping: both make progress",
-	PROGRESS_CASE)
+	.time_limit_s = 60, PROGRESS_CASE)
 {
 	const size_t size = 16 * SZ_4K;
 	struct fixture f = fixture(t, MEM_ANON, size);

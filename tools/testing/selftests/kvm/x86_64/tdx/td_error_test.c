@@ -68,7 +68,7 @@ CASES(td_fault,
 	FAULT_XFAIL("page_add_no_entropy", "TDH.MEM.PAGE.ADD without entropy once: repeated",
 		"N1", .op = OP_ADD, .leaf = TDH_MEM_PAGE_ADD, .status = STATUS_NO_ENTROPY,
 		.pages = ALL, REFUSED(0)),
-	AT_EACH_PAGE("page_add_error", "TDH.MEM.PAGE.ADD fails: EIO", .op = OP_ADD,
+	EACH_PAGE(FAULT, "page_add_error", "TDH.MEM.PAGE.ADD fails: EIO", .op = OP_ADD,
 		.leaf = TDH_MEM_PAGE_ADD, .status = STATUS_ERROR, KILLED(EIO),
 		MAP_FIRST = { .error = EIO, .again = EEXIST, .finalize = EINVAL }),
 
@@ -76,7 +76,7 @@ CASES(td_fault,
 	FAULT("mr_extend_busy", "TDH.MR.EXTEND busy: EIO", .op = OP_MEASURE,
 		.leaf = TDH_MR_EXTEND, .status = STATUS_BUSY, .pages = FIRST, KILLED(EIO),
 		MAP_FIRST = { .error = EIO, .again = EEXIST }),
-	AT_EACH_PAGE("mr_extend_error", "TDH.MR.EXTEND fails: EIO", .op = OP_MEASURE,
+	EACH_PAGE(FAULT, "mr_extend_error", "TDH.MR.EXTEND fails: EIO", .op = OP_MEASURE,
 		.leaf = TDH_MR_EXTEND, .status = STATUS_ERROR, KILLED(EIO),
 		MAP_FIRST = { .error = EIO, .again = EEXIST }),
 
@@ -103,7 +103,7 @@ CASES(td_fault,
 	FAULT_XFAIL("page_aug_no_entropy", "TDH.MEM.PAGE.AUG without entropy once: repeated",
 		"N1", .op = OP_PREFAULT, .leaf = TDH_MEM_PAGE_AUG, .status = STATUS_NO_ENTROPY,
 		.pages = ALL, REFUSED(0)),
-	AT_EACH_PAGE("page_aug_error", "TDH.MEM.PAGE.AUG fails: EIO", .op = OP_PREFAULT,
+	EACH_PAGE(FAULT, "page_aug_error", "TDH.MEM.PAGE.AUG fails: EIO", .op = OP_PREFAULT,
 		.leaf = TDH_MEM_PAGE_AUG, .status = STATUS_ERROR, KILLED(EIO)))
 
 TEST_MAIN("a SEAMCALL fails while a TD is built: errno, progress, what is lost")
