@@ -43,9 +43,7 @@ void td_init(struct vm *vm, struct kvm_tdx_init_vm *params);
 /* td_vm() and td_init() with td_params(). */
 struct vm *td_create(void);
 
-/* KVM_GET_SUPPORTED_CPUID; freed by the caller. */
-struct kvm_cpuid2 *td_supported_cpuid(void);
-/* KVM_SET_CPUID2 of what KVM supports, without its paravirtual features, and with the TD's GPAW. */
+/* KVM_SET_CPUID2 of what KVM_TDX_GET_CPUID says, in a TD that is initialized. */
 void td_vcpu_set_cpuid(struct vcpu *vcpu);
 /* KVM_CREATE_VCPU and that. */
 struct vcpu *td_vcpu_create(struct vm *vm);

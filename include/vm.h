@@ -58,6 +58,15 @@ void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0);
 struct vcpu *vcpu_create(struct vm *vm);
 struct vcpu *__vcpu_create(struct vm *vm, u32 id);
 
+/* Room for as many entries as KVM takes; freed by the caller. */
+struct kvm_cpuid2 *cpuid_alloc(void);
+
+/* KVM_GET_SUPPORTED_CPUID; freed by the caller. */
+struct kvm_cpuid2 *cpuid_supported(void);
+
+/* KVM_SET_CPUID2; frees @cpuid. */
+void vcpu_set_cpuid(struct vcpu *vcpu, struct kvm_cpuid2 *cpuid);
+
 /* KVM frees a VM when the last of its fds and mappings is gone. */
 void vcpu_close(struct vcpu *vcpu);
 void vm_close(struct vm *vm);

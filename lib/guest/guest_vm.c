@@ -170,10 +170,18 @@ static void set_first_state(struct vcpu *vcpu, u64 cr3)
 	expect_ok(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
+static struct vcpu *create_vcpu(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_create(vm);
+
+	vcpu_set_cpuid(vcpu, cpuid_supported());
+	return vcpu;
+}
+
 static void create_vcpus(struct guest_vm *p, const struct guest_vm_config *config, bool is_td)
 {
 	for (int i = 0; i < GUEST_VM_VCPUS && config->fn[i]; i++) {
-		p->vcpu[i] = is_td ? td_vcpu(p->vm) : td_vcpu_create(p->vm);
+		p->vcpu[i] = is_td ? td_vcpu(p->vm) : create_vcpu(p->vm);
 		guest_setup.fn[i] = config->fn[i];
 		guest_setup.arg[i] = config->arg[i];
 		p->nr_vcpus++;

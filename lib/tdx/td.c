@@ -74,7 +74,7 @@ static void configure(struct kvm_cpuid_entry2 *entry, const struct kvm_cpuid2 *s
 struct kvm_tdx_init_vm *td_params(struct vm *vm)
 {
 	struct kvm_tdx_capabilities *caps = td_capabilities_alloc(MAX_CPUID_ENTRIES);
-	struct kvm_cpuid2 *supported = td_supported_cpuid();
+	struct kvm_cpuid2 *supported = cpuid_supported();
 	struct kvm_tdx_init_vm *params;
 
 	expect_ok(__td_capabilities(vm, caps), "KVM_TDX_CAPABILITIES");
