@@ -55,18 +55,18 @@ class Doing:
         self._lock = Lock()
         self._line = ""
         self._objects = 0
-        self._news: list[str] = []
+        self._fresh: list[str] = []
 
     def hear(self, line: str) -> None:
         with self._lock:
             self._line = line.strip() or self._line
             self._objects += is_object(line)
             if NEWS.match(line):
-                self._news.append(line.strip())
+                self._fresh.append(line.strip())
 
-    def news(self) -> list[str]:
+    def fresh(self) -> list[str]:
         with self._lock:
-            told, self._news = self._news, []
+            told, self._fresh = self._fresh, []
             return told
 
     def now(self) -> str:
@@ -126,10 +126,10 @@ def run(group: Group, command: Sequence[str], folder: Path, log: Path, display: 
         reader.start()
         due = start + period
         reading = True
-        while reading:      # once more when it ended: for the last news
+        while reading:      # once more when it ended: for the last lines
             reader.join(min(TERMINAL_PERIOD, period))
             reading = reader.is_alive()
-            for line in doing.news():
+            for line in doing.fresh():
                 display.tell(line)
             if time.monotonic() >= due:
                 due += period

@@ -101,8 +101,8 @@ void expect_memory_fault_(const char *file, int line, struct vcpu *vcpu, int ret
 const char *exit_text(const struct vcpu *vcpu);
 
 /*
- * Guests that do what the host tells them, one order after the other: their
- * function is guest_cmd_loop(). Each order has a result, which the guest then says.
+ * Guests that run the host's commands: their function is guest_cmd_loop().  A guest
+ * reports the result of each command.
  */
 enum guest_cmd {
 	CMD_READ, CMD_WRITE, CMD_EXECUTE,		/* the word at @gpa (EXECUTE: a RET there) */
@@ -114,7 +114,7 @@ enum guest_cmd {
 	CMD_MAP_SHARED, CMD_MAP_PRIVATE,	/* MapGPA of so many pages from @gpa on: R10 */
 	CMD_R11,				/* after the last MapGPA */
 };
-/* Give the order: the vCPU carries it out when it runs next. */
+/* Queue the command: the vCPU carries it out when it runs next. */
 void guest_cmd_queue(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value);
 /* And run it: its result. */
 u64 guest_cmd(struct vcpu *vcpu, enum guest_cmd what, u64 gpa, u32 value);

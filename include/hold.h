@@ -27,10 +27,10 @@ enum hold_at { HOLD_COUNT, HOLD_ENTRY, HOLD_RETURN };
 struct hold_args {
 	const char *function;
 	enum hold_at at;	/* HOLD_COUNT: only count the calls */
-	pid_t tid;		/* 0: the first thread of the case, or of a child, that comes by */
+	pid_t tid;		/* 0: the first thread of the case, or of a child, to reach it */
 	unsigned int times;	/* 0: once */
 	/*
-	 * With a spinning lock held: let go by itself, HOLD_GRACE_MS after the
+	 * With a spinning lock held: released by itself, HOLD_GRACE_MS after the
 	 * function of this one (HOLD_COUNT) was called.
 	 */
 	struct hold *until;
@@ -44,16 +44,16 @@ const char *hold_missing(void);
 #define hold_arm(...)	hold_arm_((struct hold_args){ __VA_ARGS__ })
 struct hold *hold_arm_(struct hold_args args);
 
-/* Wait until a thread is held; the case fails if none comes by within 5 s. */
+/* Wait until a thread is held; the case fails if none reaches it within 5 s. */
 void hold_await(struct hold *h);
 void hold_release(struct hold *h);
 /* Calls of the function by this process so far. */
 unsigned long hold_calls(struct hold *h);
 /* Wait for that many; the case fails after 5 s, saying @what did not come. */
 void hold_await_calls(struct hold *h, unsigned long nr, const char *what);
-/* When the last thread was let go, as now() tells time. */
+/* When the last thread was released, on the clock of now(). */
 double hold_released(struct hold *h);
-/* Disarm.  The case fails if nobody was held; ERROR if one was let go by the time limit. */
+/* Disarm.  The case fails if nobody was held; ERROR if one was released by timeout. */
 void hold_end(struct hold *h);
 
 #endif /* HOLD_H */

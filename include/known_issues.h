@@ -22,7 +22,7 @@ bool known_issue_affects(const struct known_issue *issue, const char *release);
  * environment ("E1,S1") says that a distribution has taken the fix into it.
  */
 bool known_issue_here(const struct known_issue *issue);
-/* Why it should not, for a user who sees it: a line. */
-const char *known_issue_news(const struct known_issue *issue);
+/* Why known_issue_here() is false: a line for the user who sees the issue all the same. */
+const char *known_issue_absent(const struct known_issue *issue);
 
 #endif /* KNOWN_ISSUES_H */

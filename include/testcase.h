@@ -197,7 +197,7 @@ void xfail(const char *id, const char *fmt, ...)
 	PRINTF(2, 3) __attribute__((noreturn));
 /* The case met the conditions of a known issue, and it did not show. */
 void xpass(const char *id);
-/* Skip on kernels with this issue, which the machine would not survive. */
+/* Skip on kernels with this issue, if it would crash this machine. */
 void skip_if_issue(const char *id);
 
 /* What the case that runs in this process declares; everything, outside of cases. */

@@ -87,6 +87,11 @@ void prefault(struct vcpu *vcpu, u64 gpa, u64 size);
 
 /* The memory-fault exit of the last failed ioctl of @vcpu. */
 struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu);
+/* The last failed ioctl of @vcpu left KVM_EXIT_MEMORY_FAULT of the page at @gpa. */
+#define expect_memory_fault_exit(vcpu, gpa, flags) \
+	expect_memory_fault_exit_(__FILE__, __LINE__, vcpu, gpa, flags)
+void expect_memory_fault_exit_(const char *file, int line, struct vcpu *vcpu, u64 gpa,
+			       u64 flags);
 
 /*
  * A statistic of KVM_GET_STATS_FD by name ("pages_4k",

@@ -106,7 +106,7 @@ static bool ours(const struct point *p)
 	       rcu_dereference(current->real_parent)->tgid == p->tgid;
 }
 
-/* The point at @site that the current thread comes by, referenced; or NULL. */
+/* The point at @site that the current thread reaches, referenced; or NULL. */
 static struct point *point_here(struct site *site)
 {
 	struct point *p;

@@ -94,7 +94,7 @@ def load_kills(path: Path = KILLS) -> dict[str, Kill]:
 
 
 def save_kills(kills: dict[str, Kill], path: Path = KILLS) -> None:
-    lines = [f" {json.dumps(name)}: {json.dumps([kill.test, kill.case, kill.variant])}"
+    lines = [f" {json.dumps(name)}: {json.dumps([kill.test, kill.case, kill.boot])}"
              for name, kill in sorted(kills.items())]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from reports import ktap
 from reports.model import OF_TESTS, Status
+from testbed.boots import BOOTS
 from testbed.machine.stream import Begin, End, Event, Output
 from testbed.machine.watchdog import Outcome
 from testbed.plan import Case, PlannedBoot, boots
-from testbed.variants import VARIANTS
 
 from mutants.mutant import Mutant
 
@@ -23,7 +23,7 @@ from mutants.mutant import Mutant
 class Kill:
     test: str
     case: str
-    variant: str
+    boot: str
     how: str = "fail"        # or what became of the kernel: panic, hang, died
     reason: str = ""
 
@@ -83,7 +83,7 @@ class Watcher:
         for case in self._parser.feed(data):
             if case.status is Status.FAIL:
                 reason = " ".join(text for text in (case.reason, case.mismatch) if text)
-                self.failed(Kill(self._test, case.name, self._boot.variant, reason=reason))
+                self.failed(Kill(self._test, case.name, self._boot.boot, reason=reason))
             if case.status is Status.ERROR:
                 self.errors.append(f"{self._test}:{case.name}: {case.reason}")
             self.passed += case.status is Status.PASS
@@ -92,7 +92,7 @@ class Watcher:
         raise Killed(kill)
 
     def _kill(self, how: str, reason: str) -> Kill:
-        return Kill(self._test, self._parser.running or "-", self._boot.variant, how, reason)
+        return Kill(self._test, self._parser.running or "-", self._boot.boot, how, reason)
 
     def finish(self, outcome: Outcome) -> None:
         """A kernel that panics, or hangs in a case, is a mutant that was noticed."""
@@ -140,23 +140,23 @@ def control(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> list[Ki
     return failures
 
 
-def fits(mutant: Mutant, variant: str) -> bool:
+def fits(mutant: Mutant, boot: str) -> bool:
     """Whether a VM that can show the mutant exists in this boot: TDs have boots of their own."""
-    return ("tdx" in mutant.vm) if VARIANTS[variant].tdx else set(mutant.vm) != {"tdx"}
+    return ("tdx" in mutant.vm) if BOOTS[boot].tdx else set(mutant.vm) != {"tdx"}
 
 
 def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> list[PlannedBoot]:
     """All cases that can see the mutant, tests that killed most before the others."""
-    fitting = [case for case in cases if fits(mutant, case.variant)]
+    fitting = [case for case in cases if fits(mutant, case.boot)]
     count: dict[str, int] = {}
     for kill in kills.values():
         count[kill.test] = count.get(kill.test, 0) + 1
     planned = [
-        replace(boot, tests=dict(sorted(boot.tests.items(), key=lambda item: -count.get(item[0], 0))))
-        for boot in boots(fitting, most=1)
+        replace(part, tests=dict(sorted(part.tests.items(), key=lambda item: -count.get(item[0], 0))))
+        for part in boots(fitting, most=1)
     ]
     if len(mutant.vm) > 1:    # the quicker emulator first
-        planned.sort(key=lambda boot: VARIANTS[boot.variant].tdx)
+        planned.sort(key=lambda part: BOOTS[part.boot].tdx)
     return planned
 
 
@@ -167,4 +167,4 @@ def suspects(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill],
         other.id for other in relatives if set(other.functions) & set(mutant.functions)]
     wanted = {(kills[name].test, kills[name].case) for name in names if name in kills}
     return [case for case in cases
-            if (case.test, case.name) in wanted and fits(mutant, case.variant)]
+            if (case.test, case.name) in wanted and fits(mutant, case.boot)]

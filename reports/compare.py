@@ -33,7 +33,7 @@ KINDS = {
 }
 WORSE = ("failing", "flaky", "missing")
 
-Key = tuple[str, str, str]      # test, case, boot variant
+Key = tuple[str, str, str]      # test, case, boot
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Change:
 
     @property
     def text(self) -> str:
-        test, case, variant = self.key
-        boot = "" if variant in ("", "default") else f" [{variant}]"
-        return f"{test}: {case}{boot}" + (f": {self.detail}" if self.detail else "")
+        test, case, boot = self.key
+        where = "" if boot in ("", "default") else f" [{boot}]"
+        return f"{test}: {case}{where}" + (f": {self.detail}" if self.detail else "")
 
 
 def by_key(runs: Sequence[Run]) -> dict[Key, list[Case]]:
@@ -54,7 +54,7 @@ def by_key(runs: Sequence[Run]) -> dict[Key, list[Case]]:
     for run in runs:
         for test, case in run.cases():
             name = renames.current(test.name, case.name)
-            found.setdefault((*name, case.variant), []).append(case)
+            found.setdefault((*name, case.boot), []).append(case)
     return found
 
 

@@ -23,14 +23,19 @@ from .model import Exit, Run, Status
 from .read import ResultsError, read
 from .template import NoJinja
 
-SCHEMA = 2
+SCHEMA = 3
 TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, started TEXT, kernel TEXT, suite TEXT, verdict TEXT,
                   exit INTEGER, environment TEXT);
 CREATE TABLE result (run TEXT REFERENCES run ON DELETE CASCADE, test TEXT, name TEXT,
-                     variant TEXT, status TEXT, seconds REAL, reason TEXT, measurements TEXT,
-                     PRIMARY KEY (run, test, name, variant));
+                     boot TEXT, status TEXT, seconds REAL, reason TEXT, measurements TEXT,
+                     PRIMARY KEY (run, test, name, boot));
 """
+# What takes a file of this schema to the next one: words that are others now.
+MIGRATIONS = {
+    1: "UPDATE result SET status = 'error' WHERE status = 'broken';",
+    2: "ALTER TABLE result RENAME COLUMN variant TO boot;",
+}
 SHOWN = 30      # runs on the page
 TRENDS = ("retries_per_second", "faults_per_second", "seconds_a_page")   # measurements worth a curve
 
@@ -86,9 +91,9 @@ def opened(path: Path) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if fresh:
             connection.executescript(f"{TABLES} PRAGMA user_version = {SCHEMA};")
-        elif version == 1:      # "broken" was the word for "error"
-            connection.executescript("UPDATE result SET status = 'error' WHERE status = 'broken'; "
-                                     f"PRAGMA user_version = {SCHEMA};")
+        elif version in MIGRATIONS:
+            steps = [step for old, step in MIGRATIONS.items() if old >= version]
+            connection.executescript(f"BEGIN; {' '.join(steps)} PRAGMA user_version = {SCHEMA}; COMMIT;")
         elif version != SCHEMA:
             raise HistoryError(f"{path} has schema {version}, not {SCHEMA}: not a history of "
                                "this suite, or of another version; give another file")
@@ -122,7 +127,7 @@ def add(connection: sqlite3.Connection, run: Run) -> None:
              environment.get("suite"), run.verdict, int(run.exit_code), json.dumps(dict(environment))))
         connection.executemany(
             "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(run.name, *renames.current(test.name, case.name), case.variant,
+            [(run.name, *renames.current(test.name, case.name), case.boot,
               case.status.value, case.seconds, case.reason, json.dumps(case.measurements))
              for test, case in run.cases()])
 
@@ -145,10 +150,10 @@ def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
     """Cases that had more than one status, the latest trouble first."""
     statuses: dict[str, dict[str, str]] = {}
     for row in shown:
-        for test, name, variant, status in connection.execute(
-                "SELECT test, name, variant, status FROM result WHERE run = ?", (row.name,)):
-            boot = "" if variant in ("", "default") else f" [{variant}]"
-            statuses.setdefault(f"{test}: {name}{boot}", {})[row.name] = status
+        for test, name, boot, status in connection.execute(
+                "SELECT test, name, boot, status FROM result WHERE run = ?", (row.name,)):
+            where = "" if boot in ("", "default") else f" [{boot}]"
+            statuses.setdefault(f"{test}: {name}{where}", {})[row.name] = status
     found = [Strip(case, [seen.get(row.name, "") for row in shown])
              for case, seen in statuses.items() if len(set(seen.values())) > 1]
     bad = (Status.FAIL.value, Status.ERROR.value)

@@ -55,7 +55,7 @@ def _test(run: Run, test: Test, case: Case, ident: str, origin: str) -> Json:
         "id": _test_id(ident, test, case), "build_id": ident, "origin": origin,
         "path": _path(test, case), "status": STATUS[case.status], "duration": case.seconds,
         "environment": {"comment": str(run.environment.get("cpu", ""))},
-        "misc": {"variant": case.variant, "measurements": case.measurements,
+        "misc": {"boot": case.boot, "measurements": case.measurements,
                  "reason": case.reason, "suite": run.environment.get("suite", "")},
     }
     if text := "\n".join(part for part in (case.reason, case.mismatch, *case.diagnostics) if part):
@@ -64,7 +64,7 @@ def _test(run: Run, test: Test, case: Case, ident: str, origin: str) -> Json:
 
 
 def _test_id(ident: str, test: Test, case: Case) -> str:
-    return f"{ident}/{test.name}/{case.name}/{case.variant}"
+    return f"{ident}/{test.name}/{case.name}/{case.boot}"
 
 
 def _path(test: Test, case: Case) -> str:

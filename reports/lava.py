@@ -33,8 +33,8 @@ def cases(runs: Sequence[Run]) -> dict[str, Case]:
     for run in runs:
         for test, case in run.cases():
             name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{test.name}.{case.name}")
-            if case.variant not in ("", "default"):
-                name += f".{case.variant}"
+            if case.boot not in ("", "default"):
+                name += f".{case.boot}"
             if name not in found or (WORST_FIRST.index(case.status)
                                      < WORST_FIRST.index(found[name].status)):
                 found[name] = case

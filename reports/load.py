@@ -27,9 +27,9 @@ def load(folder: Path) -> Run:
     logs = _read_logs(folder / "ktap")
     for boot in run.boots:
         _judge_boot(boot, logs, tests, run)
-    for (name, variant), log in logs.items():
-        run.problems.append(f"{name}.{variant}.ktap belongs to no boot of plan.json")
-        _merge(tests, log, log.test.cases, variant)
+    for (name, boot_name), log in logs.items():
+        run.problems.append(f"{name}.{boot_name}.ktap belongs to no boot of plan.json")
+        _merge(tests, log, log.test.cases, boot_name)
     run.tests = list(tests.values())
     return run
 
@@ -65,15 +65,15 @@ def _read_plan(folder: Path, run: Run) -> list[Boot]:
 def _read_logs(folder: Path) -> dict[tuple[str, str], ktap.Log]:
     logs = {}
     for path in sorted(folder.glob("*.ktap")):
-        name, _, variant = path.stem.partition(".")
-        logs[name, variant] = ktap.parse(path.read_bytes(), name)
+        name, _, boot = path.stem.partition(".")
+        logs[name, boot] = ktap.parse(path.read_bytes(), name)
     return logs
 
 
 def _judge_boot(boot: Boot, logs: dict[tuple[str, str], ktap.Log],
                 tests: dict[str, Test], run: Run) -> None:
     empty = b"1..0\n"
-    ran = [(planned, logs.pop((planned.name, boot.variant), None)) for planned in boot.tests]
+    ran = [(planned, logs.pop((planned.name, boot.name), None)) for planned in boot.tests]
     last = max((index for index, (_, log) in enumerate(ran) if log), default=-1)
     _judge_outcome(boot, last >= 0, run)
     for index, (planned, log) in enumerate(ran):
@@ -84,7 +84,7 @@ def _judge_boot(boot: Boot, logs: dict[tuple[str, str], ktap.Log],
         missing = [_missing(name, log, boot, ended, why) for name in _unreported(planned, log)]
         if ended and not missing:
             run.problems += _doubts(boot, planned, log)
-        _merge(tests, log, log.test.cases + missing, boot.variant)
+        _merge(tests, log, log.test.cases + missing, boot.name)
 
 
 def _judge_outcome(boot: Boot, tests_began: bool, run: Run) -> None:
@@ -92,14 +92,14 @@ def _judge_outcome(boot: Boot, tests_began: bool, run: Run) -> None:
     detail = f": {boot.detail}" if boot.detail else ""
     if boot.outcome is Outcome.PANIC or (boot.outcome in _DEATH and tests_began):
         death = _DEATH[boot.outcome]
-        run.deaths.append(f"boot {boot.variant}: the kernel under test {death}{detail}")
+        run.deaths.append(f"boot {boot.name}: the kernel under test {death}{detail}")
     elif boot.outcome in _DEATH:
         death = _DEATH[boot.outcome]
-        run.problems.append(f"boot {boot.variant}: {death} before the first test{detail}")
+        run.problems.append(f"boot {boot.name}: {death} before the first test{detail}")
     elif boot.outcome is Outcome.RUNNING:
-        run.problems.append(f"boot {boot.variant}: the runner ended before it{detail}")
+        run.problems.append(f"boot {boot.name}: the runner ended before it{detail}")
     elif boot.outcome is Outcome.ERROR:
-        run.problems.append(f"boot {boot.variant}: could not be booted{detail}")
+        run.problems.append(f"boot {boot.name}: could not be booted{detail}")
 
 
 def _unreported(planned: Planned, log: ktap.Log) -> list[str]:
@@ -161,13 +161,13 @@ def _doubts(boot: Boot, planned: Planned, log: ktap.Log) -> list[str]:
     bad = any(case.status in (Status.FAIL, Status.ERROR) for case in cases)
     if planned.exit in OF_TESTS and (planned.exit == Exit.FAILED) != bad:
         doubts.append(f"its exit status {planned.exit} contradicts its results")
-    return [f"boot {boot.variant}: {planned.name}: {doubt}" for doubt in doubts]
+    return [f"boot {boot.name}: {planned.name}: {doubt}" for doubt in doubts]
 
 
-def _merge(tests: dict[str, Test], log: ktap.Log, cases: list[Case], variant: str) -> None:
+def _merge(tests: dict[str, Test], log: ktap.Log, cases: list[Case], boot: str) -> None:
     test = tests.setdefault(log.test.name, Test(log.test.name))
     test.summary = test.summary or log.test.summary
-    test.notes += [f"{variant}: {note}" for note in log.test.notes]
+    test.notes += [f"{boot}: {note}" for note in log.test.notes]
     for case in cases:
-        case.variant = variant
+        case.boot = boot
     test.cases += cases

@@ -101,10 +101,10 @@ def check(parts: Sequence[Part]) -> None:
 
 
 def tests(part: Part) -> Iterator[tuple[str, str]]:
-    """Those that the part ran, each with its boot variant."""
+    """Those that the part ran, each with its boot."""
     for boot in part.boots:
         for planned in boot.tests:
-            yield planned.name, boot.variant
+            yield planned.name, boot.name
 
 
 def copy(part: Part, number: int, out: Path) -> Iterator[Boot]:

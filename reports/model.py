@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
 
-SCHEMA = 2              # 1 called what is "error" now "broken"; it is still read
-READ = (1, SCHEMA)
+SCHEMA = 3      # 2 called a case's boot its variant, and 1 what is "error" now "broken"
+READ = (1, 2, SCHEMA)
 
 Json = dict[str, Any]
 Number = int | float
+
+
+def renamed(data: Json) -> Json:
+    """As results of schema 2 and earlier have it: they call the boot "variant"."""
+    return {"boot" if key == "variant" else key: value for key, value in data.items()}
 
 
 class Word(str, Enum):
@@ -83,7 +88,7 @@ class Case:
     reason: str = ""
     seconds: float = 0.0
     measurements: dict[str, Number] = field(default_factory=dict)
-    variant: str = ""
+    boot: str = ""
     expected: str = ""
     seen: str = ""
     diagnostics: list[str] = field(default_factory=list)
@@ -91,10 +96,10 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name, with the boot variant where it is not the usual one."""
-        if self.variant in ("", "default"):
+        """The name, with the boot where it is not the usual one."""
+        if self.boot in ("", "default"):
             return self.name
-        return f"{self.name} [{self.variant}]"
+        return f"{self.name} [{self.boot}]"
 
     @property
     def mismatch(self) -> str:
@@ -119,14 +124,14 @@ class Case:
     def to_json(self) -> Json:
         out: Json = {"name": self.name, "status": self.status.value, "reason": self.reason,
                      "seconds": self.seconds, "measurements": self.measurements}
-        extra = {"variant": self.variant, "expected": self.expected, "seen": self.seen,
+        extra = {"boot": self.boot, "expected": self.expected, "seen": self.seen,
                  "diagnostics": self.diagnostics,
                  "cells": [vars(cell) for cell in self.cells]}
         return out | {key: value for key, value in extra.items() if value}
 
     @classmethod
     def from_json(cls, data: Json) -> Case:
-        fields: Json = data | {"status": Status(data["status"]),
+        fields: Json = renamed(data) | {"status": Status(data["status"]),
                                "cells": [Cell(**cell) for cell in data.get("cells", [])]}
         return cls(**fields)
 
@@ -173,7 +178,7 @@ class Planned:
 
 @dataclass
 class Boot:
-    variant: str = "default"
+    name: str = "default"
     on: str = "qemu"
     outcome: Outcome = Outcome.RUNNING
     detail: str = ""
@@ -182,13 +187,13 @@ class Boot:
     tests: list[Planned] = field(default_factory=list)
 
     def to_json(self) -> Json:
-        return {"variant": self.variant, "on": self.on, "outcome": self.outcome.value,
+        return {"boot": self.name, "on": self.on, "outcome": self.outcome.value,
                 "detail": self.detail, "seconds": self.seconds, "console": self.console,
                 "tests": [test.to_json() for test in self.tests]}
 
     @classmethod
     def from_json(cls, data: Json) -> Boot:
-        return cls(str(data["variant"]), str(data.get("on", "")), Outcome(data["outcome"]),
+        return cls(str(renamed(data)["boot"]), str(data.get("on", "")), Outcome(data["outcome"]),
                    str(data.get("detail") or ""), float(data.get("seconds") or 0),
                    str(data.get("console") or ""),
                    [Planned.from_json(test) for test in data["tests"]])

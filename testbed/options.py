@@ -36,11 +36,11 @@ class Options:
     rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
     neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
 
-    def test_arguments(self, test: str, variant: str | None = None) -> list[str]:
-        """How a test is called; without a variant (natively) every case runs."""
+    def test_arguments(self, test: str, boot: str | None = None) -> list[str]:
+        """How a test is called; without a boot (natively) every case runs."""
         arguments = ["--seed", f"{self.seed:#x}"]
-        if variant:
-            arguments += ["--variant", variant]
+        if boot:
+            arguments += ["--boot", boot]
         for glob in case_globs(test, self.patterns):
             arguments += ["--case", glob]
         switches = {

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from testbed.errors import HarnessError, UsageError
-from testbed.variants import VARIANTS
+from testbed.boots import BOOTS
 
 
 @dataclass(frozen=True)
 class Case:
     test: str
     name: str
-    variant: str
+    boot: str
     flags: str
     limit: float
     summary: str
@@ -46,14 +46,14 @@ def parse_list(text: str) -> list[Case]:
 
 def _parse_line(line: str) -> Case:
     try:
-        name, variant, flags, limit, summary = line.split("\t", 4)
+        name, boot, flags, limit, summary = line.split("\t", 4)
         test, case = name.split(":", 1)
         seconds = float(limit)
     except ValueError as error:
         raise HarnessError(f"a test printed a malformed line for --list: {line!r}") from error
-    if variant not in VARIANTS:
-        raise HarnessError(f"{name} needs the boot {variant!r}, which does not exist")
-    return Case(test, case, variant, flags, seconds, summary)
+    if boot not in BOOTS:
+        raise HarnessError(f"{name} needs the boot {boot!r}, which does not exist")
+    return Case(test, case, boot, flags, seconds, summary)
 
 
 def select(cases: Sequence[Case], patterns: Sequence[Pattern]) -> list[Case]:
@@ -91,37 +91,37 @@ def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
     """The part `index` of `count`: whole tests, and the same parts on each machine."""
     weights: dict[tuple[str, str], int] = {}
     for case in cases:
-        weights[case.test, case.variant] = weights.get((case.test, case.variant), 0) + 1
+        weights[case.test, case.boot] = weights.get((case.test, case.boot), 0) + 1
     parts: list[dict[tuple[str, str], int]] = [{} for _ in range(count)]
     for group, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0])):
         min(parts, key=lambda part: sum(part.values()))[group] = weight
-    return [case for case in cases if (case.test, case.variant) in parts[index - 1]]
+    return [case for case in cases if (case.test, case.boot) in parts[index - 1]]
 
 
 # Fewer cases than these are not worth a boot of their own.
 CASES_A_BOOT = 20
-# Of a variant with many cases, so that they can run at once.  Not the number of this
+# Of a boot with many cases, so that they can run at once.  Not the number of this
 # machine's CPUs: what else runs in its boot is part of what a case meets.
-BOOTS_A_VARIANT = 4
+PARTS_AT_MOST = 4
 
 
 @dataclass(frozen=True)
 class PlannedBoot:
-    """One boot: its name in the results is the variant's, numbered from the second on."""
+    """One boot: a part of @boot; its name is that, numbered from the second part on."""
 
     name: str
-    variant: str
+    boot: str
     tests: Mapping[str, Sequence[Case]]
 
 
-def boots(cases: Sequence[Case], most: int = BOOTS_A_VARIANT) -> list[PlannedBoot]:
-    """The boots that some case asks for; many cases are split, in at `most` boots a variant."""
+def boots(cases: Sequence[Case], most: int = PARTS_AT_MOST) -> list[PlannedBoot]:
+    """The boots that some case asks for; a boot with many cases is split into at most @most."""
     planned = []
-    for variant in VARIANTS:
-        tests = by_test(case for case in cases if case.variant == variant)
+    for boot in BOOTS:
+        tests = by_test(case for case in cases if case.boot == boot)
         for number, part in enumerate(_split(tests, most), start=1):
-            name = variant if number == 1 else f"{variant}-{number}"
-            planned.append(PlannedBoot(name, variant, part))
+            name = boot if number == 1 else f"{boot}-{number}"
+            planned.append(PlannedBoot(name, boot, part))
     return planned
 
 

@@ -27,6 +27,7 @@ from dataclasses import replace
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from testbed.boots import BOOTS, COMMON
 from testbed.errors import HarnessError
 from testbed.machine import initramfs
 from testbed.machine.bochs import Bochs
@@ -38,7 +39,6 @@ from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.progress import say
 from testbed.results import new_folder
-from testbed.variants import COMMON, VARIANTS
 
 NAME = "rehearsal"
 SUITE = "/suite"
@@ -95,12 +95,12 @@ def _run(options: Options, cache: Cache, times: int, work: Path) -> int:
     archive = work / "rehearsal.cpio"
     theirs = [path for path in built.modules if path.name not in kernel.MODULES]
     archive.write_bytes(root(arguments(options, times), theirs, options.neighbours, work))
-    variant = VARIANTS["tdx"]
-    machine = Boot(built.image, archive, variant.cpus,
+    config = BOOTS["tdx"]
+    machine = Boot(built.image, archive, config.cpus,
                    f"console=ttyS0 panic=-1 quiet {COMMON} {emulator.cmdline} {built.cmdline}".strip(),
-                   variant.ept_levels, options.seed)
+                   config.ept_levels, options.seed)
     beside = f", {options.neighbours} other VMs" if options.neighbours else ""
-    say(f"rehearsal: {built.origin}, {emulator.name}, {variant.cpus} CPUs{beside}, {SUITE}/run_tests.sh in it")
+    say(f"rehearsal: {built.origin}, {emulator.name}, {config.cpus} CPUs{beside}, {SUITE}/run_tests.sh in it")
     seen = Seen()
     # The suite in it has the watchdog for each case.
     limits = replace(Limits(boot=SLOW_BOOT) if built.boots_slowly else Limits(), step=1800)

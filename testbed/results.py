@@ -99,7 +99,7 @@ class Recorder:
                 self.seconds = seconds
 
     def _begin(self, test: str) -> None:
-        path = self._results.folder / "ktap" / f"{test}.{self._boot.variant}.ktap"
+        path = self._results.folder / "ktap" / f"{test}.{self._boot.name}.ktap"
         self._ktap = path.open("wb", buffering=0)
         self._parser = ktap.Parser(test)
         self.begun.add(test)
@@ -111,7 +111,7 @@ class Recorder:
         if self._verbose:
             sys.stdout.write("    " + data.decode(errors="replace"))
         for case in self._parser.feed(data):
-            case.variant = self._boot.variant
+            case.boot = self._boot.name
             self.failed |= case.status in (Status.FAIL, Status.ERROR)
             say(summary.progress_line(self._parser.log.test.name, case, self._colour))
 
@@ -129,7 +129,7 @@ class Recorder:
             self._merge_environment(data.decode(errors="replace"))
 
     def _merge_environment(self, text: str) -> None:
-        """What the guest says of itself; its boots differ in what the variant changes."""
+        """What the guest says of itself; its boots differ in what boots.py says."""
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         for key, value in values.items():
             if key.startswith(NOT_LOADED):
@@ -141,5 +141,5 @@ class Recorder:
             environment = self._results.environment
             for key in ("cpu", "kernel_version", "tainted"):
                 environment.setdefault(key, rest.get(key, ""))
-            environment.setdefault("boots", {})[self._boot.variant] = rest | {"kvm": kvm}
+            environment.setdefault("boots", {})[self._boot.name] = rest | {"kvm": kvm}
             self._results.write_environment()

@@ -31,12 +31,12 @@ class Machine(Protocol):
 
     def boots(self, cases: Sequence[Case]) -> Sequence[PlannedBoot]: ...
 
-    def name(self, variant: str) -> str:
-        """native, or the emulator that a variant boots in."""
+    def name(self, boot: str) -> str:
+        """native, or the emulator of a boot."""
 
-    def describe(self, variant: str) -> str: ...
+    def describe(self, boot: str) -> str: ...
 
-    def run(self, boot: PlannedBoot, recorder: Recorder) -> Outcome: ...
+    def run(self, planned: PlannedBoot, recorder: Recorder) -> Outcome: ...
 
 
 def prepare_tests(options: Options, cache: Cache) -> list[Case]:
@@ -51,7 +51,7 @@ def prepare_tests(options: Options, cache: Cache) -> list[Case]:
 
 def show_list(cases: Sequence[Case]) -> None:
     for case in cases:
-        boot = "" if case.variant == "default" else f" [boot {case.variant}]"
+        boot = "" if case.boot == "default" else f" [boot {case.boot}]"
         flags = "" if case.flags == "-" else f" [{case.flags}]"
         say(f"{case.test}:{case.name}{boot}{flags}: {case.summary}")
 
@@ -108,8 +108,8 @@ class Boots:
 
     def _boot(self, planned: PlannedBoot) -> bool:
         """One boot, in plan.json from before its start; whether anything failed."""
-        say(f"boot {planned.name}: {self._machine.describe(planned.variant)}")
-        boot = model.Boot(planned.variant, self._machine.name(planned.variant), tests=[
+        say(f"boot {planned.name}: {self._machine.describe(planned.boot)}")
+        boot = model.Boot(planned.boot, self._machine.name(planned.boot), tests=[
             model.Planned(test, [case.name for case in cases])
             for test, cases in planned.tests.items()
         ])

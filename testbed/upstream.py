@@ -19,6 +19,7 @@ from pathlib import Path
 
 from reports.model import Exit
 from testbed import exit_status
+from testbed.boots import BOOTS, COMMON
 from testbed.errors import HarnessError
 from testbed.machine import accel, initramfs
 from testbed.machine.emulator import Boot, Emulator, run_boot
@@ -28,7 +29,6 @@ from testbed.make import kernel, packages, source
 from testbed.make.cache import Cache, digest
 from testbed.make.source import Source
 from testbed.progress import say
-from testbed.variants import COMMON, VARIANTS
 
 SELFTESTS = "tools/testing/selftests/kvm"
 KILLED = 128 + 9
@@ -189,9 +189,9 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
     archive = work / "upstream.cpio"
     archive.write_bytes(initramfs.build(
         [limited, *(folder / program.name for program in programs)], plan, modules))
-    variant = VARIANTS["default"]
-    cmdline = f"console=ttyS0 panic=-1 quiet {COMMON} numa=fake={variant.nodes}"
-    boot = Boot(image, archive, variant.cpus, cmdline)
+    config = BOOTS["default"]
+    cmdline = f"console=ttyS0 panic=-1 quiet {COMMON} numa=fake={config.nodes}"
+    boot = Boot(image, archive, config.cpus, cmdline)
     limits = Limits()
     total = limits.boot + sum(limits.case(program.limit) + 2 * limits.step
                               for program in programs)

@@ -24,10 +24,10 @@ struct kvm_hold_arm {
 	__u32 where;		/* enum kvm_hold_where */
 	__s32 tid;		/* only this thread; 0: any of the process */
 	__u32 times;		/* hold so often, then only count; 0: always */
-	__u32 limit_ms;		/* held so long, let go: "expired" */
+	__u32 limit_ms;		/* held so long, released: "expired" */
 	/*
-	 * The file of another point, or -1: let go @grace_us after some thread
-	 * has come by there.  For threads that are held with a spinning lock:
+	 * The file of another point, or -1: released @grace_us after some thread
+	 * has reached that one.  For threads that are held with a spinning lock:
 	 * on two CPUs the one that waits for the lock leaves no CPU to the
 	 * thread that would release.
 	 */
@@ -39,7 +39,7 @@ struct kvm_hold_state {
 	__u64 hits;		/* calls of the function */
 	__u64 held;		/* of these, how many were held */
 	__u64 expired;		/* of these, how many until the limit */
-	__u64 released_ns;	/* CLOCK_MONOTONIC: when the last one was let go */
+	__u64 released_ns;	/* CLOCK_MONOTONIC: when the last one was released */
 };
 
 #define KVM_HOLD_ARM		_IOW('W', 0, struct kvm_hold_arm)

@@ -85,7 +85,7 @@ bool known_issue_here(const struct known_issue *issue)
 	return !said_to_be_fixed(issue) && known_issue_affects(issue, kernel_kvm_version());
 }
 
-const char *known_issue_news(const struct known_issue *issue)
+const char *known_issue_absent(const struct known_issue *issue)
 {
 	if (said_to_be_fixed(issue))
 		return strf("known issue %s is fixed here, KTS_FIXED says", issue->id);

@@ -194,7 +194,7 @@ void test_failed(const char *file, int line, const char *what,
 	claim_end();
 	diag("%s:%d: %s", basename(file), line, what);
 	diag("  expected: %s", expected);
-	diag("  seen:     %s", seen);
+	diag("  got:      %s", seen);
 	end_case(CASE_FAIL, what);
 }
 
@@ -208,7 +208,7 @@ void xfail(const char *id, const char *fmt, ...)
 	put_lines(vstrf(fmt, ap));
 	va_end(ap);
 	if (!known_issue_here(issue)) {
-		diag("%s", known_issue_news(issue));
+		diag("%s", known_issue_absent(issue));
 		end_case(CASE_FAIL, issue->reason);
 	}
 	end_case(CASE_XFAIL, strf("%s: %s", id, issue->reason));
@@ -219,7 +219,7 @@ void xpass(const char *id)
 	const struct known_issue *issue = known_issue(id);
 
 	if (known_issue_here(issue))
-		diag("news: known issue %s did not show (%s)", id, issue->reason);
+		diag("xpass: known issue %s did not show (%s)", id, issue->reason);
 }
 
 void skip_if_issue(const char *id)
@@ -227,6 +227,6 @@ void skip_if_issue(const char *id)
 	const struct known_issue *issue = known_issue(id);
 
 	if (known_issue_here(issue))
-		test_skip("KVM of Linux %s would not survive it, %s: %s", kernel_kvm_version(), id,
-			  issue->reason);
+		test_skip("known issue %s would crash KVM of Linux %s: %s", id,
+			  kernel_kvm_version(), issue->reason);
 }

@@ -168,7 +168,7 @@ GUEST void guest_irqs_off(void)
 	asm volatile("cli");
 }
 
-/* --- guests that take orders ------------------------------------------------ */
+/* Guests that take commands. */
 
 static GUEST_DATA volatile u64 ve_count;
 static GUEST_DATA struct guest_ve last_ve;

@@ -10,7 +10,7 @@
 
 #define PORT_BASE		0x500	/* + 4 * enum guest_msg */
 
-/* An order is one word: these bits say what, the others which page from GPA on. */
+/* A command is one word: these bits say what, the others which page from GPA on. */
 #define CMD_BITS		4
 
 /* In the boot page. */

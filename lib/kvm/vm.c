@@ -197,3 +197,22 @@ struct kvm_run_memory_fault vcpu_memory_fault(struct vcpu *vcpu)
 	memcpy(&fault, &vcpu->run->hw, sizeof(fault));
 	return fault;
 }
+
+static char *memory_fault_text(struct kvm_run_memory_fault f)
+{
+	return strf("gpa 0x%llx, size 0x%llx, flags 0x%llx", f.gpa, f.size, f.flags);
+}
+
+void expect_memory_fault_exit_(const char *file, int line, struct vcpu *vcpu, u64 gpa,
+			       u64 flags)
+{
+	struct kvm_run_memory_fault wanted = { .gpa = gpa, .size = SZ_4K, .flags = flags };
+	struct kvm_run_memory_fault seen = vcpu_memory_fault(vcpu);
+
+	if (vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+		test_failed(file, line, strf("exit of vCPU %u", vcpu->id),
+			    "KVM_EXIT_MEMORY_FAULT (39)", strf("exit %u", vcpu->run->exit_reason));
+	if (memcmp(&wanted, &seen, sizeof(seen)))
+		test_failed(file, line, "KVM_EXIT_MEMORY_FAULT", memory_fault_text(wanted),
+			    memory_fault_text(seen));
+}

@@ -67,13 +67,13 @@ void hold_await(struct hold *h)
 {
 	struct pollfd pfd = { .fd = h->fd, .events = POLLIN };
 
-	expect_true(poll(&pfd, 1, LIMIT_MS) == 1, "KVM comes by %s within %d ms", h->function,
+	expect_true(poll(&pfd, 1, LIMIT_MS) == 1, "KVM reaches %s within %d ms", h->function,
 		    LIMIT_MS);
 }
 
 void hold_release(struct hold *h)
 {
-	must(!ioctl(h->fd, KVM_HOLD_RELEASE), "the thread at %s was let go too early",
+	must(!ioctl(h->fd, KVM_HOLD_RELEASE), "the thread at %s was released too early",
 	     h->function);
 }
 

@@ -207,7 +207,7 @@ static void ksm_merge(const struct inv_target *v)
 	double deadline = now() + 15;
 
 	if (ksm_runs())
-		test_skip("KSM works for others on this host, and would come by too late: echo 0 >" KSM "run");
+		test_skip("KSM works for others on this host, and would be too late: echo 0 >" KSM "run");
 	memcpy(twin, v->hva, SZ_4K);
 	must(!madvise(twin, SZ_4K, MADV_MERGEABLE) && !madvise(v->hva, SZ_4K, MADV_MERGEABLE),
 	     "MADV_MERGEABLE");
@@ -230,7 +230,7 @@ static void ksm_unmerge(const struct inv_target *v)
 }
 
 /*
- * Most call the notifier.  What first wants every CPU to come by (lru_add_drain_all()) does
+ * Most call the notifier.  What first waits for every CPU (lru_add_drain_all()) does
  * not get that far while one holds mmu_lock, and spins.
  */
 #define NOTIFIER	"kvm_mmu_notifier_invalidate_range_start"

@@ -162,12 +162,12 @@ static void judge_known_warning(const struct known_issue *issue, bool seen)
 	bool here = known_issue_here(issue);
 
 	if (!seen && here && outcome->warnings_armed)
-		diag("news: known issue %s did not show (%s)", issue->id, issue->reason);
+		diag("xpass: known issue %s did not show (%s)", issue->id, issue->reason);
 	if (!seen)
 		return;
 	end_by_issue(here ? CASE_XFAIL : CASE_FAIL, issue);
 	if (!here)
-		diag("%s", known_issue_news(issue));
+		diag("%s", known_issue_absent(issue));
 }
 
 /* A splat fails a case, also one that then skips, unless it is what the case is about. */

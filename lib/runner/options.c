@@ -12,17 +12,17 @@ static void usage(FILE *out, const char *program, const char *summary)
 	fprintf(out,
 		"%s: %s\n"
 		"usage: %s [options]\n"
-		"  --list             list the cases: name, boot variant, flags, limit, summary\n"
+		"  --list             list the cases: name, boot, flags, limit, summary\n"
 		"  --describe         all that the cases declare, as JSON\n"
 		"  --case GLOB        only cases whose name matches; may be repeated\n"
-		"  --variant NAME     only cases for hosts booted as NAME\n"
+		"  --boot NAME        only cases for hosts booted as NAME\n"
 		"  --seed N           seed of everything random (printed by each run)\n"
-		"  --nightly          the long cases, too\n"
+		"  --nightly          include the long cases\n"
 		"  --allow-host-wide  run cases that change what other users of this host see\n"
 		"  --fail-fast        skip what follows the first failure\n"
 		"  --dry-run          say what the cases would change, run nothing\n"
 		"  --verbose          more diagnostics\n"
-		"  --help             this\n"
+		"  --help             show this help\n"
 		"Exit: 0 passed, 1 failed, 2 wrong usage, %d all skipped.\n",
 		program, summary, program, KSFT_SKIP);
 }
@@ -33,7 +33,7 @@ void parse_options(struct options *opt, int argc, char **argv, const char *summa
 		{ "list", no_argument, NULL, 'l' },
 		{ "describe", no_argument, NULL, 'D' },
 		{ "case", required_argument, NULL, 'c' },
-		{ "variant", required_argument, NULL, 'V' },
+		{ "boot", required_argument, NULL, 'b' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "nightly", no_argument, NULL, 'n' },
 		{ "allow-host-wide", no_argument, NULL, 'w' },
@@ -63,8 +63,8 @@ void parse_options(struct options *opt, int argc, char **argv, const char *summa
 				goto bad;
 			opt->patterns[opt->nr_patterns++] = optarg;
 			break;
-		case 'V':
-			opt->variant = optarg;
+		case 'b':
+			opt->boot = optarg;
 			break;
 		case 's':
 			opt->seed = strtoull(optarg, &end, 0);

@@ -13,7 +13,7 @@
 struct options {
 	const char *patterns[MAX_PATTERNS];
 	int nr_patterns;
-	const char *variant;
+	const char *boot;
 	u64 seed;
 	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose;
 };

@@ -31,7 +31,7 @@ enum boot boot_of(const struct test_case *tc, unsigned int vm_type)
 
 static bool selected(const struct options *opt, const struct test *t)
 {
-	if (opt->variant && strcmp(opt->variant, boot_name[boot_of(t->tc, t->vm_type)]))
+	if (opt->boot && strcmp(opt->boot, boot_name[boot_of(t->tc, t->vm_type)]))
 		return false;
 	if (t->tc->nightly && !opt->nightly)
 		return false;

@@ -60,7 +60,7 @@ static void each_line(const char *file, void (*fn)(const char *line, void *arg),
 }
 
 /* Takes @text, and frees it. */
-static void tell(const char *file, char *text)
+static void send_command(const char *file, char *text)
 {
 	char *request = strf("write %s %s", file, text);
 
@@ -164,7 +164,7 @@ unsigned long softtdx_tds_left(void)
 static void reset_td(const char *line, void *arg)
 {
 	(*(unsigned int *)arg)++;
-	tell("reset", strf("0x%llx", number(line, "td")));
+	send_command("reset", strf("0x%llx", number(line, "td")));
 }
 
 unsigned int softtdx_reset_tds(void)
@@ -263,7 +263,7 @@ unsigned long softtdx_calls(unsigned int leaf, u64 status)
 static void add_rule(char *rule)
 {
 	undo_softtdx("write clear rules");
-	tell("inject", rule);
+	send_command("inject", rule);
 }
 
 void softtdx_inject_rule(const struct softtdx_rule *rule)
@@ -283,7 +283,7 @@ void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
 void softtdx_interrupt_cache_wb(unsigned int times)
 {
 	undo_softtdx("write wb_steps 0");
-	tell("wb_steps", strf("%u", times));
+	send_command("wb_steps", strf("%u", times));
 }
 
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs)

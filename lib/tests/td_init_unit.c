@@ -51,30 +51,30 @@ CASES(comes_back,
 )
 
 /* td_init() ends the case. */
-static void on_request_never(const struct test *t)
+static void manual_never(const struct test *t)
 {
 	error = t->tc->param;
 	times = 1 << 30;
 	init();
 }
-CASES(on_request_never,
-	{ "on_request_no_keyid", "ENOSPC each time", .param = ENOSPC,
+CASES(manual_never,
+	{ "manual_no_keyid", "ENOSPC each time", .param = ENOSPC,
 	  .manual = true, .plain = true },
-	{ "on_request_no_quota", "EBUSY each time", .param = EBUSY,
+	{ "manual_no_quota", "EBUSY each time", .param = EBUSY,
 	  .manual = true, .plain = true },
-	{ "on_request_no_entropy", "EAGAIN each time", .param = EAGAIN,
+	{ "manual_no_entropy", "EAGAIN each time", .param = EAGAIN,
 	  .manual = true, .plain = true },
-	{ "on_request_refused", "EINVAL each time", .param = EINVAL,
+	{ "manual_refused", "EINVAL each time", .param = EINVAL,
 	  .manual = true, .plain = true },
 )
 
-struct ending {
+struct outcome {
 	const char *name, *result;
 };
 
 static void ends(const struct test *t)
 {
-	const struct ending *e = t->tc->arg;
+	const struct outcome *e = t->tc->arg;
 	char line[512], program[PATH_MAX];
 	bool found = false;
 	/* Not "/proc/self/exe": under valgrind, exec of the link runs valgrind. */
@@ -92,16 +92,16 @@ static void ends(const struct test *t)
 }
 CASES(ends,
 	{ "no_keyid", "no free HKID: SKIP with the reason",
-	  .arg = &(const struct ending){ "on_request_no_keyid", "# SKIP all" },
+	  .arg = &(const struct outcome){ "manual_no_keyid", "# SKIP all" },
 	  .plain = true },
 	{ "no_quota", "no HKID within the quota: SKIP with the reason",
-	  .arg = &(const struct ending){ "on_request_no_quota", "# SKIP the misc cgroup" },
+	  .arg = &(const struct outcome){ "manual_no_quota", "# SKIP the misc cgroup" },
 	  .plain = true },
 	{ "no_entropy", "no entropy: not ok",
-	  .arg = &(const struct ending){ "on_request_no_entropy", "seen:     EAGAIN" },
+	  .arg = &(const struct outcome){ "manual_no_entropy", "got:      EAGAIN" },
 	  .plain = true },
 	{ "refused", "parameters that KVM refuses: not ok",
-	  .arg = &(const struct ending){ "on_request_refused", "seen:     EINVAL" },
+	  .arg = &(const struct outcome){ "manual_refused", "got:      EINVAL" },
 	  .plain = true },
 )
 

@@ -32,7 +32,7 @@ SEGV = "the case's process was killed by signal 11 (Segmentation fault)"
 
 DIFFERENT = ["outcomes.c:LINE: pages of gfn 0x10",
              "  expected: 4 (0x4)",
-             "  seen:     2 (0x2)"]
+             "  got:      2 (0x2)"]
 
 # name -> result line without its number, diagnostics
 EXPECTED: dict[str, tuple[str, list[str]]] = {
@@ -41,28 +41,28 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "fails_true": ("not ok", [
         "outcomes.c:LINE: the condition",
         "  expected: errno == EXFULL",
-        "  seen:     false"]),
+        "  got:      false"]),
     "fails_errno": ("not ok", [
         "outcomes.c:LINE: close",
         "  expected: EFAULT (14)",
-        "  seen:     EBADF (9)"]),
+        "  got:      EBADF (9)"]),
     "fails_ok": ("not ok", [
         "outcomes.c:LINE: close",
         "  expected: success",
-        "  seen:     EBADF (9)"]),
+        "  got:      EBADF (9)"]),
     # A failing kernel is never a broken harness.
     "kvm_refuses_slot": ("not ok", [
         "slot.c:LINE: KVM_SET_USER_MEMORY_REGION2 of slot 0 at gpa 0x100000000",
         "  expected: success",
-        "  seen:     ENOTTY (25)"]),
+        "  got:      ENOTTY (25)"]),
     "kvm_refuses_attributes": ("not ok", [
         "vm.c:LINE: setting [0x100000000, +0x1000) private",
         "  expected: success",
-        "  seen:     ENOTTY (25)"]),
+        "  got:      ENOTTY (25)"]),
     "window_does_not_open": ("not ok", [
         "window.c:LINE: KVM_PRE_FAULT_MEMORY at gpa 0x100000000, whose page is missing",
         "  expected: KVM waits for a page of hva HVA, 0x1000 bytes",
-        "  seen:     it ended: ENOTTY (25), 0x1000 bytes left"]) if os.geteuid() == 0 else
+        "  got:      it ended: ENOTTY (25), 0x1000 bytes left"]) if os.geteuid() == 0 else
     # userfaultfd(2) is root's.
     ("not ok # ERROR userfaultfd", [
         "uffd.c:LINE: harness error: userfaultfd: Operation not permitted"]),
@@ -95,7 +95,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "issue_in_body": ("not ok", DIFFERENT),
     "declared_old_issue": ("not ok", DIFFERENT),
     "known_issue_hides":
-        ("ok", [f"news: known issue L1 did not show ({L1_REASON})"] if L1_KNOWN else []),
+        ("ok", [f"xpass: known issue L1 did not show ({L1_REASON})"] if L1_KNOWN else []),
     "measures": ("ok", [
         "measure attempts=500",
         "measure pages=1073741824",
@@ -107,7 +107,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         "ok 99 this is no result line",
         "outcomes.c:LINE: " + "x" * 200_000,
         "  expected: false",
-        "  seen:     false"]),
+        "  got:      false"]),
     "leaves_child": ("ok", []),
     "child_is_gone": ("ok", []),
     "changes_and_passes": ("ok", []),
@@ -116,7 +116,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "changes_and_fails": ("not ok", [
         "outcomes.c:LINE: failure after a change",
         "  expected: false",
-        "  seen:     false"]),
+        "  got:      false"]),
     "changes_and_crashes": ("not ok", [SEGV]),
     "changes_and_is_killed": ("not ok", [
         "the case's process was killed by signal 9 (Killed)"]),
@@ -267,7 +267,7 @@ class WholeRunTest(unittest.TestCase):
                                  + (re.escape(f" # {reason}") if reason else "") + "$")
 
     def test_one_of_many_failures_decides(self) -> None:
-        for line in ("#   expected: 2 (0x2)", "#   seen:     1 (0x1)"):
+        for line in ("#   expected: 2 (0x2)", "#   got:      1 (0x1)"):
             self.assertEqual(self.cases["fails_in_threads"].count(line), 1)
         self.assertRegex(self.cases["fails_in_threads"][-1], r"^not ok \d+ fails_in_threads$")
 
@@ -337,7 +337,7 @@ class OptionsTest(OutcomesTest):
 
     def test_wrong_usage_is_2(self) -> None:
         for args in (["--no-such-option"], ["argument"], ["--seed", "x"], ["--seed", ""],
-                     ["--case"], ["--case", "nothing like it"], ["--variant", "moon"]):
+                     ["--case"], ["--case", "nothing like it"], ["--boot", "moon"]):
             with self.subTest(args):
                 status, lines, stderr = self.run_cases(*args)
                 self.assertEqual((status, lines), (2, []))
@@ -346,7 +346,7 @@ class OptionsTest(OutcomesTest):
     def test_help(self) -> None:
         status, lines, stderr = self.run_cases("--help")
         self.assertEqual((status, stderr), (0, ""))
-        for option in ("--list", "--case", "--variant", "--seed", "--nightly",
+        for option in ("--list", "--case", "--boot", "--seed", "--nightly",
                        "--allow-host-wide", "--fail-fast", "--dry-run", "--verbose"):
             self.assertTrue(any(option in line for line in lines), option)
 
@@ -356,10 +356,10 @@ class OptionsTest(OutcomesTest):
             "ok 1 passes", "ok 2 each_type.default", "ok 3 each_type.sw_protected",
             "ok 4 other_boot"])
 
-    def test_variant(self) -> None:
-        _, lines, _ = self.run_cases("--variant", "cpus4")
+    def test_boot(self) -> None:
+        _, lines, _ = self.run_cases("--boot", "cpus4")
         self.assertEqual(self.results(lines), ["ok 1 other_boot"])
-        status, _, _ = self.run_cases("--variant", "default", "--case", "other_boot")
+        status, _, _ = self.run_cases("--boot", "default", "--case", "other_boot")
         self.assertEqual(status, 2)
 
     def test_seed(self) -> None:

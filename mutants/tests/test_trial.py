@@ -18,13 +18,13 @@ from testbed.plan import Case, PlannedBoot
 FOLDER = Path("/nonexistent")
 
 
-def case(name: str, variant: str = "default") -> Case:
+def case(name: str, boot: str = "default") -> Case:
     test, name = name.split(":")
-    return Case(test, name, variant, "-", 20, "")
+    return Case(test, name, boot, "-", 20, "")
 
 
-def boot(variant: str = "default") -> PlannedBoot:
-    return PlannedBoot(variant, variant, {"a_test": [case("a_test:x", variant)]})
+def boot(name: str = "default") -> PlannedBoot:
+    return PlannedBoot(name, name, {"a_test": [case("a_test:x", name)]})
 
 
 def ktap(*results: str, status: int = 0) -> list[Event]:
@@ -102,12 +102,12 @@ class PlanTest(unittest.TestCase):
     def boots(self, *vm: str, **kills: str) -> list[tuple[str, list[str]]]:
         found = {name: Kill(test, "1", "default") for name, test in kills.items()}
         planned = trial.plan(self.mutant("M1", *vm), self.cases, found)
-        return [(boot.variant, list(boot.tests)) for boot in planned]
+        return [(part.boot, list(part.tests)) for part in planned]
 
     def test_what_can_show_it(self) -> None:
         self.assertEqual(self.boots("tdx"), [("tdx", ["td_test"])])
-        self.assertEqual([variant for variant, _ in self.boots("sw_protected")], ["default"])
-        self.assertEqual([variant for variant, _ in self.boots("default", "tdx")],
+        self.assertEqual([boot for boot, _ in self.boots("sw_protected")], ["default"])
+        self.assertEqual([boot for boot, _ in self.boots("default", "tdx")],
                          ["default", "tdx"])
 
     def test_what_killed_most_comes_first(self) -> None:

@@ -12,6 +12,6 @@ def run(name: str = "20260101T000000Z", /, **statuses: str | tuple[str, float]) 
     for case, value in statuses.items():
         status, seconds = value if isinstance(value, tuple) else (value, 0.1)
         cases.append(Case(case, Status(status), "" if status == "pass" else f"why {status}", seconds,
-                          variant="default"))
+                          boot="default"))
     return Run(name, {"kernel": "7.2", "started": f"2026-01-01T00:00:{name[13:15]}+00:00"},
                [Test("a_test", cases=cases)])

@@ -60,14 +60,19 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(history.curve("x", [0.000172468, 70914]).change, "0.0001725, now 70,910")
 
     def test_older_word(self) -> None:
-        """Files of schema 1 say "broken" where today's say "error"."""
-        with closing(history.opened(self.file)) as connection:
-            history.add(connection, run(a="error", b="pass"))
-            connection.executescript("UPDATE result SET status = 'broken' WHERE name = 'a'; "
-                                     "PRAGMA user_version = 1")
-        for _ in range(2):
+        """Schema 2 said "variant" where today's says "boot", and 1 "broken" for "error"."""
+        for version, status in ((1, "broken"), (2, "error")):
             with closing(history.opened(self.file)) as connection:
-                self.assertEqual(history.rows(connection)[0].counts, {"error": 1, "pass": 1})
+                history.add(connection, run(a="error", b="pass"))
+                connection.executescript(
+                    f"UPDATE result SET status = '{status}' WHERE name = 'a'; "
+                    "ALTER TABLE result RENAME COLUMN boot TO variant; "
+                    f"PRAGMA user_version = {version}")
+            for _ in range(2):
+                with closing(history.opened(self.file)) as connection:
+                    self.assertEqual(history.rows(connection)[0].counts, {"error": 1, "pass": 1})
+                    self.assertEqual(connection.execute("SELECT DISTINCT boot FROM result").fetchall(),
+                                     [("default",)])
 
     def test_foreign_files(self) -> None:
         self.file.write_text("this is no database" * 100)

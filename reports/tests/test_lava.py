@@ -49,7 +49,7 @@ class Commands(unittest.TestCase):
 
     def test_names(self) -> None:
         one = run(a="pass")
-        one.tests[0].cases = [Case("x y>z", Status.PASS, variant="tdx"), Case("x", variant="default")]
+        one.tests[0].cases = [Case("x y>z", Status.PASS, boot="tdx"), Case("x", boot="default")]
         self.assertEqual(list(lava.results([one])), ["a_test.x_y_z.tdx", "a_test.x"])
 
 

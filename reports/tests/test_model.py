@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import json
 import unittest
 
 from reports import results_json
@@ -57,7 +58,7 @@ class ResultsJson(unittest.TestCase):
 
     def test_schema(self) -> None:
         data = run_of(Status.PASS, Status.XFAIL).to_json()
-        self.assertEqual(data["schema"], 2)
+        self.assertEqual(data["schema"], 3)
         self.assertEqual(data["summary"],
                          {"pass": 1, "fail": 0, "skip": 0, "xfail": 1, "error": 0})
         self.assertEqual(data["tests"][0]["cases"][0],
@@ -75,9 +76,17 @@ class ResultsJson(unittest.TestCase):
         with self.assertRaises(ValueError):
             Status("other")
 
+    def test_older_key(self) -> None:
+        """Results of schema 2 call the boot of a case, and a boot itself, its variant."""
+        case = Case("a", boot="tdx")
+        today = Run("x", tests=[Test("t", cases=[case])], boots=[Boot("tdx", outcome=Outcome.OK)])
+        text = json.dumps(today.to_json() | {"schema": 2}).replace('"boot":', '"variant":')
+        self.assertEqual(text.count('"variant": "tdx"'), 2)
+        self.assertEqual(Run.from_json(json.loads(text)), today)
+
     def test_other_schema_is_refused(self) -> None:
         with self.assertRaises(ValueError):
-            Run.from_json({"schema": 3})
+            Run.from_json({"schema": 4})
 
 
 if __name__ == "__main__":

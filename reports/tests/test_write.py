@@ -133,7 +133,7 @@ class Summary(unittest.TestCase):
     def test_progress_line(self) -> None:
         self.assertEqual(summary.progress_line("map_test", Case("a", seconds=0.034)),
                          "  ok    map_test: a (0.03 s)")
-        case = Case("b", Status.FAIL, "wrong level", 1, variant="small", expected="2M", seen="4K")
+        case = Case("b", Status.FAIL, "wrong level", 1, boot="small", expected="2M", seen="4K")
         self.assertEqual(summary.progress_line("map_test", case),
                          "  FAIL  map_test: b [small] (1.00 s): wrong level: expected 2M, got 4K")
         self.assertIn("\x1b[31mFAIL", summary.progress_line("map_test", case, colour=True))

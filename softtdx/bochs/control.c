@@ -55,7 +55,7 @@ static long put(struct session *s, const u64 data[4])
 	return 0;
 }
 
-static long obey(struct session *s)
+static long run_command(struct session *s)
 {
 	char request[MAX_REQUEST];
 	int error;
@@ -94,7 +94,7 @@ u64 control_request(u32 ecx, u64 data[4])
 	case SOFTTDX_PUT:
 		return s ? put(s, data) : -ESTALE;
 	case SOFTTDX_DO:
-		return s ? obey(s) : -ESTALE;
+		return s ? run_command(s) : -ESTALE;
 	case SOFTTDX_GET:
 		return s ? get(s, data) : -ESTALE;
 	}

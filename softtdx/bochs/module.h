@@ -32,7 +32,7 @@ void control_reset(void);
 
 /* seam.cc: is a SEAMCALL under way, on any CPU? */
 bool seam_is_busy(void);
-/* All of those let go of their locks, and take them back. */
+/* All of those release their locks, and take them back. */
 void seam_let_go(void);
 void seam_take_back(void);
 

@@ -29,7 +29,7 @@ void expect_status(u64 seen, u64 wanted, const char *what, const char *file, int
 	fail(what, file, line);
 	printf("#   expected: %#018llx %s\n", (unsigned long long)wanted,
 	       softtdx_status_name(wanted));
-	printf("#   seen:     %#018llx %s\n", (unsigned long long)seen, softtdx_status_name(seen));
+	printf("#   got:      %#018llx %s\n", (unsigned long long)seen, softtdx_status_name(seen));
 }
 
 void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int line)
@@ -37,7 +37,7 @@ void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int lin
 	if (seen == wanted)
 		return;
 	fail(what, file, line);
-	printf("#   expected: %#llx\n#   seen:     %#llx\n", (unsigned long long)wanted,
+	printf("#   expected: %#llx\n#   got:      %#llx\n", (unsigned long long)wanted,
 	       (unsigned long long)seen);
 }
 

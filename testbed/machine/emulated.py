@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The emulated host: one kernel image, a boot for each variant that is asked for."""
+"""The emulated host: one kernel image, each boot that is asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from testbed import plan
+from testbed.boots import BOOTS, COMMON
 from testbed.machine import accel, initramfs
 from testbed.machine.bochs import Bochs
 from testbed.machine.emulator import Boot, run_boot
@@ -22,7 +23,6 @@ from testbed.make.cache import Cache
 from testbed.options import MODULES, Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
-from testbed.variants import COMMON, VARIANTS
 
 # A debug kernel is several times slower.  The kernel hands a setting that it
 # does not know to the first process, from where the tests have it.
@@ -51,7 +51,7 @@ class EmulatedHost:
         self._options = options
         self._cache = cache
         self._work = work
-        names = dict.fromkeys(self._name(case.variant) for case in cases)
+        names = dict.fromkeys(self._name(case.boot) for case in cases)
         self._kernel = built or kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work,
             options.modules, list(names),
@@ -60,11 +60,11 @@ class EmulatedHost:
                        if not built and wants_guest(cases) else None)
         self._emulators = {name: self._provide(name) for name in names}
 
-    def _name(self, variant: str) -> str:
-        """Which emulator a variant boots in."""
+    def _name(self, boot: str) -> str:
+        """The emulator of a boot."""
         if self._options.on != "emulated":
             return self._options.on
-        return "bochs" if VARIANTS[variant].tdx else "qemu"
+        return "bochs" if BOOTS[boot].tdx else "qemu"
 
     def _provide(self, name: str) -> Qemu | Bochs:
         if name == "bochs":
@@ -73,8 +73,8 @@ class EmulatedHost:
                          module="" if self._options.module == MODULES[0] else self._options.module)
         return accel.choose(self._cache, self._kernel.image, self._work)
 
-    def emulator(self, variant: str) -> Qemu | Bochs:
-        return self._emulators[self._name(variant)]
+    def emulator(self, boot: str) -> Qemu | Bochs:
+        return self._emulators[self._name(boot)]
 
     def environment(self) -> dict[str, Any]:
         emulators = self._emulators.values()
@@ -89,50 +89,50 @@ class EmulatedHost:
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
         return plan.boots(cases)
 
-    def name(self, variant: str) -> str:
-        return self.emulator(variant).name
+    def name(self, boot: str) -> str:
+        return self.emulator(boot).name
 
-    def describe(self, variant: str) -> str:
-        emulator = self.emulator(variant)
+    def describe(self, boot: str) -> str:
+        emulator = self.emulator(boot)
         host = f"{emulator.name} ({emulator.accelerator})"
         module = f", TDX module {self._options.module}" if emulator.name == "bochs" else ""
-        return f"{self._kernel.origin}, {host}, {VARIANTS[variant].cpus} CPUs{module}"
+        return f"{self._kernel.origin}, {host}, {BOOTS[boot].cpus} CPUs{module}"
 
-    def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
-        outcome = self._boot(boot, recorder)
+    def run(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
+        outcome = self._boot(planned, recorder)
         if outcome.kind == "hang" and not recorder.begun:
-            say(f"  boot {boot.name} hung before its first test, retrying once: {outcome.detail}")
+            say(f"  boot {planned.name} hung before its first test, retrying once: {outcome.detail}")
             log = recorder.console_log()
             log.rename(log.with_suffix(".hung.log"))
-            outcome = self._boot(boot, recorder)
+            outcome = self._boot(planned, recorder)
         return outcome
 
-    def _boot(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
+    def _boot(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
         limits = (DEBUG_LIMITS if self._options.debug_kernel else
                   Limits(boot=SLOW_BOOT) if self._kernel.boots_slowly else Limits())
-        emulator = self.emulator(boot.variant)
+        emulator = self.emulator(planned.boot)
         limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
-        watchdog = Watchdog(limits, limits.total(boot.tests), time.monotonic())
-        variant = VARIANTS[boot.variant]
-        machine = Boot(self._kernel.image, self._initramfs(boot), variant.cpus,
-                       self._cmdline(boot.variant), variant.ept_levels, self._options.seed)
+        watchdog = Watchdog(limits, limits.total(planned.tests), time.monotonic())
+        config = BOOTS[planned.boot]
+        machine = Boot(self._kernel.image, self._initramfs(planned), config.cpus,
+                       self._cmdline(planned.boot), config.ept_levels, self._options.seed)
         return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
 
-    def _initramfs(self, boot: PlannedBoot) -> Path:
-        lines = [" ".join([test, *self._options.test_arguments(test, boot.variant)])
-                 for test in boot.tests]
-        archive = self._work / f"{boot.name}.cpio"
+    def _initramfs(self, planned: PlannedBoot) -> Path:
+        lines = [" ".join([test, *self._options.test_arguments(test, planned.boot)])
+                 for test in planned.tests]
+        archive = self._work / f"{planned.name}.cpio"
         modules = [path for path in self._kernel.modules
-                   if VARIANTS[boot.variant].tdx or path.name != "tdx_view.ko"]
+                   if BOOTS[planned.boot].tdx or path.name != "tdx_view.ko"]
         archive.write_bytes(initramfs.build(
-            [programs.FOLDER / test for test in boot.tests], "\n".join(lines) + "\n",
-            modules, self._guest if wants_guest(chain(*boot.tests.values())) else None,
+            [programs.FOLDER / test for test in planned.tests], "\n".join(lines) + "\n",
+            modules, self._guest if wants_guest(chain(*planned.tests.values())) else None,
         ))
         return archive
 
-    def _cmdline(self, variant: str) -> str:
-        chosen = VARIANTS[variant]
-        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(variant).cmdline,
+    def _cmdline(self, boot: str) -> str:
+        chosen = BOOTS[boot]
+        parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(boot).cmdline,
                  f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline,
                  self._kernel.cmdline]
         if self._options.debug_kernel:

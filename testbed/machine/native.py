@@ -49,17 +49,17 @@ class ThisHost:
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
         return [PlannedBoot("default", "default", plan.by_test(cases))]
 
-    def name(self, variant: str) -> str:
+    def name(self, boot: str) -> str:
         return "native"
 
-    def describe(self, variant: str) -> str:
+    def describe(self, boot: str) -> str:
         return f"this host as it is, Linux {platform.release()}"
 
-    def run(self, boot: PlannedBoot, recorder: Witness) -> Outcome:
+    def run(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
         uptime = host.uptime()
-        watchdog = Watchdog(LIMITS, LIMITS.total(boot.tests), time.monotonic())
+        watchdog = Watchdog(LIMITS, LIMITS.total(planned.tests), time.monotonic())
         try:
-            return run_tests(boot.tests, lambda test: run_test(
+            return run_tests(planned.tests, lambda test: run_test(
                 programs.FOLDER / test, self._options.test_arguments(test), watchdog, recorder),
                 lambda: recorder.failed and self._options.fail_fast)
         finally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 import re
 import unittest
 
+from testbed.boots import BOOTS
 from testbed.errors import HarnessError, UsageError
 from testbed.make.programs import ROOT
 from testbed.plan import (
     Case, Pattern, boots, case_globs, parse_list, parse_shard, select,
 )
-from testbed.variants import VARIANTS
 
 LIST = """\
 map_level_test:anon_4k.default\tdefault\t-\t20\t4K pages
@@ -32,7 +32,7 @@ class PlanTest(unittest.TestCase):
 
     def test_list(self) -> None:
         case = self.cases[2]
-        self.assertEqual((case.test, case.name, case.variant), ("map_level_test", "nx", "default"))
+        self.assertEqual((case.test, case.name, case.boot), ("map_level_test", "nx", "default"))
         self.assertEqual((case.flags, case.limit), ("host-wide", 30))
         self.assertEqual(case.summary, "split for NX\twith a tab")
 
@@ -41,14 +41,14 @@ class PlanTest(unittest.TestCase):
             with self.assertRaises(HarnessError):
                 parse_list(line)
 
-    def test_unknown_variant(self) -> None:
+    def test_unknown_boot(self) -> None:
         with self.assertRaisesRegex(HarnessError, "cpus3"):
             parse_list("t:c\tcpus3\t-\t1\tx")
 
-    def test_variants_are_those_of_the_tests(self) -> None:
+    def test_boots_are_those_of_the_tests(self) -> None:
         names = {name for path in (ROOT / "lib").rglob("*.c")
                  for name in re.findall(r'\[BOOT_\w+\]\s*=\s*"(\w+)"', path.read_text())}
-        self.assertEqual(names, set(VARIANTS))
+        self.assertEqual(names, set(BOOTS))
 
     def test_shard(self) -> None:
         self.assertEqual(parse_shard("2/3"), (2, 3))
@@ -79,11 +79,11 @@ class PlanTest(unittest.TestCase):
 
     def test_only_the_boots_that_are_asked_for(self) -> None:
         default, legacy = boots(self.cases)
-        self.assertEqual((default.name, default.variant), ("default", "default"))
+        self.assertEqual((default.name, default.boot), ("default", "default"))
         self.assertEqual(sorted(default.tests), ["map_level_test", "map_pfn_test"])
         self.assertEqual([case.name for case in legacy.tests["map_level_test"]], ["legacy"])
         [only] = boots(select(self.cases, patterns("*:legacy")))
-        self.assertEqual(only.variant, "tdp_mmu_off")
+        self.assertEqual(only.boot, "tdp_mmu_off")
 
     def test_many_cases_are_split(self) -> None:
         cases = [Case(f"{test}_test", str(number), "default", "-", 10, "")
@@ -91,7 +91,7 @@ class PlanTest(unittest.TestCase):
         one, two = boots(cases, most=2)
         self.assertEqual((one.name, two.name), ("default", "default-2"))
         self.assertEqual((list(one.tests), list(two.tests)), (["a_test"], ["b_test", "c_test"]))
-        self.assertEqual(two.variant, "default")
+        self.assertEqual(two.boot, "default")
 
     def test_few_cases_are_not_split(self) -> None:
         self.assertEqual(len(boots(self.cases, most=4)), len(boots(self.cases)))

@@ -42,8 +42,8 @@ class ProfilesTest(unittest.TestCase):
 
 class ShardTest(unittest.TestCase):
     def test_all_of_it_once(self) -> None:
-        cases = [Case(f"{test}_test", f"case{number}", variant, "-", 5, "")
-                 for test in "abcde" for variant in ("default", "tdx") for number in range(ord(test) % 7)]
+        cases = [Case(f"{test}_test", f"case{number}", boot, "-", 5, "")
+                 for test in "abcde" for boot in ("default", "tdx") for number in range(ord(test) % 7)]
         parts = [plan.shard(cases, *plan.parse_shard(f"{index}/3")) for index in (1, 2, 3)]
         self.assertEqual(sorted((case for part in parts for case in part), key=cases.index), cases)
         self.assertLess(max(map(len, parts)) - min(map(len, parts)), 7)

@@ -15,11 +15,11 @@ from pathlib import Path
 from mutants import mutant
 from mutants.mutant import Edit, Mutant
 from mutants.tree import Tree
+from testbed.boots import BOOTS, COMMON
 from testbed.machine import initramfs
 from testbed.make import kernel, kselftest, source
 from testbed.make.cache import Cache
 from testbed.make.kernel import Kernel
-from testbed.variants import COMMON, VARIANTS
 
 KSELFTEST = "/opt/kselftest"
 SHELL = f"""#!/bin/sh
@@ -45,7 +45,7 @@ class Dut:
 
     @property
     def cmdline(self) -> str:
-        chosen = VARIANTS["default"]
+        chosen = BOOTS["default"]
         # Not quiet: LAVA waits for the kernel's first message.
         return f"console=ttyS0 panic=-1 {COMMON} numa=fake={chosen.nodes}"
 

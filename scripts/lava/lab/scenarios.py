@@ -119,11 +119,11 @@ def on_device(lab: Lab) -> Iterator[str]:
 
 
 def as_booted(cases: Mapping[str, Case]) -> dict[str, str]:
-    """What they are in one default boot: cases of other boot variants skip there."""
+    """What they are in one default boot: cases of other boots skip there."""
     expected = {}
     for name, case in cases.items():
-        other = case.variant not in ("", "default")
-        expected[name.removesuffix(f".{case.variant}") if other else name] = (
+        other = case.boot not in ("", "default")
+        expected[name.removesuffix(f".{case.boot}") if other else name] = (
             "skip" if other else to_lava.RESULT[case.status])
     return expected
 

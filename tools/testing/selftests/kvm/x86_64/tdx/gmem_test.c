@@ -173,11 +173,8 @@ CASE(prefault_after_close, "prefault of a closed guest_memfd: EFAULT, memory-fau
 	close(f.slot->gmem->fd);
 	f.vcpu->run->exit_reason = 0;
 	expect_errno(__vcpu_prefault(f.vcpu, &range), EFAULT, "prefault of a closed guest_memfd");
-	expect_eq(f.vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	expect_eq(vcpu_memory_fault(f.vcpu).gpa, GPA + SZ_4K, "gpa of the memory fault");
-	expect_eq(vcpu_memory_fault(f.vcpu).flags,
-		  t->vm_type == KVM_X86_DEFAULT_VM ? 0 : KVM_MEMORY_EXIT_FLAG_PRIVATE,
-		  "flags of the memory fault");
+	expect_memory_fault_exit(f.vcpu, GPA + SZ_4K, t->vm_type == KVM_X86_DEFAULT_VM ?
+				 0 : KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 /* Fill @nr pages with data and free them; @pfns gets their pfns. */

@@ -33,7 +33,7 @@
 #define HAS_ALL		"it has all that it will have"
 
 /* Has hugetlb pages, probes and a tracing instance, long enough to be killed. */
-CASE(on_request_observed, "a huge page observed for a while", .vm_types = VM_DEFAULT,
+CASE(manual_observed, "a huge page observed for a while", .vm_types = VM_DEFAULT,
 	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), .hugepages_2m = 2, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_HUGETLB_2M, SZ_2M);
@@ -46,7 +46,7 @@ CASE(on_request_observed, "a huge page observed for a while", .vm_types = VM_DEF
 	}
 }
 
-CASE(on_request_overflow, "more events than the buffer holds", .vm_types = VM_DEFAULT,
+CASE(manual_overflow, "more events than the buffer holds", .vm_types = VM_DEFAULT,
 	.observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -69,7 +69,7 @@ static void write_instance(const char *file, const char *text)
 }
 
 /* Not mapped, by the events: they are off. */
-CASE(on_request_reset, "the events of the tracing instance are switched off",
+CASE(manual_reset, "the events of the tracing instance are switched off",
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -79,7 +79,7 @@ CASE(on_request_reset, "the events of the tracing instance are switched off",
 	expect_not_mapped(f.o, GFN);
 }
 
-CASE(on_request_emptied, "the trace of the tracing instance is emptied",
+CASE(manual_emptied, "the trace of the tracing instance is emptied",
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -105,14 +105,14 @@ static void log_line(const char *line)
 	close(fd);
 }
 
-CASE(on_request_splat, "a message like a kernel WARNING, marked as the kernel's",
+CASE(manual_splat, "a message like a kernel WARNING, marked as the kernel's",
 	.vm_types = VM_DEFAULT, .manual = true)
 {
 	log_line(strf(KMSG_OWN "WARNING: kvm, harness_test checks that it is noticed\n",
 		      getppid()));
 }
 
-CASE(on_request_written, "a message like a kernel WARNING, written by user space",
+CASE(manual_written, "a message like a kernel WARNING, written by user space",
 	.vm_types = VM_DEFAULT, .manual = true)
 {
 	log_line("WARNING: kvm, says a program\n");
@@ -136,7 +136,7 @@ CASE(killed_leaves_nothing,
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .hugepages_2m = 2)
 {
 	long pool = file_number(POOL, -1), free_pages = hugetlb_free_pages(SZ_2M);
-	struct child c = run_self("on_request_observed.default");
+	struct child c = run_self("manual_observed.default");
 	char *instance = strf(TRACEFS "/instances/ktdx-%d-0", c.pid);
 	char *group = strf("ktdx_%d_", c.pid);
 	int code;
@@ -159,8 +159,8 @@ CASE(killed_leaves_nothing,
 CASE(two_at_once, "two programs observe at once: both pass", .vm_types = VM_DEFAULT,
 	.observes = OBSERVE_MAPPING, .hugepages_2m = 4, .cpus = 2)
 {
-	struct child a = run_self("on_request_observed.default");
-	struct child b = run_self("on_request_observed.default");
+	struct child a = run_self("manual_observed.default");
+	struct child b = run_self("manual_observed.default");
 	int code_a, code_b;
 	char *out_a = finish(a, &code_a), *out_b = finish(b, &code_b);
 
@@ -247,28 +247,28 @@ static void expect_noticed(const char *case_name, const char *result, const char
 CASE(lost_events, "trace events are lost: ERROR, not a pass",
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .time_limit_s = 60)
 {
-	expect_noticed("on_request_overflow.default",
-		       "not ok 1 on_request_overflow.default # ERROR", "tracing lost");
+	expect_noticed("manual_overflow.default",
+		       "not ok 1 manual_overflow.default # ERROR", "tracing lost");
 }
 
 CASE(tracing_reset, "events are switched off: ERROR, not a pass",
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING)
 {
-	expect_noticed("on_request_reset.default", "not ok 1 on_request_reset.default # ERROR",
+	expect_noticed("manual_reset.default", "not ok 1 manual_reset.default # ERROR",
 		       "somebody else switched the event");
 }
 
 CASE(trace_emptied, "the trace is emptied: ERROR, not a pass", .vm_types = VM_DEFAULT,
 	.observes = OBSERVE_MAPPING)
 {
-	expect_noticed("on_request_emptied.default", "not ok 1 on_request_emptied.default # ERROR",
+	expect_noticed("manual_emptied.default", "not ok 1 manual_emptied.default # ERROR",
 		       "somebody else emptied the trace");
 }
 
 CASE(splat, "a kernel WARNING fails the case", .vm_types = VM_DEFAULT,
 	.side_effects = "writes a line to the kernel log")
 {
-	expect_noticed("on_request_splat.default", "not ok 1 on_request_splat.default\n",
+	expect_noticed("manual_splat.default", "not ok 1 manual_splat.default\n",
 		       "# kernel: WARNING: kvm, harness_test");
 }
 
@@ -276,7 +276,7 @@ CASE(written_splat, "a message of user space in the kernel log does not fail the
 	.vm_types = VM_DEFAULT, .side_effects = "writes a line to the kernel log")
 {
 	int code;
-	char *out = finish(run_self("on_request_written.default"), &code);
+	char *out = finish(run_self("manual_written.default"), &code);
 
 	verbose("%s", out);
 	expect_eq(code, 0, "exit code");

@@ -301,16 +301,11 @@ CASE(conversion, "private and shared memory at one gpa each keep their content",
 static void private_without_gmem(const struct test *t)
 {
 	struct fixture f = with_guest(t, mem_populated(MEM_ANON, SZ_2M, NULL), 0);
-	struct kvm_run_memory_fault fault;
 
 	vm_set_private(f.vm, AT, SZ_4K);
 	expect_errno(__guest_access(f.vcpu, AT, t->tc->param, 0), EFAULT,
 		     "KVM_RUN, access to a private gfn without guest_memfd");
-	expect_eq(f.vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	fault = vcpu_memory_fault(f.vcpu);
-	expect_eq(fault.gpa, AT, "gpa of the memory-fault exit");
-	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
-	expect_eq(fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE, "flags of the memory-fault exit");
+	expect_memory_fault_exit(f.vcpu, AT, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	expect_not_mapped(f.o, AT_GFN);
 }
 CASES(private_without_gmem,

@@ -150,7 +150,6 @@ CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
 	.vm_types = VM_SW_PROTECTED | VM_TDX, IN_GUP)
 {
 	struct window_fixture s = window_fixture(t, MEM_ANON);
-	struct kvm_run_memory_fault fault;
 
 	window_open(s.w, WINDOW_GPA, SZ_4K);
 	vm_set_private(s.f.vm, WINDOW_GPA, SZ_4K);
@@ -159,11 +158,7 @@ CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
 	expect_window_retries(&s, 1);
 	expect_not_mapped(s.f.o, WINDOW_GFN);
 
-	fault = vcpu_memory_fault(s.f.vcpu);
-	expect_eq(s.f.vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	expect_eq(fault.gpa, WINDOW_GPA, "gpa of the memory-fault exit");
-	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
-	expect_eq(fault.flags, 0, "flags of the memory-fault exit: the access was shared");
+	expect_memory_fault_exit(s.f.vcpu, WINDOW_GPA, 0);	/* the access was shared */
 	measure("retries", 1);
 	race_cell_hit(cell_of(t), 1, "EFAULT");
 }

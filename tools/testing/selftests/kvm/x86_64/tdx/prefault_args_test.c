@@ -72,16 +72,6 @@ CASES(refused,
 	  .vm_types = VM_ANY, PREFAULT_OBSERVED },
 )
 
-static void expect_memory_fault(struct fixture *f, u64 gpa, u64 flags)
-{
-	struct kvm_run_memory_fault fault = vcpu_memory_fault(f->vcpu);
-
-	expect_eq(f->vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	expect_eq(fault.gpa, gpa, "gpa of the memory-fault exit");
-	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
-	expect_eq(fault.flags, flags, "flags of the memory-fault exit");
-}
-
 CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exit",
 	.vm_types = VM_SW_PROTECTED | VM_TDX, PREFAULT_OBSERVED)
 {
@@ -90,7 +80,7 @@ CASE(private_no_slot, "private gfn outside of any slot: EFAULT, memory-fault exi
 
 	vm_set_private(f.vm, gpa, SZ_4K);
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);
-	expect_memory_fault(&f, gpa, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	expect_memory_fault_exit(f.vcpu, gpa, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	expect_eq(observer_count(f.o, EV_SPTE, RET_ANY), 0, "SPTEs that changed");
 }
 
@@ -101,7 +91,7 @@ CASE(private_no_gmem, "private gfn without guest_memfd: EFAULT, memory-fault exi
 
 	vm_set_private(f.vm, GPA, SZ_4K);
 	expect_refused(&f, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
-	expect_memory_fault(&f, GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	expect_memory_fault_exit(f.vcpu, GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	expect_not_mapped(f.o, GFN);
 }
 

@@ -24,16 +24,6 @@
 /* Pages that the TD was given since the last observer_clear(). */
 #define expect_augs(o, nr, ...)	expect_seamcalls_of(o, TDH_MEM_PAGE_AUG, nr, __VA_ARGS__)
 
-static void expect_private_fault(struct vcpu *vcpu, u64 gpa)
-{
-	struct kvm_run_memory_fault fault = vcpu_memory_fault(vcpu);
-
-	expect_eq(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT, "exit reason");
-	expect_eq(fault.gpa, gpa, "gpa of the memory-fault exit");
-	expect_eq(fault.size, SZ_4K, "size of the memory-fault exit");
-	expect_eq(fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE, "flags of the memory-fault exit");
-}
-
 /* Refused as a whole: the range does not advance, no SPTE and no page is added. */
 static void expect_refused(struct fixture *td, struct kvm_pre_fault_memory range, int error)
 {
@@ -297,7 +287,7 @@ CASE(private_without_slot, "a private gfn without a slot: EFAULT, memory-fault e
 
 	vm_set_private(td.vm, gpa, SZ_4K);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = gpa, .size = SZ_4K }, EFAULT);
-	expect_private_fault(td.vcpu, gpa);
+	expect_memory_fault_exit(td.vcpu, gpa, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 CASE(private_without_gmem, "a private gfn without guest_memfd: EFAULT, memory-fault exit",
@@ -309,7 +299,7 @@ CASE(private_without_gmem, "a private gfn without guest_memfd: EFAULT, memory-fa
 	vm_set_private(td.vm, GPA, SZ_2M);
 	td_finalize(td.vm);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
-	expect_private_fault(td.vcpu, GPA);
+	expect_memory_fault_exit(td.vcpu, GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 CASE(gmem_closed, "guest_memfd closed: EFAULT, memory-fault exit", TD_SEAMCALLS)
@@ -320,7 +310,7 @@ CASE(gmem_closed, "guest_memfd closed: EFAULT, memory-fault exit", TD_SEAMCALLS)
 	close(td.slot->gmem->fd);
 	expect_td_unmapped(&td, GPA, 1);
 	expect_refused(&td, (struct kvm_pre_fault_memory){ .gpa = GPA, .size = SZ_4K }, EFAULT);
-	expect_private_fault(td.vcpu, GPA);
+	expect_memory_fault_exit(td.vcpu, GPA, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 /*

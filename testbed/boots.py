@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot variants that a case can ask for: one kernel image, other command lines."""
+"""The boots that a case can ask for: one kernel image, other machines and command lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Variant:
+class BootConfig:
     cpus: int = 2
     nodes: int = 2          # NUMA nodes, made out of one
     cmdline: str = ""
@@ -16,22 +16,22 @@ class Variant:
 
 
 # The boots that take longest come first.
-VARIANTS = {
+BOOTS = {
     # One node: Linux warns when the CPUs that Bochs makes siblings are in two.
-    "tdx": Variant(nodes=1, tdx=True),
-    "default": Variant(),
+    "tdx": BootConfig(nodes=1, tdx=True),
+    "default": BootConfig(),
     # TDX again, for cases that make the module fail and may leave it damaged.
-    "tdx_errors": Variant(nodes=1, tdx=True),
+    "tdx_errors": BootConfig(nodes=1, tdx=True),
     # A CPU with 48 guest-physical bits; those that are sold with TDX have 52.
-    "tdx_ept4": Variant(nodes=1, tdx=True, ept_levels=4),
+    "tdx_ept4": BootConfig(nodes=1, tdx=True, ept_levels=4),
     # And for a case after which the host makes no TDs any more.
-    "tdx_spent": Variant(nodes=1, tdx=True),
-    "cpus4": Variant(cpus=4),
+    "tdx_spent": BootConfig(nodes=1, tdx=True),
+    "cpus4": BootConfig(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
-    "tdp_mmu_off": Variant(cmdline="kvm.tdp_mmu=0"),
-    "cpus1": Variant(cpus=1),
+    "tdp_mmu_off": BootConfig(cmdline="kvm.tdp_mmu=0"),
+    "cpus1": BootConfig(cpus=1),
     # Shadow paging.
-    "npt_off": Variant(cmdline="kvm_amd.npt=0 kvm_intel.ept=0"),
+    "npt_off": BootConfig(cmdline="kvm_amd.npt=0 kvm_intel.ept=0"),
 }
 
 # Hugepages that a running system may no longer find in one piece; short RCU
