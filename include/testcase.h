@@ -68,7 +68,10 @@ struct test_case {
 	/* For bodies shared by several cases. */
 	const void *arg;
 	long param;
-	/* The kernel commit whose loss the case detects: "subject (version)". */
+	/*
+	 * The kernel commit whose loss the case detects, and the first version with it:
+	 * 12hex ("subject"), 6.16.  Without a known hash: "subject", 6.16.
+	 */
 	const char *fixes;
 	/* Known issue that makes it fail, or hang, on kernels that have it (known_issues.h). */
 	const char *xfail;

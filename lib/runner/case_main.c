@@ -299,7 +299,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;
 	if (outcome->status == CASE_FAIL && t->tc->fixes)
-		diag("this is what the kernel did before \"%s\"", t->tc->fixes);
+		diag("this is what the kernel did before %s", t->tc->fixes);
 	measure("seconds", now() - start);
 }
 

@@ -59,7 +59,7 @@ static void fails_eq(const struct test *t)
 CASES(fails_eq,
 	{ "fails_eq", "Two numbers differ", .plain = true },
 	{ "guards_a_fix", "Names the commit whose loss it detects",
-	  .fixes = "KVM: Do right (6.1)", .plain = true },
+	  .fixes = "0123456789ab (\"KVM: Do right\"), 6.1", .plain = true },
 	{ "declared_issue", "Declares a known issue", .xfail = "L1", .plain = true },
 	{ "issue_in_body", "Declares one that only the body can recognise", .xfail = "L1",
 	  .xfail_in_body = true, .plain = true },

@@ -71,7 +71,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
             "uffd.c:LINE: harness error: uffd_region_create() in a case that does not "
             "declare .needs_uffd"]),
     "guards_a_fix": ("not ok", [
-        *DIFFERENT, 'this is what the kernel did before "KVM: Do right (6.1)"']),
+        *DIFFERENT, 'this is what the kernel did before 0123456789ab ("KVM: Do right"), 6.1']),
     "expectations_hold": ("ok", []),
     "breaks": ("not ok # ERROR the harness", [
         "outcomes.c:LINE: harness error: the harness",

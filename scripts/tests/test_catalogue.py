@@ -28,6 +28,18 @@ static const struct known_issue issues[] = {
 """
 
 
+class FixesTest(unittest.TestCase):
+    def test_form(self) -> None:
+        def case(fixes: str) -> object:
+            return catalogue.Case("c", "", fixes, "", [], [])
+
+        good = ('0123456789ab ("KVM: Do right"), 6.1', '"KVM: Do right", 7.2', "")
+        bad = ("KVM: Do right (6.1)", '0123 ("KVM: Do right"), 6.1', '0123456789ab ("KVM: Do right")')
+        test = catalogue.Test("t_test", "", [case(fixes) for fixes in (*good, *bad)], [])
+        self.assertEqual([line.split("is ")[1].split(", not ")[0] for line in catalogue.wrong_fixes([test])],
+                         [repr(fixes) for fixes in bad])
+
+
 class FindingsTest(unittest.TestCase):
     def test_issues(self) -> None:
         self.assertEqual(catalogue.issues(SOURCE), {

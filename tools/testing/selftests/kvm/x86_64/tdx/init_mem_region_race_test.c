@@ -21,7 +21,7 @@
 	{ "meanwhile_" #op, text,						\
 	  .arg = &(const struct operation){ .fn = op, .what = what_,		\
 					  .waits = THROUGH_6_19, __VA_ARGS__ }, \
-	  .fixes = "KVM: guest_memfd: GUP source pages prior to populating guest memory (7.0)", \
+	  .fixes = "2a62345b3052 (\"KVM: guest_memfd: GUP source pages prior to populating guest memory\"), 7.0", \
 	  TD_CONTENT, .needs_uffd = true, .cpus = 2 }
 
 /* 6.19 and later hold the locks of the VM and of all vCPUs. */

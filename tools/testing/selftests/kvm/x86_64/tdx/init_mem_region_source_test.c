@@ -335,7 +335,7 @@ static bool among(const u64 *pfns, u64 pfn)
  * add fail after it has allocated the page.
  */
 CASE(failed_add_is_cleared, "a page whose add failed is zeroed before its next use",
-	.fixes = "KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation (6.11)",
+	.fixes = "d04c77d23122 (\"KVM: guest_memfd: delay folio_mark_uptodate() until after successful preparation\"), 6.11",
 	.vm_types = VM_TDX, .needs_uffd = true, .needs_sept = true, .needs_softtdx = true)
 {
 	struct init_mem_scene s = init_mem_scene(t), part;

@@ -204,7 +204,7 @@ CASE(conversion, "a private gfn: the page of guest_memfd; a shared one: that of 
 }
 
 CASE(slot_rebacked, "a slot deleted and created again with other memory",
-	.fixes = "KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload() (6.15)",
+	.fixes = "20a6cff3b283 (\"KVM: x86/mmu: Check and free obsolete roots in kvm_mmu_reload()\"), 6.15",
 	.xfail = "E3", .vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);

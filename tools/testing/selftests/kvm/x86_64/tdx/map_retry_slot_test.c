@@ -16,7 +16,7 @@
 #include "window_fixture.h"
 
 #define INVALID_SLOT_FIX \
-	"KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)"
+	"3ccbf6f47098 (\"KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault\"), 6.18"
 
 /* Start to delete @slot while the window is open: it waits for the prefault. */
 static struct thread *start_deletion(struct slot *slot)

@@ -168,7 +168,7 @@ CASE(attribute_flip, "the gfn becomes private in the window: one retry, EFAULT",
  * another slot does not wait.
  */
 CASE(unrelated_range, "another slot's attributes are changing: mapped without waiting",
-	.fixes = "KVM: Use gfn instead of hva for mmu_notifier_retry (6.8)",
+	.fixes = "8569992d64b8 (\"KVM: Use gfn instead of hva for mmu_notifier_retry\"), 6.8",
 	.vm_types = VM_SW_PROTECTED, .observes = OBSERVE_MAPPING | OBSERVE(EV_ATTR_END),
 	.needs_hold = true, .cpus = 2)
 {

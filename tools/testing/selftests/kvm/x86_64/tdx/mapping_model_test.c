@@ -281,7 +281,7 @@ CASES(random_sequences,
 
 /* The end of the range is beyond 2^63, and beyond the file. */
 CASE(offset_overflow, "a slot at an offset of guest_memfd near 2^63: EINVAL",
-	.fixes = "KVM: guest_memfd: Fix possible signed integer overflow (7.2)",
+	.fixes = "\"KVM: guest_memfd: Fix possible signed integer overflow\", 7.2",
 	.xfail = "G1", .vm_types = VM_SW_PROTECTED, .xfail_in_body = true)
 {
 	struct vm *vm = vm_create(t->vm_type);

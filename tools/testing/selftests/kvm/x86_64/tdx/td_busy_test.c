@@ -49,7 +49,7 @@ CASES(busy_add,
 	  .param = TDH_MEM_SEPT_ADD, TD_BUSY })
 
 CASE(busy_page_aug, "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each",
-	.fixes = "KVM: TDX: Retry in TDX when installing TD private/sept pages (6.16)", TD_BUSY)
+	.fixes = "02ab57707bdb (\"KVM: TDX: Implement hooks to propagate changes of TDP MMU mirror page table\"), 6.16", TD_BUSY)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 

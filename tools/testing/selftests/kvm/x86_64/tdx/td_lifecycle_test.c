@@ -268,7 +268,7 @@ CASES(destroyed,
 	  .arg = end_gmem_first, .vm_types = VM_TDX, .uses_softtdx = true })
 
 CASE(destroyed_by_kill, "killed by SIGKILL at each stage",
-	.fixes = "KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all() (6.14)",
+	.fixes = "df4af9f89cd8 (\"KVM: x86/tdp_mmu: Don't zap valid mirror roots in kvm_tdp_mmu_zap_all()\"), 6.14",
 	.vm_types = VM_TDX, .uses_softtdx = true)
 {
 	for (enum stage stage = VM_CREATED; stage < NR_STAGES; stage++) {

@@ -157,7 +157,7 @@ CASE(punched, "a page punched out of guest_memfd: a new pending page", TD_GMEM)
 
 /* 6.16-rc1 walked the mirror, and gave the host's page to the TD. */
 CASE(shared, "shared pages: in the shared tree, not in the Secure EPT",
-	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	.fixes = "aa2024c01a9a (\"KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY\"), 6.16",
 	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
@@ -177,7 +177,7 @@ CASE(shared, "shared pages: in the shared tree, not in the Secure EPT",
 }
 
 CASE(shared_without_gmem, "shared memory of a slot without guest_memfd",
-	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	.fixes = "aa2024c01a9a (\"KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY\"), 6.16",
 	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture(t, 0);
@@ -191,7 +191,7 @@ CASE(shared_without_gmem, "shared memory of a slot without guest_memfd",
 }
 
 CASE(alternating, "private and shared pages by turns in one call: each in its own tree",
-	.fixes = "KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY (6.16)",
+	.fixes = "aa2024c01a9a (\"KVM: x86/mmu: Embed direct bits into gpa for KVM_PRE_FAULT_MEMORY\"), 6.16",
 	TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
@@ -247,14 +247,14 @@ static void alias(const struct test *t)
 
 CASES(alias,
 	{ "alias_of_private", "the shared bit in the gpa of a private page: EINVAL",
-	  .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	  .fixes = "8046d29dde17 (\"KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY\"), 6.16",
 	  TD_SEAMCALLS },
 	{ "alias_of_shared", "the shared bit in the gpa of a shared page: EINVAL", .param = 1,
-	  .fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	  .fixes = "8046d29dde17 (\"KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY\"), 6.16",
 	  TD_SEAMCALLS })
 
 CASE(into_shared_bit, "a range that runs into the shared bit: progress, then EINVAL",
-	.fixes = "KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY (6.16)",
+	.fixes = "8046d29dde17 (\"KVM: x86/mmu: Reject direct bits in gpa passed to KVM_PRE_FAULT_MEMORY\"), 6.16",
 	TD_SEAMCALLS)
 {
 	u64 gpa = TD_SHARED_BIT - SZ_4K;

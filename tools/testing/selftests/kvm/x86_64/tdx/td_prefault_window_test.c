@@ -83,7 +83,7 @@ CASE(conversion_in_window, "the gfn becomes private while KVM waits for its page
 
 /* The deletion waits for the prefault, which meets an invalid slot and gives up. */
 CASE(delete_in_window, "the slot is deleted while KVM waits for a page of it: the prefault ends",
-	.fixes = "KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault (6.18)",
+	.fixes = "3ccbf6f47098 (\"KVM: x86/mmu: Return -EAGAIN if userspace deletes/moves memslot during prefault\"), 6.18",
 	.xfail = "E1", .xfail_in_body = true, TD_MAPPING, .needs_uffd = true)
 {
 	struct scene s = scene(t);

@@ -36,7 +36,7 @@ static bool emulated(unsigned int reg)
 }
 
 CASE(x2apic_read, "RDMSR of x2APIC MSRs: KVM answers for those it emulates, and no other",
-	.fixes = "KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr() (7.2)", .xfail = "X1",
+	.fixes = "1f3e69af5f93 (\"KVM: TDX: Fix x2APIC MSR handling in tdx_has_emulated_msr()\"), 7.2", .xfail = "X1",
 	.xfail_in_body = true, .vm_types = VM_TDX)
 {
 	struct guest_vm p = guest_vm_single(t, reads_x2apic, VMCALL_RDMSR, 0);
