@@ -31,7 +31,7 @@ ROOM_NEEDED = 6 << 30
 INCLUDE = ("ca-certificates", "git")
 KEPT_SECONDS = 7 * 24 * 3600
 HELPER = "/usr/lib/apt/apt-helper"
-# How the archive is reached, of what `apt-config dump` says.
+# The settings of `apt-config dump` that say how to reach the archive.
 REACHING = re.compile(r"^Acquire::(?!IndexTargets|cdrom|Changelogs)")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER = "tester"
@@ -39,16 +39,16 @@ UID = 1000
 
 
 class Unable(Exception):
-    """What this machine lacks."""
+    """This machine lacks something that the check needs."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A release of Debian, and where it is to be had."""
+    """A release of Debian, and its sources."""
 
     suite: str
     mirror: str
-    options: str        # apt's, a line each
+    options: str        # of apt, one a line
 
     @property
     def sources(self) -> str:
@@ -65,10 +65,10 @@ def suite_of_host(os_release: str) -> str:
 
 
 def archive(suite: str) -> Archive:
-    """Looks whether it can be reached."""
+    """Check that the archive can be reached."""
     targets = output("apt-get", "indextargets", "--format", apt.TARGET_FORMAT,
                      "Created-By: Packages")
-    if not targets:         # apt never looked
+    if not targets:         # apt-get update never ran
         output("apt-get", "-q", "update")
         targets = output("apt-get", "indextargets", "--format", apt.TARGET_FORMAT,
                          "Created-By: Packages")
@@ -92,7 +92,7 @@ def output(*command: str) -> str:
 
 
 def tarball(cache: Cache, source: Archive) -> Path:
-    """That of the bare root, at most a week old."""
+    """The tarball of the bare root, at most a week old."""
     folder = cache.folder / "roots" / source.suite
     path = folder / "root.tar"
     with cache.lock(f"roots-{source.suite}", f"making a bare Debian {source.suite}"):
@@ -122,7 +122,7 @@ def make(source: Archive, path: Path) -> None:
 
 
 class Root:
-    """A root folder, which goes away."""
+    """A temporary root folder."""
 
     def __init__(self, folder: Path, mounts: Sequence[str]) -> None:
         self.folder = folder
@@ -138,7 +138,7 @@ class Root:
         who = f"setpriv --reuid={UID} --regid={UID} --clear-groups " if user else ""
         variables = {"HOME": home, "PATH": PATH, "DEBIAN_FRONTEND": "noninteractive",
                      **(environment or {})}
-        # The shell that waits is the first process: it inherits orphans, and buries them.
+        # The waiting shell is process 1: it inherits orphans, and reaps them.
         return [str(CONTAINER), *(["--copy"] if copy else []), str(self.folder),
                 *self._mounts, *mounts, "--", "/usr/bin/env", "-i",
                 *(f"{name}={value}" for name, value in variables.items()),
@@ -148,7 +148,7 @@ class Root:
 
 @contextmanager
 def root(cache: Cache, bare: Path, mounts: Sequence[str]) -> Iterator[Root]:
-    """One made of the tarball `bare`."""
+    """A root folder unpacked from the tarball `bare`."""
     if shutil.disk_usage(SCRATCH).free < ROOM_NEEDED:
         raise Unable(f"{SCRATCH} has less than {ROOM_NEEDED >> 30} GiB of room")
     with folder_of_its_own(cache) as folder:
@@ -169,7 +169,7 @@ def folder_of_its_own(cache: Cache) -> Iterator[Path]:
     with lock:
         try:
             yield folder
-        finally:    # the lock last: until then the folder is no leftover
+        finally:    # the lock last: while it is held, remove_leftovers() leaves the folder alone
             shutil.rmtree(folder / "root", ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -181,7 +181,7 @@ def settle(top: Path) -> None:
         shutil.copy(f"/etc/{name}", top / "etc" / name)
     with (top / "etc/passwd").open("a") as passwd:
         passwd.write(f"{USER}:x:{UID}:{UID}::/home/{USER}:/bin/sh\n")
-    # The root goes away: nothing is lost when the machine dies meanwhile.
+    # The root is temporary: a crash of the machine loses nothing.
     (top / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
     home = top / "home" / USER
     home.mkdir()
@@ -189,7 +189,7 @@ def settle(top: Path) -> None:
 
 
 def remove_leftovers() -> None:
-    """Of runs that were killed; their mounts went with them."""
+    """Remove the folders of killed runs; their mounts ended with them."""
     for folder in SCRATCH.glob(f"{PREFIX}*"):
         with (folder / "lock").open("w") as lock:
             try:

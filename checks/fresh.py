@@ -47,15 +47,15 @@ SHORT_CHECKS = "!end-to-end !fresh"
 APT_LINE = r"as root:\n  apt-get install --no-install-recommends -y \S"
 BOTH_HOSTS = (r"^boot tdx\b.* bochs ", r"^boot default\b.* qemu ", r"^PASSED: ")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-# Of unittest: what was not tested for want of a program.
+# unittest's reason for a test that a missing program skipped.
 UNTESTED = re.compile(r"^(.*) \.\.\. skipped (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asks for."""
+    """The options of the command line."""
 
-    suite: str | None = None        # this machine's own
+    suite: str | None = None        # the release of this machine
     commit: str = "HEAD"
     tests: str = SOME_TESTS         # options of run_tests.sh
     checks: str = SHORT_CHECKS      # as in make check CHECKS=
@@ -63,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Step:
-    """A command, and how it must end."""
+    """A command, and its expected end."""
 
     title: str
     command: str
@@ -74,7 +74,7 @@ class Step:
     folder: str = CLONE
     mounts: Sequence[str] = ()
     prepare: str = "true"
-    needed: bool = False            # the others tell nothing without it
+    needed: bool = False            # the later steps mean nothing without it
 
 
 @dataclass
@@ -85,12 +85,12 @@ class Report:
 
 
 def do(root: Root, step: Step, report: Report, environment: dict[str, str]) -> bool:
-    """Whether it ended as it must; what it prints is printed."""
+    """Run the step, print its output; whether it ended as expected."""
     say(f"\n== {step.title}: {'user' if step.user else 'root'}$ {step.command}")
     start, cpu = time.monotonic(), cpu_seconds()
     status, lines = 0, []
     try:
-        # What waits for a container hears nothing but SIGKILL, and all of it ends then.
+        # The container's parent takes only SIGKILL, which ends all of its processes.
         for line in lines_of(root.command(step.command, user=step.user, folder=step.folder,
                                           mounts=step.mounts, prepare=step.prepare,
                                           environment=environment), stop=signal.SIGKILL):
@@ -111,7 +111,7 @@ def do(root: Root, step: Step, report: Report, environment: dict[str, str]) -> b
 
 
 def cpu_seconds() -> float:
-    """Of all commands that ended."""
+    """The CPU time of all commands that ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -122,7 +122,7 @@ def clone(title: str, user: bool) -> Step:
 
 
 def steps(cache: Path, wanted: Wanted) -> list[Step]:
-    """`cache` is where this machine has the cache that root uses there."""
+    """The steps; `cache` is this machine's folder for root's cache there."""
     shared = f"/home/{USER}/.cache/{cache.name}"
     return [
         clone("a user clones", user=True),
@@ -150,13 +150,13 @@ def hand_over(cache: str) -> str:
 
 
 def untested(clone_: Path) -> list[str]:
-    """Unit tests that were skipped: on a machine that has all packages, none."""
+    """The unit tests that were skipped: none on a machine with all packages."""
     return [f"{log.stem}: {match[0]}" for log in sorted((clone_ / "build/check").glob("*.log"))
             for match in UNTESTED.finditer(log.read_text(errors="replace"))]
 
 
 def publish(top: Path, commit: str = "HEAD") -> None:
-    """The commit, in a repository for each of the two users."""
+    """Check out the commit in one repository for each of the two users."""
     try:
         what = git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
     except subprocess.CalledProcessError as error:
@@ -190,7 +190,7 @@ def run(wanted: Wanted) -> int:
     mounts: list[str] = []
     cold = bool(os.environ.get(COLD))
     if not cold:
-        # At the same place: entries name others with their whole path.
+        # At the same path: cache entries refer to others by absolute paths.
         environment["XDG_CACHE_HOME"] = str(cache.folder.parent)
         mounts = [f"bind:{cache.folder}:{cache.folder}",
                   f"bind:{debs(cache, source)}:/var/cache/apt/archives"]

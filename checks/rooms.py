@@ -21,12 +21,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LONGEST = 500           # lines of a file
+LONGEST = 500           # lines a file may have
 SOURCES = (".c", ".cc", ".h", ".S", ".py")
 
-# Of Python: a package, or modules of one. Of two that fit the longer one counts.
+# Python rooms: a package, or modules of one. The longest match counts.
 PYTHON: tuple[tuple[str, ...], ...] = (
-    ("tests",),         # folders of this name, wherever they are
+    ("tests",),         # folders with this name, at any depth
     ("scripts", "lab"),
     ("checks", "mutants"),
     ("testbed",),
@@ -37,7 +37,7 @@ PYTHON: tuple[tuple[str, ...], ...] = (
     ("reports",),
 )
 
-# Of lib/: its folders. A header of include/ belongs to the folder with the C file of its
+# Rooms of lib/: its folders. A header of include/ belongs to the folder with the C file of its
 # name; for the others HEADERS says which, else it is in the lowest.
 LIB = ("runner", "guest", "model", "fixture", "observe", "tdx", "race", "kvm", "base")
 HEADERS: dict[str, str] = {}
@@ -47,7 +47,7 @@ Arrows = Mapping[str, Iterable[str]]
 
 
 def upward(arrows: Arrows, floor: Callable[[str], int], name: Callable[[int], str]) -> Iterator[str]:
-    """What each arrow that leads up is called."""
+    """Describe each arrow that leads up."""
     for source, targets in arrows.items():
         for target in targets:
             if floor(target) < floor(source):
@@ -56,7 +56,7 @@ def upward(arrows: Arrows, floor: Callable[[str], int], name: Callable[[int], st
 
 
 def circle(arrows: Arrows) -> Iterator[str]:
-    """The first one, if there is any."""
+    """The first circle, if there is one."""
     try:
         TopologicalSorter(arrows).prepare()
     except CycleError as error:
@@ -94,7 +94,7 @@ def too_long(root: Path, paths: Iterable[Path]) -> Iterator[str]:
 
 
 def module_name(path: Path) -> str:
-    """As it is imported: testbed.cli of testbed/cli.py, lab.jobs of scripts/lava/lab/jobs.py."""
+    """The module's import name: testbed.cli, lab.jobs (scripts/lava/lab/jobs.py)."""
     parts = path.with_suffix("").parts
     if "lab" in parts:
         parts = parts[parts.index("lab"):]
@@ -102,7 +102,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(text: str, module: str, known: Iterable[str]) -> set[str]:
-    """The modules among `known` that this one imports."""
+    """The modules in `known` that this one imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -122,7 +122,7 @@ def python_arrows(root: Path, paths: Iterable[Path]) -> dict[str, set[str]]:
 
 
 def python_floor(module: str, table: Sequence[Sequence[str]] = PYTHON) -> int:
-    """The index in the table of the room that a module is in."""
+    """The index of the module's room in the table."""
     if "tests" in module.split("."):
         return 0
     fitting = [(len(room), index) for index, rooms in enumerate(table) for room in rooms

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from reports.model import Case, Run, Status
 
-COMM = 15               # characters that Linux keeps of a process's name
-# Where cases make the TDX module fail, or the kernel: they judge warnings.
+COMM = 15               # TASK_COMM_LEN without its NUL
+# In these boots cases make the TDX module or the kernel fail, and judge warnings themselves.
 DAMAGED_HOSTS = ("tdx_errors", "tdx_spent")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A case, as `TEST --describe` tells it; its name is without the VM type."""
+    """A case of `TEST --describe`; its name has no VM type."""
 
     test: str
     name: str
@@ -40,7 +40,7 @@ def declarations(programs: Sequence[Path]) -> list[Declared]:
 
 
 def complaints(run: Run, planned: Sequence[str], declared: Sequence[Declared]) -> Iterator[str]:
-    """`planned`: TEST:CASE of all that should have run."""
+    """What is wrong with the results; `planned` is TEST:CASE of all cases that should have run."""
     seen = set()
     for test, case in run.cases():
         seen.add(f"{test.name}:{case.name}")
@@ -60,7 +60,7 @@ def _complaint(case: Case, issues: set[str]) -> str:
 
 
 def host_complaints(folder: Path, declared: Sequence[Declared]) -> Iterator[str]:
-    """What the messages of the emulated TDX hosts should not say, or should."""
+    """What is wrong with the kernel messages of the emulated TDX hosts."""
     paths = sorted(folder.glob("dmesg.tdx*.txt"))
     expected = [one.name[:COMM] for one in declared if one.expects_splat]
     for path in paths:

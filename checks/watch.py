@@ -22,11 +22,11 @@ from testbed.steps import is_object
 
 TERMINAL_PERIOD = 1.0
 WIDTH = 110                         # of a line in a log
-NEWS = re.compile(r"boot \S+: ")    # is told when it comes
+NEWS = re.compile(r"boot \S+: ")    # shown as soon as it is printed
 
 
 class Display:
-    """What is told of a check while it runs, and its end.  On a terminal one line is
+    """The progress of a check, and its end.  On a terminal one line is
     rewritten, as long as it is `shown`: of checks side by side one is."""
 
     def __init__(self, name: str, what: str, terminal: bool, write: Callable[[str], object]) -> None:
@@ -49,7 +49,7 @@ class Display:
 
 
 class Doing:
-    """What a command is doing, from the lines that it prints."""
+    """The current step of a command, from the lines that it prints."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -76,7 +76,7 @@ class Doing:
 
 
 class Group:
-    """Commands that end together, when the user does not want to wait."""
+    """Commands that end together when the user interrupts."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -84,7 +84,7 @@ class Group:
 
     @contextmanager
     def started(self, command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """In a session of its own, so that `end` reaches what it starts."""
+        """Start it in a session of its own, so that `end` reaches its children."""
         with subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
@@ -98,7 +98,7 @@ class Group:
                 self._running.discard(process)
 
     def end(self) -> None:
-        """Tells all that run, or are just being started."""
+        """Signal all commands that run, or are just being started."""
         self._ending = True
         for process in self._running.copy():
             with suppress(ProcessLookupError):
@@ -109,7 +109,7 @@ class Group:
 class Ended:
     code: int
     seconds: float
-    cpu: float          # seconds, of all that it started: they tell more on a busy machine
+    cpu: float          # CPU seconds of all its processes: wall time says little on a busy machine
 
     def __str__(self) -> str:
         return f"{duration(self.seconds)}, CPU {duration(self.cpu)}"
@@ -140,7 +140,7 @@ def run(group: Group, command: Sequence[str], folder: Path, log: Path, display: 
 
 
 def read(output: IO[bytes], log: IO[bytes], hear: Callable[[str], None]) -> None:
-    with suppress(ValueError):      # closed, because the user does not want to wait
+    with suppress(ValueError):      # closed by an interrupt
         for line in output:
             log.write(line)
             log.flush()

@@ -83,7 +83,7 @@ def chosen(arguments: argparse.Namespace) -> list[Mutant]:
 
 
 def by_file(mutants: Sequence[Mutant]) -> list[Mutant]:
-    """What one mutant changed is compiled again for the next one: better the same file."""
+    """Sort by changed file: the next mutant then recompiles the same one."""
     return sorted(mutants, key=lambda mutant: (mutant.files, mutant.id))
 
 

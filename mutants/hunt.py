@@ -16,7 +16,7 @@ from mutants.verdict import GAP, KILLED, Verdict
 
 
 class Judge(Protocol):
-    """A lab.Lab, or what takes its place in a test."""
+    """A lab.Lab, or its stand-in in a test."""
 
     def known(self, mutant: Mutant) -> Verdict | None: ...
 
@@ -42,9 +42,9 @@ class Hunt:
         self._mutants = mutants
         self._jobs = jobs
         self._compare = compare
-        self._again = again      # also where a verdict is known
+        self._again = again      # also for mutants with a known verdict
         self._say = say
-        self._until = until      # of time.monotonic(): no mutant is begun later
+        self._until = until      # time.monotonic(): no mutant starts after it
         self._lock = Lock()
         self._verdicts: dict[str, Verdict] = {}
         self._errors: list[BaseException] = []
@@ -115,7 +115,7 @@ def line(mutant: Mutant, verdict: Verdict) -> str:
 
 
 def summary(mutants: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
-    """killed K of N: of those that can be killed and were tried."""
+    """The line "killed K of N"; N are the killable mutants that were tried."""
     by_id = {verdict.id: verdict for verdict in verdicts}
     tried = [mutant for mutant in mutants if mutant.id in by_id and mutant.status == "killable"]
     killed = [mutant for mutant in tried if by_id[mutant.id].verdict == KILLED]
@@ -139,5 +139,5 @@ def summary(mutants: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
 
 
 def noticed(verdict: Verdict) -> bool:
-    """Whether any of the kernel's own selftests failed."""
+    """Whether one of the kernel's own selftests failed."""
     return any(status not in FINE for status in (verdict.upstream or {}).values())

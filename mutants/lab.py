@@ -31,7 +31,7 @@ from mutants.verdict import (
     BROKEN_BUILD, DOES_NOT_APPLY, GAP, KILLED, SURVIVED, Store, Verdict,
 )
 
-SEED = 1    # a verdict should not depend on luck
+SEED = 1    # verdicts must be reproducible
 
 
 class Lab:
@@ -46,7 +46,7 @@ class Lab:
         base = self._tree.prepare()
         self._kernel_key = digest(origin.identity, self._tree.key,
                                   bochs_build.content_of_softtdx())
-        # Neither softtdx nor our modules matter to the kernel's own selftests.
+        # The kernel's own selftests use neither softtdx nor our modules.
         self._plain_key = digest(origin.identity, base.config_hash, compiler())
         self._upstream = upstream.provide(cache, origin)
         programs.build(cache)
@@ -72,7 +72,7 @@ class Lab:
         return digest(self._kernel_key, content(mutant))
 
     def _tests(self, kill: Kill | None) -> str:
-        """What a verdict rests on: the program that killed, or all of them."""
+        """The programs that a verdict depends on: the one that killed, or all of them."""
         return self._programs.get(kill.test, "") if kill else digest(*self._programs.values())
 
     def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool) -> Verdict | None:
@@ -107,7 +107,7 @@ class Lab:
         return self._with_upstream(mutant, verdict)
 
     def _fresh(self, name: str) -> Path:
-        """A folder for consoles."""
+        """The folder for consoles."""
         folder = self._out / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -128,7 +128,7 @@ class Lab:
         return trial.suspects(mutant, self._cases, self._kills, self._catalogue)
 
     def unreliable(self, kills: Sequence[Kill]) -> list[Kill]:
-        """Those of the killing cases that fail without a mutant, too."""
+        """The killing cases that also fail without a mutant."""
         names = {(kill.test, kill.case) for kill in kills}
         cases = [case for case in self._cases if (case.test, case.name) in names]
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as work:
@@ -168,7 +168,7 @@ class Lab:
         return digest(self._plain_key, self._upstream.name, program.command, content(mutant))
 
     def _upstream_results(self, mutant: Mutant) -> dict[str, Any]:
-        """Of the programs that were run."""
+        """The results of the programs that were run."""
         results = {program.name: self._upstream_store.get(self._upstream_key(mutant, program))
                    for program in fitting(mutant)}
         return {name: result for name, result in results.items() if result}
@@ -182,18 +182,18 @@ class Lab:
         return verdict
 
     def compared(self, mutant: Mutant) -> bool:
-        """Whether one of them noticed, or all were run."""
+        """Whether one of them failed, or all were run."""
         results = self._upstream_results(mutant)
         return len(results) == len(fitting(mutant)) or any(
             result["status"] not in FINE for result in results.values())
 
 
 def fitting(mutant: Mutant) -> list[Program]:
-    """Those of the kernel's own selftests that make a VM that can show the mutant."""
+    """The kernel's own selftests with a VM that can show the mutant."""
     return [program for program in upstream.PROGRAMS if set(program.vm) & set(mutant.vm)]
 
 
 def content(mutant: Mutant) -> str:
-    """What a mutant does to the kernel, whatever is said about it."""
+    """The mutant's edits as text, without its description."""
     return json.dumps([mutant.vm, [[str(edit.file), edit.function, edit.find, edit.replace]
                                    for edit in mutant.edits]])

@@ -20,7 +20,7 @@ class DoesNotApply(Exception):
 
 
 class BadMutant(Exception):
-    """A file of the catalogue that says less, or more, than it should."""
+    """A file of the catalogue lacks a key, or has an unknown one."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def extent(text: str, function: str, file: Path) -> tuple[int, int]:
 class Mutant:
     id: str
     title: str
-    symptom: str               # what a test may see
+    symptom: str               # what a test may observe
     vm: tuple[str, ...]        # the VM types that can show it
     edits: tuple[Edit, ...]
-    origin: str = "plausible"  # or the fix that it undoes
-    needs: str = ""            # of the boot: CPUs, a parameter
+    origin: str = "plausible"  # "plausible", or the fix that it undoes
+    needs: str = ""            # what the boot must have: CPUs, a parameter
     status: str = "killable"
-    argument: str = ""         # why nothing can see it
+    argument: str = ""         # why no test can kill it
 
     @property
     def files(self) -> list[Path]:
@@ -81,7 +81,7 @@ class Mutant:
         return list(dict.fromkeys(edit.function for edit in self.edits))
 
     def apply(self, tree: Path) -> dict[Path, str]:
-        """The files that it changes, as they become."""
+        """The changed files, with their new content."""
         texts: dict[Path, str] = {}
         for edit in self.edits:
             path = tree / edit.file

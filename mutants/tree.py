@@ -24,7 +24,7 @@ from testbed.make.source import Source
 from mutants.mutant import Mutant
 
 CONFIG = Path(__file__).parent / "modules.config"
-# In the order of loading; of the last two the one for the other CPUs fails.
+# In the order of loading; the last two are for one vendor each, and one of them fails to load.
 MODULES = tuple(Path(name) for name in (
     "virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko",
     "arch/x86/kvm/kvm-intel.ko", "arch/x86/kvm/kvm-amd.ko",
@@ -36,7 +36,7 @@ class BrokenBuild(Exception):
 
 
 class Tree:
-    _build: kernel.Build    # of both: once it is prepared
+    _build: kernel.Build    # after preparation
     _base: Kernel
 
     def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
@@ -45,11 +45,11 @@ class Tree:
         self._folder = cache.folder / "mutants" / "sources" / digest(str(origin.path))
         self._cache = cache
         self._threads = Lock()
-        self._image = TemporaryDirectory(prefix="kts-mutants-")    # this run's own
+        self._image = TemporaryDirectory(prefix="kts-mutants-")    # private to this run
 
     @property
     def key(self) -> str:
-        """Identifies what is built, but for the mutant."""
+        """A key for the build without the mutant."""
         return self._build.key
 
     def prepare(self) -> Kernel:
@@ -79,7 +79,7 @@ class Tree:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Between the threads of this run, and between runs."""
+        """Locks out the other threads of this run, and other runs."""
         with self._threads, self._cache.lock(f"mutants-{self._folder.name}", "building a mutant"):
             yield
 
@@ -87,21 +87,21 @@ class Tree:
         return (self._origin.path / file).read_text()
 
     def _put(self, file: Path, text: str) -> None:
-        """Writes what differs, so that make compiles it again: also what is put back."""
+        """Write the files that differ, so that make recompiles them; restored ones, too."""
         path = self._folder / file
         if not path.exists() or path.read_text() != text:
-            path.unlink(missing_ok=True)    # never through a link, which another run may have made
+            path.unlink(missing_ok=True)    # never through a link: another run may have created it
             path.write_text(text)
 
 
 def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
-    """Links to all that `origin` has, with real folders down to `files`, which are left out."""
+    """Link all of `origin` but `files`; the folders above these are real ones."""
     below: dict[str, list[Path]] = {}
     for file in files:
         below.setdefault(file.parts[0], []).append(Path(*file.parts[1:]))
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in below and not path.is_symlink() and path.is_dir():
-            shutil.rmtree(path)     # of another set of files
+            shutil.rmtree(path)     # left from another set of files
     link_all(origin, folder, apart=below)
     for name, rest in below.items():
         if rest != [Path()]:
@@ -109,7 +109,7 @@ def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
 
 
 def link_all(origin: Path, folder: Path, apart: Iterable[str]) -> None:
-    """Links to all that `origin` has here, but some names."""
+    """Link the entries of `origin` here, but some names."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {path.name for path in origin.iterdir()} - set(apart)
     for path in folder.iterdir():

@@ -24,7 +24,7 @@ class Kill:
     test: str
     case: str
     boot: str
-    how: str = "fail"        # or what became of the kernel: panic, hang, died
+    how: str = "fail"        # or how the kernel ended: panic, hang, died
     reason: str = ""
 
     @property
@@ -36,18 +36,18 @@ class Kill:
 class Result:
     kill: Kill | None
     seconds: float
-    cases: int               # that passed until then
-    errors: tuple[str, ...]  # cases that could not be judged
+    cases: int               # cases that passed before the kill
+    errors: tuple[str, ...]  # cases that ended as ERROR
 
 
 class Host(Protocol):
-    """What boots the kernel with the mutant; emulated.EmulatedHost is one."""
+    """Boots the kernel with the mutant; emulated.EmulatedHost is one."""
 
     def run(self, boot: PlannedBoot, recorder: Any) -> Outcome: ...
 
 
 class Killed(Exception):
-    """Ends a boot: nothing more is to be learned from it."""
+    """Ends a boot: the mutant is killed."""
 
     def __init__(self, kill: Kill) -> None:
         super().__init__(kill.name)
@@ -55,7 +55,7 @@ class Killed(Exception):
 
 
 class Watcher:
-    """Takes the events of one boot."""
+    """Receives the events of one boot."""
 
     def __init__(self, boot: PlannedBoot, folder: Path) -> None:
         self._boot = boot
@@ -95,7 +95,7 @@ class Watcher:
         return Kill(self._test, self._parser.running or "-", self._boot.boot, how, reason)
 
     def finish(self, outcome: Outcome) -> None:
-        """A kernel that panics, or hangs in a case, is a mutant that was noticed."""
+        """A kernel that panics, or hangs in a case, counts as a kill."""
         if outcome.kind == "panic" or (outcome.kind != "ok" and self.begun):
             self.failed(self._kill(outcome.kind, outcome.detail))
         if outcome.kind != "ok":
@@ -103,7 +103,7 @@ class Watcher:
 
 
 class Control(Watcher):
-    """On the kernel without a mutant nothing should fail, and all of it is looked at."""
+    """On the kernel without a mutant: collects all failures, there should be none."""
 
     def __init__(self, boot: PlannedBoot, folder: Path) -> None:
         super().__init__(boot, folder)
@@ -131,7 +131,7 @@ def run(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> Result:
 
 
 def control(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> list[Kill]:
-    """What would kill the kernel without a mutant, too."""
+    """The failures of the kernel without a mutant."""
     failures = []
     for boot in planned:
         watcher = Control(boot, folder)
@@ -146,7 +146,7 @@ def fits(mutant: Mutant, boot: str) -> bool:
 
 
 def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> list[PlannedBoot]:
-    """All cases that can see the mutant, tests that killed most before the others."""
+    """All cases that can show the mutant, the tests with most kills first."""
     fitting = [case for case in cases if fits(mutant, case.boot)]
     count: dict[str, int] = {}
     for kill in kills.values():
@@ -162,7 +162,7 @@ def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> li
 
 def suspects(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill],
              relatives: Sequence[Mutant]) -> list[Case]:
-    """The case that killed it before; else those that killed mutants of the same functions."""
+    """The case that killed it before, or those that killed mutants of the same functions."""
     names = [mutant.id] if mutant.id in kills else [
         other.id for other in relatives if set(other.functions) & set(mutant.functions)]
     wanted = {(kills[name].test, kills[name].case) for name in names if name in kills}

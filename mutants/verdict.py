@@ -14,7 +14,7 @@ KILLED = "killed"
 SURVIVED = "survived"
 BROKEN_BUILD = "broken build"
 GAP = "gap"                         # no case failed, but some ended as ERROR
-UNRELIABLE = "unreliable"           # what killed it fails on the kernel without a mutant, too
+UNRELIABLE = "unreliable"           # the killing case also fails without a mutant
 DOES_NOT_APPLY = "does not apply"
 
 
@@ -26,11 +26,11 @@ class Verdict:
     detail: str = ""
     build_seconds: float = 0.0
     seconds: float = 0.0            # from the first boot to the verdict
-    cases: int = 0                  # that passed
-    # Cases that ended as ERROR: each blames the harness for what the mutant does.
+    cases: int = 0                  # cases that passed
+    # Cases that ended as ERROR: they blame the harness for the mutant.
     errors: list[str] = field(default_factory=list)
-    tests: str = ""                 # the programs that it rests on
-    # Of each of the kernel's own selftests; None: they were not asked for.
+    tests: str = ""                 # the programs that the verdict depends on
+    # Results of the kernel's own selftests; None: not requested.
     upstream: dict[str, str] | None = None
     upstream_messages: list[str] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Verdict:
 
 
 class Store:
-    """JSON by key, so that a run goes on where the one before ended."""
+    """Verdicts by key, as JSON: a run continues where the last one ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -40,18 +40,18 @@ from .template import NoJinja
 FOLDER = Path(__file__).parent
 REQUIREMENTS = FOLDER / "requirements.toml"
 PROFILE = FOLDER.parent / "testbed/profiles/certify.toml"
-RULES = "rules.json"        # in the evidence: what it was judged by
+RULES = "rules.json"        # in the evidence: the rules of the verdict
 PLACES = {"hardware": "on the host as it is", "host-wide": "with --allow-host-wide",
           "kmod": "with the modules of kmod/", "emulated": "on the emulated host only"}
-# The cases that a requirement of each place may name.
+# For each place, the cases that a requirement may name.
 PLACES_OF = {
     "hardware": {Place.STOCK, Place.HUGETLB},
     "host-wide": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.GUEST_KERNEL},
     "kmod": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.VIEW, Place.HOLD},
     "emulated": set(Place),
 }
-SOFTTDX_VERSION = "1.5.9999"    # of the TDX module in software
-# What a certificate says of the platform: key of the environment, and in words.
+SOFTTDX_VERSION = "1.5.9999"    # version of softtdx
+# The platform in a certificate: key of the environment, and its label.
 PLATFORM = {
     "cpu": "CPU", "microcode": "microcode", "bios": "BIOS", "product": "machine",
     "tdx_module": "TDX module", "seam_loader": "SEAM loader", "kernel": "kernel",
@@ -81,7 +81,7 @@ class Requirement:
 
     @property
     def mandatory(self) -> bool:
-        """What each host can show: no fault injection, no module of ours."""
+        """What every host can show: without fault injection and our kernel modules."""
         return self.where == "hardware"
 
     def names(self, full_name: str) -> bool:
@@ -92,7 +92,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Finding:
-    """A requirement, and what this run shows of it."""
+    """A requirement, and this run's results for it."""
 
     requirement: Requirement
     verdict: Verdict
@@ -102,10 +102,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run is judged by."""
+    """The rules for the verdict on a run."""
 
     requirements: Sequence[Requirement]
-    waivers: Mapping[str, str]      # known issues (by name) that do not count, and why
+    waivers: Mapping[str, str]      # waived known issues: name -> reason
 
     def to_json(self) -> Json:
         return {"requirements": [asdict(one) for one in self.requirements],
@@ -129,13 +129,13 @@ def requirements(path: Path = REQUIREMENTS) -> list[Requirement]:
 
 
 def own_rules(profile: Path = PROFILE) -> Rules:
-    """Those of this suite."""
+    """The rules of this suite."""
     waivers = tomllib.loads(profile.read_text()).get("waive", {})
     return Rules(requirements(), {str(name): str(why) for name, why in waivers.items()})
 
 
 def differences(theirs: Rules, ours: Rules) -> Iterator[str]:
-    """In words, for whoever verifies: where the evidence was judged by other rules."""
+    """For the verifier: where the evidence's rules differ from this suite's."""
     for name in sorted(theirs.waivers.keys() - ours.waivers.keys()):
         yield f"waived there, not here: {name} ({theirs.waivers[name]})"
     for name in sorted(ours.waivers.keys() - theirs.waivers.keys()):
@@ -148,7 +148,7 @@ def differences(theirs: Rules, ours: Rules) -> Iterator[str]:
         yield f"requirement {name} is not there"
 
 
-# --- the verdict --------------------------------------------------------------------------
+# The verdict.
 
 
 def judge(run: Run, requirement: Requirement, waived: Mapping[str, str]) -> Finding:
@@ -183,7 +183,7 @@ def _remarks(cases: Sequence[Case], waived: Mapping[str, str]) -> Iterator[str]:
 
 
 def not_hardware(run: Run) -> str:
-    """Why this is no run on hardware, whatever it was told to run on; empty if it is one."""
+    """Why this is not a run on hardware, whatever --on said; empty if it is."""
     if not run.boots or any(boot.on != "native" for boot in run.boots):
         return "it ran on an emulated host"
     if str(run.environment.get("tdx_module", "")).startswith(SOFTTDX_VERSION):
@@ -197,7 +197,7 @@ def not_hardware(run: Run) -> str:
 
 
 def doubts(run: Run) -> list[str]:
-    """What could have hidden a failure."""
+    """Facts that could have hidden a failure."""
     return ["the kernel had warned before this run (taint W), and WARN_ONCE sites were not armed "
             "again: reboot, or --allow-host-wide"] if run.environment.get("warnings") == "used up" else []
 
@@ -215,14 +215,14 @@ def overall(run: Run, findings: Sequence[Finding]) -> Verdict:
 
 
 def stamp(run: Run) -> str:
-    """What each page says that is no certificate of hardware."""
+    """The notice on each page of a run that was not on hardware."""
     if not not_hardware(run):
         return ""
     return "REHEARSAL" if run.environment.get("rehearsal") else "EMULATED HOST"
 
 
 def not_run(run: Run) -> list[Json]:
-    """The cases that could not run, by what they lacked: the most first."""
+    """The skipped cases by reason, the commonest first."""
     lacking: dict[str, list[str]] = {}
     for test, case in run.cases(Status.SKIP):
         lacking.setdefault(case.reason, []).append(f"{test.name}:{case.name}")
@@ -231,7 +231,7 @@ def not_run(run: Run) -> list[Json]:
 
 
 def found(run: Run, waivers: Mapping[str, str]) -> list[Json]:
-    """The defects of the kernel that the run met, with what is known of each."""
+    """The known issues that the run met, with their stories."""
     met: dict[str, list[str]] = {}
     for test, case in run.cases(Status.XFAIL):
         met.setdefault(case.reason.partition(":")[0], []).append(f"{test.name}:{case.name}")
@@ -242,7 +242,7 @@ def found(run: Run, waivers: Mapping[str, str]) -> list[Json]:
 
 
 def certificate(run: Run, anonymous: bool, rules: Rules) -> Json:
-    """All that a certificate says, as data."""
+    """The certificate as data."""
     findings = [judge(run, requirement, rules.waivers) for requirement in rules.requirements]
     environment = {key: value for key, value in run.environment.items() if key != "identity"}
     return {
@@ -263,7 +263,7 @@ def certificate(run: Run, anonymous: bool, rules: Rules) -> Json:
     }
 
 
-# --- the documents ------------------------------------------------------------------------
+# The documents.
 
 
 def page(data: Json) -> str:
@@ -303,7 +303,7 @@ def certify(args: argparse.Namespace) -> Verdict:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Hashes, signature, and the verdict worked out again from the evidence."""
+    """Check hashes and signature, and derive the verdict again from the evidence."""
     with evidence.unpacked(args.verify) as folder:
         recorded: dict[str, Any] = json.loads((folder / "certificate.json").read_text())
         if not (folder / RULES).is_file():

@@ -23,9 +23,9 @@ from .read import ResultsError, read_all
 
 BAD = frozenset({Status.FAIL, Status.ERROR})
 SLOWER_PERCENT = 50
-SHORT = 0.5     # seconds; cases below are noise
+SHORT = 0.5     # seconds; the times of shorter cases are noise
 
-# In the order in which they are shown.
+# In display order.
 KINDS = {
     "failing": "new failures", "flaky": "flaky: failed in some runs only",
     "missing": "no longer there", "skipped": "new skips", "fixed": "fixed",
@@ -91,7 +91,7 @@ def _why(cases: list[Case]) -> str:
 
 
 def _slower(key: Key, before: list[Case], after: list[Case], slower: float) -> Iterator[Change]:
-    """As a ratio of medians: machines differ, and are noisy."""
+    """Compare medians: machines differ, and are noisy."""
     old, new = (median(case.seconds for case in cases) for cases in (before, after))
     if new >= SHORT and new > old * (1 + slower / 100):
         ratio = f"{new / old:.1f} times" if old else "was too short to measure"

@@ -15,13 +15,13 @@ from pathlib import Path
 ARCHIVE = "evidence.tar.gz"
 MANIFEST = "MANIFEST.sha256"
 NAMESPACE = "kvm-tdx-selftests"
-# Made from the rest again when it is read, or full of names of the host.
+# Derived from the rest, or full of host names.
 LEFT_OUT = ("report.html", "junit.xml", "results.json")
 NAMING = ("console.*", "dmesg.*")
 
 
 class EvidenceError(Exception):
-    """Says what is wrong with the archive, or what is missing."""
+    """The archive is damaged, or lacks something; the text says what."""
 
 
 def sha256(path: Path) -> str:
@@ -61,7 +61,7 @@ def without_identity(results: Path, work: Path) -> Path:
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
-    """The content, once each hash was found to be right and nothing to be missing or added."""
+    """The content, after all hashes were checked and no member is missing or extra."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
@@ -74,7 +74,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
 
 
 def harmless(archive: Path, tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """Its members: plain files inside of the folder, or it is not one of ours."""
+    """The members; only plain files inside of the folder are accepted."""
     members = tar.getmembers()
     for member in members:
         if not member.isfile() or member.name.startswith("/") or ".." in Path(member.name).parts:
@@ -104,7 +104,7 @@ def sign(archive: Path, key: Path) -> None:
 
 
 def verify_signature(archive: Path, signers: Path | None, signer: str | None) -> str:
-    """In words: whose signature it has."""
+    """Describe the signature and its owner."""
     signature = archive.with_name(archive.name + ".sig")
     if signers is None or signer is None:
         return "signed, not checked (--signers, --signer)" if signature.exists() else "not signed"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/findings.md"
-# "## L1: title", and its first paragraph: which kernels have it, what fixed it, which cases show it.
+# "## L1: title", and its first paragraph: affected kernels, the fix, the cases that show it.
 STORY = re.compile(r"^## ([A-Z]\d+): (.+)\n\n((?:.+\n)+)", re.MULTILINE)
 CASES = re.compile(r"\s+Cases? `.*", re.DOTALL)
 
@@ -20,6 +20,6 @@ class Story:
 
 
 def stories(path: Path = DOCUMENT) -> dict[str, Story]:
-    """By id."""
+    """The findings by id."""
     return {name: Story(title, " ".join(CASES.sub("", first).split()))
             for name, title, first in STORY.findall(path.read_text())}

@@ -31,17 +31,17 @@ CREATE TABLE result (run TEXT REFERENCES run ON DELETE CASCADE, test TEXT, name 
                      boot TEXT, status TEXT, seconds REAL, reason TEXT, measurements TEXT,
                      PRIMARY KEY (run, test, name, boot));
 """
-# What takes a file of this schema to the next one: words that are others now.
+# SQL from each schema to the next: renamed words.
 MIGRATIONS = {
     1: "UPDATE result SET status = 'error' WHERE status = 'broken';",
     2: "ALTER TABLE result RENAME COLUMN variant TO boot;",
 }
 SHOWN = 30      # runs on the page
-TRENDS = ("retries_per_second", "faults_per_second", "seconds_a_page")   # measurements worth a curve
+TRENDS = ("retries_per_second", "faults_per_second", "seconds_a_page")   # measurements shown as curves
 
 
 class HistoryError(Exception):
-    """The file is no history of this suite; says why."""
+    """The file is not a history of this suite; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Curve:
 
 
 def number(value: float) -> str:
-    """Four digits that count: 0.0001725, 70,910."""
+    """Four significant digits: 0.0001725, 70,910."""
     return f"{float(f'{value:.4g}'):,.10g}"
 
 
@@ -108,7 +108,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 
 def rename(connection: sqlite3.Connection) -> None:
-    """Give the cases of earlier runs the names of today."""
+    """Rename the cases of earlier runs to their current names."""
     found = connection.execute("SELECT DISTINCT test, name FROM result").fetchall()
     with connection:
         for test, name in found:
@@ -147,7 +147,7 @@ def rows(connection: sqlite3.Connection) -> list[Row]:
 
 
 def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
-    """Cases that had more than one status, the latest trouble first."""
+    """Cases with more than one status, current failures first."""
     statuses: dict[str, dict[str, str]] = {}
     for row in shown:
         for test, name, boot, status in connection.execute(
@@ -161,7 +161,7 @@ def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
 
 
 def curve(title: str, values: Sequence[float]) -> Curve:
-    """The smallest value is 0, so that a curve shows ratios, not noise."""
+    """The axis starts at 0, so that a curve shows ratios, not noise."""
     top = max(values) or 1
     step = 300 / max(len(values) - 1, 1)
     points = " ".join(f"{index * step:.1f},{58 - 56 * value / top:.1f}"

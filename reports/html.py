@@ -27,7 +27,7 @@ def render(run: Run) -> str:
 
 
 def _again(run: Run, test: Test, case: Case) -> str:
-    """The command that runs this one case again."""
+    """The command that reruns this case."""
     seed = run.environment.get("seed")
     again = ["./run_tests.sh", "--tests", f"{test.name}:{case.name}"]
     return shlex.join(again + (["--seed", str(seed)] if seed is not None else []))

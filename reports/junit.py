@@ -55,7 +55,7 @@ def _testcase(test: Test, case: Case) -> ET.Element:
 
 
 def _harness(run: Run) -> ET.Element:
-    """What went wrong outside any case, so that a CI which only reads cases sees it."""
+    """Errors outside of cases, as a suite: a CI that only reads cases sees them."""
     suite = ET.Element("testsuite", name="harness", time="0.000")
     for tag, messages in (("failure", run.deaths), ("error", run.problems)):
         for number, message in enumerate(messages, 1):

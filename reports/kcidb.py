@@ -74,7 +74,7 @@ def _path(test: Test, case: Case) -> str:
 
 
 def _issues(run: Run, ident: str, origin: str) -> Json:
-    """Known issues that showed themselves, as "L1: what it is"."""
+    """The known issues that occurred, as "L1: what it is"."""
     issues: dict[str, Json] = {}
     incidents = []
     for test, case in run.cases(Status.XFAIL):
@@ -88,7 +88,7 @@ def _issues(run: Run, ident: str, origin: str) -> Json:
 
 
 def own_validator() -> Any:
-    """KernelCI's kcidb_io with the schema that we write, or None."""
+    """The schema of KernelCI's kcidb_io that we write, or None without kcidb_io."""
     try:
         schema = import_module("kcidb_io").schema
     except ImportError:

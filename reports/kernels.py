@@ -29,10 +29,10 @@ BAD = (Status.FAIL, Status.ERROR)
 
 @dataclass(frozen=True)
 class Column:
-    kernel: str             # as it was asked for
-    run: Run | None         # None: it could not be had, or not be built
+    kernel: str             # as named on the command line
+    run: Run | None         # None: it could not be fetched or built
     why: str = ""
-    report: str = ""        # where its own report is, seen from the page
+    report: str = ""        # the path of its report, relative to the page
 
     @property
     def title(self) -> str:
@@ -45,7 +45,7 @@ def exit_code(columns: Sequence[Column]) -> Exit:
 
 
 def verdict(columns: Sequence[Column]) -> str:
-    """The outcome in one sentence."""
+    """One sentence about the outcome."""
     ran = [column for column in columns if column.run]
     words = {Exit.PASSED: "PASSED", Exit.FAILED: "FAILED", Exit.SKIPPED: "SKIPPED"}
     bad = [column.title for column in ran if column.run and column.run.exit_code
@@ -60,7 +60,7 @@ def tests(columns: Sequence[Column]) -> list[str]:
 
 
 def cell(column: Column, test: str) -> dict[Status, int]:
-    """How many cases of a test ended how."""
+    """The cases of a test by outcome."""
     found = next((one for one in column.run.tests if one.name == test), None) if column.run else None
     return {status: found.count(status) for status in Status if found.count(status)} if found else {}
 
@@ -75,7 +75,7 @@ class Row:
 
     test: str
     case: str
-    ends: list[Case | None]     # a column each
+    ends: list[Case | None]     # one per column
 
     def on(self, columns: Sequence[Column], what: Callable[[Case], bool]) -> Iterator[tuple[Column, Case]]:
         return ((column, end) for column, end in zip(columns, self.ends) if end and what(end))
@@ -98,7 +98,7 @@ def failures(columns: Sequence[Column]) -> list[Row]:
 
 
 def known_issues(columns: Sequence[Column]) -> dict[str, list[Row]]:
-    """Each known issue that was seen, in its own words, and the cases that saw it."""
+    """Each known issue that occurred, and the cases that met it."""
     found: dict[str, list[Row]] = {}
     for row in rows(columns):
         for reason in {end.reason for end in row.ends if end and end.status is Status.XFAIL}:

@@ -37,19 +37,19 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127) if code != ord(
 
 @dataclass
 class Log:
-    """What one test program said."""
+    """The output of one test program."""
 
     test: Test
     seed: str = ""
     planned: int | None = None
     skip_all: str | None = None  # the reason behind "1..0 # SKIP"
     bail_out: str | None = None
-    unfinished: dict[str, Case] = field(default_factory=dict)  # began, without a result line
-    running: str = ""            # the one of these that ran when the input ended
+    unfinished: dict[str, Case] = field(default_factory=dict)  # cases that began and have no result line
+    running: str = ""            # the one that ran when the input ended
 
 
 class _Clipped:
-    """The first and the last lines of what may be a flood."""
+    """Keeps the first and the last lines, whatever comes between."""
 
     def __init__(self) -> None:
         self._head: list[str] = []
@@ -67,17 +67,17 @@ class _Clipped:
 
 
 class Parser:
-    """Feed it bytes as they come; it hands back the cases that finished."""
+    """Feed it bytes as they arrive; it returns the cases that finished."""
 
     def __init__(self, name: str = "") -> None:
         self.log = Log(Test(name))
-        self.limit: float | None = None  # seconds that the running case may take
+        self.limit: float | None = None  # the time limit of the running case, in seconds
         self._partial = bytearray()
         self._line = 0
         self._notes: dict[str, list[int]] = {}
         self._indent: str | None = None
-        self._began = False  # with its first case
-        self._held = ""  # what a kernel message cut off, until its rest comes
+        self._began = False  # known with the first case
+        self._held = ""  # a line cut by a kernel message, until its rest arrives
         self._numbers: set[int] = set()
         self._names: set[str] = set()
         self._outside = _Clipped()
@@ -112,7 +112,7 @@ class Parser:
         self.log.test.notes = notes + self._compare_with_plan() + outside
         return self.log
 
-    # From bytes to lines
+    # From bytes to lines.
 
     def _keep(self, piece: bytes) -> None:
         room = MAX_LINE - len(self._partial)
@@ -151,7 +151,7 @@ class Parser:
         return text.removeprefix(self._indent or "")
 
     def _rejoin(self, text: str) -> str:
-        """Put text behind the line that a kernel message cut, if it is its rest."""
+        """Append text to the line that a kernel message cut, if it is its rest."""
         held, self._held = self._held, ""
         if not held:
             return text
@@ -164,7 +164,7 @@ class Parser:
             return text
         return held + text
 
-    # From lines to cases
+    # From lines to cases.
 
     def _parse(self, text: str) -> None:
         result = _RESULT.match(text)
@@ -188,7 +188,7 @@ class Parser:
         return bool(failed or number or (name and name == self.running))
 
     def _find_behind(self, text: str) -> int:
-        """Where a result line begins that follows a line without its newline, or 0."""
+        """The start of a result line glued to a line without its newline, or 0."""
         if "ok " not in text:
             return 0
         for found in _BEHIND.finditer(text):
@@ -298,7 +298,7 @@ class Parser:
         self._numbers.add(int(number or 0))
 
     def _status(self, ok: bool, directive: str) -> Status:
-        """A contradiction is settled for the worse."""
+        """The worse of two contradicting statuses."""
         if ok and self._nested_failure:
             self._note("passed although a nested test failed")
         if ok != (directive in ("", "SKIP", "XFAIL")) and directive:
@@ -325,7 +325,7 @@ class Parser:
         self.limit = None
 
     def _leave(self) -> None:
-        """Leave the case that runs, if any, without a result."""
+        """End the running case, if any, without a result."""
         if self.running:
             self._case.status = Status.ERROR
             self._finish(self._case)
@@ -352,7 +352,7 @@ def parse(data: bytes, name: str = "") -> Log:
 
 
 def _cause(case: Case) -> str:
-    """The line that tells best why a case failed."""
+    """The line that explains best why a case failed."""
     own = [line for line in case.own_diagnostics if not line[0:1].isspace()]
     located = [line for line in own if _WHERE.match(line)]
     return next(iter(located + own + case.splat), "")

@@ -20,7 +20,7 @@ from .model import Case, Exit, Run, Status
 from .read import ResultsError, read_all
 from .repeated import worst
 
-# A known issue is the kernel's fault, a harness error the suite's: both are no pass.
+# Neither a known issue (of the kernel) nor a harness error (of the suite) is a pass.
 RESULT = {Status.PASS: "pass", Status.FAIL: "fail", Status.SKIP: "skip",
           Status.XFAIL: "fail", Status.ERROR: "unknown"}
 WORST_FIRST = (Status.FAIL, Status.ERROR, Status.XFAIL, Status.PASS, Status.SKIP)
@@ -28,7 +28,7 @@ MEASUREMENTS = "measurements"
 
 
 def cases(runs: Sequence[Run]) -> dict[str, Case]:
-    """Each case by the name that LAVA knows it by; of several runs, the worst."""
+    """The cases by their LAVA name; the worst of several runs."""
     found: dict[str, Case] = {}
     for run in runs:
         for test, case in run.cases():
@@ -42,7 +42,7 @@ def cases(runs: Sequence[Run]) -> dict[str, Case]:
 
 
 def results(runs: Sequence[Run]) -> dict[str, str]:
-    """What LAVA should say of each case."""
+    """The result that LAVA should have of each case."""
     return {name: RESULT[case.status] for name, case in cases(runs).items()}
 
 

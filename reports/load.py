@@ -50,7 +50,7 @@ def _read_json(path: Path, fallback: Any) -> Any:
 
 
 def load_boots(folder: Path) -> list[Boot]:
-    """What was planned; raises what _read_plan catches if that is not to be had."""
+    """Read plan.json; raises what _read_plan() catches."""
     return [Boot.from_json(boot) for boot in json.loads((folder / "plan.json").read_bytes())["boots"]]
 
 
@@ -88,7 +88,7 @@ def _judge_boot(boot: Boot, logs: dict[tuple[str, str], ktap.Log],
 
 
 def _judge_outcome(boot: Boot, tests_began: bool, run: Run) -> None:
-    """A boot that ended before any test tells of the kernel only if that panicked."""
+    """A boot that ends before any test is the kernel's fault only if it panicked."""
     detail = f": {boot.detail}" if boot.detail else ""
     if boot.outcome is Outcome.PANIC or (boot.outcome in _DEATH and tests_began):
         death = _DEATH[boot.outcome]
@@ -147,7 +147,7 @@ def _missing(name: str, log: ktap.Log, boot: Boot, ended: bool, why: str) -> Cas
 
 
 def _doubts(boot: Boot, planned: Planned, log: ktap.Log) -> list[str]:
-    """Why results that look whole can't be: nothing may hide behind a passing list."""
+    """Why results that look complete cannot be: no failure may hide behind passes."""
     cases = log.test.cases
     doubts = []
     if not cases and log.skip_all is None:

@@ -25,7 +25,7 @@ from .model import Boot, Exit, Json, Outcome
 from .read import ResultsError
 from .write import write
 
-# What parts of one run have in common.
+# Keys that are the same in all parts of one run.
 ALIKE = ("suite", "kernel", "config_hash")
 
 
@@ -55,7 +55,7 @@ def read(folder: Path) -> Part:
 
 
 def merge(folders: Sequence[Path], out: Path) -> None:
-    """Fills `out`, from which everything else is made as after any run."""
+    """Fill `out`; the reports are made from it as after any run."""
     parts = [read(folder.resolve()) for folder in folders]
     absent = missing(parts)
     check(parts)
@@ -73,7 +73,7 @@ def merge(folders: Sequence[Path], out: Path) -> None:
 
 
 def missing(parts: Sequence[Part]) -> list[tuple[int, int]]:
-    """The shards that are not there; there may be none twice, and all are of one division."""
+    """The missing shards; duplicates and shards of different divisions are errors."""
     shards = [part.shard for part in parts if part.shard]
     if not shards:
         return []
@@ -101,14 +101,14 @@ def check(parts: Sequence[Part]) -> None:
 
 
 def tests(part: Part) -> Iterator[tuple[str, str]]:
-    """Those that the part ran, each with its boot."""
+    """The tests that the part ran, each with its boot."""
     for boot in part.boots:
         for planned in boot.tests:
             yield planned.name, boot.name
 
 
 def copy(part: Part, number: int, out: Path) -> Iterator[Boot]:
-    """What the machines wrote; consoles get the part's number, as each has one of a name."""
+    """Copy the raw results; the part's number makes the names of consoles unique."""
     for path in sorted((part.folder / "ktap").glob("*.ktap")):
         shutil.copy(path, out / "ktap")
     for path in sorted(part.folder.glob("console.*")) + sorted(part.folder.glob("dmesg.*")):
@@ -123,7 +123,7 @@ def numbered(name: str, number: int) -> str:
 
 
 def environment(parts: Sequence[Part]) -> Json:
-    """What the parts have in common, and of the rest what each says."""
+    """Common values once, differing ones with the name of their part."""
     keys = dict.fromkeys(key for part in parts for key in part.environment if key != "shard")
     return {key: common([(part.name, part.environment[key]) for part in parts
                          if key in part.environment]) for key in keys}

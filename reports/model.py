@@ -28,7 +28,7 @@ def renamed(data: Json) -> Json:
 class Word(str, Enum):
     @classmethod
     def _missing_(cls, value: object) -> Word | None:
-        """As earlier results have it."""
+        """Accept the word of earlier results."""
         return cls("error") if value == "broken" else None
 
 
@@ -52,26 +52,26 @@ class Outcome(Word):
 
 
 class Exit(IntEnum):
-    """Exit statuses, of run_tests.sh and, as far as they have them, of the other programs.
+    """Exit statuses of run_tests.sh and of the other programs.
     0, 1 and 4 are kselftest's: those of a test program."""
 
     PASSED = 0
     FAILED = 1          # a case failed, or the kernel under test crashed
     USAGE = 2
-    ERROR = 3           # of the harness
-    SKIPPED = 4         # everything
-    KERNEL = 5          # it does not build
+    ERROR = 3           # harness error
+    SKIPPED = 4         # every case
+    KERNEL = 5          # the kernel does not build
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
 
-# What a test program that came to its end may return.
+# The exit statuses of a test program that ran to its end.
 OF_TESTS = (Exit.PASSED, Exit.FAILED, Exit.SKIPPED)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A race window that was hit: of an entry point, with an invalidation inside."""
+    """A hit race window: an invalidation inside of an entry point."""
 
     window: str
     invalidation: str
@@ -96,7 +96,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name, with the boot where it is not the usual one."""
+        """The name, with the boot unless it is the default one."""
         if self.boot in ("", "default"):
             return self.name
         return f"{self.name} [{self.boot}]"
@@ -113,7 +113,7 @@ class Case:
 
     @property
     def splat(self) -> list[str]:
-        """What the kernel said while the case ran."""
+        """The kernel messages during the case."""
         return [line.removeprefix("kernel: ") for line in self.diagnostics
                 if line.startswith("kernel: ")]
 
@@ -141,7 +141,7 @@ class Test:
     name: str
     summary: str = ""
     cases: list[Case] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what was odd in its output
+    notes: list[str] = field(default_factory=list)  # oddities of its output
 
     @property
     def seconds(self) -> float:
@@ -162,7 +162,7 @@ class Test:
 
 @dataclass
 class Planned:
-    """A test as a boot was asked to run it; exit is None until it ended."""
+    """A test in a boot's plan; exit is None until it ended."""
 
     name: str
     cases: list[str] = field(default_factory=list)
@@ -205,7 +205,7 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     tests: list[Test] = field(default_factory=list)
     boots: list[Boot] = field(default_factory=list)
-    deaths: list[str] = field(default_factory=list)    # the kernel under test crashed
+    deaths: list[str] = field(default_factory=list)    # sentences: boots in which the kernel crashed
     problems: list[str] = field(default_factory=list)  # harness errors outside any case
 
     def cases(self, *statuses: Status) -> Iterator[tuple[Test, Case]]:

@@ -49,7 +49,7 @@ class Declared:
 
 
 def place(needs: Sequence[str], vm_type: str) -> Place:
-    """`needs` as --describe tells them."""
+    """The host that `needs` of --describe call for."""
     if "softtdx" in needs or "host tdx_errors" in needs:
         return Place.EMULATED
     if OTHER_BOOTS & set(needs):
@@ -70,7 +70,7 @@ def place(needs: Sequence[str], vm_type: str) -> Place:
 
 
 def of_description(text: str) -> Iterator[Declared]:
-    """The cases of a program, from what its --describe printed."""
+    """The cases of a program, from the output of --describe."""
     told = json.loads(text)
     for case in told["cases"]:
         for vm_type in case["vm_types"] or [""]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .model import Cell, Run, Status
 
-# As a fault meets them; what is not named here comes after.
+# In the order of a fault; others follow.
 ORDER = ("before_snapshot", "after_snapshot", "in_gup", "after_gup", "before_lock", "under_lock",
          "before_link", "before_set", "source", "populated", "frozen_table", "sept_added",
          "frozen_leaf", "before_extend", "in_progress")
@@ -39,7 +39,7 @@ def matrices(run: Run) -> list[Matrix]:
 
 
 def counts(run: Run) -> str:
-    """One sentence, or "" where no case told of windows."""
+    """One sentence, or "" without cells."""
     cells = [cell for matrix in matrices(run) for row in matrix.rows.values()
              for cell in row.values()]
     if not cells:

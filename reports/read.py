@@ -12,7 +12,7 @@ from .model import Run
 
 
 class ResultsError(Exception):
-    """What was named is no results of this suite; says why."""
+    """The path is not a result of this suite; the text says why."""
 
 
 def read(path: Path) -> Run:

@@ -21,7 +21,7 @@ def renames() -> Mapping[str, str]:
 
 
 def current(test: str, case: str) -> tuple[str, str]:
-    """Today's names of a case that was called so, with its VM type if it has one."""
+    """The current test and name of a case; a VM type stays."""
     name, dot, vm_type = case.partition(".")
     key = f"{test}:{name}"
     seen = set()

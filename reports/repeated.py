@@ -9,7 +9,7 @@ from .model import Exit, Run, Status, cases_of
 
 
 def worst(runs: Sequence[Run]) -> Exit:
-    """The exit code of all of them."""
+    """The exit code of all runs together."""
     codes = {run.exit_code for run in runs}
     for code in (Exit.FAILED, Exit.ERROR, Exit.PASSED):
         if code in codes:
@@ -31,7 +31,7 @@ def flaky(runs: Sequence[Run]) -> Iterator[tuple[str, dict[Status | None, list[R
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The runs, a line each, and the flaky cases with the rarer ends' seeds."""
+    """One line a run, and the flaky cases with the seeds of the rarer outcomes."""
     lines = [f"{run.name}  seed {run.environment.get('seed', '?'):<12} {run.verdict}"
              for run in runs]
     unlike = list(flaky(runs))

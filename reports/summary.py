@@ -69,7 +69,7 @@ def _sections(run: Run) -> Iterator[list[str]]:
 
 
 def skip_reasons(run: Run) -> list[tuple[str, int]]:
-    """Why cases were skipped and how many, the commonest first."""
+    """The skip reasons with their counts, the commonest first."""
     counts: dict[str, int] = {}
     for _, case in run.cases(Status.SKIP):
         reason = case.reason or "no reason given"
@@ -78,7 +78,7 @@ def skip_reasons(run: Run) -> list[tuple[str, int]]:
 
 
 def alike(run: Run, status: Status) -> Iterator[tuple[Test, list[Case]]]:
-    """Cases of a status; neighbours of which only one thing is known ("not run") as one."""
+    """The cases of a status; consecutive ones with the same reason as one."""
     def kind(item: tuple[Test, Case]) -> tuple[str, str, str]:
         test, case = item
         own = case.name if case.diagnostics or not case.reason else ""

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 
 
 class NoJinja(Exception):
-    """Jinja2 is not installed; says how to get it."""
+    """Jinja2 is not installed; the text says how to install it."""
 
     def __init__(self) -> None:
         super().__init__("Jinja2 is missing; as root:\n"

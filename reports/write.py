@@ -13,13 +13,13 @@ from .template import NoJinja
 
 
 def write(folder: Path) -> Run:
-    """Judge what lies in the folder and report it there; again gives the same."""
+    """Write the reports of a results folder; idempotent."""
     run = load(folder)
     _put(folder / "results.json", results_json.render(run))
     _put(folder / "junit.xml", junit.render(run))
     try:
         _put(folder / "report.html", html.render(run))
-    except NoJinja as error:    # a native run installs nothing: it goes without
+    except NoJinja as error:    # a native run installs nothing: no HTML then
         print(f"no report.html: {error}", file=sys.stderr)
     return run
 

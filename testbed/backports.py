@@ -17,7 +17,7 @@ WRONG = re.compile(r"[^\w.,+-]")
 
 
 def settings() -> str:
-    """As words of a command line: "KTS_KVM_VERSION=6.17 KTS_FIXED=E1,S1", or empty."""
+    """For the kernel's command line: "KTS_KVM_VERSION=6.17 KTS_FIXED=E1,S1", or empty."""
     told = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
     for name, value in told.items():
         if WRONG.search(value):

@@ -11,20 +11,20 @@ class BootConfig:
     cpus: int = 2
     nodes: int = 2          # NUMA nodes, made out of one
     cmdline: str = ""
-    tdx: bool = False       # an Intel CPU with a TDX module: Bochs, where there is a choice
+    tdx: bool = False       # an Intel CPU with a TDX module: Bochs, unless --on says otherwise
     ept_levels: int = 5     # of the Intel CPU
 
 
-# The boots that take longest come first.
+# The longest boots come first.
 BOOTS = {
-    # One node: Linux warns when the CPUs that Bochs makes siblings are in two.
+    # One node: Bochs' CPUs are siblings, and Linux warns if siblings are on two nodes.
     "tdx": BootConfig(nodes=1, tdx=True),
     "default": BootConfig(),
-    # TDX again, for cases that make the module fail and may leave it damaged.
+    # For cases that make the TDX module fail and may leave it damaged.
     "tdx_errors": BootConfig(nodes=1, tdx=True),
     # A CPU with 48 guest-physical bits; those that are sold with TDX have 52.
     "tdx_ept4": BootConfig(nodes=1, tdx=True, ept_levels=4),
-    # And for a case after which the host makes no TDs any more.
+    # For a case after which the host creates no more TDs.
     "tdx_spent": BootConfig(nodes=1, tdx=True),
     "cpus4": BootConfig(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.

@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def apply(profile: Profile, arguments: argparse.Namespace) -> None:
-    """What the command line left open is the profile's."""
+    """Take from the profile what the command line does not set."""
     arguments.tests = arguments.tests or list(profile.tests)
     arguments.nightly = arguments.nightly or profile.nightly
     arguments.repeat = profile.repeat if arguments.repeat is None else arguments.repeat
@@ -146,7 +146,7 @@ def wanted_kernel(text: str | None) -> Path | str | None:
 
 
 def jobs(arguments: argparse.Namespace, on: str) -> int:
-    """How many boots at once; their output mixes, and a failure ends only its own."""
+    """The number of concurrent boots; their output mixes, and a failure ends its own only."""
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UsageError("--jobs: must be at least 1")
     if on == "native":
@@ -157,7 +157,7 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
 
 
 def tell_native(asked: str) -> None:
-    """Nobody asked for this host: a developer may not expect what a run does to it."""
+    """Without --on native, do not run on this host: that changes it."""
     if asked == "auto":
         say("this host can run TDs, so the tests run here: as root, with temporary probes on KVM "
             "functions; --on bochs and --on qemu do not touch this host, "
@@ -199,7 +199,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
         minutes: int | None) -> int:
-    """So many runs, each with a seed and results of its own; the exit status of all."""
+    """Run --repeat times, each with its own seed and results; the exit status of all."""
     runs: list[Run] = []
     start = time.monotonic()
     try:
@@ -222,7 +222,7 @@ def run_once(chosen: Options, cache: Cache, cases: Sequence[Case]) -> Run:
 
 
 def purposes(chosen: Options, runs: bool) -> list[str]:
-    """What packages are needed for."""
+    """The purposes whose packages the run needs."""
     if chosen.on == "native":
         return [] if programs.present() else ["tests"]
     if not runs:

@@ -3,7 +3,7 @@
 
 
 class HarnessError(Exception):
-    """The harness could not do its work: this says nothing about the kernel under test."""
+    """The harness failed: this says nothing about the kernel under test."""
 
 
 class KernelError(HarnessError):

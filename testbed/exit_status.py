@@ -15,7 +15,7 @@ from testbed.progress import say
 
 
 def of(program: str, execute: Callable[[], int]) -> int:
-    """What `execute` returns, or the status of what ended it, which is said."""
+    """The result of `execute`, or the status of its exception, which is printed."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     try:
@@ -31,7 +31,7 @@ def of(program: str, execute: Callable[[], int]) -> int:
             raise
         say(f"{program}: {error.filename} is not installed")    # a program, looked for in PATH
         return Exit.ERROR
-    except BrokenPipeError:    # as in `run_tests.sh --list | head`
+    except BrokenPipeError:    # as with `run_tests.sh --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.BROKEN_PIPE
     except KeyboardInterrupt:
@@ -40,5 +40,5 @@ def of(program: str, execute: Callable[[], int]) -> int:
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
-    """As an exception, so that emulators and temporary files go away."""
+    """Turn the signal into an exception, so that emulators and temporary files are cleaned up."""
     raise SystemExit(128 + number)

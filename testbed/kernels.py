@@ -13,7 +13,7 @@ from testbed.progress import say
 
 
 def run(wanted: Sequence[str], run_one: Callable[[str], Run], out: Path) -> Exit:
-    """A kernel that cannot be had or built is a column that says so; the others still run."""
+    """Run on each kernel; one that cannot be fetched or built is a column that says so."""
     columns: list[kernels.Column] = []
     for kernel in wanted:
         say(f"\nkernel {kernel} ({len(columns) + 1} of {len(wanted)})")

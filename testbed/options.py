@@ -30,14 +30,14 @@ class Options:
     may_install: bool
     allow_host_wide: bool
     shard: tuple[int, int] | None = None    # index from 1, and of how many
-    backports: str = ""             # what is said of the kernel, as settings of the environment
+    backports: str = ""             # KTS_KVM_VERSION and KTS_FIXED, for the kernel's command line
     module: str = MODULES[0]        # which TDX module softtdx is
     modules: Path | None = None     # the folder with those of `kernel`, an image
-    rehearsal: bool = False         # nothing tells that the TDX module is not Intel's
+    rehearsal: bool = False         # hide that the TDX module is not Intel's
     neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
 
     def test_arguments(self, test: str, boot: str | None = None) -> list[str]:
-        """How a test is called; without a boot (natively) every case runs."""
+        """The arguments of a test; without a boot (natively) every case runs."""
         arguments = ["--seed", f"{self.seed:#x}"]
         if boot:
             arguments += ["--boot", boot]

@@ -40,7 +40,7 @@ class Pattern:
 
 
 def parse_list(text: str) -> list[Case]:
-    """The output of `TEST --list`."""
+    """Parse the output of `TEST --list`."""
     return [_parse_line(line) for line in text.splitlines() if line]
 
 
@@ -66,7 +66,7 @@ def select(cases: Sequence[Case], patterns: Sequence[Pattern]) -> list[Case]:
 
 
 def case_globs(test: str, patterns: Iterable[Pattern]) -> list[str]:
-    """What the test is told to run by --case; nothing means everything."""
+    """The arguments of --case for the test; none means all cases."""
     own = [pattern.case for pattern in patterns if fnmatchcase(test, pattern.test)]
     globs = [case for case in own if case is not None]
     return globs if len(globs) == len(own) else []
@@ -80,7 +80,7 @@ def by_test(cases: Iterable[Case]) -> dict[str, list[Case]]:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """I/N of --shard."""
+    """Parse I/N of --shard."""
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
         raise UsageError(f"--shard {text}: not of the form I/N with I from 1 to N")
@@ -88,7 +88,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
-    """The part `index` of `count`: whole tests, and the same parts on each machine."""
+    """Part `index` of `count`: whole tests, divided alike on each machine."""
     weights: dict[tuple[str, str], int] = {}
     for case in cases:
         weights[case.test, case.boot] = weights.get((case.test, case.boot), 0) + 1
@@ -98,16 +98,16 @@ def shard(cases: Sequence[Case], index: int, count: int) -> list[Case]:
     return [case for case in cases if (case.test, case.boot) in parts[index - 1]]
 
 
-# Fewer cases than these are not worth a boot of their own.
+# Fewer cases are not worth a boot of their own.
 CASES_A_BOOT = 20
-# Of a boot with many cases, so that they can run at once.  Not the number of this
-# machine's CPUs: what else runs in its boot is part of what a case meets.
+# A boot with many cases is split so that parts run at once.  Not by the number of this
+# machine's CPUs: the other cases of a boot can influence a case.
 PARTS_AT_MOST = 4
 
 
 @dataclass(frozen=True)
 class PlannedBoot:
-    """One boot: a part of @boot; its name is that, numbered from the second part on."""
+    """A boot, or a part of it: the name of the second part is BOOT-2."""
 
     name: str
     boot: str
@@ -126,7 +126,7 @@ def boots(cases: Sequence[Case], most: int = PARTS_AT_MOST) -> list[PlannedBoot]
 
 
 def _split(tests: Mapping[str, list[Case]], most: int) -> list[dict[str, list[Case]]]:
-    """Whole tests in at `most` parts with about as many cases each."""
+    """Split whole tests into at most `most` parts of about the same size."""
     count = sum(len(cases) for cases in tests.values())
     parts: list[dict[str, list[Case]]] = [
         {} for _ in range(min(most, max(1, count // CASES_A_BOOT), len(tests)))

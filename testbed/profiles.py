@@ -20,13 +20,13 @@ FOLDER = Path(__file__).parent / "profiles"
 @dataclass(frozen=True)
 class Profile:
     summary: str
-    tests: tuple[str, ...] = ()     # as --tests; none: all
+    tests: tuple[str, ...] = ()     # as --tests; empty: all
     nightly: bool = False
     repeat: int = 1
-    seed: int | None = None         # None: a fresh one
+    seed: int | None = None         # None: a random one
     rehearsal: bool = False         # --on native in an emulated host (testbed/rehearsal.py)
-    minutes: int | None = None      # no further run begins after this time
-    kernels: tuple[str, ...] = ()   # one after the other; none: that of --kernel
+    minutes: int | None = None      # no further run starts after this time
+    kernels: tuple[str, ...] = ()   # run in this order; empty: that of --kernel
     # Known issues that reports.certify does not count, and why.
     waive: dict[str, str] = field(default_factory=dict)
 

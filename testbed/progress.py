@@ -12,7 +12,7 @@ LOG_PERIOD = 15.0
 
 
 def say(text: str) -> None:
-    # One write: several boots may speak at once.
+    # One write: several boots may print at once.
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """A step that takes long: one line that is rewritten, or a line now and then."""
+    """Progress of a long step: one line that is rewritten, or a line now and then."""
 
     def __init__(self, what: str) -> None:
         self._what = what

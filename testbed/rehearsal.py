@@ -46,7 +46,7 @@ NEIGHBOURS = ("tdx", "default")     # by turns: VM types
 MARK = b"results, in base64:\n"
 MODULES = ("testbed", "reports", "jinja2", "markupsafe")
 RESOURCES = (".py", ".j2", ".css", ".toml", ".sh")
-# Loaded when something is first needed: nobody imports them by name.
+# Modules that Python loads on demand: no import names them.
 BESIDE = ("encodings.ascii", "encodings.latin_1", "encodings.idna", "encodings.unicode_escape",
           "encodings.raw_unicode_escape")
 LIST = """\
@@ -83,7 +83,7 @@ exit $status
 
 
 def run(options: Options, cache: Cache, times: int = 1) -> int:
-    """One boot, so many runs in it; the exit status of the suite."""
+    """Boot once, run the suite so often; its exit status."""
     with tempfile.TemporaryDirectory(prefix="kts-rehearsal-") as work:
         return _run(options, cache, times, Path(work))
 
@@ -102,7 +102,7 @@ def _run(options: Options, cache: Cache, times: int, work: Path) -> int:
     beside = f", {options.neighbours} other VMs" if options.neighbours else ""
     say(f"rehearsal: {built.origin}, {emulator.name}, {config.cpus} CPUs{beside}, {SUITE}/run_tests.sh in it")
     seen = Seen()
-    # The suite in it has the watchdog for each case.
+    # The inner suite watches each case.
     limits = replace(Limits(boot=SLOW_BOOT) if built.boots_slowly else Limits(), step=1800)
     outcome = run_boot(emulator, machine, Watchdog(limits, 8 * 3600, time.monotonic()), seen,
                        work / "console.log")
@@ -110,7 +110,7 @@ def _run(options: Options, cache: Cache, times: int, work: Path) -> int:
     (folder / "console.log").write_bytes((work / "console.log").read_bytes())
     if outcome.kind != "ok" or seen.status is None:
         raise HarnessError(f"the emulated host: {outcome.kind}: {outcome.detail}; see {folder}/console.log")
-    if not seen.archive:        # wrong usage, say: it has been shown
+    if not seen.archive:        # for example wrong usage: the message was shown
         return seen.status
     unpack(seen.archive, folder)
     say(f"results of the rehearsal: {folder}")
@@ -118,7 +118,7 @@ def _run(options: Options, cache: Cache, times: int, work: Path) -> int:
 
 
 def arguments(options: Options, times: int = 1) -> list[str]:
-    """What is typed in the emulated host, beside --on native."""
+    """The options of run_tests.sh in the emulated host, beside --on native."""
     found = ["--seed", f"{options.seed:#x}"]
     found += ["--repeat", str(times)] if times > 1 else []
     for pattern in options.patterns:
@@ -129,7 +129,7 @@ def arguments(options: Options, times: int = 1) -> list[str]:
 
 
 class Seen:
-    """What comes out of it: lines to show, then the results."""
+    """The output of the emulated host: lines to show, then the results."""
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -149,9 +149,9 @@ class Seen:
 
 
 def unpack(archive: bytes, folder: Path) -> None:
-    """The results, as they were written in the emulated host; of several runs the last one.
+    """Unpack the results of the emulated host; of several runs the last one.
 
-    Those before it are beside it, in the folder "before".
+    The earlier ones come into the folder "before".
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(base64.b64decode(archive, validate=True))) as tar:
@@ -170,7 +170,7 @@ def unpack(archive: bytes, folder: Path) -> None:
 
 
 def root(typed: Sequence[str], modules: Sequence[Path], neighbours: int, work: Path) -> bytes:
-    """Its root folder: the testbed's, with the kernel's modules, Python and this suite."""
+    """The root file system: the testbed's, with the kernel's modules, Python and this suite."""
     script = work / NAME
     busy = "\n".join(f"build/tests/neighbour_test --case on_request_busy.{NEIGHBOURS[number % 2]} "
                      f">/dev/null 2>&1 &" for number in range(neighbours))
@@ -184,7 +184,7 @@ def root(typed: Sequence[str], modules: Sequence[Path], neighbours: int, work: P
 def suite() -> Iterator[tuple[str, Path]]:
     yield f"{SUITE}/run_tests.sh", programs.ROOT / "run_tests.sh"
     yield "/usr/bin/setpriv", Path("/usr/bin/setpriv")
-    for path in sorted(programs.FOLDER.iterdir()):      # the tests, and what they were built from
+    for path in sorted(programs.FOLDER.iterdir()):      # the tests, and the commit they were built from
         if path.is_file() and not path.suffix:
             yield f"{SUITE}/build/tests/{path.name}", path
     for package in ("testbed", "reports"):
@@ -194,7 +194,7 @@ def suite() -> Iterator[tuple[str, Path]]:
 
 
 def python(work: Path) -> Iterator[tuple[str, Path]]:
-    """The interpreter, and what the suite imports, compiled: that takes long in an emulator."""
+    """The interpreter and the suite's imports, precompiled: that is slow in an emulator."""
     interpreter = Path(sys.executable).resolve()
     yield "/usr/bin/python3", interpreter
     done = subprocess.run([interpreter, "-P", "-c", LIST, *MODULES, *BESIDE], text=True,

@@ -61,7 +61,7 @@ class Results:
 
 
 class Recorder:
-    """Takes the events of one boot: writes the files, shows the cases as they end."""
+    """Receives the events of one boot: writes the files, shows finished cases."""
 
     def __init__(self, results: Results, boot: Boot, name: str, verbose: bool) -> None:
         self._results = results
@@ -73,11 +73,11 @@ class Recorder:
         self._parser = ktap.Parser()
         self._colour = summary.wants_colour(sys.stdout)
         self.failed = False
-        self.seconds = 0.0      # that the boot took on the guest's clock; 0: it did not say
+        self.seconds = 0.0      # the boot's seconds on the guest's clock; 0: not known
         self.begun: set[str] = set()
 
     def console_log(self) -> Path:
-        """Where the console of this boot is kept."""
+        """The file for the console of this boot."""
         self._boot.console = f"console.{self._name}.log"
         self._results.write_plan()
         return self._results.folder / self._boot.console
@@ -129,7 +129,7 @@ class Recorder:
             self._merge_environment(data.decode(errors="replace"))
 
     def _merge_environment(self, text: str) -> None:
-        """What the guest says of itself; its boots differ in what boots.py says."""
+        """Merge the guest's facts; boots differ as boots.py says."""
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         for key, value in values.items():
             if key.startswith(NOT_LOADED):

@@ -40,7 +40,7 @@ class Machine(Protocol):
 
 
 def prepare_tests(options: Options, cache: Cache) -> list[Case]:
-    """Builds the tests, where this host can; the cases that the options select."""
+    """Build the tests if this host can; the selected cases."""
     if options.on != "native" or not programs.present() or programs.can_build():
         programs.build(cache)
     elif (commit := host.suite_commit()) != (built := programs.built_from()):
@@ -57,7 +57,7 @@ def show_list(cases: Sequence[Case]) -> None:
 
 
 def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
-    """Runs the cases, and reports."""
+    """Run the cases and report."""
     results = Results(new_folder(options.out), {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
@@ -74,7 +74,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
 
 
 class Boots:
-    """The boots of a run, some of them at once."""
+    """The boots of a run, several at once."""
 
     def __init__(self, options: Options, machine: Machine, results: Results,
                  planned: Sequence[PlannedBoot]) -> None:
@@ -107,7 +107,7 @@ class Boots:
             self._errors.append(error)
 
     def _boot(self, planned: PlannedBoot) -> bool:
-        """One boot, in plan.json from before its start; whether anything failed."""
+        """Run a boot, recorded in plan.json before its start; whether anything failed."""
         say(f"boot {planned.name}: {self._machine.describe(planned.boot)}")
         boot = model.Boot(planned.boot, self._machine.name(planned.boot), tests=[
             model.Planned(test, [case.name for case in cases])

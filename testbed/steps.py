@@ -10,13 +10,13 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-# What is made begins in the eleventh column: results of tests are not meant.
+# The name starts in the eleventh column; lines of test results do not match.
 STEP = re.compile(r"  ([A-Z]\S*)(?: \[M\])? +(?<=^.{10})\S")
 COMPILING = ("AS", "CC", "CXX")
 
 
 class CommandFailed(Exception):
-    """A command that ended badly, and all that it printed."""
+    """A failed command, with its output."""
 
     def __init__(self, status: int, lines: Sequence[str]) -> None:
         super().__init__("\n".join(lines))
@@ -47,11 +47,11 @@ def lines_of(command: Sequence[str], folder: Path | None = None,
 
 
 def is_object(line: str) -> bool:
-    """Whether it tells of an object that is compiled."""
+    """Whether the line reports a compiled object."""
     step = STEP.match(line)
     return step is not None and step[1] in COMPILING
 
 
 def telling(lines: Iterable[str]) -> list[str]:
-    """The lines that say more than what is being made."""
+    """The lines other than those about compiled objects."""
     return [line for line in lines if not STEP.match(line)]

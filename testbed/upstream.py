@@ -41,7 +41,7 @@ class Program:
     path: str                # under SELFTESTS
     arguments: str = ""
     vm: tuple[str, ...] = ("default", "sw_protected")    # the VMs that it makes
-    limit: int = 60          # seconds: many times what it takes under TCG
+    limit: int = 60          # seconds: many times its duration under TCG
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class Program:
         return f"{self.name} {self.arguments}".rstrip()
 
 
-# The ones that use what this suite tests.
+# The selftests that use the code under test.
 PROGRAMS = (
     Program("pre_fault_memory_test"),
     Program("guest_memfd_test"),
@@ -60,7 +60,7 @@ PROGRAMS = (
     Program("x86/private_mem_kvm_exits_test", vm=("sw_protected",)),
     # 10 rounds, its default, are mostly the same again: 20 s more.
     Program("set_memory_region_test", "2", limit=400),
-    # 128 GiB, its default, take too long under emulation; this is the least that it takes.
+    # The default of 128 GiB takes too long under emulation; this is the minimum.
     Program("mmu_stress_test", "-m 1 -s 1", vm=("default",), limit=600),
 )
 
@@ -86,20 +86,20 @@ class Report:
 
 
 def last_words(result: Result) -> list[str]:
-    """Of a program that failed."""
+    """The failure of a program."""
     failed = result.status not in FINE
     return [f"{result.program}: {line}" for line in result.output.splitlines()[-15:] if failed]
 
 
 def provide(cache: Cache, tree: Source) -> Path:
-    """A folder with the programs, built once from a source that never changes."""
+    """The folder of the programs; a fixed source is built once."""
     key = digest(tree.identity, kernel.compiler(), *(program.path for program in PROGRAMS))
     return cache.entry("upstream", key, "building the kernel's own selftests",
                        lambda folder: build(tree.path, folder))
 
 
 def build(tree: Path, folder: Path) -> None:
-    """Compiles the programs; the tree is only read."""
+    """Compile the programs; the tree is only read."""
     with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
         work = Path(name)
         (work / "kernel").mkdir()
@@ -121,7 +121,7 @@ def make(*arguments: str) -> None:
                          + "\n".join(done.stdout.splitlines()[-20:]))
 
 
-# Runs a program with a limit, and tells the watchdog of the testbed of it.
+# Runs a program with a time limit that it announces to the watchdog.
 LIMITED = """\
 #!/bin/sh
 limit=$1
@@ -132,11 +132,11 @@ exec timeout -s KILL "$limit" "/tests/$@" 2>&1
 
 
 class Noticed(Exception):
-    """A program failed, and that is all that was asked."""
+    """Ends a boot at the first failure."""
 
 
 class Observer:
-    """Takes the events of the boot."""
+    """Receives the events of the boot."""
 
     def __init__(self, programs: Sequence[Program], *, first: bool = False) -> None:
         self.results = [Result(program.name) for program in programs]
@@ -170,7 +170,7 @@ class Observer:
             raise Noticed
 
     def finish(self, outcome: Outcome) -> Report:
-        """A boot that did not end well ended in the program that was running."""
+        """Attribute the end of a crashed boot to the program that was running."""
         self._first = False
         if outcome.kind != "ok":
             self._end(outcome.kind)

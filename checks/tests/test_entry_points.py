@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE = ROOT / "reports/tests/sample/20260101T120000Z"
 BASIC = ("cat", "dirname", "echo", "env", "id", "make", "mkdir", "printf", "python3", "readlink",
          "rm", "sed", "sh")
-# Python finds it before it runs anything.
+# sitecustomize.py, which Python imports before anything else.
 ONLY_STANDARD = """\
 import sys
 sys.path[:] = [path for path in sys.path if not path.endswith(("dist-packages", "site-packages"))]
@@ -29,7 +29,7 @@ MAKE_FAILED = 2         # make's own
 
 
 def modules() -> list[str]:
-    """Those that can be started by python3 -m."""
+    """The modules that python3 -m can start."""
     found = []
     for package in ("checks", "mutants", "reports", "testbed"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -80,7 +80,7 @@ class EntryPointTest(unittest.TestCase):
         self.assertRegex(ended[1], "as root:\n  apt-get install --no-install-recommends -y ")
 
     def test_the_machine_is_bare(self) -> None:
-        """What the other tests build on."""
+        """The conditions that the other tests rely on."""
         code, text = self.start([sys.executable, "-c", "import sys; print(sys.path)"])
         self.assertEqual(code, 0)
         self.assertNotIn("dist-packages", text)
@@ -127,7 +127,7 @@ class EntryPointTest(unittest.TestCase):
 
     def test_reports(self) -> None:
         code, text = self.module("reports", self.folder / "results")
-        self.assertEqual(code, 1, text)             # the sample's own
+        self.assertEqual(code, 1, text)             # the sample's exit status
         self.assertIn("no report.html: Jinja2 is missing", text)
         for name in ("kcidb", "lava"):
             arguments = ["--origin", "x", "--commit", "x"] if name == "kcidb" else []
@@ -138,7 +138,7 @@ class EntryPointTest(unittest.TestCase):
         self.assertEqual(code, 0, text)
 
     def test_pages(self) -> None:
-        """Only these need a package."""
+        """Only these modules need a package."""
         results, page = self.folder / "results", self.folder / "page.html"
         starts: dict[str, list[str | Path]] = {
             "history": [self.folder / "x.sqlite", "--add", results, "--html", page],

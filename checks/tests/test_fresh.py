@@ -20,7 +20,7 @@ DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookwor
 
 
 class LocalRoot(bare.Root):
-    """Runs the command here."""
+    """Runs the command on this machine."""
 
     def command(self, script: str, **_: object) -> list[str]:
         return ["sh", "-c", script]
@@ -55,7 +55,7 @@ class StepTest(FolderTest):
                          ["reports: test_b (x.T.test_b) ... skipped 'needs ssh-keygen'"])
 
     def test_the_user_gets_the_cache_of_root(self) -> None:
-        """Also where that is an empty one, and not this machine's."""
+        """Also with an empty cache, which is not this machine's."""
         last = fresh.steps(Path("/x/root/.cache/kts"), fresh.Wanted())[-1]
         self.assertEqual(last.mounts, ("copy:/x/root/.cache/kts:/home/tester/.cache/kts",))
 
@@ -83,7 +83,7 @@ class BareTest(unittest.TestCase):
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
 class ContainerTest(unittest.TestCase):
-    """Of a root folder that has busybox."""
+    """A root folder with busybox."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()

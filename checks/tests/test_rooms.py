@@ -9,7 +9,7 @@ from checks import rooms
 
 
 class RoomsTest(unittest.TestCase):
-    """A small tree with one mistake, and what is said of it."""
+    """A small tree with one mistake, and the complaint about it."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -76,7 +76,7 @@ class RoomsTest(unittest.TestCase):
             "report uses vm, which is above it (lib/base must not use lib/kvm)"])
 
     def test_c_header_upward(self) -> None:
-        """Also a header that is in no room must not bring in what is above."""
+        """A header outside of the rooms must not include what is above, either."""
         self.write("include/observe.h", "")
         self.write("lib/observe/observe.c", "")
         self.write("include/event.h", '#include "observe.h"\n')

@@ -54,18 +54,18 @@ class WatchTest(unittest.TestCase):
                                      "\r\033[Kname            what ... ended\n")
 
     def test_end(self) -> None:
-        """What the command started ends, too."""
+        """The processes that the command started end, too."""
         pids = self.log.with_name("pids")
         running = Thread(target=self.run_script, args=(f"sleep 1000 & echo $! $$ >{pids}; wait",))
         running.start()
         while not pids.exists() or not pids.read_text().strip():
             self.assertTrue(running.is_alive())
         processes = [os.pidfd_open(int(pid)) for pid in pids.read_text().split()]
-        self.group.end()        # also of a command that is just being started
+        self.group.end()        # also for a command that is just being started
         running.join(30)
         self.assertFalse(running.is_alive())
         for process in processes:
-            # It was told to end, and may not have had a CPU for that: its end is awaited.
+            # It has a signal, but may not have had a CPU yet: wait for its end.
             self.assertTrue(select.select([process], [], [], 30)[0])
             os.close(process)
 

@@ -22,7 +22,7 @@ PROGRAMS = ROOT / "tools/testing/selftests/kvm/x86_64/tdx"
 HARDENED = ("-O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection "
             "-fcf-protection -fPIE").split()
 STRICTEST = [*HARDENED, "-fstack-protector-all", "-ftrivial-auto-var-init=zero"]
-# What the Makefile gives, without what a compiler's default can undo.
+# The Makefile's flags, without those that override a compiler's defaults.
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-fno-jump-tables", "-Iinclude", "-Ilib",
          "-I/usr/include/tracefs", "-I/usr/include/traceevent"]
 SYMBOL = re.compile(r"^[0-9a-f]+ .{7} (\S+)\t[0-9a-f]+ (?:\.hidden )?(\S+)$")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / os.environ.get("BUILD", "build") / "unit" / "outcomes"
-LIMIT_S = 20.0  # for what must come, on a busy machine
+LIMIT_S = 20.0  # generous: the machine may be busy
 
 # Known issue L1 began with Linux 6.11.
 _release = re.match(r"(\d+)\.(\d+)", platform.release())
@@ -128,7 +128,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "other_boot": ("ok", []),
     "host_wide": ("ok", []),
 }
-# Judged by tests of their own.
+# These have tests of their own.
 OTHERS = ["fails_in_threads", "threads_talk", "needs_much"]
 
 
@@ -145,7 +145,7 @@ class Program:
         self._alive, theirs = os.pipe()
         env = {**os.environ, "OUTCOMES_DIR": str(self.folder)}
         env.pop("KTS_TIME_SCALE", None)
-        # A crash must be one: no report of AddressSanitizer instead.
+        # A crash must stay a crash, not become a report of AddressSanitizer.
         env["ASAN_OPTIONS"] = "detect_leaks=0:handle_segv=0"
         self.process = subprocess.Popen(
             [PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -180,7 +180,7 @@ class Program:
         raise AssertionError(f"the program ended without {line!r}")
 
     def state(self) -> dict[str, str | None]:
-        """What is in the folder: path -> text, None for a folder."""
+        """The content of the folder: path -> text, None for a folder."""
         return {str(path.relative_to(self.folder)):
                 path.read_text() if path.is_file() else None
                 for path in self.folder.rglob("*")}
@@ -276,24 +276,24 @@ class WholeRunTest(unittest.TestCase):
             line[:len("# talker N line ")] for line in self.cases["threads_talk"]
             if re.fullmatch(r"# talker \d line \d+ of 500", line))
         self.assertEqual(sorted(counts.values()), [500] * 4)
-        # "# run", seconds and the result, and nothing torn
+        # "# run", seconds and the result, all intact
         self.assertEqual(len(self.cases["threads_talk"]), 4 * 500 + 3)
 
     def test_needs_are_checked(self) -> None:
         self.assertRegex(self.cases["needs_much"][-1], r"^ok \d+ needs_much # SKIP \S+")
 
     def test_unseen_complaints_are_no_pass(self) -> None:
-        """Where /dev/kmsg cannot be read, what runs in the kernel is skipped, and says why."""
+        """Without a readable /dev/kmsg, cases that run kernel code skip with the reason."""
         self.assertIn("ok 1 needs_much # SKIP cannot read /dev/kmsg: ENOENT (2), and",
                       self.with_other_devices(""))
 
     def test_who_denies_is_named(self) -> None:
-        """Root that a security module or a container keeps from a device cannot mend it by a mount."""
+        """Root may lack access to a device by a security module or a container: no mount helps."""
         self.assertIn("SKIP cannot read /dev/kmsg: EACCES (13), denied to root: by SELinux",
                       self.with_other_devices("mknod /dev/kmsg c 1 11"))
 
     def with_other_devices(self, make: str) -> str:
-        """What it prints where /dev has none but those that `make` makes, and none that works."""
+        """The output in a /dev with only the nodes that `make` creates, none of which works."""
         command = (f"mount -t tmpfs -o nodev none /dev && {make or 'true'} && "
                    f"exec {PROGRAM} --case needs_much")
         done = subprocess.run(["unshare", "-m", "sh", "-c", command], stdin=subprocess.DEVNULL,
@@ -408,7 +408,7 @@ class OptionsTest(OutcomesTest):
 
 
 class KilledTest(OutcomesTest):
-    """The program is ended from outside while a case runs that changed something."""
+    """The program is killed while a case runs that changed the host."""
 
     def start_changed(self, case: str = "changes_and_waits") -> Program:
         program = self.start("--nightly", "--case", case)

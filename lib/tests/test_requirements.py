@@ -16,7 +16,7 @@ from reports.places import Declared, Place, of_description, of_programs, place
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / os.environ.get("BUILD", "build") / "tests"
-# These say nothing about the kernel.
+# These are not about the kernel.
 HARNESS = ("harness_test", "neighbour_test", "private_memory_test")
 
 
@@ -61,7 +61,7 @@ class RequirementsTest(unittest.TestCase):
                           and not any(one.names(case.full_name) for one in every)], [])
 
     def test_tds_run_on_hardware(self) -> None:
-        """A certificate of hardware is about Trust Domains first of all."""
+        """A certificate of hardware is mainly about Trust Domains."""
         mandatory = [one for one in certify.requirements() if one.mandatory]
         shown = {case.full_name for one in mandatory for case in taken(one, self.declared)}
         for program in ("td_run_test", "td_accept_test", "td_measure_test", "td_conversion_run_test"):

@@ -80,7 +80,7 @@ class VerdictTest(unittest.TestCase):
         self.assertIs(verdict(native(a="pass", b="fail"), must), Verdict.FAIL)
 
     def test_hardware_must_be_hardware(self) -> None:
-        """Whatever --on said: a virtual machine, or a host with the TDX module in software."""
+        """A virtual machine or softtdx, whatever --on said."""
         told_by: tuple[dict[str, str | None], ...] = (
             {"virtual": "this is a virtual machine"}, {"tdx_module": "1.5.9999.0"}, {"virtual": None})
         for told in told_by:
@@ -107,7 +107,7 @@ class VerdictTest(unittest.TestCase):
 
 
 class DossierTest(unittest.TestCase):
-    """What a vendor hands over beside the verdict."""
+    """The facts that a vendor hands over beside the verdict."""
 
     def data(self, waived: Mapping[str, str], **environment: str | bool) -> Json:
         one = native(a="pass", b="xfail", c="skip", d="skip")
@@ -203,7 +203,7 @@ class EvidenceTest(unittest.TestCase):
         self.assertIn("not signed", text)
 
     def test_rules_go_with_the_evidence(self) -> None:
-        """A waiver of the vendor's is no forgery, and is told."""
+        """A vendor's waiver is no forgery, and is reported."""
         rules = certify.own_rules()
         vendor = certify.Rules(rules.requirements, {"L1": "agreed with the vendor"})
         with mock.patch.object(certify, "own_rules", return_value=vendor):

@@ -152,10 +152,10 @@ class Folders(Folder):
         self.assertEqual(run.exit_code, Exit.PASSED)
 
     def test_plan_as_the_runner_may_write_it(self) -> None:
-        """Only what the format requires."""
+        """Only the keys that the format requires."""
         self.ktap("1..1\n" + A)
         (self.folder / "environment.json").write_text('{"seed": 7}')
-        for key in ("boot", "variant"):     # the latter is that of older runs
+        for key in ("boot", "variant"):     # older runs have the latter
             (self.folder / "plan.json").write_text(json.dumps({"boots": [
                 {key: "default", "on": "native", "outcome": "ok", "detail": "", "seconds": 1,
                  "tests": [{"name": "one_test", "cases": ["a"]}], "console": ""}]}))

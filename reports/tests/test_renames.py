@@ -34,7 +34,7 @@ class RenamesTest(unittest.TestCase):
         self.assertEqual(compare([run("1", "a_test", "x.tdx")], [run("2", "b_test", "z.tdx")]), [])
 
     def test_history(self) -> None:
-        """Of a run that is added, and of those that were added before the renaming."""
+        """In a new run, and in those that were added before the renaming."""
         path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "history.sqlite"
         with mock.patch.object(renames, "renames", dict):
             with closing(history.opened(path)) as connection:
@@ -48,7 +48,7 @@ class RenamesTest(unittest.TestCase):
 
 class TableTest(unittest.TestCase):
     def test_each_ends(self) -> None:
-        """Each leads to a name that is not itself an earlier one, whole and different."""
+        """Each new name is complete, different, and not an old one itself."""
         for old, new in renames.renames().items():
             with self.subTest(old):
                 self.assertRegex(old, r"^\w+_test:[\w-]+$")

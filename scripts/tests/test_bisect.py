@@ -46,7 +46,7 @@ class JudgeTest(unittest.TestCase):
         self.assertIs(self.verdict(1, "pass", "fail"), BAD)
 
     def test_known_issue_shows(self) -> None:
-        """The user asks when it began, known or not."""
+        """Bisect a known issue, too, when the user asks for it."""
         self.assertIs(self.verdict(0, "xfail"), BAD)
 
     def test_died_in_the_case(self) -> None:

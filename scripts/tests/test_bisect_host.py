@@ -16,7 +16,7 @@ BISECT = ROOT / "scripts/bisect"
 BAD = 6                 # the first commit whose case fails
 COMMITS = 9
 
-# What ssh would do: "ssh HOST COMMAND".  The machine's files are in $MACHINE.
+# A fake ssh: "ssh HOST COMMAND".  The machine's files are in $MACHINE.
 SSH = """\
 shift
 [ ! -e "$MACHINE/down" ] || exit 255
@@ -26,7 +26,7 @@ case $1 in
 *) sh -c "$1" ;;
 esac
 """
-# The lab's: a kernel is a number in a file, and is booted once.
+# The lab's commands: a kernel is a number in a file, and is booted once.
 INSTALL = """\
 number=$(cat "$KTS_TREE/number")
 grep -q "^$number$" "$MACHINE/unbuildable" && exit 125
@@ -44,7 +44,7 @@ else
 fi
 echo "boot $(date +%s%N)" >"$MACHINE/boot_id"
 """
-# The suite there: writes what results the kernel's number gives.
+# A fake suite: writes the results that belong to the kernel's number.
 SUITE = """\
 case $* in "--on native --out "*" --tests a_test:one") ;; *) exit 2 ;; esac
 out=$4/latest
@@ -113,7 +113,7 @@ class HostTest(unittest.TestCase):
         self.assertIn(f"commit {self.commits[BAD]}", done.stdout)
 
     def steps(self) -> dict[str, str]:
-        """Subject's number -> why, of the steps of git bisect."""
+        """Number in the subject -> reason, for each step of git bisect."""
         lines = map(json.loads, (self.folder / "out/steps.jsonl").read_text().splitlines())
         return {str(self.commits.index(line["commit"])): line["why"] for line in lines}
 
@@ -140,7 +140,7 @@ class HostTest(unittest.TestCase):
         self.assertIn("the machine went down while the tests ran", done.stdout)
 
     def test_another_kernel_than_the_installed_one_ends_it(self) -> None:
-        """A lab that boots the usual kernel each time would make every commit good."""
+        """A lab that always boots its usual kernel would make every commit good."""
         done = self.go("--install", "true")
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertIn("runs 7.1-usual, not a kernel with -kts-", done.stdout + done.stderr)

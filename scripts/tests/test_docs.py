@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Generated from the tests, or about the kernel only.
+# Documents without commands: generated ones.
 NO_COMMANDS = ("tests.md", "library.md")
 WIDTH = 100
 CODE = re.compile(r"^    (\S.*)$|`([^`]+)`", re.MULTILINE)
@@ -35,7 +35,7 @@ def commands(text: str) -> Iterator[str]:
 
 
 def program(command: str) -> list[str] | None:
-    """How to start what the command starts, if it is of this project."""
+    """How to start the command's program, if it belongs to this project."""
     if match := MODULE.match(command):
         return [sys.executable, "-m", match[1]]
     word = command.split()[0] if command.split() else ""
@@ -86,7 +86,7 @@ class DocumentsTest(unittest.TestCase):
                     self.assertTrue((path.parent / link).exists())
 
     def test_width(self) -> None:
-        """Of prose: tables, code and headings are as wide as they are."""
+        """The width of prose; tables, code and headings are exempt."""
         for path in documents():
             for line in path.read_text().splitlines():
                 if not line.startswith(("|", "    ", "#")):
@@ -94,7 +94,7 @@ class DocumentsTest(unittest.TestCase):
                         self.assertLessEqual(len(line), WIDTH)
 
     def test_modules_of_the_testbed(self) -> None:
-        """docs/testbed.md tells of each."""
+        """docs/testbed.md lists each."""
         text = (ROOT / "docs/testbed.md").read_text()
         for path in (ROOT / "testbed").rglob("*.py"):
             if not path.stem.startswith("_") and path.parent.name not in ("tests", "bochs_edits"):

@@ -64,7 +64,7 @@ class Templates(unittest.TestCase):
                          [["night 1/2", "1/2"], ["night 2/2", "2/2"]])
 
     def test_the_rack_runs_what_is_tried_here(self) -> None:
-        """Only how a device is deployed and booted differs, and that it is the one under test."""
+        """Jobs differ in deployment, boot and the device under test only."""
         def tests(name: str) -> str:
             text = (LAVA / f"{name}.yaml.in").read_text()
             return text[text.index("  - test:"):].replace("ON=native", "ON=auto")
@@ -81,7 +81,7 @@ class Templates(unittest.TestCase):
 
 
 class Device(unittest.TestCase):
-    """The scripts that run on a device, with LAVA's commands replaced by ones that note the call."""
+    """The scripts for a device, with fake LAVA commands that record their calls."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
@@ -101,7 +101,7 @@ class Device(unittest.TestCase):
         path.chmod(0o755)
 
     def run_script(self, *command: str | Path) -> str:
-        """What the script printed; its calls are in self.calls."""
+        """The output of the script; its calls are in self.calls."""
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         done = subprocess.run(command, env=os.environ | {"PATH": path, "LAVA_JOB_ID": "7"},
                               capture_output=True, text=True, check=False)
@@ -113,7 +113,7 @@ class Device(unittest.TestCase):
 
 class Kselftest(Device):
     def told(self, printed: str) -> list[str]:
-        """What LAVA is told of this output of the kernel's runner."""
+        """The results that LAVA gets from this output of the kernel's runner."""
         (self.folder / "output").write_text(printed)
         self.program("run_kselftest.sh", 'cat output')
         shown = self.run_script(LAVA / "device/run_kselftest", self.folder)
@@ -168,7 +168,7 @@ class Kselftest(Device):
 
 
 class RunTests(Device):
-    """run_tests in a suite whose run_tests.sh is another."""
+    """run_tests in a suite with a fake run_tests.sh."""
 
     RESULTS = """mkdir -p results/20260101T000000Z
 echo report >results/20260101T000000Z/report.html
@@ -179,7 +179,7 @@ echo console >results/20260101T000000Z/console.tdx.log
         self.program("scripts/lava/device/run_tests", "")
         (self.folder / "scripts/lava/device/run_tests").write_text((LAVA / "device/run_tests").read_text())
         self.program("run_tests.sh", suite)
-        self.program("bin/python3", 'echo "lava-test-case of $*"')     # what reports.lava prints
+        self.program("bin/python3", 'echo "lava-test-case of $*"')     # the output of reports.lava
         self.run_script(self.folder / "scripts/lava/device/run_tests", artefacts, "--profile", "quick")
         return self.called()
 

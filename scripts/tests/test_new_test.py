@@ -52,7 +52,7 @@ class NewTestTest(unittest.TestCase):
         self.assertEqual(list((self.tree / TESTS).iterdir()), [])
 
     def test_contributing(self) -> None:
-        """The example there is the template's case, but for its comments."""
+        """CONTRIBUTING.md's example is the template's case without its comments."""
         def code(text: str) -> list[str]:
             text = re.sub(r"/\*.*?\*/", "", text)
             return [" ".join(line.split()) for line in text.splitlines() if line.strip()]

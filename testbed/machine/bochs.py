@@ -29,16 +29,16 @@ MEMORY = "guest=6144, host=6144, block_size=8192"    # MiB, MiB, KiB
 # random numbers follow from it (bochs_edits/determinism.py).
 YEAR = 1767225600, 365 * 24 * 3600
 
-# Guest time is a count of instructions: as many as in a second here.  TDX wants
+# Guest time counts instructions: this many are a second.  TDX wants
 # a TSC of at least 100 MHz; more would only make the guest wait longer, but what
 # Linux measures may be a little less, and KVM rounds that down to 75.
 IPS = 101_000_000
 
-# What Linux cannot find out by itself (the TSC runs with IPS, not at the rate
-# that the CPU model claims), what saves time, and what TDX needs.
+# Facts that Linux cannot find out (the TSC runs at the rate of instructions, not the one
+# that the CPU model claims), settings that save time, and those that TDX needs.
 CMDLINE = f"tsc_early_khz={IPS // 1000} tsc=reliable idle=nomwait kvm_intel.tdx=1"
 
-# By the levels of its EPT (bochs_edits/ept5.py).  The first is a CPU that has TDX.
+# CPU models by the levels of their EPT (bochs_edits/ept5.py).  The first one has TDX.
 MODELS = {5: "sapphire_rapids", 4: "arrow_lake"}
 
 CONFIGURATION = """\
@@ -70,7 +70,7 @@ class Bochs:
     name = "bochs"
     accelerator = "interpreter"
     cmdline = CMDLINE
-    # What a second of guest time may take: its CPUs share one of this host's.
+    # Host seconds for a guest second: the guest's CPUs share one of this host's.
     slowness = 2
     where_keys: Sequence[bytes] = ()    # its serial ports take no input from a pipe
 
@@ -79,7 +79,7 @@ class Bochs:
         """`control`: does the TDX module listen to the tests?  `module`: which one it is, if
         not the usual one."""
         self._build = build
-        self._work = work    # a folder for what the boots need
+        self._work = work    # the folder for files of the boots
         self._control = control
         self._module = module
 
@@ -106,7 +106,7 @@ class Bochs:
         return (*chosen, str(self._build.program), "-q", "-f", str(configuration))
 
 
-# A boot loader's work, as Linux's Documentation/arch/x86/boot.rst asks for it.
+# A boot loader, see Documentation/arch/x86/boot.rst of Linux.
 
 SETUP = 0x50000      # apart from what the BIOS uses
 KERNEL = 0x100000

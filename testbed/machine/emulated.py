@@ -25,13 +25,13 @@ from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 
 # A debug kernel is several times slower.  The kernel hands a setting that it
-# does not know to the first process, from where the tests have it.
+# does not know to the first process, from which the tests inherit it.
 DEBUG_SETTING = "KTS_TIME_SCALE=4"
 DEBUG_LIMITS = Limits(boot=180, step=180)
 
 
 class Witness(Protocol):
-    """What sees the events of a boot; a results.Recorder is one."""
+    """Receives the events of a boot; a results.Recorder is one."""
 
     begun: set[str]
 
@@ -41,7 +41,7 @@ class Witness(Protocol):
 
 
 def wants_guest(cases: Iterable[Case]) -> bool:
-    """Whether one of them boots a kernel in a TD."""
+    """Whether a case boots a kernel in a TD."""
     return any(case.flags == "guest-kernel" for case in cases)
 
 

@@ -21,7 +21,7 @@ from typing import Protocol
 from testbed.machine.stream import Done, Event, GuestStream
 from testbed.machine.watchdog import Outcome, Watchdog, find_panic, judge
 
-# Enough of the console's end to find a panic in, whatever follows it.
+# The part of the console's end in which a panic is looked for.
 CONSOLE_TAIL = 64 * 1024
 
 
@@ -34,7 +34,7 @@ class Boot:
     cpus: int
     cmdline: str
     ept_levels: int = 5     # of an Intel CPU
-    seed: int = 0       # of what chance decides in the machine, where the emulator lets it
+    seed: int = 0       # of the machine's random numbers, where the emulator supports it
 
 
 class Emulator(Protocol):
@@ -43,16 +43,16 @@ class Emulator(Protocol):
     def version(self) -> str: ...
 
     def command(self, boot: Boot, results: str) -> Sequence[str]:
-        """The command that boots; `results` is the file for the second serial port."""
+        """The command of a boot; `results` is the file for the second serial port."""
 
-    # What to type on the console, one after the other, so that a kernel that
-    # hangs shows where.
+    # Keys for the console, one after the other, that make a kernel that
+    # hangs show where.
     where_keys: Sequence[bytes]
 
 
 @contextlib.contextmanager
 def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The emulator, which does not outlive this process, whatever ends it."""
+    """Run the emulator; it does not outlive this process, however that ends."""
     with subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "--", *command],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
@@ -69,13 +69,13 @@ def patience(pid: int) -> float:
     emulator is ready to run and others have the CPUs, which tells nothing of its guest."""
     waited = 0.0
     for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):      # of a thread that has just ended
+        with contextlib.suppress(OSError):      # the thread has just ended
             waited = max(waited, int(stat.read_text().split()[1]) / 1e9)
     return time.monotonic() - waited
 
 
 class Run:
-    """The life of one boot: both channels are read until the emulator ends."""
+    """Reads both channels of a boot until the emulator ends."""
 
     def __init__(
         self, pid: int, watchdog: Watchdog, on_event: Callable[[Event], None], log: Path
@@ -123,7 +123,7 @@ class Run:
             self._ask_where(process, selector, where)
         if complaint:
             process.kill()
-        while selector.get_map():    # what is still in the pipes
+        while selector.get_map():    # the rest in the pipes
             self._pump(selector, 1)
         self._results(self._stream.finish())
         self._log.close()
@@ -140,7 +140,7 @@ class Run:
         self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector,
         where: Sequence[bytes],
     ) -> None:
-        """A kernel that hangs may still tell on the console what its CPUs do."""
+        """Let a hanging kernel show on the console what its CPUs do."""
         assert process.stdin is not None
         for keys in where:
             try:

@@ -48,7 +48,7 @@ def kvm_parameters() -> dict[str, str]:
         try:
             values[f"{path.parent.parent.name}.{path.name}"] = path.read_text().strip()
         except OSError:
-            pass    # some are for root only
+            pass    # some are readable by root only
     return values
 
 
@@ -56,7 +56,7 @@ def describe() -> dict[str, str]:
     return {"host_kernel": platform.release(), "host_cpu": cpu()}
 
 
-# What a certificate says of a host: key, and the file that tells it.
+# A host's facts in a certificate: key, and the file with the value.
 FACTS = {
     "bios": "/sys/class/dmi/id/bios_version", "product": "/sys/class/dmi/id/product_name",
     "tainted": "/proc/sys/kernel/tainted", "kernel_version": "/proc/sys/kernel/version",
@@ -67,7 +67,7 @@ MODULE = re.compile(r"virt/tdx: Module version:? (\S+)")
 
 
 def facts() -> dict[str, str]:
-    """Platform and kernel, as far as this host tells."""
+    """Platform and kernel, as far as they are known."""
     found = {key: text for key, path in FACTS.items() if (text := read(path))}
     if match := re.search(r"^microcode\s*: (\S+)", read("/proc/cpuinfo"), re.MULTILINE):
         found["microcode"] = match[1]
@@ -82,11 +82,11 @@ def facts() -> dict[str, str]:
 
 
 TAINT_WARN = 1 << 9
-REHEARSAL = "KTS_REHEARSAL"     # in the environment: this is a host of testbed/rehearsal.py
+REHEARSAL = "KTS_REHEARSAL"     # environment variable of the host of testbed/rehearsal.py
 
 
 def virtual() -> str:
-    """Why this host is no machine of its own, for certificates; empty if it is one."""
+    """Why this host is not bare metal, for certificates; empty if it is."""
     if "KTS_TESTBED" in os.environ:
         return "it ran in the testbed (KTS_TESTBED)"
     if re.search(r"^flags\s*:.* hypervisor\b", read("/proc/cpuinfo"), re.MULTILINE):
@@ -95,13 +95,13 @@ def virtual() -> str:
 
 
 def warnings(allow_host_wide: bool) -> str:
-    """Whether each WARN_ONCE site of the kernel is sure to warn in this run."""
+    """Whether each WARN_ONCE of the kernel is certain to fire in this run."""
     used = int(read("/proc/sys/kernel/tainted") or "0") & TAINT_WARN
     return "used up" if used and not allow_host_wide else "armed"
 
 
 def identity() -> dict[str, str]:
-    """What names this very machine; a certificate can leave it out."""
+    """The machine's identity, which a certificate can leave out."""
     serial = read("/sys/class/dmi/id/product_serial")
     return {"host name": platform.node(), **({"serial number": serial} if serial else {})}
 
@@ -110,7 +110,7 @@ def read(path: str) -> str:
     try:
         return Path(path).read_text(errors="replace").strip()
     except OSError:
-        return ""       # not there, or for root only
+        return ""       # missing, or readable by root only
 
 
 STAMP = re.compile(r"\[\s*(\d+\.\d+)\]")
@@ -136,16 +136,16 @@ def lines_since(log: str, since: float) -> str:
     for line in log.splitlines(keepends=True):
         if match := STAMP.match(line):
             keep = float(match[1]) >= since
-        if keep:        # a line without a stamp goes on with the one before
+        if keep:        # a line without a timestamp continues the one before
             lines.append(line)
     return "".join(lines)
 
 
 def suite_commit() -> str:
-    """What this checkout is, with "-dirty" when it was changed."""
+    """The commit of this checkout, with "-dirty" if it is modified."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"    # no git, or no checkout
+        return "unknown"    # no git, or not a checkout
     return done.stdout.strip()

@@ -64,7 +64,7 @@ class Archive:
 
 
 def libraries(programs: Iterable[Path]) -> set[str]:
-    """The shared libraries, and their loader, that the programs need."""
+    """The shared libraries of the programs, and their loader."""
     found: set[str] = set()
     for program in programs:
         ldd = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)

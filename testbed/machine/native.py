@@ -23,11 +23,11 @@ from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 
 LIMITS = Limits(case_factor=1.5)
-TIME_TO_CLEAN_UP = 15    # seconds for a test that is told to end
+TIME_TO_CLEAN_UP = 15    # grace period after SIGTERM, in seconds
 
 
 class Witness(Protocol):
-    """What sees the events of the run; a results.Recorder is one."""
+    """Receives the events of the run; a results.Recorder is one."""
 
     failed: bool
 
@@ -35,7 +35,7 @@ class Witness(Protocol):
 
 
 class ThisHost:
-    """No boots: cases that need another one skip themselves."""
+    """This host as it is: cases that need another boot skip themselves."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -67,7 +67,7 @@ class ThisHost:
             recorder(File("environment", f"tainted={host.taint()}\n".encode()))
 
     def show_changes(self, tests: Iterable[str]) -> None:
-        """What each test would change on this host, in its own words."""
+        """Print the side effects that each test declares."""
         for test in tests:
             say(f"{test}:")
             command = [str(programs.FOLDER / test), *self._options.test_arguments(test), "--dry-run"]
@@ -76,7 +76,7 @@ class ThisHost:
 
 def run_tests(tests: Iterable[str], run: Callable[[str], Outcome],
               stop: Callable[[], bool]) -> Outcome:
-    """One after the other.  A test that hangs need not end the rest, two in a row do."""
+    """Run the tests in sequence.  One hanging test does not end the run, two in a row do."""
     hangs: list[str] = []
     in_a_row = 0
     for test in tests:
@@ -119,7 +119,7 @@ def run_test(
 def _follow(
     process: subprocess.Popen[bytes], watchdog: Watchdog, see: Callable[[Event], None]
 ) -> str | None:
-    """Passes on the output line by line; why the watchdog gave up, or None."""
+    """Pass on the output line by line; why the watchdog gave up, or None."""
     assert process.stdout is not None
     partial = b""
     while True:
@@ -142,7 +142,7 @@ def _follow(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """A test that still runs undoes what it changed when it is asked to end."""
+    """End a test that still runs; on SIGTERM it restores the host."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             os.killpg(process.pid, number)
@@ -150,10 +150,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(TIME_TO_CLEAN_UP)
             return
         except subprocess.TimeoutExpired:
-            continue    # even SIGKILL may wait: the test is stuck in the kernel
+            continue    # even SIGKILL may take long: the test is stuck in the kernel
 
 
 def _status(process: subprocess.Popen[bytes]) -> int:
-    """As a shell has it: 128 + N for a test that signal N ended."""
+    """The exit status as in a shell: 128 + N after signal N."""
     code = process.returncode
     return 128 - code if code < 0 else code

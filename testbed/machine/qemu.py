@@ -10,8 +10,8 @@ from testbed.machine.emulator import Boot
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY = "4G"      # a 1G hugepage does not fit into 2 GiB
-# Half of the memory above 4 GiB: there a 1G hugepage finds a place that neither
-# the kernel nor the initramfs is in the way of.
+# Half of the memory is above 4 GiB: there is room for a 1G hugepage that neither
+# the kernel nor the initramfs occupies.
 MACHINE = "pc,max-ram-below-4g=2G"
 # Without erms, Linux clears pages by words: under TCG at least four times
 # faster than by bytes.
@@ -23,7 +23,7 @@ class Qemu:
     name = "qemu"
     cmdline = ""
     slowness = 1    # guest time is wall time
-    # Magic sysrq: everything to the console; what CPUs do, what tasks wait for.
+    # Magic sysrq: loglevel 9, backtraces of CPUs (l), blocked tasks (w).
     where_keys: Sequence[bytes] = (BREAK + b"9", BREAK + b"l", BREAK + b"w")
 
     def __init__(self, accelerated: bool = False) -> None:

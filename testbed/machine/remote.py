@@ -23,15 +23,15 @@ from typing import NoReturn
 
 SSH = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 REBOOT = "systemctl reboot"     # on the machine
-DOES_NOT_BUILD = 125            # of the install command; of ssh, 255 is its own
-CONNECTION = 255
-TOO_LATE = 124          # as timeout(1) ends
+DOES_NOT_BUILD = 125            # exit status of the install command
+CONNECTION = 255                # ssh's own errors
+TOO_LATE = 124          # exit status of timeout(1)
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
-PAUSE = 2.0                     # seconds between looks at a machine that boots
+PAUSE = 2.0                     # seconds between polls of a booting machine
 
 
 class RemoteError(Exception):
-    """The lab or the harness: nothing is known of the kernel."""
+    """The lab or the harness failed: the kernel is not judged."""
 
 
 class NoKernel(Exception):
@@ -44,7 +44,7 @@ class Died(Exception):
 
 @dataclass(frozen=True)
 class Remote:
-    """Where, and the lab's commands; an empty one stands for ours."""
+    """The machine, and the lab's commands; empty: the default ones."""
 
     host: str
     suite: str              # the suite's folder there
@@ -55,7 +55,7 @@ class Remote:
     ssh: str = SSH
 
     def boot(self, tree: Path, commit: str, log: Path) -> None:
-        """Have it run the kernel of `tree`."""
+        """Install and boot the kernel of `tree`."""
         release = f"-kts-{commit[:12]}"
         environment = {"KTS_TREE": str(tree), "LOCALVERSION": release}
         before = self._boot_id()
@@ -76,7 +76,7 @@ class Remote:
                               "kernel for the next boot")
 
     def run(self, options: Sequence[str], out: Path, log: Path) -> int:
-        """The suite there, its results here in `out`/latest; the exit code of run_tests.sh."""
+        """Run the suite there, copy the results to `out`/latest; the exit code of run_tests.sh."""
         before = self._boot_id()
         there = f"/tmp/kts-{time.time_ns():x}"
         command = shlex.join(["./run_tests.sh", "--on", "native", "--out", there, *options])
@@ -93,19 +93,19 @@ class Remote:
         return done.stdout.strip()
 
     def _answer(self, command: str) -> str:
-        """The same; empty where nobody answers."""
+        """As above, but empty if the machine does not answer."""
         done = self._run(command)
         return "" if done.returncode else done.stdout.strip()
 
-    # --- boots --------------------------------------------------------------------------
+    # Boots.
 
     def _boot_id(self) -> str:
         return self.ask(BOOT_ID)
 
     def _boot_again(self, before: str, log: Path) -> None:
-        """Away from the boot `before`; NoKernel if the machine does not come back."""
+        """Wait for another boot than `before`; NoKernel if the machine does not come back."""
         if not self.reboot:
-            self._ssh(REBOOT, log)      # which may end with the connection
+            self._ssh(REBOOT, log)      # the connection may break with it
         elif code := self._here(self.reboot, log):
             raise RemoteError(f"--reboot ended with {code}; see {log}")
         deadline = time.monotonic() + self.limit
@@ -115,10 +115,10 @@ class Remote:
             if time.monotonic() > deadline:
                 raise NoKernel("the kernel does not boot: the machine was not back after "
                                f"{self.limit:.0f} s")
-            time.sleep(PAUSE)           # nobody would tell
+            time.sleep(PAUSE)           # a boot that fails does not report
 
     def _recover(self, log: Path) -> None:
-        """A kernel that was chosen for one boot is not booted a second time."""
+        """Reboot into the usual kernel: the other one was chosen for one boot only."""
         if not self.reboot:
             raise RemoteError(f"{self.host} does not come back, and only a --reboot command can "
                               "switch it off and on")
@@ -140,7 +140,7 @@ class Remote:
                 self._recover(log)
         raise Died(f"the machine went down while the tests ran; see {log}")
 
-    # --- processes ----------------------------------------------------------------------
+    # Processes.
 
     def _command(self, command: str) -> list[str]:
         return [*shlex.split(self.ssh), self.host, command]
@@ -168,7 +168,7 @@ class Remote:
                 return TOO_LATE
 
     def _fetch(self, there: str, out: Path) -> None:
-        """The results; nothing is left there."""
+        """Fetch the results, and remove them there."""
         command = f"tar -C {there} -ch latest && rm -rf {there}"
         with subprocess.Popen(self._command(command), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE) as process:

@@ -66,7 +66,7 @@ class GuestStream:
             yield from self._line(line + b"\n")
 
     def finish(self) -> Iterator[Event]:
-        """The stream broke off: what was under way is kept."""
+        """The stream broke off: keep the partial line."""
         if self._test is not None and self._partial:
             yield Output(self._partial)
         if self._file is not None:

@@ -25,7 +25,7 @@ class Limits:
     that no longer lets it."""
 
     boot: float = 60
-    step: float = 60          # between two cases: a test starts, ends, cleans up
+    step: float = 60          # between two cases, and for a test's start and end
     case_factor: float = 3    # emulation is slow, and guest time may lag
     case_grace: float = 15
     dying: float = 5          # from the first sign of a panic to the emulator's end
@@ -35,7 +35,7 @@ class Limits:
         return limit * self.case_factor + self.case_grace
 
     def total(self, tests: Mapping[str, Collection[Case]]) -> float:
-        """For a boot as a whole: what nothing that behaves can need."""
+        """The limit of a whole boot: more than any working one needs."""
         cases = [case for cases in tests.values() for case in cases]
         steps = 2 * len(tests) + len(cases)
         return self.boot + steps * self.step + sum(self.case(case.limit) for case in cases)
@@ -84,14 +84,14 @@ class Watchdog:
             self._wait(limits.step, "no next case started", now)
 
     def dying(self, now: float) -> None:
-        """The console shows a panic: the emulator should end by itself soon."""
+        """A panic is on the console: the emulator should end by itself soon."""
         self._end = min(self._end, now + self._limits.dying)
 
     def left(self, now: float) -> float:
         return max(0.0, min(self._deadline, self._end) - now)
 
     def complaint(self, now: float) -> str | None:
-        """Why to stop now, or None."""
+        """Why to stop the boot now, or None."""
         if now >= self._deadline:
             return self._complaint
         if now >= self._end:
@@ -105,7 +105,7 @@ def find_panic(console: str) -> str | None:
 
 
 def judge(done: bool, complaint: str | None, status: int, console: str) -> Outcome:
-    """What became of a boot: `console` is the end of its console output."""
+    """The outcome of a boot; `console` is the end of its console output."""
     if done:
         return Outcome("ok")
     if panic := find_panic(console):

@@ -50,7 +50,7 @@ class Package:
 
 
 def mirror(targets: str) -> str:
-    """The Debian mirror in what `apt-get indextargets` says (see TARGET_FORMAT)."""
+    """The Debian mirror in the output of `apt-get indextargets` (see TARGET_FORMAT)."""
     for line in targets.splitlines():
         origin, component, release, uri = line.split("|")
         if origin == "Debian" and component == "main" and "-security" not in release:
@@ -62,7 +62,7 @@ def mirror(targets: str) -> str:
 
 
 def binaries(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
-    """The packages in what `apt-cache show` says, each with the URI of its file."""
+    """The packages in the output of `apt-cache show`, each with the URI of its file."""
     for record in text.split("\n\n"):
         fields = dict(re.findall(r"^(Package|Version|Size|Filename): (\S+)$", record, re.MULTILINE))
         if fields:
@@ -71,7 +71,7 @@ def binaries(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
 
 
 def sources(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
-    """The same of `apt-cache showsrc`: the upstream tarballs."""
+    """The upstream tarballs in the output of `apt-cache showsrc`."""
     for record in text.split("\n\n"):
         fields = dict(re.findall(r"^(Package|Version|Directory): (\S+)$", record, re.MULTILINE))
         tarball = re.search(r"^ \w+ (\d+) (\S+\.orig\.tar\.\w+)$", record, re.MULTILINE)
@@ -81,7 +81,7 @@ def sources(text: str, mirror_uri: str) -> Iterator[tuple[Package, str]]:
 
 
 class PrivateApt:
-    """apt with sources, state and caches of its own, in a folder that goes away."""
+    """apt with its own sources, state and caches, in a temporary folder."""
 
     def __init__(self, *suites: str, kinds: Sequence[str] = ("deb",)) -> None:
         self._suites = suites
@@ -90,7 +90,7 @@ class PrivateApt:
     def __enter__(self) -> PrivateApt:
         self._folder = tempfile.TemporaryDirectory(prefix="kts-apt-")
         root = Path(self._folder.name)
-        root.chmod(0o755)    # apt fetches as a user of its own
+        root.chmod(0o755)    # apt fetches as the user _apt
         for name in ("etc", "state/lists/partial", "cache/archives/partial"):
             (root / name).mkdir(parents=True)
         (root / "status").touch()
@@ -109,7 +109,7 @@ class PrivateApt:
         self._folder.cleanup()
 
     def search(self, names: str) -> str:
-        """The packages whose names the regular expression fits, one a line."""
+        """The packages whose names match the regular expression."""
         return _output("apt-cache", *self._config, "search", "--names-only", names)
 
     def describe(self, name: str) -> Package:
@@ -117,12 +117,12 @@ class PrivateApt:
         return next(binaries(text, self._mirror))[0]
 
     def all_versions(self, names: Sequence[str]) -> Iterator[tuple[Package, str]]:
-        """Every version of these packages, and where its file is."""
+        """Every version of these packages, with the URI of its file."""
         if names:
             yield from binaries(_output("apt-cache", *self._config, "show", *names), self._mirror)
 
     def all_sources(self, name: str) -> Iterator[tuple[Package, str]]:
-        """Every version of the source package, and where its upstream tarball is."""
+        """Every version of the source package, with the URI of its upstream tarball."""
         text = _output("apt-cache", *self._config, "showsrc", "--only-source", name)
         yield from sources(text, self._mirror)
 

@@ -26,13 +26,13 @@ from testbed.make.bochs_edits import EDITS, Edit
 from testbed.make.cache import Cache, digest, tools
 from testbed.progress import Progress, say
 
-SUITES = ("stable", "testing")    # the first from which the source is to be had
+SUITES = ("stable", "testing")    # the first one that has the source wins
 BIOS_PACKAGE = "bochsbios"
 BIOS_FILE = "./usr/share/bochs/BIOS-bochs-latest"
 SUITE = Path(__file__).parents[2]
 SOFTTDX = SUITE / "softtdx"
 CONTROL = SUITE / "include/softtdx_control.h"
-OBJECTS = 470    # what a build compiles, roughly: for the progress only
+OBJECTS = 470    # rough number of objects, for the progress display
 
 FLAGS = "-O2 -pipe"
 CONFIGURE = (
@@ -66,7 +66,7 @@ def provide(cache: Cache, own: Path | None = None) -> Bochs:
 
 
 def content_of_softtdx() -> str:
-    """Identifies what softtdx puts into Bochs."""
+    """A key for softtdx' part of Bochs."""
     paths = sorted([*SOFTTDX.glob("bochs/*"), *SOFTTDX.glob("model/*.[ch]"), CONTROL])
     return digest(*(f"{path.name}\n{path.read_text()}" for path in paths if path.is_file()))
 
@@ -141,7 +141,7 @@ def build(source: Path, version: str, edits: Sequence[Edit], tree: Path) -> None
 
 
 def link(parts: Path, folder: Path) -> None:
-    """The program, of Bochs' parts and of softtdx."""
+    """Link the program from Bochs' objects and softtdx."""
     with tempfile.TemporaryDirectory(prefix="kts-softtdx-") as name:
         objects, program = Path(name), Path(name) / "bochs"
         for command, where in (
@@ -156,7 +156,7 @@ def link(parts: Path, folder: Path) -> None:
 
 
 def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:
-    """Line after line what the command prints; its end is the complaint if it fails."""
+    """Yield the output of the command line by line; its last lines are the error if it fails."""
     lines = []
     with subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

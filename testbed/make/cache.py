@@ -22,7 +22,7 @@ from pathlib import Path
 from testbed.progress import say
 
 UNUSED_DAYS = 30
-# Entries of other kinds are small, or known to somebody else.
+# Entries of other kinds are small, or managed elsewhere.
 PRUNED = ("bochs", "bochs-parts", "builds", "kernels", "roots", "sources", "upstream")
 
 
@@ -36,7 +36,7 @@ def is_old(entry: Path) -> bool:
 
 
 def digest(*parts: str) -> str:
-    """A key for what depends on all of the parts."""
+    """A key that depends on all of the parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -53,7 +53,7 @@ class Cache:
 
     @contextmanager
     def lock(self, name: str, what: str) -> Iterator[None]:
-        """Held by one run at a time; `what` is what the others are told."""
+        """A lock between runs; `what` is shown to those that wait."""
         path = self.folder / "locks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
@@ -77,15 +77,15 @@ class Cache:
         return entry
 
     def used(self, entry: Path) -> Path:
-        """Notes that the entry is wanted: it stays for another 30 days."""
-        with suppress(OSError):     # not there, or somebody else's
+        """Mark the entry as used: it stays for another 30 days."""
+        with suppress(OSError):     # missing, or another user's
             os.utime(entry)
         return entry
 
     def prune(self) -> None:
-        """Removes what was not used for 30 days, bar what a run is busy with."""
+        """Remove entries unused for 30 days, but those that a run has locked."""
         for kind in PRUNED:
-            for leftover in (self.folder / kind).glob(".*.gone"):   # of a run that was killed
+            for leftover in (self.folder / kind).glob(".*.gone"):   # left by a killed run
                 shutil.rmtree(leftover, ignore_errors=True)
             for entry in sorted((self.folder / kind).glob("[!.]*")):
                 if is_old(entry):
@@ -106,7 +106,7 @@ class Cache:
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
         prefix = f".{entry.name}."
         entry.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in entry.parent.glob(f"{prefix}*"):   # of a run that was killed
+        for leftover in entry.parent.glob(f"{prefix}*"):   # left by a killed run
             shutil.rmtree(leftover)
         fresh = Path(tempfile.mkdtemp(prefix=prefix, dir=entry.parent))
         try:

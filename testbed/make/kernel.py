@@ -32,7 +32,7 @@ MODULES = ("kvm_hold.ko", "tdx_view.ko")
 NO_HIBERNATION = "nohibernate"
 
 IMAGE = "arch/x86/boot/bzImage"
-OBJECTS = 1200    # what a fresh build compiles, roughly: for the progress only
+OBJECTS = 1200    # rough number of objects, for the progress display
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Kernel:
     image: Path
     origin: str
     config_hash: str = ""
-    dropped: tuple[str, ...] = ()    # options that were wanted and did not survive
+    dropped: tuple[str, ...] = ()    # wanted options that Kconfig dropped
     # Of kmod/, where KVM has TDX, and KVM's where it is not built in; in the order of loading.
     modules: tuple[Path, ...] = ()
     cmdline: str = ""
@@ -93,7 +93,7 @@ def compiler() -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Unless it is there already: then its time stays, by which make goes."""
+    """Write the file only if it differs: make goes by its time."""
     if not path.exists() or path.read_bytes() != content:
         path.write_bytes(content)
 
@@ -127,7 +127,7 @@ class Build:
         return self._kernel(folder)
 
     def again(self, work: Path) -> Kernel:
-        """The image of a source that may have changed: whatever is out of date is built."""
+        """The image of a source that may have changed: an incremental build."""
         self._publish(work)
         return self._kernel(work)
 
@@ -196,7 +196,7 @@ class Build:
     def _make(
         self, *arguments: str, progress: Progress | None = None, expected: int | None = None
     ) -> int:
-        """Runs kbuild, its output in the log; the number of objects compiled."""
+        """Run kbuild, its output in the log; the number of compiled objects."""
         command = ["make", "-C", str(self._source.path), f"O={self._tree}", *arguments]
         count = 0
         with self._log.open("a") as log, subprocess.Popen(
@@ -215,6 +215,6 @@ class Build:
         return count
 
     def _tail(self) -> str:
-        """The last lines that say more than what is being compiled."""
+        """The last lines of the log, without those of compiled objects."""
         lines = self._log.read_text(errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in telling(lines)[-20:])

@@ -35,7 +35,7 @@ KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls
 CHECK = (
     *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
 )
-# What makes the bare machine of `make check CHECKS=fresh`.
+# For the bare machine of `make check CHECKS=fresh`.
 FRESH = ("mmdebstrap",)
 
 PURPOSES = {
@@ -46,7 +46,7 @@ PURPOSES = {
     "lab": (*FRESH, *GIT),
 }
 
-# What apt-get says, and in our words.
+# apt-get's progress lines, in our words.
 STEPS = {"Get:": "fetched", "Unpacking ": "unpacked", "Setting up ": "set up"}
 
 
@@ -60,7 +60,7 @@ def installed() -> set[str]:
 
 
 def missing(wanted: Iterable[str], present: set[str]) -> list[str]:
-    """What of `wanted` is not there, each package once."""
+    """The packages of `wanted` that are missing, each once."""
     lacking = (
         entry.split("|")[0] for entry in wanted if present.isdisjoint(entry.split("|"))
     )
@@ -72,7 +72,7 @@ def install_line(packages: Sequence[str]) -> str:
 
 
 def require(purposes: Iterable[str], may_install: bool) -> None:
-    """Installs, or complains about, what is missing for the purposes."""
+    """Install the packages that the purposes need, or report them as missing."""
     wanted = [entry for purpose in purposes for entry in PURPOSES[purpose]]
     if not wanted:
         return
@@ -94,7 +94,7 @@ def install(packages: Sequence[str], line: str) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     progress = Progress(f"installing {len(packages)} packages and what they need")
     known = subprocess.run(["apt-cache", "show", *packages], capture_output=True, check=False)
-    if known.returncode != 0:   # a machine that never looked at its package index
+    if known.returncode != 0:   # no package index yet
         subprocess.run(["apt-get", "-q", "update"], env=environment, capture_output=True,
                        check=False)
     counts = dict.fromkeys(STEPS.values(), 0)
@@ -110,7 +110,7 @@ def install(packages: Sequence[str], line: str) -> None:
 
 
 def main(purposes: Sequence[str]) -> int:
-    """For the Makefile: `python3 -m testbed.make.packages check` installs or complains."""
+    """For the Makefile: `python3 -m testbed.make.packages check`."""
     try:
         require(purposes, may_install=not os.environ.get("NO_INSTALL"))
     except HarnessError as error:

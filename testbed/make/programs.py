@@ -26,7 +26,7 @@ def build(cache: Cache) -> None:
         jobs = f"-j{len(os.sched_getaffinity(0))}"
         try:
             for line in lines_of(["make", "-C", str(ROOT), jobs, "V=0", "tests"]):
-                if is_object(line):     # nothing is said where nothing is to be done
+                if is_object(line):     # silent if there is nothing to do
                     progress = progress or Progress("building the tests")
                     count += 1
                     progress.update(f"{count} objects")
@@ -38,7 +38,7 @@ def build(cache: Cache) -> None:
 
 
 def can_build() -> bool:
-    """Whether this host has what the Makefile needs."""
+    """Whether this host has the programs that the Makefile needs."""
     if not (shutil.which("make") and shutil.which("gcc") and shutil.which("pkg-config")):
         return False
     return subprocess.run(["pkg-config", "--exists", "libtracefs", "libcrypto"],
@@ -46,7 +46,7 @@ def can_build() -> bool:
 
 
 def built_from() -> str:
-    """The commit that the programs were built from: not that of the checkout, if they are old."""
+    """The commit that the programs were built from; the checkout may be newer."""
     try:
         return (FOLDER / "suite").read_text().strip()
     except OSError:
@@ -58,7 +58,7 @@ def present() -> bool:
 
 
 def listing(nightly: bool) -> str:
-    """What every test prints for --list: a line a case."""
+    """The output of --list of every test: one line a case."""
     found = ""
     for program in sorted(FOLDER.glob("*_test")):
         command = [str(program), "--list", *(["--nightly"] if nightly else [])]

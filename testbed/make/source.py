@@ -20,12 +20,12 @@ from testbed.make.cache import Cache
 from testbed.progress import Progress, say
 
 SUITE = "testing"
-ROOM_NEEDED = 4 << 30    # source, build tree and image, in bytes
+ROOM_NEEDED = 4 << 30    # of source, build tree and image, in bytes
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kernel tree that is only read.  `fixed`: its content never changes."""
+    """A kernel tree, read only.  `fixed`: its content never changes."""
 
     path: Path
     identity: str
@@ -58,7 +58,7 @@ def distribution_tree(cache: Cache, refresh: bool, version: str | None = None) -
 
 
 def offered(cache: Cache, refresh: bool, version: str | None = None) -> Package:
-    """What the package index named when it was asked last: the newest, or of a version."""
+    """The package in the cached index: the newest, or that of a version."""
     answer = cache.folder / (f"offered-{version}.json" if version else "offered.json")
     with cache.lock("offered", "looking up a kernel source in Debian"):
         if refresh or not answer.exists():

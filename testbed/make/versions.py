@@ -57,7 +57,7 @@ class Offer:
 
 
 def offers(apt: PrivateApt) -> list[Offer]:
-    """What the index lists, newest first."""
+    """The versions in the index, newest first."""
     listing = apt.search(r"^linux-source-[0-9]+\.[0-9]+$")
     names = re.findall(r"^(linux-source-\S+) ", listing, re.MULTILINE)
     found = [Offer(package, uri)
@@ -67,11 +67,11 @@ def offers(apt: PrivateApt) -> list[Offer]:
 
 
 def is_there(offer: Offer) -> bool:
-    """Only a clear "no" of the mirror counts: else the download tells."""
+    """Whether the mirror has the file; only a definite "no" counts, else the download decides."""
     if not offer.uri.startswith(("http://", "https://")):
         return True
     try:
-        urllib.request.urlopen(    # the scheme was looked at
+        urllib.request.urlopen(    # the scheme was checked
             urllib.request.Request(offer.uri, method="HEAD"), timeout=ASK_TIMEOUT_S).close()
     except urllib.error.HTTPError as error:
         return error.code not in NOT_FOUND
@@ -96,7 +96,7 @@ def choose(listed: Sequence[Offer], wanted: str) -> Package:
 
 
 def table(there: Iterable[Offer]) -> str:
-    """One line a version, of the offer that is chosen for it: the first."""
+    """One line for each version: its first offer."""
     lines: dict[str, str] = {}
     for offer in there:
         changed = "" if offer.package.name == SOURCE else ", with Debian's changes"

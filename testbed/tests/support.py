@@ -13,7 +13,7 @@ from unittest import mock
 
 
 class FolderTest(unittest.TestCase):
-    """A test with a folder of its own and with silenced progress messages."""
+    """A test with a temporary folder and without progress messages."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -32,7 +32,7 @@ class FolderTest(unittest.TestCase):
         return path
 
     def use_scripts(self) -> None:
-        """The scripts are found before the machine's programs."""
+        """Put the scripts before the machine's programs in PATH."""
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         patch = mock.patch.dict(os.environ, {"PATH": path})
         patch.start()

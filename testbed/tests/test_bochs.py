@@ -43,7 +43,7 @@ class MachineTest(FolderTest):
         return next(line for line in self.lines if line.startswith(f"{name}:"))
 
     def image(self, number: int) -> tuple[bytes, int]:
-        """What is put into memory, and where."""
+        """The blocks of memory, and their addresses."""
         found = re.fullmatch(r"optramimage\d: file=(\S+), address=0x(\w+)",
                              self.setting(f"optramimage{number}"))
         assert found is not None
@@ -151,7 +151,7 @@ class EditTest(FolderTest):
 
 
 class BuildTest(FolderTest):
-    """Fetching and building, with scripts in the place of apt and of the source."""
+    """Fetching and building, with scripts for apt and the source."""
 
     def setUp(self) -> None:
         super().setUp()

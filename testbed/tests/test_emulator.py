@@ -72,7 +72,7 @@ class EmulatorTest(FolderTest):
         self.assertEqual(self.log.read_text(), "last words\nwhere?\n")
 
     def test_busy_machine_is_no_hang(self) -> None:
-        """Eight others have the CPU that the emulator is allowed to use."""
+        """Eight busy processes share the emulator's only CPU."""
         start = time.monotonic()
         outcome = self.boot(
             "taskset -p 1 $$ >/dev/null;"

@@ -17,6 +17,6 @@ class EndingTest(FolderTest):
         self.assertEqual(self.said.getvalue(), "x: no-such-compiler is not installed\n")
 
     def test_a_file_is_missing(self) -> None:
-        """Our own mistake: with a traceback."""
+        """A bug of the testbed: with a traceback."""
         with self.assertRaises(FileNotFoundError):
             exit_status.of("x", lambda: len(open("/no/such/file", encoding="utf-8").read()))

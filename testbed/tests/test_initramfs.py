@@ -21,7 +21,7 @@ class Entry:
 
 
 def entries(archive: bytes) -> dict[str, Entry]:
-    """Name -> what is there; the archive is read here, as listings of cpio(1)s differ."""
+    """Name -> content; parsed here, since the listings of cpio(1)s differ."""
     found: dict[str, Entry] = {}
     at = 0
     while True:

@@ -14,7 +14,7 @@ from testbed.make.source import Source
 from testbed.tests.fake_kernel import bzimage
 from testbed.tests.support import FolderTest
 
-# Does what kbuild does, as far as the caller sees: O=tree allnoconfig, bzImage;
+# A fake kbuild: O=tree allnoconfig, bzImage;
 # M=sources modules.
 MAKE = """
 for word in "$@"; do case $word in O=*) tree=${word#O=} ;; M=*) module=${word#M=} ;;
@@ -88,7 +88,7 @@ class BuildTest(FolderTest):
     def test_modules_that_the_kernel_can_have(self) -> None:
         self.assertEqual(self.build().once().modules, ())
         tdx, both = "CONFIG_KVM_INTEL_TDX=y\n", ["kvm_hold\n", "tdx_view\n"]
-        for more, wanted in (tdx, both), ("", both[:1]):    # what was built before is no matter
+        for more, wanted in (tdx, both), ("", both[:1]):    # earlier builds do not count
             self.fragment.write_text("CONFIG_KVM=y\n" + more)
             work = Path(tempfile.mkdtemp(dir=self.folder))
             for kernel_ in (self.build().once(), self.build(fixed=False).again(work)):

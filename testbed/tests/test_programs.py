@@ -15,7 +15,7 @@ from testbed.tests.support import FolderTest
 
 class ProgramsTest(FolderTest):
     def prepare(self, built: str | None, can_build: bool) -> tuple[bool, str]:
-        """On this host, with programs there; whether they were built, and what was said."""
+        """Prepare with prebuilt programs: whether they were rebuilt, and the messages."""
         if built:
             (self.folder / "suite").write_text(f"{built}\n")
         (self.folder / "a_test").touch()

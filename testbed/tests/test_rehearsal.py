@@ -84,7 +84,7 @@ class RehearsalTest(FolderTest):
         self.assertFalse((self.folder.parent / "y").exists())
 
     def test_python_there_can_start_the_suite(self) -> None:
-        """Only what was put in: no folder of this machine is looked at."""
+        """Only the given files: no folder of this machine is read."""
         root = self.folder / "root"
         programs_folder = self.folder / "bin"
         self.script("a_test", "")

@@ -27,7 +27,7 @@ class MirrorTest(unittest.TestCase):
 
 
 class OfferedTest(FolderTest):
-    """What the index says, with scripts in the place of apt."""
+    """The package index, with scripts for apt."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -22,7 +22,7 @@ class StepsTest(unittest.TestCase):
         self.assertEqual((caught.exception.status, caught.exception.lines), (7, ["a"]))
 
     def test_nobody_wants_more(self) -> None:
-        """Else this takes 1000 s."""
+        """Without the signal this takes 1000 s."""
         for line in lines_of(["sh", "-c", "echo a; exec sleep 1000"]):
             self.assertEqual(line, "a")
             break

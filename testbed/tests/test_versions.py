@@ -62,7 +62,7 @@ class VersionTest(unittest.TestCase):
 
 
 class OfferTest(FolderTest):
-    """What apt lists, from scripts; and a mirror where some of it is gone."""
+    """apt's lists from scripts, and a mirror that lacks some of the files."""
 
     def setUp(self) -> None:
         super().setUp()

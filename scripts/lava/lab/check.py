@@ -10,19 +10,19 @@ from lab.lavacli import SUITES, Result
 from reports import lava
 from reports.model import Run
 
-# What the test definition adds to the cases: the run itself, and what was attached.
+# Results that the test definition adds: the run itself, and the attachments.
 RUN = "run_tests"
 
 
 def cases(results: Sequence[Result]) -> list[Result]:
-    """The results that tell of cases."""
+    """The results of cases."""
     return [result for result in results
             if result.suite.split("_", 1)[-1] in SUITES and not result.set
             and not result.reference and result.name != RUN]
 
 
 def compare(expected: Mapping[str, str], results: Sequence[Result]) -> list[str]:
-    """Each case has to be there once, with its status."""
+    """Each case must occur once, with its status."""
     found = cases(results)
     wrong = [f"{name} is there {count} times"
              for name, count in Counter(result.name for result in found).items() if count > 1]
@@ -40,7 +40,7 @@ def compare_run(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:
 
 
 def compare_measurements(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:
-    """What the cases measured has to be there as LAVA's metrics."""
+    """The measurements of the cases must occur as LAVA's metrics."""
     told = lava.cases(runs)
     expected = {f"{name}.{key}": (float(value), key) for name, case in told.items()
                 for key, value in case.measurements.items() if key != "seconds"}

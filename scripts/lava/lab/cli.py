@@ -53,7 +53,7 @@ def outside(arguments: argparse.Namespace) -> int:
     packages.require(["lab"], may_install=True)
     cache = Cache()
     debian = root.provide(cache)
-    # What needs the network, of which there is none inside.
+    # Steps that need the network: the namespace has none.
     source.distribution_tree(cache, refresh=False)
     cache.entry("sources", "bochs", "fetching Bochs", bochs_build.fetch)
     base: Path = arguments.out

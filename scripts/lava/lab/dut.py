@@ -27,7 +27,7 @@ mkdir -p {KSELFTEST} && tar xzf /tests/kselftest.tar.gz -C {KSELFTEST}
 cd /
 exec setsid sh -c 'exec sh <>/dev/ttyS0 >&0 2>&1'
 """
-# Kernels to see LAVA tell the difference; the suite's own tests try all mutants.
+# Kernels that differ for LAVA; mutants/run tries all mutants.
 FAILING, FAILING_CASE = "N001", "unknown_flag"      # a prefault takes flags
 DYING = Mutant(
     "dying", "A prefault with flags is the kernel's end", "a panic", ("default",),
@@ -51,7 +51,7 @@ class Dut:
 
 
 class Duts:
-    """Kernels and file systems in `folder`, named after what is wrong with the kernel."""
+    """Kernels and file systems in `folder`, named after the kernel's bug."""
 
     def __init__(self, cache: Cache, folder: Path) -> None:
         self._cache = cache
@@ -69,7 +69,7 @@ class Duts:
         self.good = self._put("good", tested)
 
     def mutants(self) -> dict[str, Dut]:
-        """One with which a case fails, and one that dies; made when they are first wanted."""
+        """A kernel with a failing case, and one that crashes; built on first use."""
         if self._mutants:
             return self._mutants
         catalogue = mutant.load()
@@ -83,7 +83,7 @@ class Duts:
 
     def _put(self, name: str, tested: Kernel) -> Dut:
         programs = sorted((self._installed / kselftest.COLLECTION).glob("*_test"))
-        # The programs themselves come out of the archive; here they bring their libraries.
+        # The archive has the programs; the initramfs adds their libraries.
         archive = initramfs.build([self._shell, self._installed / kselftest.ARCHIVE, *programs],
                                   f"{self._shell.name}\n", modules=[
                                       path for path in tested.modules if path.name != "tdx_view.ko"])

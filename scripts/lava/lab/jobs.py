@@ -21,7 +21,7 @@ ARCHIVE = "results.tar.gz"
 
 @dataclass
 class Job:
-    """A job that ended, and what is kept of it."""
+    """A finished job, and what it left."""
 
     number: int
     name: str
@@ -29,11 +29,11 @@ class Job:
     health: str
     results: list[Result]
     log: str
-    runs: list[Run] = field(default_factory=list)       # of the suite, if the job kept them
-    folders: list[Path] = field(default_factory=list)   # theirs
+    runs: list[Run] = field(default_factory=list)       # the suite's results, if the job kept them
+    folders: list[Path] = field(default_factory=list)   # the checker's results
 
     def count(self) -> str:
-        """How many results of each kind."""
+        """The number of results of each kind."""
         kinds = [result.result for result in self.results if result.suite != "lava"]
         return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
@@ -45,7 +45,7 @@ class Jobs:
 
     def run(self, name: str, template_name: str, values: Mapping[str, str],
             shards: int = 1) -> list[Job]:
-        """Submits, and waits until all ended; what they left is in OUT/NAME."""
+        """Submit the jobs and wait for them; their output is in OUT/NAME."""
         start = time.monotonic()
         submitted = []
         for text in template.shards(template_name, {"NAME": name, **values}, shards):
@@ -60,7 +60,7 @@ class Jobs:
         return jobs
 
     def look(self, number: int, name: str) -> Job:
-        """A job that LAVA itself made, when it ended."""
+        """Wait for a job that LAVA itself created."""
         folder = self._out / name / f"job-{number}"
         folder.mkdir(parents=True)
         return self._ended(number, name, folder)
@@ -83,5 +83,5 @@ class Jobs:
 
 
 def read_results(file: Path) -> list[Result]:
-    """Those that a job left in its lava.json."""
+    """The results that a job left in its lava.json."""
     return [Result(**row) for row in json.loads(file.read_text())]

@@ -30,7 +30,7 @@ class Result:
 
 
 def parse_results(text: str) -> list[Result]:
-    """What `lavacli results --json` prints."""
+    """Parse the output of `lavacli results --json`."""
     found = []
     for row in json.loads(text):
         metadata = row.get("metadata") or {}
@@ -46,7 +46,7 @@ class Lava:
         self._identity = identity
 
     def __call__(self, *arguments: str) -> str:
-        """What lavacli prints; it must not fail."""
+        """The output of lavacli, which must succeed."""
         command = ["lavacli", "--identity", self._identity, *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               check=False)
@@ -70,7 +70,7 @@ class Lava:
         return shown
 
     def wait(self, job: int) -> str:
-        """Until the job ended: its health, Complete or Incomplete."""
+        """Wait for the end of the job: its health, Complete or Incomplete."""
         self("jobs", "wait", str(job))
         return str(self.show(job)["health"])
 

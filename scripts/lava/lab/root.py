@@ -27,10 +27,10 @@ LAVA = ("lava-server", "lava-dispatcher", "lavacli", "postgresql", "apache2", "c
         "openssh-server", "openssh-client", "git", "debian-archive-keyring", "iproute2", "tini",
         "ccache")
 OF_THE_SUITE = ("tests", "reports", "emulator", "bochs", "kernel", "kselftest")
-# What LAVA and the suite do without, so that it is not unpacked.
+# Paths that neither LAVA nor the suite needs: not unpacked.
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 WANTED_STILL = ("/usr/share/doc/lava-server-doc/*",)        # LAVA's server shows it
-# Of apt's configuration, what tells how to fetch.
+# The keys of apt's configuration that say how to fetch.
 FETCHING = re.compile(r"^(Acquire::(?:https?::|Check-)\S*) \"(.*)\";$", re.MULTILINE)
 INSIDE = "/suite/scripts/lava/local"
 
@@ -42,18 +42,18 @@ def wanted() -> list[str]:
 
 
 def fetching_options(configuration: str) -> list[str]:
-    """What `apt-config dump` says of proxies and the like, as options for apt."""
+    """Proxies and the like in `apt-config dump`, as options for apt."""
     return [f'{key} "{value}"' for key, value in FETCHING.findall(configuration) if value]
 
 
 def provide(cache: Cache) -> Path:
-    """The root, made if it is missing."""
+    """The root folder, created if it is missing."""
     key = digest(SUITE, *wanted(), *UNWANTED, *WANTED_STILL)
     return cache.entry("roots", key, "making the root for LAVA", make)
 
 
 def make(folder: Path) -> None:
-    folder.chmod(0o755)     # its users are not all root
+    folder.chmod(0o755)     # it has users beside root
     progress = Progress(f"making a Debian {SUITE} with LAVA")
     lines = []
     counts = {"Unpacking": 0, "Setting up": 0}
@@ -78,7 +78,7 @@ def mmdebstrap(folder: Path) -> list[str]:
 
 
 def in_namespaces(*kinds: str) -> list[str]:
-    """Runs a command that dies, with all that it started, when this process does."""
+    """Run a command that dies, with its children, when this process does."""
     return ["setpriv", "--pdeathsig", "KILL", "--", "unshare", *kinds, "--fork",
             "--kill-child=KILL", "--"]
 
@@ -97,7 +97,7 @@ def output(*command: str) -> str:
 
 
 def output_of(command: Sequence[str]) -> Iterator[str]:
-    """Line after line what it prints, and at last how it ended."""
+    """Yield the lines of its output, then its exit status."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace") as process:
         assert process.stdout is not None

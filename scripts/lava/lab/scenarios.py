@@ -24,7 +24,7 @@ from testbed.make.programs import ROOT
 from testbed.progress import duration, say
 
 SEED = "--seed 1"
-# Few cases, of each emulator: what they find is for other checks to say.
+# A few cases for each emulator: other checks judge their outcome.
 PROGRAM = "prefault_args_test"
 SMALL = f"--tests {PROGRAM} --tests td_measure_test {SEED}"
 SHARDED = f"--tests td_accept_test --tests td_measure_test --jobs 1 {SEED}"
@@ -56,7 +56,7 @@ class Lab:
         return self.jobs.run(name, "kselftest", self.kselftest_values(dut))[0]
 
     def health_checks(self) -> list[str]:
-        """Sets them, and waits until LAVA has found every device good."""
+        """Set up the devices, and wait until LAVA reports each as good."""
         one_case = f"--tests {PROGRAM}:unknown_flag* {SEED}"
         setup.set_health_check(self.lava, "ssh", template.fill(
             "emulated", {"NAME": "health check", "SUITE": self._suite, "OPTIONS": one_case}))
@@ -71,7 +71,7 @@ class Lab:
                 if state != "Good"]
 
     def health_jobs(self, count: int) -> list[int]:
-        """Those that LAVA submits by itself, one a device."""
+        """The health checks, which LAVA submits by itself, one for each device."""
         def numbers() -> list[int]:
             return sorted(int(job["id"]) for job in json.loads(self.lava("jobs", "list", "--json")))
 
@@ -96,7 +96,7 @@ def emulated(lab: Lab) -> Iterator[str]:
 
 
 def artefacts(job: Job) -> Iterator[str]:
-    """Each is where LAVA says, whole, and the report and a console are among them."""
+    """Each attachment is complete at its URL; a report and a console are among them."""
     links = {result.name: result.reference for result in job.results if result.reference}
     for wanted in ("results.tar.gz", "report.html", "console.default.log", "console.tdx.log"):
         if not any(name.endswith(wanted) for name in links):
@@ -111,7 +111,7 @@ def artefacts(job: Job) -> Iterator[str]:
 
 
 def on_device(lab: Lab) -> Iterator[str]:
-    """Against the same program's results by run_tests.sh, which is another way to the same."""
+    """Compare with the same program's results by run_tests.sh."""
     job = lab.kselftest("kselftest", lab.duts.good)
     other = lab.emulated("kselftest-compared", f"--on qemu --tests {PROGRAM} {SEED}")
     yield from ended(job, COMPLETE)
@@ -119,7 +119,7 @@ def on_device(lab: Lab) -> Iterator[str]:
 
 
 def as_booted(cases: Mapping[str, Case]) -> dict[str, str]:
-    """What they are in one default boot: cases of other boots skip there."""
+    """The expected results in a default boot: cases of other boots skip."""
     expected = {}
     for name, case in cases.items():
         other = case.boot not in ("", "default")
@@ -129,7 +129,7 @@ def as_booted(cases: Mapping[str, Case]) -> dict[str, str]:
 
 
 def sharded(lab: Lab) -> Iterator[str]:
-    """Two parts on one worker, and on two; merged, they are one run with every case."""
+    """Two shards on one worker, and on two; merged, they are one complete run."""
     with setup.maintenance(lab.lava, f"ssh-{setup.WORKERS[1]}"):
         start = time.monotonic()
         yield from merged(lab, "one-worker")
@@ -142,7 +142,7 @@ def sharded(lab: Lab) -> Iterator[str]:
 
 
 def merged(lab: Lab, name: str) -> Iterator[str]:
-    """By the command that a lab's cron calls."""
+    """Submit with the command for a lab's cron job."""
     base = lab.out / name
     done = subprocess.run(
         [ROOT / "scripts/lava/nightly", "emulated", "--shards", "2", "--out", base,
@@ -194,7 +194,7 @@ def skipped(lab: Lab) -> Iterator[str]:
 
 
 def valid(lab: Lab) -> Iterator[str]:
-    """The job for a rack: there is no such device here to run it on."""
+    """Validate the job for a rack; there is no such device here."""
     text = template.fill("tdx-host", {
         "DEVICE_TYPE": "tdx-host", "SUITE": "https://lab.example/suite.git",
         "KERNEL": "https://lab.example/bzImage", "RAMDISK": "https://lab.example/initrd.gz",

@@ -18,7 +18,7 @@ LOGS = Path("/out/logs")
 OWN_LOGS = ("apache2", "lava-dispatcher", "lava-server", "postgresql")     # in /var/log
 PATIENCE = 600.0    # seconds for a daemon to answer
 SITE = "/etc/apache2/sites-available/artefacts.conf"
-# Where test jobs leave what they want to keep: any server that takes PUT will do.
+# Where test jobs leave their artefacts: any server with PUT works.
 ARTEFACTS = "http://127.0.0.1:8080"
 ARTEFACTS_FOLDER = "/out/artefacts"
 ARTEFACTS_SITE = f"""\
@@ -35,7 +35,7 @@ DavLockDB /var/lock/apache2/DavLock
 
 
 def run(*command: str | Path, text: str | None = None) -> str:
-    """What a command prints; it must not fail."""
+    """The output of a command, which must succeed."""
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors="replace", check=False,
                           stdin=None if text else subprocess.DEVNULL)
@@ -84,7 +84,7 @@ def start(unit: str, settings: Mapping[str, str] = {}, name: str = "") -> subpro
 
 def wait_for(what: str, is_there: Callable[[], bool],
              daemons: Sequence[subprocess.Popen[bytes]] = ()) -> None:
-    """Until it is there; nobody tells when, so it is asked again and again."""
+    """Poll until the server answers: nothing announces that."""
     until = time.monotonic() + PATIENCE
     while not is_there():
         dead = [shlex.join(map(str, daemon.args)) for daemon in daemons     # type: ignore[arg-type]
@@ -112,12 +112,12 @@ def start_database() -> None:
 
 
 def make_database() -> None:
-    """What the package does when it is configured, if PostgreSQL runs then."""
+    """The database set-up that the package does if PostgreSQL runs at installation."""
     run("python3", "/usr/share/lava-server/postinst.py", "--config", "--db", "--fixup")
 
 
 def start_web() -> None:
-    """The web server in front of LAVA, and the one for artefacts."""
+    """The web servers: LAVA's front end, and the one for artefacts."""
     Path(ARTEFACTS_FOLDER).mkdir(exist_ok=True)
     run("chown", "www-data:", ARTEFACTS_FOLDER)
     Path(SITE).write_text(ARTEFACTS_SITE)
@@ -133,7 +133,7 @@ def start_server() -> list[subprocess.Popen[bytes]]:
     start_database()
     make_database()
     daemons = [start("lava-publisher.service", {"HOST": "127.0.0.1"}),
-               # On a busy machine a worker starts for longer than the 30 s after which it is killed.
+               # On a busy machine a worker takes longer to start than gunicorn's limit of 30 s.
                start("lava-server-gunicorn.service", {"WORKERS": "2", "TIMEOUT": "--timeout 300"}),
                start("lava-scheduler.service")]
     start_web()

@@ -20,7 +20,7 @@ from testbed.progress import say
 WORKERS = ("one", "two")
 ADMIN = "admin"
 KEY = "/etc/lava-dispatcher/id_ssh"
-# A worker with one interface finds its own address; here there is no route at all.
+# A worker finds its address by its route; here there is none.
 WORKER_CONFIG = "dispatcher_ip: 127.0.0.1\n"
 SSH_DEVICE = """\
 {% extends 'ssh.jinja2' %}
@@ -29,7 +29,7 @@ SSH_DEVICE = """\
 """
 # Each job builds the suite in a folder of its own, from the same sources.
 FAST_BUILDS = "export PATH=/usr/lib/ccache:$PATH CCACHE_NOHASHDIR=1\n"
-# As testbed/machine/qemu.py: there it says why.
+# See testbed/machine/qemu.py for the reasons.
 QEMU_DEVICE = """\
 {% extends 'qemu.jinja2' %}
 {% set no_kvm = True %}
@@ -45,7 +45,7 @@ def step(number: int, what: str) -> None:
 
 
 def administrator() -> str:
-    """A new administrator with a new token, which lavacli knows from then on; the password."""
+    """Create an administrator with a token for lavacli; return the password."""
     password, token = secrets.token_urlsafe(), secrets.token_urlsafe(48)
     run("lava-server", "manage", "users", "add", "--superuser", "--staff", "--passwd", password, ADMIN)
     run("lava-server", "manage", "tokens", "add", "--user", ADMIN, "--secret", token)
@@ -55,7 +55,7 @@ def administrator() -> str:
 
 
 def start_workers(names: Sequence[str], lava: Lava) -> list[subprocess.Popen[bytes]]:
-    """One as its unit starts it; more beside it need folders of their own."""
+    """The worker of the unit; further ones get folders of their own."""
     daemons = []
     for name in names:
         lava("workers", "add", name)
@@ -75,7 +75,7 @@ def is_online(lava: Lava, name: str) -> bool:
 
 
 def add_devices(lava: Lava) -> None:
-    """On each worker one of type ssh, which is the worker itself, and a QEMU."""
+    """Two devices on each worker: ssh, which is the worker itself, and QEMU."""
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", KEY)
     Path("/root/.ssh").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(f"{KEY}.pub", "/root/.ssh/authorized_keys")
@@ -94,19 +94,19 @@ def add_devices(lava: Lava) -> None:
 
 
 def in_file(text: str, name: str) -> list[str]:
-    """Where lavacli finds a text that it wants in a file."""
+    """A file with this text, for lavacli."""
     path = Path("/tmp") / name
     path.write_text(text)
     return [str(path)]
 
 
 def set_health_check(lava: Lava, kind: str, job: str) -> None:
-    """What LAVA runs on each device of a type before it trusts it, and once a day."""
+    """The health check that LAVA runs on each device of a type first, and daily."""
     lava("device-types", "health-check", "set", kind, *in_file(job, f"health-{kind}"))
 
 
 def activate(lava: Lava) -> list[str]:
-    """Lets LAVA use the devices: it runs their health checks first."""
+    """Let LAVA use the devices; it runs their health checks first."""
     names = [device["hostname"] for device in json.loads(lava("devices", "list", "--json"))]
     for name in names:
         lava("devices", "update", "--health", "UNKNOWN", name)
@@ -115,7 +115,7 @@ def activate(lava: Lava) -> list[str]:
 
 @contextmanager
 def maintenance(lava: Lava, device: str) -> Iterator[None]:
-    """While this lasts, LAVA gives the device nothing to do."""
+    """Keep LAVA from scheduling jobs on the device."""
     lava("devices", "update", "--health", "MAINTENANCE", device)
     try:
         yield

@@ -37,7 +37,7 @@ def print_job(words: Sequence[str], usage: str | None) -> int:
 
 
 def show_templates() -> int:
-    """Each template with its keys, and their defaults."""
+    """The templates with their keys and defaults."""
     for name in template.names():
         say(f"{name}:")
         for key, default in template.places((template.FOLDER / f"{name}{template.SUFFIX}").read_text()).items():

@@ -12,7 +12,7 @@ from testbed.errors import UsageError
 FOLDER = Path(__file__).parent.parent
 SUFFIX = ".yaml.in"
 PLACE = re.compile(r"@([A-Z_]+)(?:=([^@\n]*))?@")
-# A value stands between double quotes in YAML, and its words in a shell.
+# Values are in double quotes in YAML, and their words reach a shell.
 UNSAFE = re.compile(r"[\"\\\n]|[^\x20-\x7e]")
 
 
@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def places(text: str) -> dict[str, str | None]:
-    """Each key of a template and its default; None: it has to be given."""
+    """The keys of a template and their defaults; None: required."""
     return {key: None if "=" not in whole else default
             for whole, key, default in ((match[0], match[1], match[2] or "")
                                         for match in PLACE.finditer(without_comments(text)))}
@@ -32,7 +32,7 @@ def without_comments(text: str) -> str:
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """The job that a template is with these values."""
+    """Fill in the template: a job."""
     path = FOLDER / f"{name}{SUFFIX}"
     if name not in names():
         raise UsageError(f"no template is named {name}; there are: {', '.join(names())}")
@@ -54,7 +54,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
 
 
 def shards(name: str, values: Mapping[str, str], count: int) -> list[str]:
-    """The jobs that together are one run: each runs a part."""
+    """The jobs of a sharded run."""
     if count == 1:
         return [fill(name, values)]
     title = values.get("NAME", f"kvm-tdx-selftests {name}")
@@ -64,7 +64,7 @@ def shards(name: str, values: Mapping[str, str], count: int) -> list[str]:
 
 
 def parse(words: Sequence[str]) -> dict[str, str]:
-    """KEY=VALUE... of a command line."""
+    """Parse KEY=VALUE... of a command line."""
     values = {}
     for word in words:
         key, equals, value = word.partition("=")
