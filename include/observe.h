@@ -102,8 +102,8 @@ struct fault_counts observer_counts(struct observer *o);
 unsigned long observer_retries(struct observer *o);
 unsigned long observer_faults(struct observer *o);
 
-#define expect_retries(o, nr)							\
-	expect_eq(observer_retries(o), nr, "RET_PF_RETRYs of kvm_tdp_page_fault()")
+/* What follows @nr says which ones, as for printf(): expect_retries(o, 1, " of gfn 0x%llx", GFN). */
+#define expect_retries(o, nr, ...)	expect_eq(observer_retries(o), nr, "RET_PF_RETRYs" __VA_ARGS__)
 #define expect_faults(o, nr)							\
 	expect_eq(observer_faults(o), nr, "calls of kvm_tdp_page_fault()")
 

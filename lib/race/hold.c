@@ -84,10 +84,7 @@ unsigned long hold_calls(struct hold *h)
 
 void hold_await_calls(struct hold *h, unsigned long nr, const char *what)
 {
-	double deadline = now() + 5;
-
-	while (hold_calls(h) < nr)
-		expect_true(now() < deadline, "%s within 5 s", what);
+	expect_soon(hold_calls(h) >= nr, 5, "%s", what);
 }
 
 double hold_released(struct hold *h)

@@ -19,8 +19,7 @@ static u64 state_in_memory(struct world *w, const struct td *td)
 /* A TD with tables for GPA, and calls that linger from now on; all do with this seed. */
 static void td_that_lingers(struct world *w, struct td *td)
 {
-	td_build(w, td, RUNNABLE);
-	td_tables(w, td);
+	td_with_tables(w, td, RUNNABLE);
 	w->m->linger_usecs = LINGER;
 	w->m->linger_seed = 42;
 }
@@ -31,8 +30,7 @@ TEST(late_call_has_no_effect_yet)
 	struct softtdx_call call;
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	softtdx_add_rule(w->m, &rule);
 	struct softtdx_regs regs = { .rcx = GPA, .rdx = td.tdr, .r8 = new_page(w) };
 

@@ -191,9 +191,7 @@ TEST(files_tell_what_the_module_holds)
 	struct td td;
 
 	connect(w);
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	EXPECT_EQ(says("read info", "cpus=4 packages=2"), true);
 	EXPECT_EQ(says("read info", " module=1.5\n"), true);
 	EXPECT_EQ(says("read tds", "op_state=RUNNABLE"), true);
@@ -278,9 +276,7 @@ TEST(accesses_of_one_instruction_to_one_page_are_a_line)
 	u64 page;
 
 	connect(w);
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	EXPECT_EQ(request("read accesses"), 0);
 	EXPECT_EQ(accessed(page + 8, 0x1234), true);
 	EXPECT_EQ(accessed(page + 16, 0x1234), true);

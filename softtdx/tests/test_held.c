@@ -15,9 +15,7 @@ TEST(all_of_a_td_is_held)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	expect_held(w, &td, true);
 	EXPECT_EQ(is_held(w, page), true);
 	EXPECT_EQ(is_held(w, page + PAGE_4K), false);
@@ -28,9 +26,7 @@ TEST(call_that_fails_takes_no_page)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	page = new_page(w);
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = page),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
@@ -43,9 +39,7 @@ TEST(page_is_held_until_it_is_removed)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	td_block_and_track(w, &td, GPA);
 	EXPECT_EQ(is_held(w, page), true);
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr), 0);
@@ -57,8 +51,7 @@ TEST(large_page_is_held_whole)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	page = new_large_page(w);
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr, .r8 = page), 0);
 	EXPECT_EQ(is_held(w, page), true);
@@ -83,8 +76,7 @@ TEST(reset_gives_back)
 {
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	softtdx_reset(w->m, td.tdr, true);
 	expect_held(w, &td, false);
 }
@@ -107,8 +99,7 @@ TEST(disabled_module_holds_nothing)
 {
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	EXPECT(CALL(SYS_DISABLE), 0);
 	expect_held(w, &td, false);
 	EXPECT_EQ(is_held(w, TDMR_BASE + PAMT_OFFSET), false);
@@ -128,8 +119,7 @@ TEST(page_tells_what_it_is)
 {
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	expect_page(w, td_aug(w, &td, GPA) + 5, "TD", true, td.tdr);
 	expect_page(w, td.table[0], "SEPT", false, td.tdr);
 	expect_page(w, td.tdr + 5, "TDR", false, td.tdr);
@@ -146,9 +136,7 @@ TEST(gpa_of_a_page)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	page = td_aug(w, &td, GPA + PAGE_4K);
 	EXPECT_EQ(softtdx_find(w->m, td.tdr, page + 0x10, &sept), true);
 	EXPECT_EQ(sept.gpa, GPA + PAGE_4K + 0x10);

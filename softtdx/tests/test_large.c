@@ -20,8 +20,7 @@ TEST(promote_and_demote)
 	struct td td;
 	u64 large, children, table = new_page(w);
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	large = fill_2m(w, &td, false);
 	children = tdr_of(w, &td)->chldcnt;
 	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
@@ -56,8 +55,7 @@ TEST(demote_checks_in_order)
 	struct pamt_entry *e = pamt_at(w->m, large, 1);
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = large));
 	e->lock = LOCK_EXCLUSIVE;
 	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = gpa, .rdx = td.tdr, .r8 = table),
@@ -79,8 +77,7 @@ TEST(promote_locks_each_entry)
 	struct td td;
 	u64 *entry;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	fill_2m(w, &td, true);
 	entry = at(w, td.table[2]);
 	entry[300] |= SEPT_LOCK;
@@ -97,8 +94,7 @@ TEST(promote_and_demote_are_interrupted)
 	u64 v1 = 1ull << 16 | TDH_MEM_PAGE_PROMOTE;
 	struct td td;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	fill_2m(w, &td, true);
 	w->m->interrupts = 1;
 	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr), ST0(INTERRUPTED_RESTARTABLE));
@@ -117,8 +113,7 @@ TEST(promote_conditions)
 	struct td td;
 	u64 hole = GPA + 0x7000;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr),
 	       ST(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX));
 	fill_2m(w, &td, true);
@@ -137,8 +132,7 @@ TEST(promote_mapped_pages)
 {
 	struct td td;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	fill_2m(w, &td, true);
 	EXPECT(CALL(MEM_PAGE_PROMOTE, .rcx = GPA | 1, .rdx = td.tdr), 0);
 	EXPECT_EQ(entry_state(w, &td, GPA | 1), MAPPED);

@@ -17,8 +17,7 @@ TEST(entries_are_legal_for_vtx)
 	struct td td;
 	u64 page, *root;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	page = td_add(w, &td, GPA);
 	EXPECT_EQ(raw_entry(w, &td, GPA), 1ull << 63 | page | 0xF7);
 	root = at(w, td.tdcs[TDCS_SEPT_ROOT_PAGE]);
@@ -31,8 +30,7 @@ TEST(reported_entries)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	page = td_add(w, &td, GPA);
 	EXPECT(CALL(MEM_SEPT_RD, .rcx = GPA, .rdx = td.tdr), 0);
 	EXPECT_EQ(w->regs.rcx, 1ull << 63 | page | 0xF7);
@@ -55,8 +53,7 @@ TEST(sept_add_rules)
 	struct td td;
 	u64 page = new_page(w), gpa = (GPA + LEVEL_SIZE(1)) | 1;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = GPA, .rdx = td.tdr, .r8 = page),
 	       ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(MEM_SEPT_ADD, .rcx = 4, .rdx = td.tdr, .r8 = page),
@@ -85,8 +82,7 @@ TEST(sept_add_version_1)
 		.rcx = (gpa_), .rdx = td.tdr | (flags), .r8 = (page_), .r9 = (l2), .r10 = ~0ull, \
 		.r11 = ~0ull })
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	EXPECT(ADD(gpa, 0, ~0ull, ~0ull), ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
 	EXPECT_EQ(w->regs.r8, ~0ull);
 	EXPECT(ADD(gpa, 0, page, new_page(w)), ST(OPERAND_INVALID, OP_R9));
@@ -129,8 +125,7 @@ TEST(page_add_rules)
 	struct td td;
 	u64 page = new_page(w);
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	memset(at(w, SOURCE), 0x5A, PAGE_4K);
 	EXPECT(CALL(MEM_PAGE_ADD, .rcx = GPA | 1, .rdx = td.tdr, .r8 = page, .r9 = SOURCE),
 	       ST(OPERAND_INVALID, OP_RCX));
@@ -160,8 +155,7 @@ TEST(page_aug_rules)
 	struct td td;
 	u64 page = new_page(w);
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA | 2, .rdx = td.tdr, .r8 = page),
 	       ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = page), 0);
@@ -179,8 +173,7 @@ TEST(aug_2m)
 	u64 large = new_large_page(w), used = new_large_page(w);
 	u64 gpa = (GPA + LEVEL_SIZE(1)) | 1, before;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = used + 0x8000));
 	before = tdr_of(w, &td)->chldcnt;
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = large + 0x1000),
@@ -214,8 +207,7 @@ TEST(block_rules)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	/* 6.16 and 6.18 rely on this answer for an entry that is not mapped yet. */
 	EXPECT(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr), 0xC0000B0D00000001ull);
 	EXPECT_EQ(w->regs.rcx & 7, 0);
@@ -240,9 +232,7 @@ TEST(unblock_rules)
 {
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	EXPECT(CALL(MEM_RANGE_UNBLOCK, .rcx = GPA, .rdx = td.tdr),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
@@ -260,8 +250,7 @@ TEST(unblock_gives_access_back)
 {
 	struct td td;
 
-	td_build(w, &td, WITH_VCPU);
-	td_tables(w, &td);
+	td_with_tables(w, &td, WITH_VCPU);
 	td_add(w, &td, GPA);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
 	EXPECT_EQ(entry_state(w, &td, GPA), BLOCKED);
@@ -277,9 +266,7 @@ TEST(remove_rules)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	memset(at(w, page), 0xAA, PAGE_4K);
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA + 0x1000, .rdx = td.tdr),
 	       ST(EPT_ENTRY_STATE_INCORRECT, OP_RCX));
@@ -311,8 +298,7 @@ TEST(remove_before_the_td_runs)
 {
 	struct td td;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	td_add(w, &td, GPA);
 	EXPECT(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr), 0);
 	td_add(w, &td, GPA);
@@ -350,9 +336,7 @@ TEST(sept_remove_rules)
 {
 	struct td td;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	EXPECT(CALL(MEM_SEPT_REMOVE, .rcx = GPA | 1, .rdx = td.tdr),
 	       ST(GPA_RANGE_NOT_BLOCKED, OP_RCX));
 	EXPECT(CALL(MEM_SEPT_REMOVE, .rcx = GPA, .rdx = td.tdr), ST(OPERAND_INVALID, OP_RCX));
@@ -374,8 +358,7 @@ TEST(debug_access)
 {
 	struct td td;
 
-	td_build(w, &td, WITH_VCPU);
-	td_tables(w, &td);
+	td_with_tables(w, &td, WITH_VCPU);
 	memset(at(w, SOURCE), 0x11, PAGE_4K);
 	td_add(w, &td, GPA);
 	EXPECT(CALL(MEM_RD, .rcx = GPA, .rdx = td.tdr), ST0(TD_NON_DEBUG));

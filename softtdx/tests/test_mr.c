@@ -59,8 +59,7 @@ TEST(mrtd_equals_libcrypto)
 	struct td td;
 
 	EVP_DigestInit_ex(md, EVP_sha384(), NULL);
-	td_build(w, &td, WITH_VCPU);
-	td_tables(w, &td);
+	td_with_tables(w, &td, WITH_VCPU);
 	for (u64 gpa = GPA; gpa < GPA + 0x8000; gpa += PAGE_4K) {
 		memset(at(w, SOURCE), (int)(gpa >> 12), PAGE_4K);
 		memcpy(at(w, SOURCE + 8 * (gpa >> 12 & 7)), &gpa, 8);
@@ -98,8 +97,7 @@ TEST(mrtd_of_two_pages)
 {
 	struct td td;
 
-	td_build(w, &td, WITH_VCPU);
-	td_tables(w, &td);
+	td_with_tables(w, &td, WITH_VCPU);
 	memset(at(w, SOURCE), 0xA5, PAGE_4K);
 	td_add(w, &td, 0x40000000);
 	MUST(CALL(MR_EXTEND, .rcx = 0x40000000, .rdx = td.tdr));
@@ -113,8 +111,7 @@ TEST(extend_rules)
 {
 	struct td td;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	td_add(w, &td, GPA);
 	EXPECT(CALL(MR_EXTEND, .rcx = GPA + 128, .rdx = td.tdr), ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(MR_EXTEND, .rcx = GPA + 0x1000, .rdx = td.tdr),

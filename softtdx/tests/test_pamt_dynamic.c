@@ -87,8 +87,7 @@ TEST_COLD(pamt_add_states)
 	struct td td;
 
 	boot_dynamic(w);
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	EXPECT(ADD(TDMR_BASE, PAIR(2), PAIR(3)), ST(HPA_RANGE_NOT_FREE, OP_RCX));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr, .r8 = RANGE));
 	EXPECT(ADD(RANGE, PAIR(2), PAIR(3)), ST(HPA_RANGE_NOT_FREE, OP_RCX));
@@ -140,8 +139,7 @@ TEST_COLD(a_large_page_needs_none)
 	struct td td;
 
 	boot_dynamic(w);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	MUST(ADD(RANGE, RANGE + LEVEL_SIZE(1), PAIR(2)));
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = RANGE),	/* has a pair */
 	       ST(PAGE_METADATA_INCORRECT, OP_R8));
@@ -156,8 +154,7 @@ TEST_COLD(a_page_of_a_pair_is_in_use)
 	struct td td;
 
 	boot_dynamic(w);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	MUST(ADD(RANGE, TDMR_BASE + 0x100000, PAIR(2)));
 	EXPECT(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = TDMR_BASE + 0x100000),
 	       ST(PAGE_METADATA_INCORRECT, OP_R8));
@@ -170,8 +167,7 @@ TEST_COLD(pamt_remove)
 	u16 *lock;
 
 	boot_dynamic(w);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	MUST(ADD(RANGE, PAIR(2), PAIR(3)));
 	EXPECT(CALL(PHYMEM_PAMT_REMOVE, .rcx = RANGE), ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(REMOVE(RANGE + PAGE_4K), ST(OPERAND_INVALID, OP_RCX));
@@ -201,8 +197,7 @@ TEST_COLD(the_last_page_that_goes_back_says_so)
 	struct td td;
 
 	boot_dynamic(w);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	MUST(ADD(RANGE, PAIR(2), PAIR(3)));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = GPA, .rdx = td.tdr, .r8 = RANGE));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = GPA + PAGE_4K, .rdx = td.tdr, .r8 = RANGE + 0x1FF000));
@@ -227,8 +222,7 @@ TEST(no_hint_with_static_pamt)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	page = td_aug(w, &td, GPA);
 	MUST(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr));
 	EXPECT_EQ(w->regs.rcx, page);
@@ -266,8 +260,7 @@ TEST_COLD(demote_takes_a_pair_and_promote_gives_it_back)
 	struct td td;
 
 	boot_dynamic(w);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	table = new_page(w);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = RANGE));
 	EXPECT(DEMOTE(PAIR(2) | 1, PAIR(3)), ST(OPERAND_INVALID, OP_R12));
@@ -341,8 +334,7 @@ TEST_COLD(demote_is_not_interrupted_where_that_is_announced)
 	struct td td;
 
 	boot(w, "1.5-latest", 0);
-	td_build(w, &td, INITED);
-	td_tables(w, &td);
+	td_with_tables(w, &td, INITED);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = RANGE));
 	w->m->interrupts = 1;
 	EXPECT(CALL(MEM_PAGE_DEMOTE, .rcx = gpa, .rdx = td.tdr, .r8 = new_page(w)), 0);

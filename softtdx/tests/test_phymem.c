@@ -36,9 +36,7 @@ TEST(td_goes_back_page_by_page)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = page), ST0(LIFECYCLE_STATE_INCORRECT));
 	EXPECT_VIOLATION(SOFTTDX_RECLAIM_IN_USE);
 	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = td.tdr), ST0(LIFECYCLE_STATE_INCORRECT));
@@ -73,8 +71,7 @@ TEST(reclaim_of_a_large_page)
 	struct td td;
 	u64 large = new_large_page(w);
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
+	td_with_tables(w, &td, RUNNABLE);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr, .r8 = large));
 	MUST(CALL(VP_FLUSH, .rcx = td.tdvpr));
 	td_end_key(w, &td);
@@ -90,9 +87,7 @@ TEST(rdmd)
 	struct td td;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	MUST(CALL(MEM_TRACK, .rcx = td.tdr));
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td.tdr));
 	for (int level = 0; level < 3; level++) {
@@ -122,9 +117,7 @@ TEST(rdmd_of_a_page_given_back)
 	struct td td, next;
 	u64 page;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	td_block_and_track(w, &td, GPA);
 	MUST(CALL(MEM_PAGE_REMOVE, .rcx = GPA, .rdx = td.tdr));
 	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page), 0);
@@ -140,8 +133,7 @@ TEST(rdmd_of_a_page_given_back)
 	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = page), 0);
 	EXPECT_EQ(w->regs.rcx, PT_EPT);
 	EXPECT_EQ(w->regs.r9, 1);
-	td_build(w, &next, INITED);
-	td_tables(w, &next);
+	td_with_tables(w, &next, INITED);
 	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = next.table[0]), 0);
 	EXPECT_EQ(w->regs.r9, 0);
 }

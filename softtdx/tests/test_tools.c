@@ -28,10 +28,8 @@ TEST(injection_by_td_and_gpa)
 				     .status = ST(OPERAND_BUSY, OP_RCX) };
 	struct td td, other;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_build(w, &other, RUNNABLE);
-	td_tables(w, &other);
+	td_with_tables(w, &td, RUNNABLE);
+	td_with_tables(w, &other, RUNNABLE);
 	rule.tdr = td.tdr;
 	softtdx_add_rule(w->m, &rule);
 	td_aug(w, &other, GPA + 0x1000);
@@ -152,9 +150,7 @@ TEST(td_views)
 	struct td td, second;
 	u32 pos = 0;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	td_build(w, &second, CREATED);
 	EXPECT_EQ(softtdx_next_td(w->m, &pos, &info), true);
 	EXPECT_EQ(info.tdr, td.tdr);
@@ -186,9 +182,7 @@ TEST(sept_view)
 	u64 pos = 0;
 	u32 i = 0;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	td_aug(w, &td, GPA);
+	td_with_page(w, &td);
 	td_aug(w, &td, GPA + 0x1FF000);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA + 0x1FF000, .rdx = td.tdr));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr,
@@ -225,9 +219,7 @@ TEST(reset_of_dead_tds)
 	u64 page;
 
 	td_build(w, &live, RUNNABLE);
-	td_build(w, &dead, RUNNABLE);
-	td_tables(w, &dead);
-	page = td_aug(w, &dead, GPA);
+	page = td_with_page(w, &dead);
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = dead.tdr,
 		  .r8 = new_large_page(w)));
 	EXPECT_EQ(softtdx_reset(w->m, 0, false), 0);
@@ -280,9 +272,7 @@ TEST(invariants_see_damage)
 	struct tdcs *tdcs;
 	struct tdvps *vps;
 
-	td_build(w, &td, RUNNABLE);
-	td_tables(w, &td);
-	page = td_aug(w, &td, GPA);
+	page = td_with_page(w, &td);
 	blocked = td_aug(w, &td, GPA + 7 * PAGE_4K);
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = GPA + 7 * PAGE_4K, .rdx = td.tdr));
 	MUST(CALL(MEM_PAGE_AUG, .rcx = (GPA + LEVEL_SIZE(1)) | 1, .rdx = td.tdr,

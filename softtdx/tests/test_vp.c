@@ -192,9 +192,7 @@ TEST(epochs)
 {
 	struct td *td = &inside_td;
 
-	td_build(w, td, RUNNABLE);
-	td_tables(w, td);
-	td_aug(w, td, GPA);
+	td_with_page(w, td);
 	w->inside = track_inside;
 	EXPECT(CALL(VP_ENTER, .rcx = td->tdvpr), 77);
 	EXPECT_EQ(w->flushes, 1);

@@ -352,6 +352,18 @@ u64 td_aug(struct world *w, struct td *td, u64 gpa)
 	return page;
 }
 
+void td_with_tables(struct world *w, struct td *td, enum stage stage)
+{
+	td_build(w, td, stage);
+	td_tables(w, td);
+}
+
+u64 td_with_page(struct world *w, struct td *td)
+{
+	td_with_tables(w, td, RUNNABLE);
+	return td_aug(w, td, GPA);
+}
+
 void td_block_and_track(struct world *w, struct td *td, u64 gpa_level)
 {
 	MUST(CALL(MEM_RANGE_BLOCK, .rcx = gpa_level, .rdx = td->tdr));

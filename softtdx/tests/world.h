@@ -91,6 +91,8 @@ void td_vcpu(struct world *w, struct td *td, u32 cpu);
 void td_tables(struct world *w, struct td *td);		/* down to a 4K table for GPA */
 u64 td_add(struct world *w, struct td *td, u64 gpa);	/* adds a page, returns its address */
 u64 td_aug(struct world *w, struct td *td, u64 gpa);
+void td_with_tables(struct world *w, struct td *td, enum stage stage);
+u64 td_with_page(struct world *w, struct td *td);	/* RUNNABLE; the pending page at GPA */
 void td_block_and_track(struct world *w, struct td *td, u64 gpa_level);
 /* TDs that can run. Of what PARAMS hold, with this version of VP.INIT; x2APIC ID 7 in version 1. */
 void td_of_params(struct world *w, struct td *td, u64 version);

@@ -69,7 +69,7 @@ static void retried(const struct test *t)
 	prefault(f.vcpu, GPA, SZ_4K);
 	observer_clear(f.o);
 	prefault_retried(&f, gpa, SZ_4K, t->tc->arg);
-	expect_eq(observer_retries(f.o), ROUNDS, "RET_PF_RETRYs of gfn 0x%llx", GFN + 1);
+	expect_retries(f.o, ROUNDS, " of gfn 0x%llx", GFN + 1);
 	expect_mapped(f.o, GFN + 1, LEVEL_4K, pfn_of(hva_of(&f, gpa)));
 	expect_free_to_move(&f, gpa, "after retries");
 }

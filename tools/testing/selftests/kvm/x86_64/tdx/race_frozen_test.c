@@ -109,7 +109,7 @@ CASE(sept_added, "a vCPU is between its table and its leaf: others need no retry
 	hold_release(hold);
 	prefault_end(first);
 	hold_end(hold);
-	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
+	expect_retries(td.o, 0);
 	expect_eq(softtdx_calls(TDH_MEM_SEPT_ADD, 0) - tables, 3, "tables of the first 2M of a TD");
 	expect_td_mapped(&td, GPA + SZ_4K, 2, SEPT_PENDING);
 	race_cell_hit((struct race_cell){ "sept_added", "other_vcpu", "prefault_private.tdx" }, 0,
@@ -140,7 +140,7 @@ static void zap_waits(const struct test *t)
 	lock_waiter_run(&hole, &map, "PUNCH_HOLE");
 	errno = map.err;
 	expect_ok(map.ret, "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", gpa);
-	expect_eq(observer_retries(td.o), 0, "RET_PF_RETRYs");
+	expect_retries(td.o, 0);
 	expect_td_unmapped(&td, GPA, 1);
 	expect_td_mapped(&td, gpa, 1, SEPT_PENDING);
 	race_cell_waits((struct race_cell){ f->window, "punch_other", "prefault_private.tdx" },

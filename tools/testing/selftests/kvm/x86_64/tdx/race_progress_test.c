@@ -95,7 +95,7 @@ CASE(signal_ends, "ten invalidations and a signal: ten retries, EINTR", PROGRESS
 	expect_errno(thread_join(map->thread, "KVM_PRE_FAULT_MEMORY"), EINTR,
 		     "KVM_PRE_FAULT_MEMORY, invalidated and interrupted");
 	hold_end(h);
-	expect_eq(observer_retries(f.o), k, "RET_PF_RETRYs of gfn 0x%llx", GFN + 1);
+	expect_retries(f.o, k, " of gfn 0x%llx", GFN + 1);
 	expect_not_mapped(f.o, GFN + 1);
 	measure("retries", k);
 }
@@ -193,7 +193,7 @@ CASE(in_progress_elsewhere, "faults outside of a range being invalidated: no wai
 		prefault_end(map[i]);
 	}
 	end_invalidation(&inv);
-	expect_eq(observer_retries(f.o), 0, "RET_PF_RETRYs beside the range");
+	expect_retries(f.o, 0, " beside the range");
 	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
 		expect_mapped(f.o, GFN + beside[i], LEVEL_4K,
 			      pfn_of(hva_of(&f, GPA + beside[i] * SZ_4K)));

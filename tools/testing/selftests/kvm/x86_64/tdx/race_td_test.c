@@ -183,7 +183,7 @@ static int expect_outcome(struct scene *s, bool retried)
 	errno = s->add.err;
 	expect_errno(s->add.ret, error, "KVM_TDX_INIT_MEM_REGION of gpa 0x%llx, window %s",
 		     s->gpa, windows[s->window].name);
-	expect_eq(observer_retries(s->td.o), retried, "RET_PF_RETRYs of gfn 0x%llx, window %s",
+	expect_retries(s->td.o, retried, " of gfn 0x%llx, window %s",
 		  s->gpa >> 12, windows[s->window].name);
 	if (race->removes || error)
 		expect_td_unmapped(&s->td, s->gpa, 1);

@@ -56,7 +56,7 @@ CASE(busy_page_aug, "TDH.MEM.PAGE.AUG busy: one RET_PF_RETRY each",
 	softtdx_inject(TDH_MEM_PAGE_AUG, BUSY, 3);
 	prefault(td.vcpu, GPA, SZ_4K);
 	expect_eq(softtdx_injected(), 3, "calls that found the module busy");
-	expect_eq(observer_retries(td.o), 3, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_retries(td.o, 3, " of gfn 0x%llx", GFN);
 	expect_td_mapped(&td, GPA, 1, SEPT_PENDING);
 	measure("retries", 3);
 }

@@ -75,7 +75,7 @@ CASE(conversion_in_window, "the gfn becomes private while KVM waits for its page
 	vm_set_private(s.td.vm, LATE_GPA, SZ_4K);
 	expect_ok(window_close(s.w), "prefault of three pages, the third converted");
 	expect_private_pages_done(&s);
-	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs");
+	expect_retries(s.td.o, 1);
 	expect_sept_free(s.td.vm, LATE_GPA);
 	prefault(s.td.vcpu, LATE_GPA, SZ_4K);
 	expect_td_mapped(&s.td, LATE_GPA, 1, SEPT_PENDING);
@@ -127,7 +127,7 @@ CASE(window_other_page, "another page becomes private while KVM waits: one retry
 
 	vm_set_private(s.td.vm, GPA + SZ_4K, SZ_4K);
 	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
-	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_retries(s.td.o, 1, " of gfn 0x%llx", GFN);
 	expect_mapped(s.td.o, GFN, LEVEL_4K, pfn_of(s.td.slot->mem->hva));
 	td_prefault_private(&s.td, GPA + SZ_4K);
 }
@@ -140,7 +140,7 @@ CASE(window_there_and_back, "the page becomes private and shared again while KVM
 	vm_set_private(s.td.vm, GPA, SZ_4K);
 	vm_set_shared(s.td.vm, GPA, SZ_4K);
 	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY of gpa 0x%llx", GPA);
-	expect_eq(observer_retries(s.td.o), 1, "RET_PF_RETRYs of gfn 0x%llx", GFN);
+	expect_retries(s.td.o, 1, " of gfn 0x%llx", GFN);
 	expect_mapped(s.td.o, GFN, LEVEL_4K, pfn_of(s.td.slot->mem->hva));
 	expect_sept_free(s.td.vm, GPA);
 }
