@@ -111,15 +111,15 @@ CASES(clear_splits,
 		       "all dirty at first: split where and when a page is cleared", 2))
 
 /* The slot begins 32 pages before a huge page: word 8 of its log is about two of them. */
-#define BORDER	(32 + IN_2M)
+#define BORDER_PAGE	(32 + IN_2M)
 
 /*
- * Clear the pages BORDER - 1 and @last by one word, and write to both: which of them are in
+ * Clear the pages BORDER_PAGE - 1 and @last by one word, and write to both: which of them are in
  * the log.
  */
 static u64 clear_and_write(const struct test *t, u32 last)
 {
-	const u32 word = BORDER & ~63, first = BORDER - 1;
+	const u32 word = BORDER_PAGE & ~63, first = BORDER_PAGE - 1;
 	u64 bits = 1ULL << (first - word) | 1ULL << (last - word);
 	u64 seen[LOGGED_MAX / 64];
 	struct logged l;
@@ -139,10 +139,10 @@ static u64 clear_and_write(const struct test *t, u32 last)
 
 static void clear_across(const struct test *t)
 {
-	const u32 word = BORDER & ~63, last = BORDER + 1;
+	const u32 word = BORDER_PAGE & ~63, last = BORDER_PAGE + 1;
 
-	expect_eq(clear_and_write(t, last), 1ULL << (BORDER - 1 - word) | 1ULL << (last - word),
-		  "pages %u and %u, cleared and written, in word %u of the log", BORDER - 1, last,
+	expect_eq(clear_and_write(t, last), 1ULL << (BORDER_PAGE - 1 - word) | 1ULL << (last - word),
+		  "pages %u and %u, cleared and written, in word %u of the log", BORDER_PAGE - 1, last,
 		  word / 64);
 }
 CASES(clear_across,
@@ -151,16 +151,16 @@ CASES(clear_across,
 
 static void clear_to_border(const struct test *t)
 {
-	const u32 word = BORDER & ~63;
-	u64 before = 1ULL << (BORDER - 1 - word), behind = before << 1;
-	u64 seen = clear_and_write(t, BORDER);
+	const u32 word = BORDER_PAGE & ~63;
+	u64 before = 1ULL << (BORDER_PAGE - 1 - word), behind = before << 1;
+	u64 seen = clear_and_write(t, BORDER_PAGE);
 
 	if (seen == before)
 		xfail("L5", "page %u, gpa 0x%llx, written after it was cleared, is not in the log",
-		      BORDER, LOGGED_GPA + (IN_2M - 32 + BORDER) * SZ_4K);
+		      BORDER_PAGE, LOGGED_GPA + (IN_2M - 32 + BORDER_PAGE) * SZ_4K);
 	expect_eq(seen, before | behind,
-		  "pages %u and %u, cleared and written, in word %u of the log", BORDER - 1,
-		  BORDER, word / 64);
+		  "pages %u and %u, cleared and written, in word %u of the log", BORDER_PAGE - 1,
+		  BORDER_PAGE, word / 64);
 	if (!eager(t))
 		xpass("L5");
 }

@@ -13,16 +13,9 @@
 #include "testcase.h"
 #include "thread.h"
 
-#define OPERATION(op, text, what_, ...)						\
-	{ "meanwhile_" #op, text,						\
-	  .arg = &(const struct operation){ .fn = op, .what = what_, __VA_ARGS__ }, \
-	  TD_CONTENT, .needs_uffd = true, .cpus = 2 }
-#define PUNCH(op, text, what_, ...)						\
-	{ "meanwhile_" #op, text,						\
-	  .arg = &(const struct operation){ .fn = op, .what = what_,		\
-					  .waits = THROUGH_6_19, __VA_ARGS__ }, \
-	  .fixes = "2a62345b3052 (\"KVM: guest_memfd: GUP source pages prior to populating guest memory\"), 7.0", \
-	  TD_CONTENT, .needs_uffd = true, .cpus = 2 }
+#define GUP_FIRST \
+	"2a62345b3052 (\"KVM: guest_memfd: GUP source pages prior to populating guest memory\"), 7.0"
+#define BESIDE_ADD	TD_CONTENT, .needs_uffd = true, .cpus = 2
 
 /* 6.19 and later hold the locks of the VM and of all vCPUs. */
 enum waits { NEVER, ALWAYS, SINCE_6_19, THROUGH_6_19 };
@@ -178,32 +171,51 @@ static void beside_add(const struct test *t)
 }
 
 CASES(beside_add,
-	OPERATION(vcpu_ioctl, "an ioctl of another vCPU waits (6.19 and later)",
-		"an ioctl of another vCPU", .waits = SINCE_6_19, .two_vcpus = true),
-	OPERATION(prefault_page, "a prefault waits (6.19 and later): EOPNOTSUPP",
-		"KVM_PRE_FAULT_MEMORY", .waits = SINCE_6_19, .error = EOPNOTSUPP,
-		.two_vcpus = true),
-	OPERATION(add_elsewhere, "an add of another vCPU waits",
-		"KVM_TDX_INIT_MEM_REGION of another vCPU", .waits = ALWAYS, .two_vcpus = true),
-	OPERATION(init_vcpu_again, "KVM_TDX_INIT_VCPU waits (6.19 and later)",
-		"KVM_TDX_INIT_VCPU", .waits = SINCE_6_19, .error = EINVAL, .two_vcpus = true),
-	OPERATION(finalize, "KVM_TDX_FINALIZE_VM waits, and finalizes all pages",
-		"KVM_TDX_FINALIZE_VM", .waits = ALWAYS),
-	OPERATION(set_private, "a change of attributes elsewhere waits",
-		"KVM_SET_MEMORY_ATTRIBUTES elsewhere", .waits = ALWAYS),
-	OPERATION(set_shared, "a change of the page's attributes waits, then removes the page",
-		"KVM_SET_MEMORY_ATTRIBUTES of the page", .waits = ALWAYS, .lost = 1),
-	OPERATION(new_slot, "a new memslot waits", "a new memslot", .waits = ALWAYS),
-	OPERATION(delete_slot, "deleting the slot waits, then removes all pages",
-		"the deletion of the memslot", .waits = ALWAYS, .lost = INIT_MEM_PAGES),
-	OPERATION(create_vcpu, "KVM_CREATE_VCPU waits (6.19 and later)", "KVM_CREATE_VCPU",
-		.waits = SINCE_6_19),
-	OPERATION(capabilities, "KVM_TDX_CAPABILITIES does not wait", "KVM_TDX_CAPABILITIES",
-		.waits = NEVER),
-	PUNCH(punch_added, "punching an added page does not wait (waits through 6.19)",
-		"a hole at a page that was added", .lost = 1),
-	PUNCH(punch_wanted, "punching the page being added does not wait (waits through 6.19)",
-		"a hole at the page that is being added", .lost_through_6_19 = 1))
+	{ "meanwhile_vcpu_ioctl", "an ioctl of another vCPU waits (6.19 and later)",
+	  .arg = &(const struct operation){ .fn = vcpu_ioctl,
+		.what = "an ioctl of another vCPU", .waits = SINCE_6_19, .two_vcpus = true },
+	  BESIDE_ADD },
+	{ "meanwhile_prefault_page", "a prefault waits (6.19 and later): EOPNOTSUPP",
+	  .arg = &(const struct operation){ .fn = prefault_page, .what = "KVM_PRE_FAULT_MEMORY",
+		.waits = SINCE_6_19, .error = EOPNOTSUPP, .two_vcpus = true }, BESIDE_ADD },
+	{ "meanwhile_add_elsewhere", "an add of another vCPU waits",
+	  .arg = &(const struct operation){ .fn = add_elsewhere,
+		.what = "KVM_TDX_INIT_MEM_REGION of another vCPU", .waits = ALWAYS,
+		.two_vcpus = true }, BESIDE_ADD },
+	{ "meanwhile_init_vcpu_again", "KVM_TDX_INIT_VCPU waits (6.19 and later)",
+	  .arg = &(const struct operation){ .fn = init_vcpu_again, .what = "KVM_TDX_INIT_VCPU",
+		.waits = SINCE_6_19, .error = EINVAL, .two_vcpus = true }, BESIDE_ADD },
+	{ "meanwhile_finalize", "KVM_TDX_FINALIZE_VM waits, and finalizes all pages",
+	  .arg = &(const struct operation){ .fn = finalize, .what = "KVM_TDX_FINALIZE_VM",
+		.waits = ALWAYS }, BESIDE_ADD },
+	{ "meanwhile_set_private", "a change of attributes elsewhere waits",
+	  .arg = &(const struct operation){ .fn = set_private,
+		.what = "KVM_SET_MEMORY_ATTRIBUTES elsewhere", .waits = ALWAYS }, BESIDE_ADD },
+	{ "meanwhile_set_shared", "a change of the page's attributes waits, then removes the page",
+	  .arg = &(const struct operation){ .fn = set_shared,
+		.what = "KVM_SET_MEMORY_ATTRIBUTES of the page", .waits = ALWAYS, .lost = 1 },
+	  BESIDE_ADD },
+	{ "meanwhile_new_slot", "a new memslot waits",
+	  .arg = &(const struct operation){ .fn = new_slot, .what = "a new memslot",
+		.waits = ALWAYS }, BESIDE_ADD },
+	{ "meanwhile_delete_slot", "deleting the slot waits, then removes all pages",
+	  .arg = &(const struct operation){ .fn = delete_slot,
+		.what = "the deletion of the memslot", .waits = ALWAYS,
+		.lost = INIT_MEM_PAGES }, BESIDE_ADD },
+	{ "meanwhile_create_vcpu", "KVM_CREATE_VCPU waits (6.19 and later)",
+	  .arg = &(const struct operation){ .fn = create_vcpu, .what = "KVM_CREATE_VCPU",
+		.waits = SINCE_6_19 }, BESIDE_ADD },
+	{ "meanwhile_capabilities", "KVM_TDX_CAPABILITIES does not wait",
+	  .arg = &(const struct operation){ .fn = capabilities, .what = "KVM_TDX_CAPABILITIES",
+		.waits = NEVER }, BESIDE_ADD },
+	{ "meanwhile_punch_added", "punching an added page does not wait (waits through 6.19)",
+	  .arg = &(const struct operation){ .fn = punch_added,
+		.what = "a hole at a page that was added", .waits = THROUGH_6_19, .lost = 1 },
+	  .fixes = GUP_FIRST, BESIDE_ADD },
+	{ "meanwhile_punch_wanted", "punching the page being added does not wait (waits through 6.19)",
+	  .arg = &(const struct operation){ .fn = punch_wanted,
+		.what = "a hole at the page that is being added", .waits = THROUGH_6_19,
+		.lost_through_6_19 = 1 }, .fixes = GUP_FIRST, BESIDE_ADD })
 
 /* Adds the page that KVM waits for, refuses the next, and removes them all. */
 CASE(meanwhile_close_gmem, "close of guest_memfd: one more page, EFAULT, and all are removed",

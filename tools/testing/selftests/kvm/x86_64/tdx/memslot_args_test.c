@@ -72,32 +72,32 @@ CASE(addresses, "sizes, addresses and slot ids at their limits",
 	struct kvm_userspace_memory_region2 bad;
 	int slots = vm_check_cap(vm, KVM_CAP_NR_MEMSLOTS);
 
-#define REFUSED(what, ...)								\
+#define EXPECT_EINVAL(what, ...)								\
 	do {										\
 		bad = good;								\
 		__VA_ARGS__;								\
 		expect_errno(set(vm, bad), EINVAL, what);				\
 	} while (0)
-	REFUSED("size 4097", bad.memory_size = SZ_4K + 1);
-	REFUSED("gpa + 1", bad.guest_phys_addr++);
-	REFUSED("hva + 1", bad.userspace_addr++);
-	REFUSED("an hva of the kernel", bad.userspace_addr = -SZ_2M);
-	REFUSED("a non-canonical hva", bad.userspace_addr = 1ULL << 62);
-	REFUSED("a range that wraps", bad.guest_phys_addr = -SZ_4K);
-	REFUSED("2^31 pages", bad.memory_size = SZ_4K << 31);
-	REFUSED("slot id past the last one", bad.slot = slots + 8);
-	REFUSED("address space 7", bad.slot |= 7 << 16);
-	REFUSED("deletion of a slot that does not exist", bad.memory_size = 0);
-	REFUSED("/dev/kvm as guest_memfd", bad.flags = KVM_MEM_GUEST_MEMFD;
+	EXPECT_EINVAL("size 4097", bad.memory_size = SZ_4K + 1);
+	EXPECT_EINVAL("gpa + 1", bad.guest_phys_addr++);
+	EXPECT_EINVAL("hva + 1", bad.userspace_addr++);
+	EXPECT_EINVAL("an hva of the kernel", bad.userspace_addr = -SZ_2M);
+	EXPECT_EINVAL("a non-canonical hva", bad.userspace_addr = 1ULL << 62);
+	EXPECT_EINVAL("a range that wraps", bad.guest_phys_addr = -SZ_4K);
+	EXPECT_EINVAL("2^31 pages", bad.memory_size = SZ_4K << 31);
+	EXPECT_EINVAL("slot id past the last one", bad.slot = slots + 8);
+	EXPECT_EINVAL("address space 7", bad.slot |= 7 << 16);
+	EXPECT_EINVAL("deletion of a slot that does not exist", bad.memory_size = 0);
+	EXPECT_EINVAL("/dev/kvm as guest_memfd", bad.flags = KVM_MEM_GUEST_MEMFD;
 		bad.guest_memfd = kvm_dev());
 	bad = good;
 	bad.flags = KVM_MEM_GUEST_MEMFD;
 	bad.guest_memfd = -1U;
 	expect_errno(set(vm, bad), EBADF, "-1 as guest_memfd");
 	expect_ok(set(vm, good), "a valid slot");
-	REFUSED("another hva of a slot that exists", bad.userspace_addr += SZ_4K);
-	REFUSED("another size of a slot that exists", bad.memory_size -= SZ_4K);
-	REFUSED("KVM_MEM_READONLY of a slot that exists", bad.flags = KVM_MEM_READONLY);
+	EXPECT_EINVAL("another hva of a slot that exists", bad.userspace_addr += SZ_4K);
+	EXPECT_EINVAL("another size of a slot that exists", bad.memory_size -= SZ_4K);
+	EXPECT_EINVAL("KVM_MEM_READONLY of a slot that exists", bad.flags = KVM_MEM_READONLY);
 	bad = good;
 	bad.slot = 4;
 	bad.guest_phys_addr += SIZE - SZ_4K;

@@ -15,6 +15,7 @@
 #include "kernel.h"
 #include "mrtd.h"
 #include "race_cell.h"
+#include "race_fixture.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
 #include "testcase.h"
@@ -59,7 +60,6 @@ static bool mmu_locked(int window)
 
 /* A slot for each window, in a gigabyte without tables. */
 #define SLOT_GPA(window)	(GPA + (1 + (window)) * SZ_1G)
-#define SLOT_SIZE		(16 * SZ_4K)
 
 struct scene {
 	const struct test *t;
@@ -102,7 +102,7 @@ static void open_window(struct scene *s, int window, struct hold *until)
 	};
 
 	s->window = window;
-	s->slot = td_slot_add(s->td.vm, SLOT_GPA(window), SLOT_SIZE);
+	s->slot = td_slot_add(s->td.vm, SLOT_GPA(window), RACE_SLOT_SIZE);
 	s->gpa = s->slot->gpa + SZ_4K;
 	s->source = td_source(1, s->t->seed + window);
 	mem_touch(s->slot->mem->hva, SZ_4K);

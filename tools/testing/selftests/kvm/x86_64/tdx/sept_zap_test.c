@@ -16,9 +16,9 @@
 #include "testcase.h"
 
 #define SLOT_SIZE	SZ_2M
-#define BORDER		(GPA + SLOT_SIZE)	/* between two slots */
+#define SLOT_BORDER		(GPA + SLOT_SIZE)	/* between two slots */
 #define PAGES		4			/* mapped on each side of it */
-#define FIRST		(BORDER - PAGES * SZ_4K)
+#define FIRST		(SLOT_BORDER - PAGES * SZ_4K)
 #define MAX_TABLES	4			/* below the root, for these pages */
 #define MAX_CALLS	64
 
@@ -74,7 +74,7 @@ static struct scene scene(const struct test *t, enum origin origin)
 	struct scene s = { .td = td_fixture(t, SLOT_SIZE), .may_run = origin != ADDED,
 			   .state = origin == FAULTED ? SEPT_PENDING : SEPT_MAPPED };
 
-	s.above = td_slot_add(s.td.vm, BORDER, SLOT_SIZE);
+	s.above = td_slot_add(s.td.vm, SLOT_BORDER, SLOT_SIZE);
 	if (origin != FAULTED)
 		td_add(s.td.vcpu, td_source(2 * PAGES, t->seed), FIRST, 2 * PAGES, 0);
 	if (origin != ADDED)
@@ -172,7 +172,7 @@ CASES(zap,
 	{ "closed_faulted", "guest_memfd of pending pages is closed",
 	  .arg = &(const struct zap){ FAULTED, CLOSE, ALL_BELOW }, TD_SEPT },
 	{ "punched_one", "a hole of one page, the last of its slot",
-	  .arg = &(const struct zap){ FAULTED, PUNCH, BORDER - SZ_4K, SZ_4K, PAGES - 1, 1 },
+	  .arg = &(const struct zap){ FAULTED, PUNCH, SLOT_BORDER - SZ_4K, SZ_4K, PAGES - 1, 1 },
 	  TD_SEPT },
 	{ "punched_whole", "a hole in all of the slot: SEAMCALLs for mapped pages only",
 	  .arg = &(const struct zap){ FAULTED, PUNCH, GPA, SLOT_SIZE, 0, PAGES },
@@ -181,13 +181,13 @@ CASES(zap,
 	  .arg = &(const struct zap){ FAULTED, PUNCH, GPA, SLOT_SIZE - PAGES * SZ_4K, 0, 0 },
 	  TD_SEPT },
 	{ "converted_across", "a conversion across two slots",
-	  .arg = &(const struct zap){ FAULTED, CONVERT, BORDER - SZ_4K, 2 * SZ_4K, PAGES - 1, 2 },
+	  .arg = &(const struct zap){ FAULTED, CONVERT, SLOT_BORDER - SZ_4K, 2 * SZ_4K, PAGES - 1, 2 },
 	  TD_SEPT },
 	{ "converted_whole", "a conversion of both slots",
 	  .arg = &(const struct zap){ FAULTED, CONVERT, GPA, 2 * SLOT_SIZE, 0, 2 * PAGES },
 	  TD_SEPT },
 	{ "converted_beside", "a conversion behind the last mapped page: no SEAMCALL",
-	  .arg = &(const struct zap){ FAULTED, CONVERT, BORDER + PAGES * SZ_4K,
+	  .arg = &(const struct zap){ FAULTED, CONVERT, SLOT_BORDER + PAGES * SZ_4K,
 				      SLOT_SIZE - PAGES * SZ_4K, 0, 0 },
 	  TD_SEPT },
 )

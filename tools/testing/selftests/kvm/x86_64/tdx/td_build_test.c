@@ -16,7 +16,6 @@
 #include "testcase.h"
 
 /* .arg of add_pages() and many_pages(): struct pages */
-#define PAGES(...)	.arg = &(const struct pages){ __VA_ARGS__ }
 #define TD_BUILD								\
 	.vm_types = VM_TDX,							\
 	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL), \
@@ -70,21 +69,26 @@ static void add_pages(const struct test *t)
 }
 
 CASES(add_pages,
-	{ "one_page", "one page, not measured", PAGES(GPA, 1, 0, 3), TD_BUILD },
-	{ "one_page_measured", "one page, measured", PAGES(GPA, 1, MEASURE, 3), TD_BUILD },
-	{ "many_pages", "256 pages, not measured", PAGES(GPA, 256, 0, 3), TD_BUILD },
-	{ "many_pages_measured", "32 pages, measured", PAGES(GPA, 32, MEASURE, 3), TD_BUILD },
+	{ "one_page", "one page, not measured", .arg = &(const struct pages){ GPA, 1, 0, 3 },
+	  TD_BUILD },
+	{ "one_page_measured", "one page, measured",
+	  .arg = &(const struct pages){ GPA, 1, MEASURE, 3 }, TD_BUILD },
+	{ "many_pages", "256 pages, not measured", .arg = &(const struct pages){ GPA, 256, 0, 3 },
+	  TD_BUILD },
+	{ "many_pages_measured", "32 pages, measured",
+	  .arg = &(const struct pages){ GPA, 32, MEASURE, 3 }, TD_BUILD },
 	{ "across_4k", "two pages in the middle of a table",
-	  PAGES(GPA + 7 * SZ_4K, 2, MEASURE, 3), TD_BUILD },
+	  .arg = &(const struct pages){ GPA + 7 * SZ_4K, 2, MEASURE, 3 }, TD_BUILD },
 	{ "across_2m", "two pages on both sides of 2M: one more table",
-	  PAGES(GPA + SZ_2M - SZ_4K, 2, MEASURE, 4), TD_BUILD },
+	  .arg = &(const struct pages){ GPA + SZ_2M - SZ_4K, 2, MEASURE, 4 }, TD_BUILD },
 	{ "across_1g", "two pages on both sides of 1G: two more tables",
-	  PAGES(GPA + SZ_1G - SZ_4K, 2, MEASURE, 5), TD_BUILD },
+	  .arg = &(const struct pages){ GPA + SZ_1G - SZ_4K, 2, MEASURE, 5 }, TD_BUILD },
 	{ "across_512g", "two pages on both sides of 512G: three more tables",
-	  PAGES(512 * SZ_1G - SZ_4K, 2, MEASURE, 6), TD_BUILD },
-	{ "lowest_gpa", "the page at gpa 0", PAGES(0, 1, MEASURE, 3), TD_BUILD },
+	  .arg = &(const struct pages){ 512 * SZ_1G - SZ_4K, 2, MEASURE, 6 }, TD_BUILD },
+	{ "lowest_gpa", "the page at gpa 0", .arg = &(const struct pages){ 0, 1, MEASURE, 3 },
+	  TD_BUILD },
 	{ "highest_gpa", "the last page below the shared bit",
-	  PAGES(TD_SHARED_BIT - SZ_4K, 1, MEASURE, 3), TD_BUILD })
+	  .arg = &(const struct pages){ TD_SHARED_BIT - SZ_4K, 1, MEASURE, 3 }, TD_BUILD })
 
 /* For pages that are added and for pages that are prefaulted. */
 CASE(same_pfn, "mirror, Secure EPT and guest_memfd have the same pfn", TD_BUILD)
@@ -272,18 +276,23 @@ static void many_pages(const struct test *t)
 }
 
 CASES(many_pages,
-	{ "pages_1", "one page", PAGES(GPA, 1, 0, 3), TD_CONTENT },
-	{ "pages_511", "one page less than a table", PAGES(GPA, 511, 0, 3), TD_CONTENT },
-	{ "pages_512", "a full table", PAGES(GPA, 512, 0, 3), TD_CONTENT },
-	{ "pages_513", "one page more than a table", PAGES(GPA, 513, 0, 4), TD_CONTENT },
-	{ "pages_across", "512 pages of two tables", PAGES(GPA + SZ_2M / 2, 512, 0, 4),
+	{ "pages_1", "one page", .arg = &(const struct pages){ GPA, 1, 0, 3 }, TD_CONTENT },
+	{ "pages_511", "one page less than a table",
+	  .arg = &(const struct pages){ GPA, 511, 0, 3 }, TD_CONTENT },
+	{ "pages_512", "a full table", .arg = &(const struct pages){ GPA, 512, 0, 3 },
 	  TD_CONTENT },
-	{ "measured_64", "64 pages, measured", PAGES(GPA, 64, MEASURE, 3), TD_CONTENT },
-	{ "mib_16", "16 MiB", PAGES(GPA, 4096, 0, 10), TD_CONTENT, .memory_mib = 64,
-	  .time_limit_s = 120, .nightly = true },
-	{ "mib_64", "64 MiB", PAGES(GPA, 16384, 0, 34), TD_CONTENT, .memory_mib = 256,
-	  .time_limit_s = 300, .nightly = true },
-	{ "measured_4_mib", "4 MiB, measured", PAGES(GPA, 1024, MEASURE, 4), TD_CONTENT,
-	  .memory_mib = 64, .time_limit_s = 300, .nightly = true })
+	{ "pages_513", "one page more than a table",
+	  .arg = &(const struct pages){ GPA, 513, 0, 4 }, TD_CONTENT },
+	{ "pages_across", "512 pages of two tables",
+	  .arg = &(const struct pages){ GPA + SZ_2M / 2, 512, 0, 4 }, TD_CONTENT },
+	{ "measured_64", "64 pages, measured",
+	  .arg = &(const struct pages){ GPA, 64, MEASURE, 3 }, TD_CONTENT },
+	{ "mib_16", "16 MiB", .arg = &(const struct pages){ GPA, 4096, 0, 10 }, TD_CONTENT,
+	  .memory_mib = 64, .time_limit_s = 120, .nightly = true },
+	{ "mib_64", "64 MiB", .arg = &(const struct pages){ GPA, 16384, 0, 34 }, TD_CONTENT,
+	  .memory_mib = 256, .time_limit_s = 300, .nightly = true },
+	{ "measured_4_mib", "4 MiB, measured",
+	  .arg = &(const struct pages){ GPA, 1024, MEASURE, 4 }, TD_CONTENT, .memory_mib = 64,
+	  .time_limit_s = 300, .nightly = true })
 
 TEST_MAIN("the initial memory of a TD: mirror, Secure EPT, measurement")

@@ -10,8 +10,6 @@
 #include "kernel.h"
 #include "guest_vm.h"
 
-#define BAD_RANGE(...)	.arg = &(const struct bad_range){ __VA_ARGS__ }
-
 #define SLOT_SIZE	(2 * SZ_2M)
 #define TO_HOST		0x11111111
 #define TO_GUEST	0x22222222
@@ -217,16 +215,21 @@ static void refused_range(const struct test *t)
 
 CASES(refused_range,
 	{ "map_gpa_zero_size", "MapGPA of no bytes: invalid operand",
-	  BAD_RANGE(GPA, 0, VMCALL_INVALID_OPERAND), .vm_types = VM_TDX },
+	  .arg = &(const struct bad_range){ GPA, 0, VMCALL_INVALID_OPERAND },
+	  .vm_types = VM_TDX },
 	{ "map_gpa_wraps", "MapGPA beyond 2^64: invalid operand",
-	  BAD_RANGE(~0ULL << 12, SZ_2M, VMCALL_INVALID_OPERAND), .vm_types = VM_TDX },
+	  .arg = &(const struct bad_range){ ~0ULL << 12, SZ_2M, VMCALL_INVALID_OPERAND },
+	  .vm_types = VM_TDX },
 	{ "both_halves", "MapGPA that begins private and ends shared: invalid operand",
-	  BAD_RANGE(TD_SHARED_BIT - SZ_4K, 2 * SZ_4K, VMCALL_INVALID_OPERAND),
+	  .arg = &(const struct bad_range){ TD_SHARED_BIT - SZ_4K, 2 * SZ_4K,
+		VMCALL_INVALID_OPERAND },
 	  .vm_types = VM_TDX },
 	{ "unaligned_gpa", "MapGPA of an unaligned gpa: alignment error",
-	  BAD_RANGE(GPA + 8, SZ_4K, VMCALL_ALIGN_ERROR), .vm_types = VM_TDX },
+	  .arg = &(const struct bad_range){ GPA + 8, SZ_4K, VMCALL_ALIGN_ERROR },
+	  .vm_types = VM_TDX },
 	{ "unaligned_size", "MapGPA of an unaligned size: alignment error",
-	  BAD_RANGE(GPA, SZ_4K + 8, VMCALL_ALIGN_ERROR), .vm_types = VM_TDX })
+	  .arg = &(const struct bad_range){ GPA, SZ_4K + 8, VMCALL_ALIGN_ERROR },
+	  .vm_types = VM_TDX })
 
 /* KVM_RUN exits again until the attribute changes; then the same instruction succeeds. */
 CASE(shared_access_to_private, "a shared access to a private page: memory-fault exits until it is shared",

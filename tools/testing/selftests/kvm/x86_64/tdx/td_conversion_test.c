@@ -11,8 +11,6 @@
 #include "td_fixture.h"
 #include "testcase.h"
 
-#define RANGE(...)	.arg = &(const struct range){ __VA_ARGS__ }
-
 #define PRIVATE		KVM_MEMORY_ATTRIBUTE_PRIVATE
 #define SLOT_SIZE	(2 * SZ_2M)
 #define SLOT_END	(GPA + SLOT_SIZE)
@@ -91,36 +89,40 @@ static void there_and_back(const struct test *t)
 }
 
 CASES(there_and_back,
-	{ "one_page", "a page, to shared and back", RANGE(GPA + 5 * SZ_4K, SZ_4K), TD_MAPPING },
-	{ "first_page", "the first page of the slot, to shared and back", RANGE(GPA, SZ_4K),
-	  TD_MAPPING },
+	{ "one_page", "a page, to shared and back",
+	  .arg = &(const struct range){ GPA + 5 * SZ_4K, SZ_4K }, TD_MAPPING },
+	{ "first_page", "the first page of the slot, to shared and back",
+	  .arg = &(const struct range){ GPA, SZ_4K }, TD_MAPPING },
 	{ "last_page", "the last page of the slot, to shared and back",
-	  RANGE(SLOT_END - SZ_4K, SZ_4K), TD_MAPPING },
-	{ "three_pages", "three pages, to shared and back", RANGE(GPA + 9 * SZ_4K, 3 * SZ_4K),
-	  TD_MAPPING },
+	  .arg = &(const struct range){ SLOT_END - SZ_4K, SZ_4K }, TD_MAPPING },
+	{ "three_pages", "three pages, to shared and back",
+	  .arg = &(const struct range){ GPA + 9 * SZ_4K, 3 * SZ_4K }, TD_MAPPING },
 	{ "across_2m", "two pages on both sides of 2M, to shared and back",
-	  RANGE(GPA + SZ_2M - SZ_4K, 2 * SZ_4K), TD_MAPPING },
-	{ "first_2m", "the first 2M, to shared and back", RANGE(GPA, SZ_2M), TD_MAPPING },
-	{ "second_2m", "the second 2M, to shared and back", RANGE(GPA + SZ_2M, SZ_2M),
-	  TD_MAPPING },
-	{ "odd_2m", "an unaligned 2M, to shared and back", RANGE(GPA + 7 * SZ_4K, SZ_2M),
-	  TD_MAPPING },
+	  .arg = &(const struct range){ GPA + SZ_2M - SZ_4K, 2 * SZ_4K }, TD_MAPPING },
+	{ "first_2m", "the first 2M, to shared and back",
+	  .arg = &(const struct range){ GPA, SZ_2M }, TD_MAPPING },
+	{ "second_2m", "the second 2M, to shared and back",
+	  .arg = &(const struct range){ GPA + SZ_2M, SZ_2M }, TD_MAPPING },
+	{ "odd_2m", "an unaligned 2M, to shared and back",
+	  .arg = &(const struct range){ GPA + 7 * SZ_4K, SZ_2M }, TD_MAPPING },
 	{ "but_one_page", "all pages but one, to shared and back",
-	  RANGE(GPA + SZ_4K, SLOT_SIZE - SZ_4K), TD_MAPPING },
-	{ "whole_slot", "the slot, to shared and back", RANGE(GPA, SLOT_SIZE), TD_MAPPING },
+	  .arg = &(const struct range){ GPA + SZ_4K, SLOT_SIZE - SZ_4K }, TD_MAPPING },
+	{ "whole_slot", "the slot, to shared and back",
+	  .arg = &(const struct range){ GPA, SLOT_SIZE }, TD_MAPPING },
 	{ "from_below", "a range that begins before the slot, to shared and back",
-	  RANGE(GPA - SZ_2M, SZ_2M + 3 * SZ_4K), TD_MAPPING },
+	  .arg = &(const struct range){ GPA - SZ_2M, SZ_2M + 3 * SZ_4K }, TD_MAPPING },
 	{ "to_above", "a range that ends after the slot, to shared and back",
-	  RANGE(SLOT_END - 3 * SZ_4K, SZ_2M), TD_MAPPING },
+	  .arg = &(const struct range){ SLOT_END - 3 * SZ_4K, SZ_2M }, TD_MAPPING },
 	{ "around", "a range around the slot, to shared and back",
-	  RANGE(GPA - SZ_2M, SLOT_SIZE + 2 * SZ_2M), TD_MAPPING },
-	{ "mib_32", "32M that begin with the slot, to shared and back", RANGE(GPA, 16 * SZ_2M),
-	  TD_MAPPING },
-	{ "one_gib", "1G that begins with the slot, to shared and back", RANGE(GPA, SZ_1G),
-	  TD_MAPPING, .time_limit_s = 60, .nightly = true },
+	  .arg = &(const struct range){ GPA - SZ_2M, SLOT_SIZE + 2 * SZ_2M }, TD_MAPPING },
+	{ "mib_32", "32M that begin with the slot, to shared and back",
+	  .arg = &(const struct range){ GPA, 16 * SZ_2M }, TD_MAPPING },
+	{ "one_gib", "1G that begins with the slot, to shared and back",
+	  .arg = &(const struct range){ GPA, SZ_1G }, TD_MAPPING, .time_limit_s = 60,
+	  .nightly = true },
 	{ "odd_gib", "an unaligned 1G that ends in the slot, to shared and back",
-	  RANGE(GPA - SZ_1G + 11 * SZ_4K, SZ_1G), TD_MAPPING, .time_limit_s = 60,
-	  .nightly = true })
+	  .arg = &(const struct range){ GPA - SZ_1G + 11 * SZ_4K, SZ_1G }, TD_MAPPING,
+	  .time_limit_s = 60, .nightly = true })
 
 CASE(keeps_private, "private pages of a range that becomes private stay", TD_MAPPING)
 {

@@ -66,7 +66,7 @@ static struct scene open_window(const struct test *t, struct hold_args where)
 }
 
 /* The page was looked up, mmu_lock is not taken yet. */
-#define BEFORE_LOCK(...)	\
+#define AFTER_LOOKUP(...)	\
 	((struct hold_args){ .function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN, ##__VA_ARGS__ })
 
 static void close_window(struct scene *s)
@@ -137,7 +137,7 @@ static void flip_attributes(struct guest_vm *p)
 static void invalidated(const struct test *t)
 {
 	void (*act)(struct guest_vm *p) = t->tc->arg;
-	struct scene s = open_window(t, BEFORE_LOCK());
+	struct scene s = open_window(t, AFTER_LOOKUP());
 
 	mem_touch(s.p.slot->mem->hva, SZ_4K);
 	if (act)
@@ -163,7 +163,7 @@ CASES(invalidated,
 
 CASE(again_and_again, "PUNCH_HOLE at each of three lookups: three retries, no exit", FAULT_CASE)
 {
-	struct scene s = open_window(t, BEFORE_LOCK(.times = AGAIN));
+	struct scene s = open_window(t, AFTER_LOOKUP(.times = AGAIN));
 
 	for (unsigned long i = 0; i < AGAIN; i++) {
 		expect_soon(observer_retries(s.p.o) >= i, 5, "RET_PF_RETRY %lu comes", i);
@@ -180,7 +180,7 @@ CASE(again_and_again, "PUNCH_HOLE at each of three lookups: three retries, no ex
 
 CASE(becomes_shared, "the page becomes shared: one retry, KVM_EXIT_MEMORY_FAULT", FAULT_CASE)
 {
-	struct scene s = open_window(t, BEFORE_LOCK());
+	struct scene s = open_window(t, AFTER_LOOKUP());
 
 	vm_set_shared(s.p.vm, GPA, SZ_4K);
 	close_window(&s);
@@ -195,7 +195,7 @@ CASE(becomes_shared, "the page becomes shared: one retry, KVM_EXIT_MEMORY_FAULT"
 CASE(signal_and_invalidation, "a signal and PUNCH_HOLE: one retry, EINTR, no page added",
 	FAULT_CASE)
 {
-	struct scene s = open_window(t, BEFORE_LOCK());
+	struct scene s = open_window(t, AFTER_LOOKUP());
 
 	thread_signal(s.run.thread, SIGUSR1);
 	punch(&s.p);
@@ -209,7 +209,7 @@ CASE(signal_and_invalidation, "a signal and PUNCH_HOLE: one retry, EINTR, no pag
 
 CASE(signal_only, "a signal without invalidation: the page is added, then EINTR", FAULT_CASE)
 {
-	struct scene s = open_window(t, BEFORE_LOCK());
+	struct scene s = open_window(t, AFTER_LOOKUP());
 
 	thread_signal(s.run.thread, SIGUSR1);
 	close_window(&s);
@@ -253,7 +253,7 @@ CASE(other_vcpu_maps, "another vCPU maps the page first: it is added once", FAUL
 	struct scene s = { .p = guest_vm_create(t, config) };
 
 	queue_accept(&s);
-	s.run = held_call_open(BEFORE_LOCK(), run_vcpu, s.p.vcpu[0]);
+	s.run = held_call_open(AFTER_LOOKUP(), run_vcpu, s.p.vcpu[0]);
 	prefault(s.p.vcpu[1], GPA, SZ_4K);
 	close_window(&s);
 	expect_pages_added(&s, 1);

@@ -17,11 +17,6 @@
 
 #define MANY_CPUID	256		/* KVM_MAX_CPUID_ENTRIES */
 
-/* KVM_TDX_INIT_VM whose parameters @fn makes invalid. */
-#define REFUSED(name, text, fn, errno, ...)					\
-	{ "init_vm_" name, text, .vm_types = VM_TDX,				\
-	  .arg = &(const struct refusal){ .corrupt = fn, .error = errno, ##__VA_ARGS__ } }
-
 CASE(capabilities, "KVM_TDX_CAPABILITIES: attributes, XFAM and CPUID that a TD can have",
 	.vm_types = VM_TDX)
 {
@@ -120,18 +115,28 @@ static void init_vm_refused(const struct test *t)
 }
 
 CASES(init_vm_refused,
-	REFUSED("bad_attribute", "an unsupported attribute: EINVAL", bad_attribute, EINVAL),
-	REFUSED("bad_xfam", "an unsupported XFAM bit: EINVAL", bad_xfam, EINVAL),
-	REFUSED("reserved", "a reserved field: EINVAL", bad_reserved, EINVAL),
-	REFUSED("padding", "CPUID padding: EINVAL", bad_padding, EINVAL),
-	REFUSED("many_cpuid", "too many CPUID entries: E2BIG", bad_nent, E2BIG),
-	REFUSED("no_cpuid", "no leaf 80000008: EINVAL", no_cpuid, EINVAL),
-	REFUSED("bad_gpaw", "a GPAW of 50: EINVAL", bad_gpaw, EINVAL),
-	REFUSED("bad_leaf", "a leaf that is not configurable: EINVAL", bad_leaf, EINVAL),
-	REFUSED("bad_cpuid_bit", "a CPUID bit that is not configurable: EINVAL and hw_error",
-		bad_cpuid_bit, EINVAL, .by_module = true),
-	REFUSED("bad_stepping", "another stepping than the host's: EINVAL and hw_error",
-		bad_stepping, EINVAL, .by_module = true))
+	{ "init_vm_bad_attribute", "an unsupported attribute: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_attribute, .error = EINVAL } },
+	{ "init_vm_bad_xfam", "an unsupported XFAM bit: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_xfam, .error = EINVAL } },
+	{ "init_vm_reserved", "a reserved field: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_reserved, .error = EINVAL } },
+	{ "init_vm_padding", "CPUID padding: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_padding, .error = EINVAL } },
+	{ "init_vm_many_cpuid", "too many CPUID entries: E2BIG", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_nent, .error = E2BIG } },
+	{ "init_vm_no_cpuid", "no leaf 80000008: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = no_cpuid, .error = EINVAL } },
+	{ "init_vm_bad_gpaw", "a GPAW of 50: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_gpaw, .error = EINVAL } },
+	{ "init_vm_bad_leaf", "a leaf that is not configurable: EINVAL", .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_leaf, .error = EINVAL } },
+	{ "init_vm_bad_cpuid_bit", "a CPUID bit that is not configurable: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_cpuid_bit, .error = EINVAL, .by_module = true } },
+	{ "init_vm_bad_stepping", "another stepping than the host's: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_stepping, .error = EINVAL, .by_module = true } })
 
 CASE(init_vm_flags, "KVM_TDX_INIT_VM with a flag: EINVAL", .vm_types = VM_TDX)
 {

@@ -114,41 +114,41 @@ static void tables(const struct test *t)
 #define SZ_512G	(512 * SZ_1G)
 #define TOP	TD_SHARED_BIT		/* one beyond the highest private gpa */
 
-#define STEPS(...)	.step = { __VA_ARGS__ }, .nr = ARRAY_SIZE(((struct step[]){ __VA_ARGS__ }))
-#define FAULTED(...)	(&(const struct steps){ STEPS(__VA_ARGS__) })
-#define ADDED(...)	(&(const struct steps){ .add = true, STEPS(__VA_ARGS__) })
+#define STEP_LIST(...)	.step = { __VA_ARGS__ }, .nr = ARRAY_SIZE(((struct step[]){ __VA_ARGS__ }))
+#define FAULT_STEPS(...)	(&(const struct steps){ STEP_LIST(__VA_ARGS__) })
+#define ADD_STEPS(...)	(&(const struct steps){ .add = true, STEP_LIST(__VA_ARGS__) })
 
 CASES(tables,
 	{ "same_2m", "three pages of one 2M: three tables for the first, none for the others",
-	  .arg = FAULTED({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }, { GPA + SZ_4K, 0 }), LEVEL_CASE },
+	  .arg = FAULT_STEPS({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }, { GPA + SZ_4K, 0 }), LEVEL_CASE },
 	{ "border_2m", "both sides of a 2M border: one more table",
-	  .arg = FAULTED({ GPA + SZ_2M - SZ_4K, 3 }, { GPA + SZ_2M, 1 }), LEVEL_CASE },
+	  .arg = FAULT_STEPS({ GPA + SZ_2M - SZ_4K, 3 }, { GPA + SZ_2M, 1 }), LEVEL_CASE },
 	{ "border_2m_down", "both sides of a 2M border, from above: one more table",
-	  .arg = FAULTED({ GPA + SZ_2M, 3 }, { GPA + SZ_2M - SZ_4K, 1 }), LEVEL_CASE },
+	  .arg = FAULT_STEPS({ GPA + SZ_2M, 3 }, { GPA + SZ_2M - SZ_4K, 1 }), LEVEL_CASE },
 	{ "border_1g", "both sides of a 1G border: two more tables",
-	  .arg = FAULTED({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 },
+	  .arg = FAULT_STEPS({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 },
 			 { GPA + SZ_1G + SZ_2M, 1 }), LEVEL_CASE },
 	{ "border_512g", "both sides of a 512G border: three more tables",
-	  .arg = FAULTED({ SZ_512G - SZ_4K, 3 }, { SZ_512G, 3 }, { SZ_512G + SZ_1G, 2 }),
+	  .arg = FAULT_STEPS({ SZ_512G - SZ_4K, 3 }, { SZ_512G, 3 }, { SZ_512G + SZ_1G, 2 }),
 	  LEVEL_CASE },
 	{ "lowest_gpa", "gpa 0, and 2M above it: three tables, and one more",
-	  .arg = FAULTED({ 0, 3 }, { SZ_2M, 1 }), LEVEL_CASE },
+	  .arg = FAULT_STEPS({ 0, 3 }, { SZ_2M, 1 }), LEVEL_CASE },
 	{ "highest_gpa", "the last pages below the shared bit: three tables, and one more",
-	  .arg = FAULTED({ TOP - SZ_4K, 3 }, { TOP - SZ_2M, 0 }, { TOP - SZ_2M - SZ_4K, 1 }),
+	  .arg = FAULT_STEPS({ TOP - SZ_4K, 3 }, { TOP - SZ_2M, 0 }, { TOP - SZ_2M - SZ_4K, 1 }),
 	  LEVEL_CASE },
 	{ "far_apart", "the lowest and the highest gpa, and one between: tables for each",
-	  .arg = FAULTED({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE },
+	  .arg = FAULT_STEPS({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE },
 	{ "far_apart_ept4", "far_apart, on a CPU whose EPT has four levels",
-	  .arg = FAULTED({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE,
+	  .arg = FAULT_STEPS({ 0, 3 }, { TOP - SZ_4K, 3 }, { GPA, 2 }), LEVEL_CASE,
 	  .boot = BOOT_TDX_EPT4 },
 	{ "add_same_2m", "initial memory: two pages of one 2M share their tables",
-	  .arg = ADDED({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }), LEVEL_CASE },
+	  .arg = ADD_STEPS({ GPA, 3 }, { GPA + SZ_2M - SZ_4K, 0 }), LEVEL_CASE },
 	{ "add_border_1g", "initial memory: both sides of a 1G border: two more tables",
-	  .arg = ADDED({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 }), LEVEL_CASE },
+	  .arg = ADD_STEPS({ GPA + SZ_1G - SZ_4K, 3 }, { GPA + SZ_1G, 2 }), LEVEL_CASE },
 	{ "add_border_512g", "initial memory: both sides of a 512G border, from above",
-	  .arg = ADDED({ SZ_512G, 3 }, { SZ_512G - SZ_4K, 3 }), LEVEL_CASE },
+	  .arg = ADD_STEPS({ SZ_512G, 3 }, { SZ_512G - SZ_4K, 3 }), LEVEL_CASE },
 	{ "add_highest_gpa", "initial memory: the highest and the lowest gpa",
-	  .arg = ADDED({ TOP - SZ_4K, 3 }, { 0, 3 }), LEVEL_CASE })
+	  .arg = ADD_STEPS({ TOP - SZ_4K, 3 }, { 0, 3 }), LEVEL_CASE })
 
 CASE(added_then_faulted, "pages mapped before and after the finalize share tables", LEVEL_CASE)
 {

@@ -18,8 +18,6 @@
 #define RTMRS		4
 #define EXTENDS_MAX	8
 
-#define EXTENDS(...)	.arg = &(const struct extend_list){ __VA_ARGS__ }
-
 /* TDREPORT_STRUCT (Intel TDX Module ABI). */
 struct td_report {
 	u8 type[16], cpu_svn[16];
@@ -212,14 +210,14 @@ static void rtmrs(const struct test *t)
 }
 
 CASES(rtmrs,
-	{ "rtmrs_at_first", "RTMRs are zero before an extend", EXTENDS(0, { 0 }),
-	  .vm_types = VM_TDX },
-	{ "rtmrs_one_each", "each RTMR extended", EXTENDS(4, { 0, 1, 2, 3 }),
-	  .vm_types = VM_TDX },
-	{ "rtmrs_one_thrice", "one RTMR extended three times", EXTENDS(3, { 2, 2, 2 }),
-	  .vm_types = VM_TDX },
-	{ "rtmrs_mixed", "RTMRs extended in turn", EXTENDS(6, { 3, 0, 3, 1, 0, 3 }),
-	  .vm_types = VM_TDX })
+	{ "rtmrs_at_first", "RTMRs are zero before an extend",
+	  .arg = &(const struct extend_list){ 0, { 0 } }, .vm_types = VM_TDX },
+	{ "rtmrs_one_each", "each RTMR extended",
+	  .arg = &(const struct extend_list){ 4, { 0, 1, 2, 3 } }, .vm_types = VM_TDX },
+	{ "rtmrs_one_thrice", "one RTMR extended three times",
+	  .arg = &(const struct extend_list){ 3, { 2, 2, 2 } }, .vm_types = VM_TDX },
+	{ "rtmrs_mixed", "RTMRs extended in turn",
+	  .arg = &(const struct extend_list){ 6, { 3, 0, 3, 1, 0, 3 } }, .vm_types = VM_TDX })
 
 CASE(hash_of_td_info, "the report's hash of TDINFO", .vm_types = VM_TDX)
 {

@@ -14,8 +14,6 @@
 #include "td_fixture.h"
 #include "testcase.h"
 
-#define RANGE(...)	.arg = &(const struct range){ __VA_ARGS__ }
-
 /* A case that also compares with the pages of guest_memfd. */
 #define TD_GMEM									\
 	.vm_types = VM_TDX, .uses_sept = true,					\
@@ -98,12 +96,14 @@ static void pending(const struct test *t)
 }
 
 CASES(pending,
-	{ "one_page", "a private page is pending", RANGE(GPA, 1), TD_GMEM },
-	{ "odd_range", "three pages inside of a 2M: no others", RANGE(GPA + 5 * SZ_4K, 3),
+	{ "one_page", "a private page is pending", .arg = &(const struct range){ GPA, 1 },
 	  TD_GMEM },
-	{ "across_2m", "five pages across a 2M border", RANGE(GPA + SZ_2M - 2 * SZ_4K, 5),
-	  TD_GMEM },
-	{ "many_pages", "63 pages: one TDH.MEM.PAGE.AUG each", RANGE(GPA + SZ_4K, 63), TD_GMEM })
+	{ "odd_range", "three pages inside of a 2M: no others",
+	  .arg = &(const struct range){ GPA + 5 * SZ_4K, 3 }, TD_GMEM },
+	{ "across_2m", "five pages across a 2M border",
+	  .arg = &(const struct range){ GPA + SZ_2M - 2 * SZ_4K, 5 }, TD_GMEM },
+	{ "many_pages", "63 pages: one TDH.MEM.PAGE.AUG each",
+	  .arg = &(const struct range){ GPA + SZ_4K, 63 }, TD_GMEM })
 
 CASE(already_pending, "a page that is mapped already stays", TD_SEAMCALLS)
 {
