@@ -24,7 +24,7 @@
 
 typedef void (*guest_fn)(u64 arg);
 
-/* --- the host's side ------------------------------------------------------ */
+/* The host's side. */
 
 /* A VM with guests in it. GPA is private memory where the VM type has that. */
 struct guest_vm {
@@ -124,7 +124,7 @@ void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector);
 /* Interrupts of this vector are counted (guest_irqs()). */
 #define GUEST_VECTOR	0x40
 
-/* --- the guest's side ----------------------------------------------------- */
+/* The guest's side. */
 
 #ifdef __clang__
 #define GUEST_NO_LIBRARY	__attribute__((no_builtin))

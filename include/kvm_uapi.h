@@ -13,13 +13,13 @@
 #include <linux/types.h>
 #include <sys/mman.h>
 
-/* --- 6.12: memslot quirk ------------------------------------------------ */
+/* 6.12: memslot quirk. */
 
 #ifndef KVM_X86_QUIRK_SLOT_ZAP_ALL
 #define KVM_X86_QUIRK_SLOT_ZAP_ALL		(1 << 7)
 #endif
 
-/* --- 6.8: guest_memfd, memory attributes, VM types --------------------- */
+/* 6.8: guest_memfd, memory attributes, VM types. */
 
 #ifndef KVM_CAP_VM_TYPES
 #define KVM_CAP_USER_MEMORY2			231
@@ -77,7 +77,7 @@ struct kvm_run_memory_fault {
 	__u64 size;
 };
 
-/* --- 6.11: KVM_PRE_FAULT_MEMORY --------------------------------------- */
+/* 6.11: KVM_PRE_FAULT_MEMORY. */
 
 #ifndef KVM_CAP_PRE_FAULT_MEMORY
 #define KVM_CAP_PRE_FAULT_MEMORY		236
@@ -92,7 +92,7 @@ struct kvm_pre_fault_memory {
 	_IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
 #endif
 
-/* --- 6.16: TDX -------------------------------------------------------- */
+/* 6.16: TDX. */
 
 #ifndef KVM_X86_TDX_VM
 #define KVM_X86_TDX_VM				5
@@ -144,7 +144,7 @@ struct kvm_tdx_init_mem_region {
 };
 #endif
 
-/* --- 6.18: guest_memfd that the host may map -------------------------- */
+/* 6.18: guest_memfd that the host may map. */
 
 #ifndef KVM_CAP_GUEST_MEMFD_FLAGS
 #define KVM_CAP_GUEST_MEMFD_FLAGS		244
@@ -152,7 +152,7 @@ struct kvm_tdx_init_mem_region {
 #define GUEST_MEMFD_FLAG_INIT_SHARED		(1ULL << 1)
 #endif
 
-/* --- mm --------------------------------------------------------------- */
+/* mm. */
 
 #ifndef MADV_PAGEOUT				/* 5.4 */
 #define MADV_PAGEOUT				21

@@ -30,7 +30,7 @@ void undo_softtdx(const char *request);
 /* Set @path to @text and record its former content. Returns 0 or -errno. */
 int set_and_undo(const char *path, const char *text);
 
-/* --- for the library ---------------------------------------------------- */
+/* For the library. */
 
 /* Set up the shared log; once, before anything forks. */
 void undo_init(void);

@@ -8,8 +8,8 @@
  * the function: asleep where the caller may sleep, else spinning, interrupts
  * left as they are.
  *
- * This is for machines that exist for tests: who may open the device can make
- * his own threads wait anywhere, whatever locks they hold, for the limit.
+ * This is for machines that exist for tests: those who may open the device can make
+ * their own threads wait anywhere, whatever locks they hold, for the limit.
  */
 #include <linux/cleanup.h>
 #include <linux/file.h>
@@ -97,7 +97,7 @@ asm(".pushsection .text, \"ax\"\n"
 	".popsection\n");
 STACK_FRAME_NON_STANDARD(call_behind);
 
-/* --- in the held thread --------------------------------------------------------- */
+/* In the held thread. */
 
 /* Does the current thread belong to the process that armed @p, or to a child of it? */
 static bool ours(const struct point *p)
@@ -215,7 +215,7 @@ static void divert(unsigned long ip, unsigned long parent_ip, struct ftrace_ops 
 	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)detours[site - sites]);
 }
 
-/* --- arming --------------------------------------------------------------------- */
+/* Arming. */
 
 static struct site *site_of(char *function)
 {
@@ -290,7 +290,7 @@ static struct kvm_hold_state point_state(struct point *p)
 	};
 }
 
-/* --- the device ------------------------------------------------------------------- */
+/* The device. */
 
 static int kvm_hold_open(struct inode *inode, struct file *file)
 {

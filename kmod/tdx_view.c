@@ -39,7 +39,7 @@
 #define ENTRY_HPA	GENMASK_ULL(51, 12)	/* of a Secure EPT entry */
 #define STATE_TABLE	0x84			/* NL_MAPPED, in bits 15:8 of RDX */
 
-/* --- the TDs of this host ------------------------------------------------- */
+/* The TDs of this host. */
 
 /*
  * Inside of KVM's struct for the VM; NULL: no TD.  Each has a private KeyID, from the
@@ -113,7 +113,7 @@ static u64 find_td(const struct file *file)
 	return 0;
 }
 
-/* --- SEAMCALL ----------------------------------------------------------------- */
+/* SEAMCALL. */
 
 static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
 {
@@ -151,7 +151,7 @@ static int call_module(u64 leaf, struct tdx_module_args *args, u64 *status)
 	return 0;
 }
 
-/* --- the tracepoint ------------------------------------------------------------- */
+/* The tracepoint. */
 
 struct call {
 	u64 leaf;
@@ -202,7 +202,7 @@ void seamcall_probes_off(void)
 	unregister_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
 }
 
-/* --- reading while nothing else does -------------------------------------------- */
+/* Reading while nothing else does. */
 
 static bool runs(struct kvm *kvm)
 {
@@ -282,7 +282,7 @@ static int view_page(u64 tdr, struct tdx_view_page *v)
 	return 0;
 }
 
-/* --- the device ------------------------------------------------------------------- */
+/* The device. */
 
 union request {
 	s32 vm_fd;	/* all begin with it */

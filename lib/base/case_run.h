@@ -46,7 +46,7 @@ void print_changes(const struct test *t);
  */
 size_t private_accesses_end(void);
 
-/* --- kernel messages: WARNING, BUG and Oops while a case runs ----------- */
+/* Kernel messages: WARNING, BUG and Oops while a case runs. */
 
 /* Forget what the kernel said so far; @rearm: make WARN_ONCE sites that fired warn again. */
 void kmsg_begin(bool rearm);

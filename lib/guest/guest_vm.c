@@ -9,7 +9,7 @@
 
 #define SEPT_VE_DISABLE	(1ULL << 28)
 
-/* --- the guests' memory ----------------------------------------------------- */
+/* The guests' memory. */
 
 #define PTE_PRESENT_WRITE	3ULL
 #define PTE_LARGE		(1ULL << 7)
@@ -129,7 +129,7 @@ static struct image image_create(u64 shared_bit)
 	return image;
 }
 
-/* --- VMs -------------------------------------------------------------------- */
+/* VMs. */
 
 static struct vm *create_td(const struct guest_vm_config *config)
 {
@@ -266,7 +266,7 @@ void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector)
 		  "vCPUs that KVM_SIGNAL_MSI to x2APIC ID %u reaches", id);
 }
 
-/* --- running ---------------------------------------------------------------- */
+/* Running. */
 
 int __guest_run(struct vcpu *vcpu)
 {

@@ -194,7 +194,7 @@ void mem_punch_hole(const struct mem *mem, u64 offset, u64 size)
 		  size, mem_kind_name(mem->kind));
 }
 
-/* --- what the host knows of a page ------------------------------------------ */
+/* What the host knows of a page. */
 
 static u64 read_u64_at(const char *path, u64 index)
 {

@@ -33,7 +33,7 @@ struct observer {
 	struct spte_map *sptes;
 };
 
-/* --- set-up ------------------------------------------------------- */
+/* Set-up. */
 
 static char *read_tracefs(const char *file, int *size)
 {
@@ -152,7 +152,7 @@ void observer_follow(struct observer *o, struct vm *vm)
 	observer_clear(o);
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* Reading. */
 
 static u64 field(struct tep_format_field *f, struct tep_record *record)
 {
@@ -336,7 +336,7 @@ void observer_clear(struct observer *o)
 	o->nr_events = 0;
 }
 
-/* --- questions ------------------------------------------------------------------ */
+/* Questions. */
 
 struct mapping observer_known(struct observer *o, u64 gfn)
 {

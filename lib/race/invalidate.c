@@ -20,7 +20,7 @@
 #define MADV_SOFT_OFFLINE	101	/* asm-generic/mman-common.h */
 #endif
 
-/* --- by system calls of the process -------------------------------------------- */
+/* By system calls of the process. */
 
 static void dontneed(const struct inv_target *v)
 {
@@ -129,7 +129,7 @@ static void close_file(const struct inv_target *v)
 	must(!close(v->mem->fd), "close");
 }
 
-/* --- NUMA balancing --------------------------------------------------------------- */
+/* NUMA balancing. */
 
 #define SCAN	"/sys/kernel/debug/sched/numa_balancing/scan_"
 
@@ -180,7 +180,7 @@ static void numa_balance(const struct inv_target *v)
 	hold_end(told);
 }
 
-/* --- KSM: a kernel thread merges ---------------------------------------------------- */
+/* KSM: a kernel thread merges. */
 
 #define KSM	"/sys/kernel/mm/ksm/"
 

@@ -56,7 +56,7 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* --- one case ------------------------------------------------------------- */
+/* One case. */
 
 /*
  * No thread is interrupted when a child ends. The kernel drops an unwanted SIGCHLD, but

@@ -71,7 +71,7 @@ static void send_command(const char *file, char *text)
 	free(text);
 }
 
-/* --- sums ------------------------------------------------------------------- */
+/* Sums. */
 
 static void count_td(const char *line, void *arg)
 {
@@ -175,7 +175,7 @@ unsigned int softtdx_reset_tds(void)
 	return nr;
 }
 
-/* --- one TD ------------------------------------------------------------------- */
+/* One TD. */
 
 struct only_td {
 	unsigned int nr;
@@ -236,7 +236,7 @@ void softtdx_read_page(u64 pfn, u8 page[4096])
 	free(request);
 }
 
-/* --- counters and injection ----------------------------------------------------- */
+/* Counters and injection. */
 
 struct calls {
 	unsigned int leaf;

@@ -10,7 +10,7 @@ const char *const exchange_gpr[16] = {
 	"r13", "r14", "r15",
 };
 
-/* --- values ----------------------------------------------------------------- */
+/* Values. */
 
 static const struct { const char *name; u64 value; } constants[] = {
 	{ "gpa", GPA }, { "source", SOURCE }, { "params", PARAMS }, { "shared", SHARED_BASE },
@@ -116,7 +116,7 @@ const char *exchange_write(struct exchange *x, u64 value, char text[64])
 	return text;
 }
 
-/* --- statuses, leaves, registers ------------------------------------------- */
+/* Statuses, leaves, registers. */
 
 bool exchange_status(struct exchange *x, const char *text, u64 *status)
 {
@@ -205,7 +205,7 @@ bool exchange_act(struct softtdx_guest *act, const char *name, u64 value)
 	return false;
 }
 
-/* --- states in words ------------------------------------------------------- */
+/* States in words. */
 
 static void let_go(struct exchange *x)
 {

@@ -66,7 +66,7 @@ static void begin_case(const char *name)
 	snprintf(x.name, sizeof(x.name), "%s", name);
 }
 
-/* --- what the lines of a case say ------------------------------------------ */
+/* What the lines of a case say. */
 
 static void given(char *text)
 {

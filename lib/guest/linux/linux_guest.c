@@ -42,7 +42,7 @@ struct linux_guest {
 	u64 shared;
 };
 
-/* --- the image -------------------------------------------------------------- */
+/* The image. */
 
 struct file {
 	u8 *data;
@@ -89,7 +89,7 @@ const char *linux_guest_missing(void)
 	return NULL;
 }
 
-/* --- the initramfs: cpio "newc" (Documentation/driver-api/early-userspace) ---- */
+/* The initramfs: cpio "newc" (Documentation/driver-api/early-userspace). */
 
 static void cpio_entry(FILE *out, const char *name, unsigned int mode, const char *data,
 		       size_t size, unsigned int minor)
@@ -116,7 +116,7 @@ static struct file make_initramfs(void)
 	return f;
 }
 
-/* --- memory as the boot protocol wants it ----------------------------------- */
+/* Memory as the boot protocol wants it. */
 
 struct layout {
 	u64 kernel, initramfs, end;
@@ -232,7 +232,7 @@ struct linux_guest *linux_guest(void)
 	return g;
 }
 
-/* --- the run ------------------------------------------------------------------ */
+/* The run. */
 
 static void console(struct linux_guest *g, char c)
 {

@@ -115,7 +115,7 @@ CASES(init_beside_zap,
 	{ "init_beside_remove", "KVM_TDX_INIT_VCPU while a zap calls TDH.MEM.PAGE.REMOVE: waits",
 	  .arg = &zap_remove, .fixes = FIX, RACE_CASE })
 
-/* --- what waits for a mutex ------------------------------------------------------------- */
+/* What waits for a mutex. */
 
 struct other_call {
 	int (*fn)(void *scene);
@@ -182,7 +182,7 @@ CASES(sleeps_beside_init,
 	{ "delete_beside_init", "the slot is deleted while TDH.VP.INIT runs: waits",
 	  .arg = &other_delete, RACE_CASE })
 
-/* --- a fault that another vCPU has served -------------------------------------------------- */
+/* A fault that another vCPU has served. */
 
 CASE(served_meanwhile, "a fault of a page that another vCPU maps meanwhile is spurious, no SEAMCALL",
 	RACE_CASE)
