@@ -203,11 +203,35 @@ static const char *check_keyids(struct softtdx *m, u64 *where)
 	return NULL;
 }
 
+/* Dynamic PAMT: each pair is two free pages that the bitmap names, and it names no others. */
+static const char *check_pairs(struct softtdx *m, const struct softtdx_tdmr *t, u64 *where)
+{
+	u64 pages = 0;
+
+	for (u64 range = t->base; range < t->initialized; range += LEVEL_SIZE(1)) {
+		const struct pamt_entry *node = pamt_at(m, range, 1);
+
+		for (int i = 0; i < 2 && node->type == PT_PAMT; i++, pages++) {
+			u64 page = pamt_pair_page(node, i);
+			int level;
+			const struct pamt_entry *e = pamt_leaf(m, page, &level);
+
+			HOLDS(pamt_bitmap_get(m, page), "PAMT page that the bitmap does not name", page);
+			HOLDS(!e || e->type == PT_NDA, "PAMT page in use twice", page);
+		}
+	}
+	HOLDS(pages == pamt_bitmap_pages(m, t), "bitmap names a page of no pair, or one of two",
+	      t->base);
+	return NULL;
+}
+
 const char *softtdx_check(struct softtdx *m, u64 *where)
 {
 	HOLDS(!m->sys_lock && !m->kot_lock && !m->ket_lock, "module locked", 0);
 	for (u32 i = 0; i < m->nr_tdmrs; i++)
 		TRY_TEXT(check_large_locks(m, &m->tdmrs[i], where));
+	for (u32 i = 0; i < m->nr_tdmrs && m->dynamic_pamt; i++)
+		TRY_TEXT(check_pairs(m, &m->tdmrs[i], where));
 	TRY_TEXT(check_pages(m, where));
 	TRY_TEXT(check_keyids(m, where));
 	for (int i = 0; i < SOFTTDX_MAX_TDS; i++)

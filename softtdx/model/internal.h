@@ -132,6 +132,7 @@ INTERNAL struct pamt_entry *pamt_next(struct softtdx *m, u64 *hpa, int *level);
 
 /* pamt_dynamic.c: the 4K entries of 2M lie in a pair of pages that the host gives and takes. */
 INTERNAL bool pamt_bitmap_get(struct softtdx *m, u64 hpa);
+INTERNAL u64 pamt_bitmap_pages(struct softtdx *m, const struct softtdx_tdmr *t);
 INTERNAL void pamt_bitmap_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start, u64 end);
 INTERNAL struct pamt_entry *pamt_in_pair(struct softtdx *m, const struct pamt_entry *node, u64 hpa);
 INTERNAL u64 pamt_pair_page(const struct pamt_entry *node, int i);

@@ -79,6 +79,20 @@ void pamt_bitmap_init(struct softtdx *m, const struct softtdx_tdmr *t, u64 start
 	}
 }
 
+/* How many pages of the TDMR's initialised part the bitmap names beside reserved ones. */
+u64 pamt_bitmap_pages(struct softtdx *m, const struct softtdx_tdmr *t)
+{
+	u64 pages = 0, mask;
+
+	for (u64 hpa = t->base; hpa < t->initialized; hpa += 64 * PAGE_4K)
+		pages += (u64)__builtin_popcountll(*bitmap_word(m, t, hpa, &mask));
+	for (int i = 0; i < t->nr_reserved; i++)
+		if (t->reserved[i].start < t->initialized)
+			pages -= ((t->reserved[i].end < t->initialized ? t->reserved[i].end :
+				   t->initialized) - t->reserved[i].start) / PAGE_4K;
+	return pages;
+}
+
 /* A page that may become one of a pair: free, which it also is where 4K pages have no entries. */
 static u64 check_new_page(struct call *c, u64 page, u32 op, u64 hpa)
 {

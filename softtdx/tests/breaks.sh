@@ -5,8 +5,13 @@ unit=$1
 passed=0
 failed=0
 for rule in $("$unit" --rules); do
-	if timeout 20 "$unit" --break "$rule" >"$unit.$rule" 2>&1; then
+	timeout 20 "$unit" --break "$rule" >"$unit.$rule" 2>&1
+	status=$?
+	if [ "$status" = 0 ]; then
 		echo "not ok - broken rule $rule: no unit test notices"
+		failed=$((failed + 1))
+	elif [ "$status" != 1 ]; then
+		echo "not ok - broken rule $rule: a status of $status, no check that fails"
 		failed=$((failed + 1))
 	else
 		by=$(sed -n 's/^not ok - //p' "$unit.$rule" | head -n 3 | tr '\n' ' ')

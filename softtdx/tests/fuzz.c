@@ -28,12 +28,16 @@ static void start_over(struct world *w)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static struct world *w;
+	static struct world *worlds[2];		/* without and with dynamic PAMT */
 	struct source s = { .below = below, .data = data, .size = size };
 	struct random_stats stats = { 0 };
+	struct world *w;
 
-	if (!w)
-		w = world_ready(RANDOM_AVAILABLE);
+	if (!worlds[0]) {
+		worlds[0] = world_ready(RANDOM_AVAILABLE);
+		worlds[1] = world_dynamic(RANDOM_AVAILABLE);
+	}
+	w = worlds[below(&s, 2)];
 	while (s.size)
 		if (!random_call(w, &s, &stats))
 			abort();

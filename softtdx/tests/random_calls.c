@@ -4,6 +4,9 @@
 #include "random_calls.h"
 
 #define POOL_PAGES 160
+#define PAIR_PAGES 10
+#define LARGE_PAGE (TDMR_BASE + LEVEL_SIZE(1))
+#define NR_RANGES (RANDOM_AVAILABLE / LEVEL_SIZE(1))
 
 static u64 pool_page(u64 i)
 {
@@ -12,7 +15,15 @@ static u64 pool_page(u64 i)
 
 static u8 type_of(struct world *w, u64 hpa)
 {
-	return pamt_at(w->m, hpa, 0)->type;
+	const struct pamt_entry *e = pamt_at(w->m, hpa, 0);
+
+	return e ? e->type : PT_NDA;
+}
+
+/* The 2M that begin there have a pair of PAMT pages. */
+static bool has_pair(struct world *w, u64 range)
+{
+	return pamt_at(w->m, range, 1)->type == PT_PAMT;
 }
 
 /* A page of the wanted type if there is one, from a random place on. */
@@ -68,6 +79,14 @@ static u64 gpa_and_level(struct source *s, int level)
 	return (gpa & ~(LEVEL_SIZE(level) - 1)) | (u64)level;
 }
 
+/* For a pair: few, so that they are often in use; rarely one of those that TDs want. */
+static u64 pair_page(struct world *w, struct source *s)
+{
+	if (!s->below(s, 20))
+		return page(w, s, PT_NDA);
+	return TDMR_BASE + 2 * LEVEL_SIZE(1) + s->below(s, PAIR_PAGES) * PAGE_4K;
+}
+
 struct choice {
 	u16 leaf;
 	u8 weight;
@@ -111,8 +130,10 @@ static void mem(struct world *w, struct source *s, struct softtdx_regs *r, int l
 {
 	r->rcx = gpa_and_level(s, level);
 	r->rdx = page(w, s, PT_TDR);
-	r->r8 = level == 1 && !s->below(s, 2) ? TDMR_BASE + LEVEL_SIZE(1) : page(w, s, PT_NDA);
+	r->r8 = level == 1 && !s->below(s, 2) ? LARGE_PAGE : page(w, s, PT_NDA);
 	r->r9 = SOURCE;
+	r->r12 = pair_page(w, s);
+	r->r13 = pair_page(w, s);
 }
 
 static void mem_page(struct world *w, struct source *s, struct softtdx_regs *r)
@@ -137,7 +158,14 @@ static void any_page(struct world *w, struct source *s, struct softtdx_regs *r)
 
 	r->rcx = page(w, s, types[s->below(s, 6)]);
 	if (!s->below(s, 10))
-		r->rcx = TDMR_BASE + LEVEL_SIZE(1);
+		r->rcx = LARGE_PAGE;
+}
+
+static void pamt_pair(struct world *w, struct source *s, struct softtdx_regs *r)
+{
+	r->rcx = s->below(s, 40) ? (TDMR_BASE + s->below(s, NR_RANGES) * LEVEL_SIZE(1)) | 1 : anything(s);
+	r->rdx = pair_page(w, s);
+	r->r8 = pair_page(w, s);
 }
 
 static void wb(struct world *w, struct source *s, struct softtdx_regs *r)
@@ -184,6 +212,8 @@ static const struct choice choices[] = {
 	{ TDH_PHYMEM_PAGE_RDMD, 2, any_page },
 	{ TDH_PHYMEM_PAGE_WBINVD, 2, any_page },
 	{ TDH_PHYMEM_CACHE_WB, 12, wb },
+	{ TDH_PHYMEM_PAMT_ADD, 10, pamt_pair },
+	{ TDH_PHYMEM_PAMT_REMOVE, 10, pamt_pair },
 	{ TDH_SYS_TDMR_INIT, 1, any_page },
 	{ TDH_SYS_INIT, 1, any_page },
 	{ 100, 1, any_page },
@@ -223,6 +253,11 @@ static u16 next_step(struct world *w, struct source *s, struct softtdx_regs *r)
 	const struct tdcs *tdcs;
 
 	*r = (struct softtdx_regs){ .rcx = hpa, .rdx = PARAMS };
+	if (w->m->dynamic_pamt && !has_pair(w, TDMR_BASE)) {
+		pamt_pair(w, s, r);
+		r->rcx = TDMR_BASE | 1;
+		return TDH_PHYMEM_PAMT_ADD;
+	}
 	if (type_of(w, hpa) != PT_TDR || tdr->lifecycle > TD_KEYS_CONFIGURED) {
 		create(w, s, r);
 		return TDH_MNG_CREATE;
@@ -247,15 +282,26 @@ static u16 next_step(struct world *w, struct source *s, struct softtdx_regs *r)
 	return TDH_MEM_SEPT_ADD;
 }
 
+static u64 hash_of(u64 hash, u64 value)
+{
+	return (hash ^ value) * 0x100000001B3;
+}
+
+static u64 entry_hash(u64 hash, const struct pamt_entry *e)
+{
+	return e ? hash_of(hash, e->type ^ pamt_owner(e) << 8) : hash_of(hash, ~0ull);
+}
+
 /* What the pages are: a call that fails must not change it. */
 static u64 page_states(struct world *w)
 {
-	u64 hash = pamt_at(w->m, TDMR_BASE + LEVEL_SIZE(1), 1)->type;
+	u64 hash = 0;
 
+	for (u64 i = 0; i < NR_RANGES; i++)
+		hash = entry_hash(hash, pamt_at(w->m, TDMR_BASE + i * LEVEL_SIZE(1), 1));
 	for (u64 i = 0; i < POOL_PAGES; i++) {
-		const struct pamt_entry *e = pamt_at(w->m, pool_page(i), 0);
-
-		hash = hash * 0x100000001B3 + (e->type ^ pamt_owner(e) << 8);
+		hash = entry_hash(hash, pamt_at(w->m, pool_page(i), 0));
+		hash = hash_of(hash, pamt_bitmap_get(w->m, pool_page(i)));
 	}
 	return hash;
 }
@@ -265,8 +311,10 @@ static u64 wrongly_held(struct world *w)
 {
 	for (u64 hpa = TDMR_BASE; hpa < TDMR_BASE + RANDOM_AVAILABLE; hpa += PAGE_4K) {
 		int level;
+		const struct pamt_entry *e = pamt_leaf(w->m, hpa, &level);
+		bool in_use = (e && e->type != PT_NDA) || pamt_bitmap_get(w->m, hpa);
 
-		if (is_held(w, hpa) != (pamt_leaf(w->m, hpa, &level)->type != PT_NDA))
+		if (is_held(w, hpa) != in_use)
 			return hpa;
 	}
 	return 0;
@@ -365,6 +413,20 @@ static void flush_vcpus(struct world *w)
 				CALL_ON(cpu, VP_FLUSH, .rcx = pool_page(i));
 }
 
+/* Nothing needs the pairs any more: they go, and their pages are free. */
+static bool give_pairs_back(struct world *w)
+{
+	for (u64 i = 0; i < NR_RANGES; i++) {
+		u64 range = TDMR_BASE + i * LEVEL_SIZE(1), status = 0;
+
+		if (has_pair(w, range))
+			status = CALL(PHYMEM_PAMT_REMOVE, .rcx = range | 1);
+		if (status)
+			return false;
+	}
+	return !wrongly_held(w);
+}
+
 bool destroy_all(struct world *w)
 {
 	flush_vcpus(w);
@@ -374,7 +436,7 @@ bool destroy_all(struct world *w)
 	CALL_ON(2, PHYMEM_CACHE_WB);
 	for (int i = 0; i < SOFTTDX_MAX_TDS; i++)
 		CALL(MNG_KEY_FREEID, .rcx = w->m->tds[i]);
-	CALL(PHYMEM_PAGE_RECLAIM, .rcx = TDMR_BASE + LEVEL_SIZE(1));
+	CALL(PHYMEM_PAGE_RECLAIM, .rcx = LARGE_PAGE);
 	for (u64 pass = 0; pass < 2; pass++)
 		for (u64 hpa = TDMR_BASE; hpa < TDMR_BASE + RANDOM_AVAILABLE; hpa += PAGE_4K)
 			if (type_of(w, hpa) != PT_NDA && (pass || type_of(w, hpa) != PT_TDR))
@@ -385,5 +447,5 @@ bool destroy_all(struct world *w)
 	for (int i = 1; i < NR_KEYIDS; i++)
 		if (w->m->keyids[i].state != KEYID_FREE)
 			return false;
-	return true;
+	return give_pairs_back(w);
 }

@@ -5,7 +5,8 @@
 
 #include "world.h"
 
-#define RANDOM_AVAILABLE 0x400000ull	/* 4K pages in the first 2M, the second 2M for large ones */
+/* 4K pages in the first 2M, large ones in the second, PAMT pages of dynamic PAMT in the third. */
+#define RANDOM_AVAILABLE 0x600000ull
 
 /* Numbers from a generator or from a fuzzer's input; always below limit. */
 struct source {
@@ -17,6 +18,7 @@ struct source {
 
 struct random_stats {
 	u64 calls, succeeded, entered;
+	u64 pairs, pairs_back;		/* dynamic PAMT: given by PAMT.ADD or DEMOTE, and taken back */
 };
 
 /* One call, with the promise that a failure changes no page's state. False: broken. */

@@ -4,11 +4,14 @@
  * --break RULE, to run them with that rule of the model broken, and --rules, to list them.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "test.h"
 
 static struct test *tests;
+static const struct test *running;
 static u32 failures, violations_seen;
+static bool ends_at_failure;	/* a model with a broken rule is not to be trusted afterwards */
 
 void test_register(struct test *t)
 {
@@ -22,6 +25,14 @@ static void fail(const char *what, const char *file, int line)
 	failures++;
 }
 
+static void failure_told(void)
+{
+	if (!ends_at_failure)
+		return;
+	printf("not ok - %s\n", running->name);
+	exit(1);
+}
+
 void expect_status(u64 seen, u64 wanted, const char *what, const char *file, int line)
 {
 	if (seen == wanted)
@@ -30,6 +41,7 @@ void expect_status(u64 seen, u64 wanted, const char *what, const char *file, int
 	printf("#   expected: %#018llx %s\n", (unsigned long long)wanted,
 	       softtdx_status_name(wanted));
 	printf("#   got:      %#018llx %s\n", (unsigned long long)seen, softtdx_status_name(seen));
+	failure_told();
 }
 
 void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int line)
@@ -39,6 +51,7 @@ void expect_eq(u64 seen, u64 wanted, const char *what, const char *file, int lin
 	fail(what, file, line);
 	printf("#   expected: %#llx\n#   got:      %#llx\n", (unsigned long long)wanted,
 	       (unsigned long long)seen);
+	failure_told();
 }
 
 void expect_violation(struct world *w, enum softtdx_violation wanted, const char *file, int line)
@@ -55,12 +68,14 @@ static bool run(struct test *t)
 	const char *broken;
 	u64 where;
 
+	running = t;
 	failures = violations_seen = 0;
 	t->run(w);
 	broken = softtdx_check(w->m, &where);
 	if (broken) {
 		fail(broken, "invariant at", __LINE__);
 		printf("#   address: %#llx\n", (unsigned long long)where);
+		failure_told();
 	}
 	printf("%s - %s\n", failures ? "not ok" : "ok", t->name);
 	world_free(w);
@@ -88,7 +103,7 @@ static void break_rule(const char *name)
 
 int main(int argc, char **argv)
 {
-	u32 passed = 0, failed = 0, enough = ~0u;
+	u32 passed = 0, failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 #ifdef SOFTTDX_BREAKABLE
@@ -100,10 +115,10 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "--break")) {
 		break_rule(argv[2]);
 		argc = 1;
-		enough = 1;		/* one failed test is all that is asked for */
+		ends_at_failure = true;
 	}
 #endif
-	for (struct test *t = tests; t && failed < enough; t = t->next) {
+	for (struct test *t = tests; t; t = t->next) {
 		bool wanted = argc < 2;
 
 		for (int i = 1; i < argc; i++)

@@ -124,17 +124,20 @@ static const struct softtdx_ops ops = {
 	.run = world_run,
 };
 
-/* Mapped once: the PAMT is large, and TDMR.INIT has to clear it anyway. */
-static u8 *memory(u8 **mapping, u64 size)
-{
-	void *p = *mapping;
+/* The last world's, if it is free: the PAMT is large, and TDMR.INIT has to clear it anyway. */
+static u8 *spare_shared, *spare_private;
 
+static u8 *memory(u8 **spare, u64 size)
+{
+	void *p = *spare;
+
+	*spare = NULL;
 	if (!p)
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		abort();
-	return *mapping = p;
+	return p;
 }
 
 struct world *world_new(u64 available)
@@ -144,12 +147,11 @@ struct world *world_new(u64 available)
 		.first_keyid = FIRST_KEYID, .nr_keyids = NR_KEYIDS, .xfam = 0x61AE7,
 		.arch_caps = ~0ull,
 	};
-	static u8 *shared, *private;
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->m = calloc(1, sizeof(*w->m));
-	w->shared = memory(&shared, SHARED_SIZE);
-	w->private = memory(&private, TDMR_MEMORY);
+	w->shared = memory(&spare_shared, SHARED_SIZE);
+	w->private = memory(&spare_private, TDMR_MEMORY);
 	w->available = available;
 	w->next_page = TDMR_BASE;
 	current_cpu = 0;
@@ -162,6 +164,8 @@ void world_free(struct world *w)
 {
 	madvise(w->shared, SHARED_SIZE, MADV_DONTNEED);
 	madvise(w->private, PAMT_OFFSET, MADV_DONTNEED);
+	spare_shared = w->shared;
+	spare_private = w->private;
 	free(w->m);
 	free(w);
 }
@@ -258,6 +262,16 @@ struct world *world_ready(u64 available)
 {
 	struct world *w = world_new(available);
 
+	world_boot(w);
+	return w;
+}
+
+struct world *world_dynamic(u64 available)
+{
+	struct world *w = world_new(available);
+
+	w->m->cfg.profile = softtdx_profile("1.5-latest");
+	w->config_flags = CONFIG_DYNAMIC_PAMT;
 	world_boot(w);
 	return w;
 }

@@ -44,6 +44,7 @@ extern _Thread_local u32 current_cpu;
 
 struct world *world_new(u64 available);		/* memory and module, nothing initialised */
 struct world *world_ready(u64 available);	/* the module is READY */
+struct world *world_dynamic(u64 available);	/* with dynamic PAMT, no 2M has a pair yet */
 void world_free(struct world *w);
 void world_boot(struct world *w);		/* INIT to TDMR.INIT */
 void world_set_tsc_khz(struct world *w, u32 khz);
