@@ -12,10 +12,20 @@
 static bool record;
 static u32 passed, failed;
 
+/* Where answers come from: the beginnings of what "# source:" says, and how many there are. */
+static struct {
+	const char *text;
+	u32 count;
+} sources[] = {
+	{ "seen on Intel's module", 0 }, { "compared with Intel's module", 0 },
+	{ "read in the newest published source", 0 }, { "this model", 0 },
+};
+
 static struct exchange x;		/* the case that runs */
 static const char *file;
 static u32 line_number;
 static u32 failures;			/* of the exchange at hand */
+static u32 *source;			/* the count of those that follow; NULL: not known */
 
 static void differs(const char *what, u64 expected, u64 seen)
 {
@@ -47,6 +57,9 @@ static void end_exchange(void)
 		return;
 	failed += failures != 0;
 	passed += failures == 0;
+	if (!source)
+		die("without source", x.name);
+	++*source;
 	failures = 0;
 	x.asked = false;
 }
@@ -62,6 +75,7 @@ static void end_case(void)
 static void begin_case(const char *name)
 {
 	end_case();
+	source = NULL;
 	x = (struct exchange){ 0 };
 	snprintf(x.name, sizeof(x.name), "%s", name);
 }
@@ -210,6 +224,18 @@ static void then(char *text)
 			differs(exchange_gpr[i], wanted.gpr[i], x.w->after.gpr[i]);
 }
 
+/* It holds for the exchanges that follow, up to the next one or the end of the case. */
+static void source_is(const char *text)
+{
+	end_exchange();
+	source = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		if (!strncmp(text, sources[i].text, strlen(sources[i].text)))
+			source = &sources[i].count;
+	if (!source)
+		die("not a source", text);
+}
+
 static void run_line(char *line)
 {
 	static const struct {
@@ -236,7 +262,9 @@ static void run_line(char *line)
 		verbs[i].run(line + strlen(verbs[i].verb));
 		return;
 	}
-	if (*line && *line != '#')
+	if (!strncmp(line, "# source: ", 10))
+		source_is(line + 10);
+	else if (*line && *line != '#')
 		die("nobody understands", line);
 }
 
@@ -268,7 +296,10 @@ int main(int argc, char **argv)
 	first += record;
 	for (int i = first; i < argc; i++)
 		run_file(argv[i]);
-	if (!record)
-		printf("%u passed, %u failed, 0 skipped\n", passed, failed);
+	if (record)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		printf("# %u: %s\n", sources[i].count, sources[i].text);
+	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed != 0;
 }

@@ -30,32 +30,41 @@ OF_OPERAND = {"OPERAND_INVALID", "OPERAND_ADDR_RANGE_ERROR", "OPERAND_BUSY",
               "MISSING_PAMT_PAGE_PAIR", "NO_PAMT_PAGE_PAIR"}
 STATES = {"0": "any", "IN_UNINIT": "U", "IN_BUILT": "I R", "IN_INITIALIZED": "I",
           "IN_RUNNABLE": "R"}
+IN_WORDS = {
+    "the module is loaded": "module loaded", "the module waits for its TDMRs": "no TDMRs",
+    "a TD without key": "no key", "a TD without TDCS": "no TDCS",
+    "the TD of these parameters runs": "R", "a TD that can run": "R",
+    "a TD that is not initialised": "U", "a TD without vCPU": "I",
+    "a TD that is not finalised": "I",
+}
 DYNAMIC_PAMT = {"PHYMEM_PAMT_ADD", "PHYMEM_PAMT_REMOVE"}
 
 HEADER = """\
 # softtdx: what is tested of each leaf
 
 Made by `softtdx/tests/leaf_table.py` of the model's table of leaves, the unit tests and the
-recorded exchanges; `make -C softtdx check` says when it is out of date. A number in brackets is how
-many assertions name that status of that leaf.
+recorded exchanges; `make -C softtdx check` says when it is out of date. A number in
+brackets behind a status or an operand is how many assertions and exchanges name it.
 
 - *op-states*: in which the leaf may run (U uninitialised, I initialised, R runnable).
 - *operands*: the operands that a refused call named.
 - *other answers*: states and rules.
-- *tests*: unit tests that call the leaf, and of them those that run once for each leaf
-  (test_operands.c: pages, locks, op-states, GPAs); *states*: the states of exchanges' cases.
-- *profiles*: modules that have the leaf (`--module`).
+- *exchanges by state*: recorded exchanges by the op-state of the TD, or by the state of the
+  module where there is no TD, and in how many states of that case.
+- *tests by profile*: the unit tests that call the leaf, by the profile of the module
+  (`--module`), and those that run once for each leaf (test_operands.c: pages, locks,
+  op-states, GPAs). "-" where the module of that profile does not have the leaf.
 
-| leaf | op-states | operands | other answers | tests | exchanges | states | profiles |
-|---|---|---|---|---:|---:|---:|---|
+| leaf | op-states | operands | other answers | exchanges by state | tests, 1.5 | 1.5-latest | 2.0 | for each leaf |
+|---|---|---|---|---|---:|---:|---:|---:|
 """
 
 
 @dataclass
 class Tested:
-    tests: set[str] = field(default_factory=set)
+    tests: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))    # by profile
     answers: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    exchanges: int = 0
+    exchanges: dict[str, int] = field(default_factory=lambda: defaultdict(int))     # by state
     states: set[str] = field(default_factory=set)
 
     def answered(self, status: str, operand: str) -> None:
@@ -90,11 +99,18 @@ def read_unit_tests(found: dict[str, Tested]) -> None:
             read_unit_test(body, macros, found)
 
 
+def profiles_of(body: str) -> set[str]:
+    """The profiles that a unit test runs with."""
+    named = set(re.findall(r'(?:boot\(w, |softtdx_profile\()"([^"]+)"', body)) & set(profiles())
+    return named | ({"1.5-latest"} if "boot_dynamic(" in body else set()) or {profiles()[0]}
+
+
 def read_unit_test(body: str, macros: dict[str, str], found: dict[str, Tested]) -> None:
     test = re.findall(r"\((\w+)\)", body)[0]
     for name in called(body, macros):
         if name in found:
-            found[name].tests.add(test)
+            for profile in profiles_of(body):
+                found[name].tests[profile].add(test)
     for statement in re.findall(r"\bEXPECT\(.*?;", body, re.S):
         status = re.search(r"\bST0?\((\w+)(?:, OP_(\w+))?", statement)
         if status:
@@ -115,17 +131,29 @@ def read_exchanges(found: dict[str, Tested]) -> None:
         state, leaf = "", ""
         for line in path.read_text().splitlines():
             if line.startswith("["):
-                state = ""
+                state = "the module is ready; "
             elif line.startswith("given "):
                 state += line[6:] + "; "
+            elif line.startswith("do TDH.MNG.INIT"):
+                state = state.replace("a TD that is not initialised", "a TD without vCPU")
+            elif line.startswith("do TDH.MR.FINALIZE"):
+                state = state.replace("a TD that is not finalised", "a TD that can run")
             elif line.startswith(("call ", "guest ")):
                 word = "TDH.VP.ENTER" if line.startswith("guest") else line.split()[1]
                 leaf = of_name.get(word.split("/")[0], "")
                 if leaf in found:
-                    found[leaf].exchanges += 1
+                    found[leaf].exchanges[op_state(state)] += 1
                     found[leaf].states.add(state)
             elif line.startswith("is ") and leaf in found:
                 read_answer(line.split()[1], found[leaf])
+
+
+def op_state(given: str) -> str:
+    """The op-state of the TD in the words of a case; without TD the module's."""
+    for words, name in IN_WORDS.items():
+        if words in given:
+            return name
+    return "no TD"
 
 
 def read_answer(word: str, tested: Tested) -> None:
@@ -147,9 +175,11 @@ def row(name: str, constant: str, states: str, tested: Tested, shared: set[str])
             operands[operand] += count
         else:
             others[status] += count
-    which = profiles()[1:] if constant in DYNAMIC_PAMT else profiles()
-    return (f"| {name} | {states} | {cell(operands)} | {cell(others)} | {len(tested.tests)} + "
-            f"{len(shared)} | {tested.exchanges} | {len(tested.states)} | {', '.join(which)} |")
+    has = profiles()[1:] if constant in DYNAMIC_PAMT else profiles()
+    counts = [f"{len(tested.tests[profile])}" if profile in has else "-" for profile in profiles()]
+    exchanges = cell(tested.exchanges) + (f"; {len(tested.states)} states" if tested.states else "")
+    return (f"| {name} | {states} | {cell(operands)} | {cell(others)} | {exchanges} | "
+            f"{' | '.join(counts)} | {len(shared)} |")
 
 
 def for_each_leaf() -> tuple[set[str], set[str]]:
