@@ -4,15 +4,21 @@
 
 #define LEAF_ENTRY(hpa) ((hpa) | SEPT_LEAF_BITS)
 
-/* TD, operand, walk, entry lock: how all leaves that change one entry begin. */
-u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level)
+/* Operand, walk, entry lock. */
+static u64 find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level)
 {
-	TRY(tdr_lock(c, c->in.rdx, OP_RDX, SHARED));
-	TRY(td_state(c, true));
 	TRY(gpa_operand(c, min_level, max_level < 0 ? c->tdcs->levels - 1 : max_level));
 	TRY(sept_lock_tree(c, tree));
 	TRY(sept_walk(c));
 	return sept_lock_entry(c);
+}
+
+/* The TD and its entry: how all leaves that change one entry begin. */
+u64 mem_find_entry(struct call *c, enum lock_mode tree, int min_level, int max_level)
+{
+	TRY(tdr_lock(c, c->in.rdx, OP_RDX, SHARED));
+	TRY(td_state(c, true));
+	return find_entry(c, tree, min_level, max_level);
 }
 
 u64 mem_require_state(struct call *c, int allowed)
@@ -118,9 +124,18 @@ u64 mem_sept_add(struct call *c)
 	return status;
 }
 
+/* Bit 0 of RDX asks for the attributes of L2 VMs, of which there are none, of a TD under debug. */
 u64 mem_sept_rd(struct call *c)
 {
-	TRY(mem_find_entry(c, SHARED, 0, ANY_LEVEL));
+	bool attributes = c->in.rdx & 1;
+
+	TRY(tdr_lock(c, c->in.rdx & ~1ull, OP_RDX, SHARED));
+	TRY(td_state(c, true));
+	if (attributes && !(c->tdcs->attributes & ATTR_DEBUG))
+		return ST(OPERAND_INVALID, OP_RDX);
+	TRY(find_entry(c, SHARED, 0, ANY_LEVEL));
+	if (attributes)
+		c->out->r8 = 0;
 	return sept_error(c, 0);
 }
 

@@ -18,7 +18,7 @@ static struct {
 	u32 count;
 } sources[] = {
 	{ "seen on Intel's module", 0 }, { "compared with Intel's module", 0 },
-	{ "read in the newest published source", 0 }, { "this model", 0 },
+	{ "read in", 0 }, { "this model", 0 },
 };
 
 static struct exchange x;		/* the case that runs */

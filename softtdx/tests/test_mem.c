@@ -378,3 +378,23 @@ TEST(debug_access)
 	       ST(EPT_ENTRY_NOT_PRESENT, OP_RCX));
 	EXPECT_EQ(w->regs.rcx, SEPT_FREE_ENTRY);
 }
+
+/* Bit 0 of RDX: with the attributes of L2 VMs, which only a TD under debug shows. */
+TEST(sept_rd_of_l2_attributes)
+{
+	struct td td;
+
+	td_with_tables(w, &td, INITED);
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = 5, .rdx = td.tdr | 1), ST(OPERAND_INVALID, OP_RDX));
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = GPA, .rdx = td.tdr | 2), ST(OPERAND_INVALID, OP_RDX));
+	tdcs_of(w, &td)->attributes |= ATTR_DEBUG;
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = GPA, .rdx = td.tdr | 1, .r8 = 7), 0);
+	EXPECT_EQ(w->regs.r8, 0);
+	EXPECT_EQ(w->regs.rdx, FREE << 8);
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = GPA, .rdx = td.tdr, .r8 = 7), 0);
+	EXPECT_EQ(w->regs.r8, 7);
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = 5, .rdx = td.tdr | 1), ST(OPERAND_INVALID, OP_RCX));
+	tdr_of(w, &td)->fatal = 1;
+	EXPECT(CALL(MEM_SEPT_RD, .rcx = GPA, .rdx = td.tdr | 1), ST0(TD_FATAL));
+	tdr_of(w, &td)->fatal = 0;
+}

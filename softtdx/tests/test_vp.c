@@ -117,6 +117,31 @@ TEST(vcpu_fields)
 #undef READ
 }
 
+/* Vector and descriptor, in either order, before posted interrupts are on. */
+TEST(posted_interrupt_fields_in_both_orders)
+{
+	static const struct { u64 id, value, mask; } fields[] = {
+		{ MD_VP_POSTED_INTR_NV, 0xF2, 0xFFFF },
+		{ MD_VP_POSTED_INTR_DESC, SHARED_BASE + 0x40, ~0ull },
+	};
+	struct td td;
+
+	for (int first = 0; first < 2; first++) {
+		td_build(w, &td, RUNNABLE);
+		for (int i = 0; i < 2; i++) {
+			int now = i ? !first : first, missing = i ? !first : 0;
+
+			EXPECT(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED, .r8 = 0x80,
+				    .r9 = 0x80),
+			       ST(TD_VMCS_FIELD_NOT_INITIALIZED, fields[missing].id));
+			EXPECT(CALL(VP_WR, .rcx = td.tdvpr, .rdx = fields[now].id,
+				    .r8 = fields[now].value, .r9 = fields[now].mask), 0);
+		}
+		EXPECT(CALL(VP_WR, .rcx = td.tdvpr, .rdx = MD_VP_PIN_BASED, .r8 = 0x80, .r9 = 0x80),
+		       0);
+	}
+}
+
 /* The TD is all its own while it looks at the other vCPUs' x2APIC IDs. */
 TEST(vp_init_version_1_takes_the_td)
 {
