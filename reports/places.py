@@ -29,9 +29,9 @@ class Place(Enum):
     EMULATED = "emulated host only"
 
 
-# Boots of the testbed in which a host has no TDX: other parameters of KVM, one CPU, a CPU
-# whose EPT has four levels.
-OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1", "host tdx_ept4"}
+# Boots of the testbed in which a host has no TDX: other parameters of KVM or Linux, one CPU,
+# a CPU whose EPT has four levels.
+OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1", "host tdx_ept4", "host late_cpu"}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ BOOTS = {
     "tdx_ept4": BootConfig(nodes=1, tdx=True, ept_levels=4),
     # For a case after which the host creates no more TDs.
     "tdx_spent": BootConfig(nodes=1, tdx=True),
+    # A CPU offline at boot: Linux cannot initialise the TDX module.
+    "late_cpu": BootConfig(nodes=1, tdx=True, cmdline="maxcpus=1"),
     "cpus4": BootConfig(cpus=4),
     # The legacy MMU; the parameter cannot be changed at run time.
     "tdp_mmu_off": BootConfig(cmdline="kvm.tdp_mmu=0"),

@@ -56,6 +56,10 @@ static void need_boot(enum boot boot)
 		if (cpu_has_5_level_ept())
 			test_skip("needs a CPU whose EPT has no five levels");
 		break;
+	case BOOT_LATE_CPU:
+		if (!in_testbed())
+			test_skip("needs a TDX host booted with maxcpus=1: run with --on bochs");
+		break;
 	default:
 		break;
 	}
