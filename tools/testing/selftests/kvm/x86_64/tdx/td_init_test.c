@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_TDX_CAPABILITIES, KVM_TDX_INIT_VM, KVM_TDX_INIT_VCPU and KVM_TDX_GET_CPUID: what they
- * return, and every argument that they refuse.  The errnos are those of
+ * KVM_TDX_CAPABILITIES, KVM_TDX_INIT_VM and KVM_TDX_INIT_VCPU: what they return, and every
+ * argument that they refuse.  The errnos are those of
  * arch/x86/kvm/vmx/tdx.c; the documentation names few.
  */
 #include <cpuid.h>
@@ -85,13 +85,20 @@ static void bad_leaf(struct kvm_tdx_init_vm *p)
 	p->cpuid.entries[p->cpuid.nent++] = (struct kvm_cpuid_entry2){ .function = 0x40000000 };
 }
 static void bad_cpuid_bit(struct kvm_tdx_init_vm *p) { find_leaf(p, 1)->edx = 1 << 10; }
-static void bad_stepping(struct kvm_tdx_init_vm *p)
+/* CPUID 1 EAX of another CPU: with this bit changed. */
+static void foreign_cpu(struct kvm_tdx_init_vm *p, u32 bit)
 {
 	u32 eax, ebx, ecx, edx;
 
 	__cpuid(1, eax, ebx, ecx, edx);
-	find_leaf(p, 1)->eax = eax ^ 1;
+	find_leaf(p, 1)->eax = eax ^ bit;
 }
+
+static void bad_stepping(struct kvm_tdx_init_vm *p) { foreign_cpu(p, 1 << 0); }
+static void bad_model(struct kvm_tdx_init_vm *p) { foreign_cpu(p, 1 << 4); }
+static void bad_family(struct kvm_tdx_init_vm *p) { foreign_cpu(p, 1 << 8); }
+static void bad_extended_model(struct kvm_tdx_init_vm *p) { foreign_cpu(p, 1 << 16); }
+static void bad_extended_family(struct kvm_tdx_init_vm *p) { foreign_cpu(p, 1 << 20); }
 
 struct refusal {
 	void (*corrupt)(struct kvm_tdx_init_vm *params);
@@ -136,7 +143,19 @@ CASES(init_vm_refused,
 	  .arg = &(const struct refusal){ .corrupt = bad_cpuid_bit, .error = EINVAL, .by_module = true } },
 	{ "init_vm_bad_stepping", "another stepping than the host's: EINVAL and hw_error",
 	  .vm_types = VM_TDX,
-	  .arg = &(const struct refusal){ .corrupt = bad_stepping, .error = EINVAL, .by_module = true } })
+	  .arg = &(const struct refusal){ .corrupt = bad_stepping, .error = EINVAL, .by_module = true } },
+	{ "init_vm_bad_model", "another model than the host's: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_model, .error = EINVAL, .by_module = true } },
+	{ "init_vm_bad_family", "another family than the host's: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_family, .error = EINVAL, .by_module = true } },
+	{ "init_vm_bad_extended_model", "another extended model than the host's: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_extended_model, .error = EINVAL, .by_module = true } },
+	{ "init_vm_bad_extended_family", "another extended family than the host's: EINVAL and hw_error",
+	  .vm_types = VM_TDX,
+	  .arg = &(const struct refusal){ .corrupt = bad_extended_family, .error = EINVAL, .by_module = true } })
 
 CASE(init_vm_flags, "KVM_TDX_INIT_VM with a flag: EINVAL", .vm_types = VM_TDX)
 {
@@ -251,75 +270,4 @@ CASE(init_vcpu_after_finalize, "KVM_TDX_INIT_VCPU after finalize: EINVAL",
 	expect_errno(__td_vcpu_init(second, 0), EINVAL, "KVM_TDX_INIT_VCPU after finalize");
 }
 
-static struct kvm_cpuid2 *cpuid_room(u32 nr)
-{
-	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + nr * sizeof(cpuid->entries[0]));
-
-	cpuid->nent = nr;
-	return cpuid;
-}
-
-CASE(get_cpuid, "KVM_TDX_GET_CPUID of a TD", .vm_types = VM_TDX)
-{
-	struct vcpu *vcpu = td_vcpu(td_create());
-	struct kvm_cpuid2 *cpuid = cpuid_room(MANY_CPUID);
-
-	expect_ok(__td_cmd(vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL),
-		  "KVM_TDX_GET_CPUID");
-	expect_true(cpuid->nent > 1, "the TD has CPUID leaves (%u)", cpuid->nent);
-	expect_eq(cpuid->entries[0].function, 0, "first leaf");
-	measure("cpuid_leaves", cpuid->nent);
-}
-
-#define XFAM_X87_SSE	3u
-#define LEAF_1_AVX	(1u << 28 | 1u << 12 | 1u << 29)	/* AVX, FMA, F16C: in ECX */
-#define LEAF_1_FMS	0x0FFF3FFFu
-
-static struct kvm_cpuid_entry2 leaf_1(struct vm *vm)
-{
-	struct vcpu *vcpu = td_vcpu(vm);
-	struct kvm_cpuid2 *cpuid = cpuid_room(MANY_CPUID);
-
-	expect_ok(__td_cmd(vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL),
-		  "KVM_TDX_GET_CPUID");
-	for (u32 i = 0; i < cpuid->nent; i++)
-		if (cpuid->entries[i].function == 1)
-			return cpuid->entries[i];
-	test_failed(__FILE__, __LINE__, "CPUID of the TD", "an entry of leaf 1",
-		    strf("%u entries without", cpuid->nent));
-}
-
-/* The module derives these bits from the CPU and the XFAM. */
-CASE(get_cpuid_composed, "KVM_TDX_GET_CPUID: family, model, stepping of the host, AVX by XFAM",
-	.vm_types = VM_TDX)
-{
-	struct vm *with = td_vm(), *without = td_vm();
-	struct kvm_tdx_init_vm *params = td_params(with);
-	struct kvm_cpuid_entry2 seen;
-	u32 eax, ebx, ecx, edx;
-
-	__cpuid(1, eax, ebx, ecx, edx);
-	expect_ok(__td_init(with, params, NULL), "KVM_TDX_INIT_VM");
-	seen = leaf_1(with);
-	expect_eq(seen.eax & LEAF_1_FMS, eax & LEAF_1_FMS, "family, model and stepping");
-	if (params->xfam & 4)
-		expect_eq(seen.ecx & LEAF_1_AVX, ecx & LEAF_1_AVX, "AVX, FMA and F16C");
-
-	params = td_params(without);
-	params->xfam = XFAM_X87_SSE;
-	expect_ok(__td_init(without, params, NULL), "KVM_TDX_INIT_VM with x87 and SSE only");
-	expect_eq(leaf_1(without).ecx & LEAF_1_AVX, 0, "AVX, FMA and F16C without AVX state");
-}
-
-CASE(get_cpuid_no_room, "KVM_TDX_GET_CPUID with too little room: E2BIG, and how much is needed",
-	.vm_types = VM_TDX)
-{
-	struct vcpu *vcpu = td_vcpu(td_create());
-	struct kvm_cpuid2 *cpuid = cpuid_room(1);
-
-	expect_errno(__td_cmd(vcpu->fd, KVM_TDX_GET_CPUID, 0, (uintptr_t)cpuid, NULL), E2BIG,
-		     "room for one entry");
-	expect_true(cpuid->nent > 1, "nent is the number that is needed (%u)", cpuid->nent);
-}
-
-TEST_MAIN("creating a TD and its vCPUs: capabilities, parameters, CPUID")
+TEST_MAIN("creating a TD and its vCPUs: capabilities, parameters")
