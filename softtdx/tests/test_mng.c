@@ -305,7 +305,7 @@ TEST(td_fields_of_the_host)
 	       ST0(METADATA_FIELD_ID_INCORRECT));
 	tdcs_of(w, &td)->attributes |= ATTR_DEBUG;
 	READ1(id);
-	for (id = w->regs.rdx; id != MD_NO_FIELD; id = w->regs.rdx, fields++) {
+	for (id = w->regs.rdx; id != MD_NO_FIELD && fields < 1000; id = w->regs.rdx, fields++) {
 		status = READ1(id);
 		if (status && status != ST0(METADATA_FIELD_NOT_READABLE))
 			break;

@@ -9,9 +9,10 @@ TEST(reclaim_operand)
 	       ST(OPERAND_INVALID, OP_RCX));
 	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = SHARED_BASE),
 	       ST(OPERAND_ADDR_RANGE_ERROR, OP_RCX));
-	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = TDMR_BASE), ST(PAGE_METADATA_INCORRECT, OP_RCX));
+	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = TDMR_BASE, .r9 = 1),
+	       ST(PAGE_METADATA_INCORRECT, OP_RCX));
 	EXPECT_VIOLATION(SOFTTDX_RECLAIM_FREE);
-	EXPECT_EQ(w->regs.rcx | w->regs.rdx | w->regs.r8, 0);
+	EXPECT_EQ(w->regs.rcx | w->regs.rdx | w->regs.r8 | w->regs.r9, 0);
 	EXPECT(CALL(PHYMEM_PAGE_RECLAIM, .rcx = TDMR_BASE + w->available),
 	       ST(PAGE_METADATA_INCORRECT, OP_RCX));
 	pamt_at(w->m, TDMR_BASE, 0)->lock = 1;
@@ -136,6 +137,25 @@ TEST(rdmd_of_a_page_given_back)
 	td_with_tables(w, &next, INITED);
 	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = next.table[0]), 0);
 	EXPECT_EQ(w->regs.r9, 0);
+}
+
+/* A large page keeps the epoch of its block as it is split, and as its 4K pages become one again. */
+TEST(rdmd_of_a_promoted_page)
+{
+	u64 gpa = (GPA + LEVEL_SIZE(1)) | 1, large;
+	struct td td;
+
+	td_with_tables(w, &td, RUNNABLE);
+	large = new_large_page(w);
+	MUST(CALL(MEM_PAGE_AUG, .rcx = gpa, .rdx = td.tdr, .r8 = large));
+	td_block_and_track(w, &td, gpa);
+	MUST(CALL(MEM_PAGE_DEMOTE, .rcx = gpa, .rdx = td.tdr, .r8 = new_page(w)));
+	td_block_and_track(w, &td, gpa);
+	MUST(CALL(MEM_PAGE_PROMOTE, .rcx = gpa, .rdx = td.tdr));
+	EXPECT(CALL(PHYMEM_PAGE_RDMD, .rcx = large), 0);
+	EXPECT_EQ(w->regs.rcx, PT_REG);
+	EXPECT_EQ(w->regs.r8, 1);
+	EXPECT_EQ(w->regs.r9, 1);
 }
 
 TEST(page_wbinvd)
