@@ -172,7 +172,7 @@ def unpack(archive: bytes, folder: Path) -> None:
 def root(typed: Sequence[str], modules: Sequence[Path], neighbours: int, work: Path) -> bytes:
     """The root file system: the testbed's, with the kernel's modules, Python and this suite."""
     script = work / NAME
-    busy = "\n".join(f"build/tests/neighbour_test --case on_request_busy.{NEIGHBOURS[number % 2]} "
+    busy = "\n".join(f"build/tests/neighbour_test --case manual_busy.{NEIGHBOURS[number % 2]} "
                      f">/dev/null 2>&1 &" for number in range(neighbours))
     script.write_text(SCRIPT.format(suite=SUITE, arguments=shlex.join(typed), neighbours=busy,
                                     mark=MARK.decode().strip() + "\\n"))

@@ -96,7 +96,7 @@ void hold_end(struct hold *h)
 {
 	struct kvm_hold_state s = state(h);
 
-	expect_true(h->at == HOLD_COUNT || s.held, "KVM came by %s, where a thread was to be held",
+	expect_true(h->at == HOLD_COUNT || s.held, "KVM reaches %s, where a thread was to be held",
 		    h->function);
 	errno = ETIME;
 	must(!s.expired, "%llu threads were held at %s for %d ms", s.expired, h->function,

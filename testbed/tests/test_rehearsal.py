@@ -59,7 +59,7 @@ class RehearsalTest(FolderTest):
             beside = rehearsal.root([], [], 2, self.folder)
         self.assertNotIn(b"neighbour_test", alone)
         for vm_type in (b"tdx", b"default"):
-            self.assertIn(b"neighbour_test --case on_request_busy." + vm_type + b" >", beside)
+            self.assertIn(b"neighbour_test --case manual_busy." + vm_type + b" >", beside)
 
     def test_what_is_seen(self) -> None:
         seen = rehearsal.Seen()

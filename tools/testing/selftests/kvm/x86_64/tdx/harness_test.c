@@ -91,7 +91,7 @@ CASE(manual_emptied, "the trace of the tracing instance is emptied",
 	expect_eq(observer_count(f.o, EV_FAULT, PF_RETRY), 0, "retries");
 }
 
-CASE(on_request_merged, "the case's memory is none of KSM's", .vm_types = VM_DEFAULT,
+CASE(manual_merged, "the case's memory is none of KSM's", .vm_types = VM_DEFAULT,
 	.manual = true)
 {
 	expect_eq(prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0), 0, "PR_GET_MEMORY_MERGE");
@@ -186,7 +186,7 @@ CASE(small_buffers, "trace buffers of CPUs that a case does not run on are small
 	int code;
 
 	run_on_nth_cpu(0);	/* and what it starts */
-	c = run_self("on_request_observed.default");
+	c = run_self("manual_observed.default");
 	must(await_line(c, HAS_ALL), "the program says \"%s\"", HAS_ALL);
 	own = buffer_kib(c, 0);
 	other = buffer_kib(c, 1);
@@ -204,7 +204,7 @@ CASE(host_merges, "KSM is on for all processes: not for those of cases", .vm_typ
 
 	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
 		test_skip("needs PR_SET_MEMORY_MERGE: CONFIG_KSM, Linux 6.4");
-	c = run_self("on_request_merged.default");
+	c = run_self("manual_merged.default");
 	verbose("%s", finish(c, &code));
 	expect_eq(code, 0, "exit code");
 }

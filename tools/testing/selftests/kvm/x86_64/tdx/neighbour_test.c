@@ -44,8 +44,8 @@ static void fault_for_ever(const struct test *t, volatile unsigned long *faults)
 	}
 }
 
-/* Beside a whole run: build/tests/neighbour_test --case on_request_busy.tdx */
-CASE(on_request_busy, "a VM that faults until the program is ended",
+/* Beside a whole run: build/tests/neighbour_test --case manual_busy.tdx */
+CASE(manual_busy, "a VM that faults until the program is ended",
 	.vm_types = VM_DEFAULT | VM_TDX, .manual = true, .time_limit_s = 24 * 3600)
 {
 	volatile unsigned long faults = 0;
@@ -54,7 +54,7 @@ CASE(on_request_busy, "a VM that faults until the program is ended",
 }
 
 /* As most cases do: probes on each fault, and a mapping now and then. */
-CASE(on_request_observed, "a run that observes for a while", .vm_types = VM_DEFAULT,
+CASE(manual_observed, "a run that observes for a while", .vm_types = VM_DEFAULT,
 	.observes = OBSERVE_MAPPING | OBSERVE(EV_FAULTIN), .manual = true)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
@@ -108,7 +108,7 @@ CASE(fault_rate, "the faults of another VM beside a run: a ratio, and none of th
 	run_on_nth_cpu(0);
 	alone = rate(faults);
 
-	run = run_self("on_request_observed.default");
+	run = run_self("manual_observed.default");
 	must(await_line(run, OBSERVES), "the run says \"%s\"", OBSERVES);
 	beside = rate(faults);
 	verbose("%s", finish(run, &code));
