@@ -20,8 +20,8 @@ loader.exec_module(package_lists)
 
 class PackageListsTest(unittest.TestCase):
     def test_each_has_a_part(self) -> None:
-        for entries in package_lists.packages.PURPOSES.values():
-            for entry in entries:
+        for purpose in package_lists.PURPOSES.split():
+            for entry in package_lists.packages.PURPOSES[purpose]:
                 with self.subTest(entry):
                     name, script = package_lists.part(entry.split("|")[0])
                     self.assertIn(name, script)
