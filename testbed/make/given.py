@@ -93,7 +93,8 @@ def misses_kvm(taken: Image, said: Mapping[str, str], modules: ko.Folder | None,
             yield (f"its KVM is a module ({options_of(names, '=m')}): add --modules DIR, the "
                    f"lib/modules/{taken.version or 'VERSION'} of this kernel")
         elif modules and "y" not in states and not any(
-                name in modules or name in modules.builtin for name in names):
+                name in modules or taken.config is None and name in modules.builtin
+                for name in names):
             yield (f"--modules: {modules.path} has no {' or '.join(f'{n}.ko' for n in names)}, "
                    f"for the CPU of {emulator}")
 

@@ -92,6 +92,8 @@ class GivenTest(FolderTest):
         self.assertEqual(self.take(BUILT_IN, "bochs", modules=True), ["zram.ko"])
         (self.modules / "modules.builtin").write_text("kernel/arch/x86/kvm/kvm-intel.ko\n")
         self.assertEqual(self.take(None, "bochs", modules=True), ["zram.ko"])
+        # The image's own configuration knows better: these modules are another kernel's.
+        self.assertIn("has no kvm_intel.ko", self.refused(AS_MODULES, "bochs", modules=True))
 
     def test_modules_of_another_kernel(self) -> None:
         self.add("kvm-intel", version="7.2.11")
