@@ -21,17 +21,20 @@ static bool has_tds(struct vm *vm)
 CASE(cpu_offline_at_init, "a CPU is offline when the module is initialised: no TDs, other VMs",
 	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .boot = BOOT_LATE_CPU)
 {
-	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM);
 	cpu_set_t late = { 0 };
+	struct fixture f;
 
-	expect_true(!has_tds(f.vm), "KVM_CAP_VM_TYPES has no TDs");
+	expect_true(!has_tds(vm), "KVM_CAP_VM_TYPES has no TDs");
 	expect_errno(ioctl(kvm_dev(), KVM_CREATE_VM, KVM_X86_TDX_VM), EINVAL,
 		     "KVM_CREATE_VM of a TD");
+	must(!set_and_undo(LATE_CPU, "1"), "writing 1 to " LATE_CPU);
+	expect_true(!has_tds(vm), "KVM_CAP_VM_TYPES has no TDs once all CPUs are online");
+
+	/* What happens on a CPU that comes after the observer is not traced. */
+	f = fixture(t, MEM_ANON, SZ_2M);
 	prefault(f.vcpu, GPA, SZ_4K);
 	expect_mapped(f.o, GFN, LEVEL_4K, pfn_of(f.mem->hva));
-
-	must(!set_and_undo(LATE_CPU, "1"), "writing 1 to " LATE_CPU);
-	expect_true(!has_tds(f.vm), "KVM_CAP_VM_TYPES has no TDs once all CPUs are online");
 	CPU_SET(1, &late);
 	must(!sched_setaffinity(0, sizeof(late), &late), "moving to CPU 1");
 	prefault(f.vcpu, GPA + SZ_4K, SZ_4K);
