@@ -17,6 +17,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -136,13 +137,14 @@ static u64 execute_seamcall(u64 leaf, struct tdx_module_args *args)
 }
 
 /*
- * As the kernel does it: with preemption off, and in VMX operation, which a CPU
- * enters before it uses the module and leaves when it goes offline.  The caller
- * holds a spinlock.  (The kernel also marks the caches of this CPU as dirty, for
+ * As the kernel does it: with preemption off, also where a spinlock does not see to that
+ * (PREEMPT_RT), and in VMX operation, which a CPU enters before it uses the module and
+ * leaves when it goes offline.  (The kernel also marks the caches of this CPU as dirty, for
  * kexec; CPUs on which KVM ran a TD's SEAMCALLs are.)
  */
 static int call_module(u64 leaf, struct tdx_module_args *args, u64 *status)
 {
+	guard(preempt)();
 	if (!(__read_cr4() & X86_CR4_VMXE))
 		return -ENODEV;
 	*status = execute_seamcall(leaf, args);
