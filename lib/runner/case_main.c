@@ -15,6 +15,7 @@
 #include "base/case_run.h"
 #include "kernel.h"
 #include "known_issues.h"
+#include "runner/host_activity.h"
 #include "runner/plan.h"
 #include "softtdx_ctl.h"
 #include "thread.h"
@@ -270,6 +271,8 @@ static void run_case(const struct test *t, const struct options *opt,
 	diag("run %s (limit %u s)", t->name, limit);
 	kmsg_begin(in_testbed() || opt->allow_host_wide);
 	outcome->warnings_armed = kmsg_warnings_armed();
+	if (t->tc->observes)
+		host_activity_begin();
 
 	pid = fork();
 	if (pid < 0) {
@@ -298,6 +301,8 @@ static void run_case(const struct test *t, const struct options *opt,
 	/* Whatever went wrong shall not go wrong again for what was kept. */
 	if ((failed(outcome) || outcome->status == CASE_XFAIL) && tracing_drop())
 		outcome->status = CASE_FAIL;
+	if (outcome->status == CASE_FAIL && t->tc->observes)
+		host_activity_tell();
 	if (outcome->status == CASE_FAIL && t->tc->fixes)
 		diag("this is what the kernel did before %s", t->tc->fixes);
 	measure("seconds", now() - start);

@@ -91,6 +91,18 @@ CASE(manual_emptied, "the trace of the tracing instance is emptied",
 	expect_eq(observer_count(f.o, EV_FAULT, PF_RETRY), 0, "retries");
 }
 
+/* As compaction and NUMA balancing do it, in a case that expects nothing of the kind. */
+CASE(manual_moved, "a page is migrated: no retry", .vm_types = VM_DEFAULT,
+	.observes = OBSERVE_MAPPING, .manual = true, .nodes = 2, .needs_uffd = true)
+{
+	struct window_fixture s = window_fixture(t, MEM_ANON);
+
+	window_open(s.w, WINDOW_GPA, SZ_4K);
+	migrate(s.other);
+	expect_ok(window_close(s.w), "KVM_PRE_FAULT_MEMORY");
+	expect_window_retries(&s, 0);
+}
+
 CASE(manual_merged, "the case's memory is none of KSM's", .vm_types = VM_DEFAULT,
 	.manual = true)
 {
@@ -263,6 +275,13 @@ CASE(trace_emptied, "the trace is emptied: ERROR, not a pass", .vm_types = VM_DE
 {
 	expect_noticed("manual_emptied.default", "not ok 1 manual_emptied.default # ERROR",
 		       "somebody else emptied the trace");
+}
+
+CASE(host_moves_pages, "the host migrates pages: a case that fails says so",
+	.vm_types = VM_DEFAULT, .observes = OBSERVE_MAPPING, .nodes = 2, .needs_uffd = true)
+{
+	expect_noticed("manual_moved.default", "not ok 1 manual_moved.default",
+		       "pages migrated (pgmigrate_success");
 }
 
 CASE(splat, "a kernel WARNING fails the case", .vm_types = VM_DEFAULT,
