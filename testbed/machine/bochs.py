@@ -59,7 +59,7 @@ ata0: enabled=0
 ata1: enabled=0
 com1: enabled=1, mode=file, dev=/dev/stdout
 com2: enabled=1, mode=file, dev={results}
-log: /dev/stdout
+log: -
 panic: action=fatal
 error: action=ignore
 info: action=ignore

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bochs, built from Debian's source package with a few edits and softtdx, and kept.
 
-Two entries of the cache: all of Bochs but the program, and the program, which softtdx
-(softtdx/bochs, softtdx/model) is linked into.  An edit of softtdx makes the second anew,
-in seconds.
+Two entries of the cache: all of Bochs but the program, and the program, which our own
+parts are linked into: softtdx (softtdx/bochs, softtdx/model) and the fork server
+(emulator).  An edit of these makes the second anew, in seconds.
 
 Debian's own binary has 40 physical address bits (the shared bit of TDX is bit
 47), a display that listens on TCP, and is slower.
@@ -31,7 +31,9 @@ BIOS_PACKAGE = "bochsbios"
 BIOS_FILE = "./usr/share/bochs/BIOS-bochs-latest"
 SUITE = Path(__file__).parents[2]
 SOFTTDX = SUITE / "softtdx"
+EMULATOR = SUITE / "emulator"
 CONTROL = SUITE / "include/softtdx_control.h"
+FORK_CONTROL = SUITE / "include/fork_control.h"
 OBJECTS = 470    # rough number of objects, for the progress display
 
 FLAGS = "-O2 -pipe"
@@ -60,15 +62,23 @@ def provide(cache: Cache, own: Path | None = None) -> Bochs:
     key = digest(version, repr(edits), " ".join(CONFIGURE), tools("g++"))
     parts = cache.entry("bochs-parts", key, "building Bochs",
                         lambda folder: build(source, version, edits, folder))
-    program = cache.entry("bochs", digest(key, content_of_softtdx()), "linking Bochs",
+    program = cache.entry("bochs", digest(key, content_of_own()), "linking Bochs",
                           lambda folder: link(parts, folder))
     return Bochs(program / "bochs", source / "bios", version)
 
 
+def content_of_own() -> str:
+    """A key for what is linked into Bochs."""
+    return digest(content_of_softtdx(), content(*EMULATOR.glob("*"), FORK_CONTROL))
+
+
 def content_of_softtdx() -> str:
     """A key for softtdx' part of Bochs."""
-    paths = sorted([*SOFTTDX.glob("bochs/*"), *SOFTTDX.glob("model/*.[ch]"), CONTROL])
-    return digest(*(f"{path.name}\n{path.read_text()}" for path in paths if path.is_file()))
+    return content(*SOFTTDX.glob("bochs/*"), *SOFTTDX.glob("model/*.[ch]"), CONTROL)
+
+
+def content(*paths: Path) -> str:
+    return digest(*(f"{path.name}\n{path.read_text()}" for path in sorted(paths) if path.is_file()))
 
 
 def fetch(folder: Path) -> None:
@@ -141,18 +151,22 @@ def build(source: Path, version: str, edits: Sequence[Edit], tree: Path) -> None
 
 
 def link(parts: Path, folder: Path) -> None:
-    """Link the program from Bochs' objects and softtdx."""
-    with tempfile.TemporaryDirectory(prefix="kts-softtdx-") as name:
+    """Link the program from Bochs' objects and our own."""
+    with tempfile.TemporaryDirectory(prefix="kts-bochs-") as name:
         objects, program = Path(name), Path(name) / "bochs"
-        for command, where in (
-            (["make", f"-j{len(os.sched_getaffinity(0))}", f"BOCHS={parts}", f"OUT={objects}"],
-             SOFTTDX / "bochs"),
-            (["make", f"PROGRAM={program}", f"SOFTTDX={objects / 'softtdx.o'}", str(program)],
-             parts),
-        ):
-            for _ in output_of(command, where):
-                pass
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
+        own = {SOFTTDX / "bochs": objects / "softtdx", EMULATOR: objects / "emulator"}
+        for source, out in own.items():
+            out.mkdir()
+            run(["make", jobs, f"BOCHS={parts}", f"OUT={out}"], source)
+        linked = " ".join(str(out / f"{out.name}.o") for out in own.values())
+        run(["make", f"PROGRAM={program}", f"OWN={linked}", str(program)], parts)
         subprocess.run(["strip", "-o", folder / "bochs", program], check=True)
+
+
+def run(command: Sequence[str], folder: Path) -> None:
+    for _ in output_of(command, folder):
+        pass
 
 
 def output_of(command: Sequence[str], folder: Path) -> Iterator[str]:

@@ -164,7 +164,7 @@ class BuildTest(FolderTest):
                mkdir bochs-3.0
                printf '#!/bin/sh\\n{self.configure}\\n' >bochs-3.0/configure
                chmod +x bochs-3.0/configure
-               printf 'parts:\\n\\ttouch lib.a\\n$(PROGRAM): lib.a $(SOFTTDX)\\n' >bochs-3.0/Makefile
+               printf 'parts:\\n\\ttouch lib.a\\n$(PROGRAM): lib.a $(OWN)\\n' >bochs-3.0/Makefile
                printf '\\tcp /bin/true $(PROGRAM)\\n' >>bochs-3.0/Makefile
                tar -cJf bochs_3.0+dfsg.orig.tar.xz bochs-3.0 ;;
             *" download "*) touch bochsbios.deb ;;
@@ -176,7 +176,10 @@ class BuildTest(FolderTest):
         softtdx = self.folder / "softtdx"
         (softtdx / "bochs").mkdir(parents=True)
         (softtdx / "bochs/Makefile").write_text("all:\n\ttouch $(OUT)/softtdx.o\n")
-        for name, value in (("EDITS", ()), ("SOFTTDX", softtdx)):
+        emulator = self.folder / "emulator"
+        emulator.mkdir()
+        (emulator / "Makefile").write_text("all:\n\ttouch $(OUT)/emulator.o\n")
+        for name, value in (("EDITS", ()), ("SOFTTDX", softtdx), ("EMULATOR", emulator)):
             patch = mock.patch.object(bochs_build, name, value)
             patch.start()
             self.addCleanup(patch.stop)

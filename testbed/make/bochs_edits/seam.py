@@ -7,7 +7,7 @@ OPCODES = "SEAMCALL and TDCALL"
 GUESTS = "a TD's guest returns to the host's state, not to what a VMCS says"
 CONTROL = "the module's control channel, a leaf of CPUID"
 PRIVATE = "software outside of a TD must not touch what the module holds"
-PARTS = "all but the program is built without softtdx, and kept"
+PARTS = "all but the program is built without our own objects, and kept"
 
 OPCODE = ('bx_define_opcode(BX_IA_{upper}, "{lower}", "{lower}", &BX_CPU_C::BxError, '
           "&BX_CPU_C::{upper}, BX_ISA_VMX, OP_NONE, OP_NONE, OP_NONE, OP_NONE, BX_TRACE_END)\n")
@@ -79,5 +79,5 @@ class BOCHSAPI BX_CPU_C : public logfunctions {"""),
          "PROGRAM = bochs@EXE@\n\nparts: @IODEV_LIB_VAR@"),
     Edit(PARTS, "Makefile.in", "$(SIMX86_OBJS) @FPU_VAR@ @GDBSTUB_VAR@\n\t@LINK@ @EXPORT_DYNAMIC@",
          "$(SIMX86_OBJS) @FPU_VAR@ @GDBSTUB_VAR@\n\n"
-         "$(PROGRAM): $(SOFTTDX)\n\t@LINK@ @EXPORT_DYNAMIC@ $(SOFTTDX)"),
+         "$(PROGRAM): $(OWN)\n\t@LINK@ @EXPORT_DYNAMIC@ $(OWN)"),
 )

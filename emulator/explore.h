@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One machine, a process for each schedule: which memory conflicts is learned first, then how
+ * many conflicting accesses there are, then schedules are tried seed after seed up to the first
+ * that fails, and of that one the switch points that are not needed are left out.
+ */
+#ifndef EXPLORE_H
+#define EXPLORE_H
+
+#include "schedule.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct explore {
+	uint64_t first, count;		/* seeds */
+	size_t points;			/* switch points of each */
+	bool fixed;			/* no schedules: each CPU a trace in turn, whatever the seed */
+};
+
+/* What one of the processes has to do. */
+struct task {
+	bool learn;			/* record accesses */
+	bool fixed;
+	struct schedule schedule;
+};
+
+#define EXPLORE_TEXT	16384
+#define HOW		64
+
+struct explored {
+	uint64_t schedules;		/* tried by seed */
+	uint64_t orders;		/* of conflicting accesses, different ones */
+	uint64_t accesses;		/* conflicting ones of one run */
+	size_t conflicts;		/* granules */
+	bool failed;
+	struct schedule schedule;	/* that fails, with the points that are needed */
+	struct met met[MAX_POINTS];	/* where these were */
+	size_t nr_met;
+	char how[HOW];			/* it ended */
+	char text[EXPLORE_TEXT];	/* what its guest said */
+};
+
+/* True in each process that is forked, which is to do @task and to end by explore_ends(). */
+bool explore(const struct explore *e, unsigned int cpus, struct task *task,
+	     struct explored *explored);
+
+/* A byte that the guest of such a process says. */
+void explore_said(char c);
+/* The guest's judgement; does not return. */
+void explore_ends(bool failed, const struct scheduler *s) __attribute__((noreturn));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
