@@ -14,6 +14,14 @@
 void kernel_read_symbols(const char *path);
 
 /*
+ * The same without the work, which takes 3 s of guest time in Bochs: what was read is saved
+ * once a boot, and loaded (mapped) by each program.  False if that fails; of loading, also if
+ * @path is NULL or no such file.
+ */
+bool kernel_save_symbols(const char *path);
+bool kernel_load_symbols(const char *path);
+
+/*
  * Does the kernel have a function of this name, not inlined everywhere?  E.g.
  * kvm_tdp_map_page: KVM_TDX_INIT_MEM_REGION goes through the fault loop (6.16
  * to 6.18); kvm_tdp_mmu_map_private_pfn: it does not (6.19 and later).

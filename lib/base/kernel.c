@@ -1,20 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The functions of the running kernel. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "kernel.h"
 #include "testcase.h"
 
-/* "\nname\nname\n...": one search of text is all that is ever done to it. */
+/* Names, each with its zero byte. */
 static char *functions;
 
-/* Where each of them is, and its name in that text. */
-static struct { u64 address; size_t name; } *places;
+/* Where each of them is, and its name in that text; in the order of names. */
+static struct place { u64 address; size_t name; } *places;
 static size_t nr_places;
+
+/* What kernel_save_symbols() writes: this, the places, and the text. */
+struct saved {
+	u64 magic;
+	u64 nr_places, length;
+};
+#define MAGIC	0x313053594D424F4CULL
 
 static void add_place(u64 address, size_t name)
 {
@@ -25,16 +36,27 @@ static void add_place(u64 address, size_t name)
 	places[nr_places++].name = name;
 }
 
+static const char *name_at(size_t place)
+{
+	return functions + places[place].name;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(functions + ((const struct place *)a)->name,
+		      functions + ((const struct place *)b)->name);
+}
+
 void kernel_read_symbols(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	size_t size, length = 1;
+	size_t size, length = 0;
 	FILE *out = open_memstream(&functions, &size);
 	char line[512];
 
+	places = NULL;
 	nr_places = 0;
 	must(out, "memory for the kernel's symbols");
-	fputc('\n', out);
 	while (f && fgets(line, sizeof(line), f)) {
 		/* "ffffffff81285750 t kvm_tdp_page_fault\t[kvm]" */
 		char *type;
@@ -43,36 +65,100 @@ void kernel_read_symbols(const char *path)
 		if (*type != ' ' || !strchr("tTwW", type[1]))
 			continue;
 		add_place(address, length);
-		length += fprintf(out, "%.*s\n", (int)strcspn(type + 3, "\t\n"), type + 3);
+		length += fprintf(out, "%.*s", (int)strcspn(type + 3, "\t\n"), type + 3) + 1;
+		fputc('\0', out);
 	}
 	fclose(out);
+	qsort(places, nr_places, sizeof(places[0]), by_name);
 	if (f)
 		fclose(f);
 }
 
+/* Up to the end of the last name. */
+static size_t text_length(void)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < nr_places; i++)
+		if (places[i].name + strlen(name_at(i)) + 1 > length)
+			length = places[i].name + strlen(name_at(i)) + 1;
+	return length;
+}
+
+bool kernel_save_symbols(const char *path)
+{
+	struct saved head = { MAGIC, nr_places, text_length() };
+	FILE *f = fopen(path, "we");
+	bool done;
+
+	if (!f)
+		return false;
+	done = fwrite(&head, sizeof(head), 1, f) == 1 &&
+	       fwrite(places, sizeof(places[0]), nr_places, f) == nr_places &&
+	       fwrite(functions, 1, head.length, f) == head.length;
+	return !fclose(f) && done;
+}
+
+bool kernel_load_symbols(const char *path)
+{
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct saved *head = MAP_FAILED;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && (size_t)st.st_size > sizeof(*head))
+		head = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	if (head == MAP_FAILED)
+		return false;
+	if (head->magic != MAGIC ||
+	    sizeof(*head) + head->nr_places * sizeof(places[0]) + head->length != (u64)st.st_size) {
+		munmap(head, st.st_size);
+		return false;
+	}
+	places = (struct place *)(head + 1);
+	nr_places = head->nr_places;
+	functions = (char *)(places + nr_places);
+	return true;
+}
+
+/* The first name that is not before @name. */
+static size_t first_from(const char *name)
+{
+	size_t low = 0, high = nr_places;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (strcmp(name_at(middle), name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool kernel_has_function(const char *name)
 {
-	char *wanted = strf("\n%s\n", name);
-	bool found = functions && strstr(functions, wanted);
+	size_t place = first_from(name);
 
-	free(wanted);
-	return found;
+	return place < nr_places && !strcmp(name_at(place), name);
 }
 
 /* Copies of a function: @name, a dot, and what the compiler calls them. */
 struct copies {
-	char *usable;		/* one that has all of its calls and arguments, if not @name itself */
-	char *other;		/* one that takes calls from it */
+	const char *usable;	/* one that has all of its calls and arguments, if not @name itself */
+	const char *other;	/* one that takes calls from it */
 };
 
 static struct copies copies_of(const char *name)
 {
-	char *prefix = strf("\n%s.", name);
+	char *prefix = strf("%s.", name);
 	struct copies found = { 0 };
 
-	for (const char *at = functions; at && (at = strstr(at, prefix)); at++) {
-		char *copy = strndup(at + 1, strcspn(at + 1, "\n"));
-		const char *suffix = copy + strlen(name) + 1;
+	for (size_t i = first_from(prefix);
+	     i < nr_places && !strncmp(name_at(i), prefix, strlen(prefix)); i++) {
+		const char *copy = name_at(i), *suffix = copy + strlen(prefix);
 
 		/* What is seldom executed, moved out of the way: nobody calls it. */
 		if (strstr(copy, ".cold"))
@@ -140,7 +226,6 @@ bool kernel_confidential(const char *path)
 
 const char *kernel_symbol(u64 address)
 {
-	const char *name;
 	size_t best = nr_places;
 
 	/* Sorted within the kernel and within each module, but not among them. */
@@ -150,9 +235,7 @@ const char *kernel_symbol(u64 address)
 			best = i;
 	if (best == nr_places)
 		return strf("0x%llx", address);
-	name = functions + places[best].name;
-	return strf("%.*s+0x%llx", (int)strcspn(name, "\n"), name,
-		    address - places[best].address);
+	return strf("%s+0x%llx", name_at(best), address - places[best].address);
 }
 
 const char *kernel_release(void)

@@ -97,7 +97,8 @@ static void sweep(void)
 
 void tracing_prepare(void)
 {
-	kernel_read_symbols("/proc/kallsyms");
+	if (!kernel_load_symbols(getenv("KTS_SYMBOLS")))
+		kernel_read_symbols("/proc/kallsyms");
 	sweep();
 	kept = mmap(NULL, sizeof(*kept), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

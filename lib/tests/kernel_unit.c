@@ -55,6 +55,24 @@ static void read_text(const char *symbols)
 	unlink(path);
 }
 
+CASE(saved_symbols, "symbols that were saved are found again when they are loaded", .plain = true)
+{
+	const char *path = strf("%s", file_of(""));
+
+	read_text("ffffffff81000000 T _text\n"
+		  "ffffffff81000100 t kvm_mmu_zap\t[kvm]\n");
+	must(kernel_save_symbols(path), "saving");
+	read_text("ffffffff81000000 T other\n");
+	expect_true(kernel_load_symbols(path), "loading what was saved");
+	expect_true(kernel_has_function("kvm_mmu_zap") && !kernel_has_function("other"),
+		    "the functions are not those that were saved");
+	expect_symbol(0xffffffff81000104, "kvm_mmu_zap+0x4");
+	must(!truncate(path, 40), "truncating");
+	expect_true(!kernel_load_symbols(path), "a file that is too short");
+	unlink(path);
+	expect_true(!kernel_load_symbols(path) && !kernel_load_symbols(NULL), "no file");
+}
+
 CASE(symbols, "the function that an address is in, of the kernel or of a module", .plain = true)
 {
 	read_text("ffffffff81000000 T _text\n"
