@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/case_run.h"
+#include "explore.h"
 #include "kernel.h"
 #include "known_issues.h"
 #include "runner/host_activity.h"
@@ -96,6 +97,7 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	check_needs(t, opt->allow_host_wide);
 	t->body(t);
 	tracing_check_intact();
+	explore_passed();
 	outcome->status = CASE_PASS;
 	/* Threads that are still inside of KVM end here, too. */
 	_exit(0);
@@ -368,6 +370,7 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 		}
 		print_result(i + 1, &plan->tests[i]);
 		fflush(stdout);
+		explore_ended(failed(outcome));
 		nr_skipped += outcome->status == CASE_SKIP;
 		nr_failed += failed(outcome);
 	}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Short races, which the emulator explores: the same race again and again from the same state,
+ * under a schedule of its own each time (docs/explore.md).
+ *
+ *	CASE(prefault_zap, "a prefault against a zap", .vm_types = VM_DEFAULT, .cpus = 2)
+ *	{
+ *		struct fixture f = ...;		set-up
+ *
+ *		if (!race(&f, prefault_it, zap_it))
+ *			return;
+ *		expect_...			the judgement
+ *	}
+ *
+ * Both parts should be a few system calls: two threads of 100,000 instructions have a thousand
+ * places where a switch matters.  Neither may take probes or trace: tracing has locks of its own.
+ * Without --explore the race is run once.
+ */
+#ifndef EXPLORE_H
+#define EXPLORE_H
+
+#include <stdbool.h>
+
+#include "types.h"
+
+typedef void (*race_part)(void *arg);
+
+/*
+ * Run both parts at once, each on a CPU of its own, the first by the caller; the caller stays
+ * there.  True: the race is to be judged; when explored, so in each schedule's machine.  False:
+ * all schedules were tried, and went well.
+ */
+bool __attribute__((warn_unused_result)) race(void *arg, race_part first, race_part second);
+
+/* For the parts: different in each schedule that --explore tries; constant without. */
+u64 race_seed(void);
+
+/*
+ * For the library that runs cases.  @request, of the program's --explore: "FIRST:COUNT:POINTS",
+ * the first seed, how many, and the switch points of each; then ":fixed" for no schedules but
+ * the emulator's own.  False if it is malformed.  Called before the case's process is forked.
+ */
+bool explore_ask(const char *request);
+/* The body of the case has returned: the end of a schedule that went well. */
+void explore_passed(void);
+/* The case has ended, after it began a schedule: that is the end of the schedule's machine. */
+void explore_ended(bool failed);
+
+#endif /* EXPLORE_H */

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Races of two threads, and the schedules that the emulator makes of them. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "explore.h"
+#include "file.h"
+#include "fork_point.h"
+#include "kernel.h"
+#include "testcase.h"
+#include "thread.h"
+
+#define WARNINGS	"/sys/kernel/warn_count"
+
+static struct {
+	u64 first, count, points;
+	bool fixed;
+} asked;
+
+/* Shared by the program and the processes of its cases. */
+static struct {
+	bool runs;			/* a schedule has begun */
+} *schedule;
+
+static u64 seed;
+static long warnings;			/* before the race */
+
+bool explore_ask(const char *request)
+{
+	char fixed[8] = "";
+	int n = sscanf(request, "%llu:%llu:%llu:%7s", &asked.first, &asked.count, &asked.points,
+		       fixed);
+
+	asked.fixed = n == 4;
+	schedule = mmap(NULL, sizeof(*schedule), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return schedule != MAP_FAILED && asked.count && (n == 3 || !strcmp(fixed, "fixed"));
+}
+
+u64 race_seed(void)
+{
+	return seed;
+}
+
+/* A request without data. */
+static void tell(enum fork_control operation, u64 value)
+{
+	u64 data[4] = { value };
+
+	if (schedule && schedule->runs)
+		fork_request(operation, data);
+}
+
+/* A line of the emulator's report on a schedule that failed. */
+static void print_line(const char *line)
+{
+	unsigned int cpu;
+	u64 point, rip, address;
+
+	if (sscanf(line, "point %llu cpu %u rip 0x%llx address 0x%llx", &point, &cpu, &rip,
+		   &address) != 4)
+		diag("%s", line);
+	else
+		diag("switch after access %llu: CPU %u at %s, of 0x%llx", point, cpu,
+		     kernel_symbol(rip), address);
+}
+
+/* What the emulator tells of a schedule that failed: facts, then what its guest said. */
+static void print_failure(void)
+{
+	char *rest = fork_text(), *line;
+	bool said = false;
+	u64 failed;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (said && *line)
+			diag("| %s", line);
+		else if (sscanf(line, "seed %llu", &failed) == 1)
+			diag("seed %llu fails; again: ./run_tests.sh --explore 1 --race %s --points %llu --seed %llu",
+			     failed, running_case()->name, asked.points, failed);
+		else if (*line)
+			print_line(line);
+		said |= !strcmp(line, "said");
+	}
+}
+
+static void report(const u64 data[4])
+{
+	measure("schedules", data[0]);
+	measure("orders", data[1]);
+	measure("conflicts", data[2]);
+	if (!data[3])
+		return;
+	print_failure();
+	test_failed(__FILE__, __LINE__, "a schedule of the race", "no failure", "a failure, above");
+}
+
+/* True in a schedule's machine. */
+static bool explore(void)
+{
+	u64 data[4] = { asked.first, asked.count, asked.points, asked.fixed };
+
+	errno = ENODEV;
+	must(fork_server(), "exploring a race: only Bochs, as ./run_tests.sh --explore starts it, does");
+	warnings = file_number(WARNINGS, 0);
+	if (!fork_request(FORK_SCHEDULES, data)) {
+		report(data);
+		return false;
+	}
+	schedule->runs = true;
+	seed = data[0];
+	return true;
+}
+
+struct racer {
+	race_part part;
+	void *arg;
+	bool skip;			/* schedules have run the parts */
+	atomic_bool ready, go, done;
+};
+
+static void *second_thread(void *arg)
+{
+	struct racer *r = arg;
+
+	run_on_nth_cpu(1);
+	atomic_store(&r->ready, true);
+	while (!atomic_load(&r->go))
+		__builtin_ia32_pause();
+	if (!r->skip)
+		r->part(r->arg);
+	atomic_store(&r->done, true);
+	tell(FORK_DONE, 0);
+	return NULL;
+}
+
+bool race(void *arg, race_part first, race_part second)
+{
+	struct racer r = { .part = second, .arg = arg };
+	bool judged = true;
+	pthread_t thread;
+
+	run_on_nth_cpu(0);
+	must(!(errno = pthread_create(&thread, NULL, second_thread, &r)), "a thread");
+	while (!atomic_load(&r.ready))
+		sched_yield();
+	if (asked.count)
+		judged = explore();
+	r.skip = !judged;
+	tell(FORK_RACE, 0);
+	atomic_store(&r.go, true);
+	if (judged)
+		first(arg);
+	tell(FORK_DONE, 0);
+	while (!atomic_load(&r.done))
+		__builtin_ia32_pause();
+	tell(FORK_OVER, 0);
+	must(!(errno = pthread_join(thread, NULL)), "the end of a thread");
+	return judged;
+}
+
+void explore_passed(void)
+{
+	if (schedule && schedule->runs && file_number(WARNINGS, 0) == warnings)
+		tell(FORK_JUDGE, 0);
+}
+
+void explore_ended(bool failed)
+{
+	if (!schedule || !schedule->runs)
+		return;
+	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
+	tell(FORK_JUDGE, failed);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Races where nothing explores them. */
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "explore.h"
+#include "fork_point.h"
+#include "testcase.h"
+
+struct met {
+	atomic_int here;
+	int cpu[2];
+};
+
+static void meet(struct met *m, int who)
+{
+	atomic_fetch_add(&m->here, 1);
+	while (atomic_load(&m->here) < 2)
+		__builtin_ia32_pause();
+	m->cpu[who] = sched_getcpu();
+}
+
+static void first(void *arg)
+{
+	meet(arg, 0);
+}
+
+static void second(void *arg)
+{
+	meet(arg, 1);
+}
+
+CASE(race, "race() runs both parts at once, on two CPUs", .plain = true, .cpus = 2)
+{
+	struct met m = { 0 };
+
+	expect_true(race(&m, first, second), "to be judged");
+	expect_eq(atomic_load(&m.here), 2, "parts that ran");
+	expect_true(m.cpu[0] != m.cpu[1], "CPUs %d and %d", m.cpu[0], m.cpu[1]);
+	expect_eq(race_seed(), 0, "the seed without --explore");
+}
+
+CASE(no_server, "fork_server(): this is no machine that is forked", .plain = true)
+{
+	expect_true(!fork_server(), "the CPU answers as a fork server");
+}
+
+CASE(request, "explore_ask() takes FIRST:COUNT:POINTS[:fixed]", .plain = true)
+{
+	expect_true(explore_ask("1:500:4"), "1:500:4");
+	expect_true(explore_ask("0:1:0:fixed"), "0:1:0:fixed");
+	expect_true(!explore_ask("1:0:4"), "no schedule");
+	expect_true(!explore_ask("1:500"), "no points");
+	expect_true(!explore_ask("1:2:3:fast"), "a word");
+}
+
+TEST_MAIN("Explored races, unexplored")
