@@ -32,7 +32,8 @@ override CFLAGS += -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(if $(WERROR),
 # Functions of guests (guest_vm.h) have no read-only data, and no thread for a canary.
 override CFLAGS += -fno-jump-tables -fno-stack-protector
 override CFLAGS += -Iinclude -Ilib -MMD -MP $(shell pkg-config --cflags libtracefs)
-LDFLAGS	+= -Wl,--as-needed
+# Symbols are bound once, by the program, and not again in the process of each case.
+LDFLAGS	+= -Wl,--as-needed -Wl,-z,now
 LDLIBS	+= $(shell pkg-config --libs libtracefs) -lcrypto -lpthread
 ifdef SAN
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -40,6 +41,8 @@ endif
 
 LIBOBJ	:= $(LIBSRC:%.c=$(O)/%.o) $(LIBASM:%.S=$(O)/%.o)
 BINS	:= $(TESTS:%=$(O)/tests/%)
+# Called by the first process of the emulated host.
+HELPERS	:= $(addprefix $(O)/testbed/machine/,fork_point save_symbols)
 # Programs whose source was renamed or is gone.
 STALE	= $(filter-out $(BINS),$(wildcard $(O)/tests/*_test))
 UNITS	:= $(UNITSRC:lib/tests/%.c=$(O)/unit/%)
@@ -57,7 +60,7 @@ endif
 
 all: tests
 # Which commit the programs are of: results say it, also those of a host without compiler.
-tests: $(BINS)
+tests: $(BINS) $(HELPERS)
 	$(if $(STALE),@rm -f $(STALE))
 	@git describe --always --dirty --abbrev=12 >$(O)/tests/suite 2>/dev/null || \
 		echo unknown >$(O)/tests/suite
@@ -82,6 +85,9 @@ $(O)/libtdx.a: $(LIBOBJ)
 
 $(O)/tests/%: $(O)/$(TESTDIR)/%.o $(O)/libtdx.a
 	@mkdir -p $(@D)
+	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
+
+$(HELPERS): %: %.o $(O)/libtdx.a
 	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
 
 $(O)/unit/%: $(O)/lib/tests/%.o $(O)/libtdx.a
@@ -118,4 +124,5 @@ clean:
 	rm -rf $(O)
 
 -include $(LIBOBJ:.o=.d) $(BINS:$(O)/tests/%=$(O)/$(TESTDIR)/%.d)
+-include $(HELPERS:=.d)
 -include $(UNITS:$(O)/unit/%=$(O)/lib/tests/%.d)

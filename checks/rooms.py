@@ -32,7 +32,7 @@ PYTHON: tuple[tuple[str, ...], ...] = (
     ("testbed",),
     ("testbed.machine",),
     ("testbed.make",),
-    ("testbed.plan", "testbed.options", "testbed.boots", "testbed.exit_status",
+    ("testbed.plan", "testbed.options", "testbed.explore", "testbed.boots", "testbed.exit_status",
      "testbed.errors", "testbed.progress", "testbed.steps"),
     ("reports",),
 )

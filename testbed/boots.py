@@ -14,6 +14,11 @@ class BootConfig:
     tdx: bool = False       # an Intel CPU with a TDX module: Bochs, unless --on says otherwise
     ept_levels: int = 5     # of the Intel CPU
 
+    @property
+    def shape(self) -> tuple[int, int, str, int]:
+        """What forks of one machine have in common."""
+        return self.cpus, self.nodes, self.cmdline, self.ept_levels
+
 
 # The longest boots come first.
 BOOTS = {

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from reports import repeated
 from reports.model import Run, cases_of
-from testbed import backports, exit_status, kernels, plan, profiles, rehearsal, runner
+from testbed import backports, exit_status, explore, kernels, plan, profiles, rehearsal, runner
 from testbed.errors import UsageError
 from testbed.machine import host
 from testbed.machine.emulated import EmulatedHost
@@ -24,6 +26,9 @@ from testbed.options import MODULES, Options
 from testbed.plan import Case, Pattern
 from testbed.profiles import Profile
 from testbed.progress import say
+
+# KiB that an emulated host may come to need.
+MEMORY_A_HOST = 1 << 20
 
 EPILOG = """\
 exit status:
@@ -70,11 +75,20 @@ def parser() -> argparse.ArgumentParser:
     add("--shard", metavar="I/N",
         help="run only part I of N, to spread a run over N machines")
     add("--nightly", action="store_true", help="include long cases")
+    add("--explore", nargs="?", const="500", metavar="N|MINUTESm",
+        help="run short races in Bochs under N schedules each (default: 500), or as many as fit "
+             "into so many minutes (10m); --seed is the first")
+    add("--race", action="append", default=[], metavar="NAME",
+        help="explore only races whose name begins so; may be repeated")
+    add("--points", metavar="N|fixed",
+        help=f"switches between CPUs in a schedule (default: {explore.POINTS}); fixed: the emulator's own order")
     add("--repeat", type=int, metavar="N",
         help="run N times, with consecutive seeds from --seed, and report cases whose results differ")
     add("--jobs", type=int, metavar="N",
-        help="run up to N emulated hosts in parallel (default: the number of CPUs, at most 4; "
-             "1 with --fail-fast or --verbose)")
+        help="run up to N emulated hosts in parallel (default: the number of CPUs, fewer where "
+             "memory is short; 1 with --fail-fast or --verbose)")
+    add("--no-fork", action="store_true",
+        help="boot Bochs for each group of tests, in place of one boot that is forked for each test")
     add("--fail-fast", action="store_true", help="stop after the first failure")
     add("--allow-host-wide", action="store_true",
         help="on this host, include cases whose side effects other users can see")
@@ -122,8 +136,14 @@ def options(arguments: argparse.Namespace) -> Options:
     ):
         raise UsageError("--bochs: not an executable file, or --on is neither bochs nor auto")
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
+    patterns = [Pattern.parse(text) for text in arguments.tests]
+    exploration = None
+    if arguments.explore:
+        exploration = explore.parse(arguments.explore, arguments.points, seed)
+        on, seed = "bochs", explore.MACHINE_SEED
+        patterns = patterns or explore.races(arguments.race)
     return Options(
-        on=on, patterns=tuple(Pattern.parse(text) for text in arguments.tests), seed=seed,
+        on=on, patterns=tuple(patterns), seed=seed, explore=exploration,
         out=arguments.out, kernel=wanted_kernel(arguments.kernel), bochs=arguments.bochs,
         debug_kernel=arguments.debug_kernel, refresh_kernel=arguments.refresh_kernel,
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
@@ -131,7 +151,7 @@ def options(arguments: argparse.Namespace) -> Options:
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
         module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal,
-        neighbours=arguments.neighbours, backports=backports.settings(),
+        neighbours=arguments.neighbours, fork=not arguments.no_fork, backports=backports.settings(),
     )
 
 
@@ -153,7 +173,10 @@ def jobs(arguments: argparse.Namespace, on: str) -> int:
         return 1
     if arguments.jobs is not None:
         return int(arguments.jobs)
-    return 1 if arguments.fail_fast or arguments.verbose else min(os.cpu_count() or 1, 4)
+    if arguments.fail_fast or arguments.verbose:
+        return 1
+    fitting = host.available_memory() // MEMORY_A_HOST
+    return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 
 def tell_native(asked: str) -> None:
@@ -194,6 +217,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return kernels.run(
             profile.kernels, lambda kernel: run_once(replace(chosen, kernel=kernel), cache, cases),
             chosen.out)
+    if chosen.explore and chosen.explore.minutes:
+        return run(chosen, cache, cases, sys.maxsize, chosen.explore.minutes)
     return run(chosen, cache, cases, arguments.repeat, profile.minutes)
 
 
@@ -205,9 +230,9 @@ def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
     try:
         for number in range(times):
             if minutes and time.monotonic() - start > 60 * minutes:
-                say(f"{number} of {times} runs done, the limit of {minutes} minutes is reached")
+                say(f"{number} runs done, the limit of {minutes} minutes is reached")
                 break
-            runs.append(run_once(replace(chosen, seed=chosen.seed + number), cache, cases))
+            runs.append(run_once(chosen.of_run(number), cache, cases))
     finally:
         if times > 1:
             say("\n" + repeated.render(runs))
@@ -218,7 +243,9 @@ def run_once(chosen: Options, cache: Cache, cases: Sequence[Case]) -> Run:
     if chosen.on == "native":
         return runner.run(chosen, ThisHost(chosen), cases)
     with tempfile.TemporaryDirectory(prefix="kts-run-") as work:
-        return runner.run(chosen, EmulatedHost(chosen, cache, Path(work), cases), cases)
+        machine = EmulatedHost(chosen, cache, Path(work), cases)
+        with contextlib.closing(machine):
+            return runner.run(chosen, machine, cases)
 
 
 def purposes(chosen: Options, runs: bool) -> list[str]:
@@ -237,9 +264,10 @@ def dry_run(chosen: Options, cache: Cache, cases: Sequence[Case]) -> None:
         ThisHost(chosen).show_changes(plan.by_test(cases))
         return
     say(f"on this host, only {cache.folder} and {chosen.out} change")
-    for boot in plan.boots(cases):
+    for boot in plan.planned(cases, chosen.forks):
         count = sum(len(cases) for cases in boot.tests.values())
-        say(f"boot {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")
+        what = "fork" if boot.forked else "boot"
+        say(f"{what} {boot.name}: {cases_of(count)} of {', '.join(boot.tests)}")
 
 
 def main() -> int:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from testbed.boots import BOOTS
+from testbed.explore import Exploration
 from testbed.plan import Pattern, case_globs
 
 
@@ -33,14 +35,34 @@ class Options:
     backports: str = ""             # KTS_KVM_VERSION and KTS_FIXED, for the kernel's command line
     module: str = MODULES[0]        # which TDX module softtdx is
     modules: Path | None = None     # the folder with those of `kernel`, an image
+    fork: bool = False              # Bochs boots once, and forks for each test
+    explore: Exploration | None = None
     rehearsal: bool = False         # hide that the TDX module is not Intel's
     neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
+
+    def of_run(self, number: int) -> Options:
+        """Those of a run behind this one: other seeds."""
+        if self.explore:
+            return replace(self, explore=self.explore.round(number))
+        return replace(self, seed=self.seed + number)
+
+    def emulator(self, boot: str) -> str:
+        """Which one an emulated host of this boot runs in."""
+        if self.on != "emulated":
+            return self.on
+        return "bochs" if BOOTS[boot].tdx else "qemu"
+
+    def forks(self, boot: str) -> bool:
+        """Whether tests run in forks of one machine: only our Bochs is known to make them."""
+        return self.fork and self.bochs is None and self.emulator(boot) == "bochs"
 
     def test_arguments(self, test: str, boot: str | None = None) -> list[str]:
         """The arguments of a test; without a boot (natively) every case runs."""
         arguments = ["--seed", f"{self.seed:#x}"]
         if boot:
             arguments += ["--boot", boot]
+        if self.explore:
+            arguments += ["--explore", self.explore.request]
         for glob in case_globs(test, self.patterns):
             arguments += ["--case", glob]
         switches = {

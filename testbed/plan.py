@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -112,6 +112,23 @@ class PlannedBoot:
     name: str
     boot: str
     tests: Mapping[str, Sequence[Case]]
+    forked: bool = False    # of a machine that has booted (machine/forks.py)
+
+
+def forks(cases: Sequence[Case]) -> list[PlannedBoot]:
+    """A fork for each test in each boot, those with many cases first."""
+    groups = [(boot, test, found) for boot in BOOTS for test, found in by_test(
+        case for case in cases if case.boot == boot).items()]
+    groups.sort(key=lambda group: -len(group[2]))
+    return [PlannedBoot(f"{boot}.{test}", boot, {test: found}, forked=True)
+            for boot, test, found in groups]
+
+
+def planned(cases: Sequence[Case], forks_: Callable[[str], bool]) -> list[PlannedBoot]:
+    """`forks_`: whether the tests of a boot run in forks. They come last: boots take
+    longer, and what takes longest is to begin first."""
+    return (boots([case for case in cases if not forks_(case.boot)])
+            + forks([case for case in cases if forks_(case.boot)]))
 
 
 def boots(cases: Sequence[Case], most: int = PARTS_AT_MOST) -> list[PlannedBoot]:

@@ -82,6 +82,7 @@ class Boots:
         self._machine = machine
         self._results = results
         self._waiting = deque(planned)
+        self._announced: set[str] = set()
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -106,9 +107,17 @@ class Boots:
         except BaseException as error:      # for the main thread, which raises it
             self._errors.append(error)
 
+    def _announce(self, planned: PlannedBoot) -> None:
+        """Forks are many: their boot is told once."""
+        name = planned.boot if planned.forked else planned.name
+        forked = ", forked for each test" if planned.forked else ""
+        if name not in self._announced:
+            say(f"boot {name}: {self._machine.describe(planned.boot)}{forked}")
+        self._announced.add(name)
+
     def _boot(self, planned: PlannedBoot) -> bool:
         """Run a boot, recorded in plan.json before its start; whether anything failed."""
-        say(f"boot {planned.name}: {self._machine.describe(planned.boot)}")
+        self._announce(planned)
         boot = model.Boot(planned.boot, self._machine.name(planned.boot), tests=[
             model.Planned(test, [case.name for case in cases])
             for test, cases in planned.tests.items()

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from testbed import plan
 from testbed.boots import BOOTS, COMMON
 from testbed.machine import accel, initramfs
-from testbed.machine.bochs import Bochs
+from testbed.machine.bochs import IPS, Bochs
 from testbed.machine.emulator import Boot, run_boot
+from testbed.machine.forks import ForkServer
 from testbed.machine.qemu import Qemu
 from testbed.machine.stream import Event
 from testbed.machine.watchdog import SLOW_BOOT, Limits, Outcome, Watchdog
@@ -26,8 +29,11 @@ from testbed.progress import say
 
 # A debug kernel is several times slower.  The kernel hands a setting that it
 # does not know to the first process, from which the tests inherit it.
-DEBUG_SETTING = "KTS_TIME_SCALE=4"
+DEBUG_SCALE = 4
+DEBUG_SETTING = f"KTS_TIME_SCALE={DEBUG_SCALE}"
 DEBUG_LIMITS = Limits(boot=180, step=180)
+# Seconds of the guest's time beside a case: a test starts, ends, cleans up.
+SILENCE = 30
 
 
 class Witness(Protocol):
@@ -51,20 +57,17 @@ class EmulatedHost:
         self._options = options
         self._cache = cache
         self._work = work
-        names = dict.fromkeys(self._name(case.boot) for case in cases)
+        names = dict.fromkeys(options.emulator(case.boot) for case in cases)
         self._kernel = built or kernel.provide(
             cache, options.kernel, options.debug_kernel, options.refresh_kernel, work,
             options.modules, list(names),
         )
         self._guest = (kernel.provide_guest(cache, options.kernel, work)
                        if not built and wants_guest(cases) else None)
+        self._lock = Lock()
+        self._servers: dict[object, ForkServer] = {}
+        self._forked: list[PlannedBoot] = []
         self._emulators = {name: self._provide(name) for name in names}
-
-    def _name(self, boot: str) -> str:
-        """The emulator of a boot."""
-        if self._options.on != "emulated":
-            return self._options.on
-        return "bochs" if BOOTS[boot].tdx else "qemu"
 
     def _provide(self, name: str) -> Qemu | Bochs:
         if name == "bochs":
@@ -74,7 +77,7 @@ class EmulatedHost:
         return accel.choose(self._cache, self._kernel.image, self._work)
 
     def emulator(self, boot: str) -> Qemu | Bochs:
-        return self._emulators[self._name(boot)]
+        return self._emulators[self._options.emulator(boot)]
 
     def environment(self) -> dict[str, Any]:
         emulators = self._emulators.values()
@@ -87,7 +90,9 @@ class EmulatedHost:
         }
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
-        return plan.boots(cases)
+        planned = plan.planned(cases, self._options.forks)
+        self._forked = [one for one in planned if one.forked]
+        return planned
 
     def name(self, boot: str) -> str:
         return self.emulator(boot).name
@@ -99,6 +104,8 @@ class EmulatedHost:
         return f"{self._kernel.origin}, {host}, {BOOTS[boot].cpus} CPUs{module}"
 
     def run(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
+        if planned.forked:
+            return self._fork(planned, recorder)
         outcome = self._boot(planned, recorder)
         if outcome.kind == "hang" and not recorder.begun:
             say(f"  boot {planned.name} hung before its first test, retrying once: {outcome.detail}")
@@ -107,26 +114,75 @@ class EmulatedHost:
             outcome = self._boot(planned, recorder)
         return outcome
 
-    def _boot(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
-        limits = (DEBUG_LIMITS if self._options.debug_kernel else
-                  Limits(boot=SLOW_BOOT) if self._kernel.boots_slowly else Limits())
-        emulator = self.emulator(planned.boot)
-        limits = replace(limits, case_factor=limits.case_factor * emulator.slowness)
-        watchdog = Watchdog(limits, limits.total(planned.tests), time.monotonic())
-        config = BOOTS[planned.boot]
-        machine = Boot(self._kernel.image, self._initramfs(planned), config.cpus,
-                       self._cmdline(planned.boot), config.ept_levels, self._options.seed)
-        return run_boot(emulator, machine, watchdog, recorder, recorder.console_log())
+    def close(self) -> None:
+        """Ends the machines that are forked."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
 
-    def _initramfs(self, planned: PlannedBoot) -> Path:
-        lines = [" ".join([test, *self._options.test_arguments(test, planned.boot)])
-                 for test in planned.tests]
-        archive = self._work / f"{planned.name}.cpio"
+    def _boot(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
+        machine = self._machine(planned.boot, self._initramfs(planned.name, [planned]))
+        return run_boot(self.emulator(planned.boot), machine, self._watchdog(planned), recorder,
+                        recorder.console_log())
+
+    def _fork(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
+        with self._lock:
+            shape = BOOTS[planned.boot].shape
+            if shape not in self._servers:
+                self._servers[shape] = self._server(planned.boot)
+            server = self._servers[shape]
+        if failure := server.failure():
+            recorder.console_log().write_bytes(server.console)
+            return failure
+        return server.run(self._plan(planned), self._ticks(planned), self._watchdog(planned), recorder,
+                          recorder.console_log())
+
+    def _server(self, boot: str) -> ForkServer:
+        """A machine of which all forks of this shape can be made."""
+        shape = BOOTS[boot].shape
+        planned = [one for one in self._forked if BOOTS[one.boot].shape == shape]
+        machine = self._machine(boot, self._initramfs(f"{boot}.forked", planned,
+                                                         programs.FORK_POINT))
+        return ForkServer(self.emulator(boot).command(machine, os.devnull), self._limits.boot)
+
+    @property
+    def _limits(self) -> Limits:
+        return (DEBUG_LIMITS if self._options.debug_kernel else
+                Limits(boot=SLOW_BOOT) if self._kernel.boots_slowly else Limits())
+
+    def _watchdog(self, planned: PlannedBoot) -> Watchdog:
+        slowness = self.emulator(planned.boot).slowness
+        limits = replace(self._limits, case_factor=self._limits.case_factor * slowness)
+        if self._options.explore:       # a case stands still while its schedules run
+            limits = replace(limits, case_grace=limits.case_grace + self._options.explore.count)
+        return Watchdog(limits, limits.total(planned.tests), time.monotonic())
+
+    def _ticks(self, planned: PlannedBoot) -> int:
+        """Of the guest's time, after which a fork that says nothing hangs: the library in it
+        ends a case before."""
+        longest = max(case.limit for case in chain(*planned.tests.values()))
+        return int((longest * (DEBUG_SCALE if self._options.debug_kernel else 1) + SILENCE) * IPS)
+
+    def _machine(self, boot: str, initramfs_: Path) -> Boot:
+        chosen = BOOTS[boot]
+        return Boot(self._kernel.image, initramfs_, chosen.cpus, self._cmdline(boot),
+                    chosen.ept_levels, self._options.seed)
+
+    def _plan(self, planned: PlannedBoot) -> str:
+        return "".join(" ".join([test, *self._options.test_arguments(test, planned.boot)]) + "\n"
+                       for test in planned.tests)
+
+    def _initramfs(self, name: str, planned: Sequence[PlannedBoot],
+                   others: Mapping[str, Path] | None = None) -> Path:
+        """For all of the boots, with the plan of the first."""
+        archive = self._work / f"{name}.cpio"
         modules = [path for path in self._kernel.modules
-                   if BOOTS[planned.boot].tdx or path.name != "tdx_view.ko"]
+                   if BOOTS[planned[0].boot].tdx or path.name != "tdx_view.ko"]
+        tests = sorted({test for one in planned for test in one.tests})
+        cases = chain(*(found for one in planned for found in one.tests.values()))
         archive.write_bytes(initramfs.build(
-            [programs.FOLDER / test for test in planned.tests], "\n".join(lines) + "\n",
-            modules, self._guest if wants_guest(chain(*planned.tests.values())) else None,
+            [programs.FOLDER / test for test in tests], self._plan(planned[0]), modules,
+            self._guest if wants_guest(cases) else None, {**programs.SAVE_SYMBOLS, **(others or {})},
         ))
         return archive
 

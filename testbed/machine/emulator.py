@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from testbed.machine.stream import Done, Event, GuestStream
 from testbed.machine.watchdog import Outcome, Watchdog, find_panic, judge
@@ -64,26 +64,45 @@ def running(command: Sequence[str], results_fd: int) -> Iterator[subprocess.Pope
             process.kill()
 
 
-def patience(pid: int) -> float:
-    """Seconds on the watchdog's clock for the emulator @pid: it stands still while the
-    emulator is ready to run and others have the CPUs, which tells nothing of its guest."""
-    waited = 0.0
-    for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):      # the thread has just ended
-            waited = max(waited, int(stat.read_text().split()[1]) / 1e9)
-    return time.monotonic() - waited
+class Patience:
+    """The watchdog's clock for an emulator: it stands still while the emulator is ready to
+    run and others have the CPUs, which tells nothing of its guest."""
+
+    def __init__(self, pid: int) -> None:
+        self._tasks = Path(f"/proc/{pid}/task")
+        self._waited = 0.0      # seconds
+
+    def __call__(self) -> float:
+        with contextlib.suppress(OSError):      # of a process, or a thread, that has just ended
+            for stat in self._tasks.iterdir():
+                waited = int((stat / "schedstat").read_text().split()[1]) / 1e9
+                self._waited = max(self._waited, waited)
+        return time.monotonic() - self._waited
+
+
+class Process(Protocol):
+    """An emulator that runs; subprocess.Popen is one."""
+
+    pid: int
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int:
+        """Its exit status, or -N for signal N."""
 
 
 class Run:
-    """Reads both channels of a boot until the emulator ends."""
+    """Reads both channels of a machine until the emulator ends."""
 
-    def __init__(
-        self, pid: int, watchdog: Watchdog, on_event: Callable[[Event], None], log: Path
-    ) -> None:
-        self._pid = pid
+    def __init__(self, process: Process, watchdog: Watchdog, on_event: Callable[[Event], None],
+                 log: Path, head: bytes = b"") -> None:
+        """`head`: what the console's log begins with."""
+        self._process = process
+        self._now = Patience(process.pid)
         self._watchdog = watchdog
         self._on_event = on_event
         self._log = log.open("wb", buffering=0)
+        self._log.write(head)
         self._stream = GuestStream()
         self._tail = b""
         self._done = False
@@ -93,41 +112,43 @@ class Run:
         known = find_panic(self._text())
         self._tail = (self._tail + data)[-CONSOLE_TAIL:]
         if not known and find_panic(self._text()):
-            self._watchdog.dying(patience(self._pid))
+            self._watchdog.dying(self._now())
 
     def _text(self) -> str:
         return self._tail.decode(errors="replace").replace("\r", "")
 
     def _results(self, events: Iterator[Event]) -> None:
-        now = patience(self._pid)
+        now = self._now()
         for event in events:
             self._done = self._done or isinstance(event, Done)
             self._watchdog.see(event, now)
             self._on_event(event)
 
-    def follow(
-        self, process: subprocess.Popen[bytes], results_fd: int, where: Sequence[bytes]
-    ) -> Outcome:
-        assert process.stdout is not None
+    def follow(self, console_fd: int, results_fd: int, keyboard: IO[bytes] | None = None,
+               where: Sequence[bytes] = ()) -> Outcome:
+        with self._log:
+            return self._follow(console_fd, results_fd, keyboard, where)
+
+    def _follow(self, console_fd: int, results_fd: int, keyboard: IO[bytes] | None,
+                where: Sequence[bytes]) -> Outcome:
         selector = selectors.DefaultSelector()
-        selector.register(process.stdout.fileno(), selectors.EVENT_READ, self._console)
+        selector.register(console_fd, selectors.EVENT_READ, self._console)
         selector.register(
             results_fd, selectors.EVENT_READ, lambda data: self._results(self._stream.feed(data))
         )
         complaint = None
         while selector.get_map() and complaint is None:
-            self._pump(selector, self._watchdog.left(patience(self._pid)))
-            complaint = self._watchdog.complaint(patience(self._pid))
+            self._pump(selector, self._watchdog.left(self._now()))
+            complaint = self._watchdog.complaint(self._now())
         console = self._text()
-        if complaint and not self._done and not find_panic(console):
-            self._ask_where(process, selector, where)
+        if keyboard and complaint and not self._done and not find_panic(console):
+            self._ask_where(keyboard, selector, where)
         if complaint:
-            process.kill()
+            self._process.kill()
         while selector.get_map():    # the rest in the pipes
             self._pump(selector, 1)
         self._results(self._stream.finish())
-        self._log.close()
-        return judge(self._done, complaint, process.wait(), console)
+        return judge(self._done, complaint, self._process.wait(), console)
 
     def _pump(self, selector: selectors.BaseSelector, timeout: float) -> None:
         for key, _ in selector.select(timeout):
@@ -136,15 +157,12 @@ class Run:
             else:
                 selector.unregister(key.fd)
 
-    def _ask_where(
-        self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector,
-        where: Sequence[bytes],
-    ) -> None:
+    def _ask_where(self, keyboard: IO[bytes], selector: selectors.BaseSelector,
+                   where: Sequence[bytes]) -> None:
         """Let a hanging kernel show on the console what its CPUs do."""
-        assert process.stdin is not None
         for keys in where:
             try:
-                process.stdin.write(keys)
+                keyboard.write(keys)
             except OSError:
                 return
             until = time.monotonic() + 0.5
@@ -161,7 +179,8 @@ def run_boot(
         command = emulator.command(boot, f"/dev/fd/{writer}")
         with running(command, writer) as process:
             os.close(writer)
-            run = Run(process.pid, watchdog, on_event, console_log)
-            return run.follow(process, reader, emulator.where_keys)
+            assert process.stdout is not None
+            run = Run(process, watchdog, on_event, console_log)
+            return run.follow(process.stdout.fileno(), reader, process.stdin, emulator.where_keys)
     finally:
         os.close(reader)

@@ -52,6 +52,12 @@ def kvm_parameters() -> dict[str, str]:
     return values
 
 
+def available_memory() -> int:
+    """KiB that programs may take without that others are swapped out."""
+    found = re.search(r"^MemAvailable: *(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def describe() -> dict[str, str]:
     return {"host_kernel": platform.release(), "host_cpu": cpu()}
 

@@ -17,6 +17,9 @@ from testbed.steps import CommandFailed, is_object, lines_of, telling
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "tests"
+# Called by the first process of an emulated host: where they are there, and here.
+SAVE_SYMBOLS, FORK_POINT = ({f"/bin/{name}": ROOT / "build/testbed/machine" / name}
+                            for name in ("save_symbols", "fork_point"))
 
 
 def build(cache: Cache) -> None:

@@ -55,6 +55,16 @@ class CliTest(FolderTest):
         with mock.patch.dict(os.environ, {"KTS_FIXED": "E1 S1"}):
             self.assertEqual(self.native(), 2)
 
+    def test_jobs_follow_memory(self) -> None:
+        """One for each CPU, as far as there is 1 GiB for each, but one in any case."""
+        arguments = cli.parser().parse_args(["--on", "bochs"])
+        for gib, wanted in ((100, 8), (3, 3), (0, 1)):
+            with mock.patch("os.sched_getaffinity", return_value=range(8)), \
+                    mock.patch("testbed.machine.host.available_memory", return_value=gib << 20):
+                self.assertEqual(cli.jobs(arguments, "bochs"), wanted)
+        arguments.jobs = 5
+        self.assertEqual(cli.jobs(arguments, "bochs"), 5)
+
     def test_pass(self) -> None:
         self.assertEqual(self.native("--seed", "0x2a"), 0)
         self.assertEqual(self.cases(), {"good_test:one": "pass", "good_test:two": "pass"})

@@ -8,7 +8,7 @@ from testbed.boots import BOOTS
 from testbed.errors import HarnessError, UsageError
 from testbed.make.programs import ROOT
 from testbed.plan import (
-    Case, Pattern, boots, case_globs, parse_list, parse_shard, select,
+    Case, Pattern, boots, case_globs, parse_list, parse_shard, planned, select,
 )
 
 LIST = """\
@@ -84,6 +84,19 @@ class PlanTest(unittest.TestCase):
         self.assertEqual([case.name for case in legacy.tests["map_level_test"]], ["legacy"])
         [only] = boots(select(self.cases, patterns("*:legacy")))
         self.assertEqual(only.boot, "tdp_mmu_off")
+
+    def test_forks(self) -> None:
+        """One for each test in each boot, many cases first, behind the boots."""
+        cases = [*self.cases, *(Case("td_test", str(n), "tdx", "-", 10, "") for n in range(2)),
+                 *(Case("td_other_test", str(n), "tdx", "-", 10, "") for n in range(3)),
+                 Case("td_test", "x", "tdx_errors", "-", 10, "")]
+        found = planned(cases, lambda boot: boot.startswith("tdx"))
+        self.assertEqual([boot.name for boot in found if not boot.forked],
+                         [boot.name for boot in boots(self.cases)])
+        self.assertEqual([boot.name for boot in found][-3:],
+                         ["tdx.td_other_test", "tdx.td_test", "tdx_errors.td_test"])
+        self.assertEqual([list(boot.tests) for boot in found[-3:]],
+                         [["td_other_test"], ["td_test"], ["td_test"]])
 
     def test_many_cases_are_split(self) -> None:
         cases = [Case(f"{test}_test", str(number), "default", "-", 10, "")

@@ -98,7 +98,8 @@ def emulated(lab: Lab) -> Iterator[str]:
 def artefacts(job: Job) -> Iterator[str]:
     """Each attachment is complete at its URL; a report and a console are among them."""
     links = {result.name: result.reference for result in job.results if result.reference}
-    for wanted in ("results.tar.gz", "report.html", "console.default.log", "console.tdx.log"):
+    for wanted in ("results.tar.gz", "report.html", "console.default.log",
+                   "console.tdx.td_measure_test.log"):
         if not any(name.endswith(wanted) for name in links):
             yield f"no {wanted} is attached"
     for name, url in links.items():
