@@ -32,7 +32,7 @@ struct tracing {
 
 /*
  * Are tasks of the case and kernel threads alone recorded?  Not in a container's PID
- * namespace: tracing knows processes by other numbers there.
+ * namespace, where tracing knows processes by other numbers; nor under QEMU's TCG.
  */
 bool tracing_own_tasks_only(void);
 

@@ -89,7 +89,7 @@ static double rate(const volatile unsigned long *faults)
  * CPU of their own.
  */
 CASE(fault_rate, "the faults of another VM beside a run: a ratio, and none of them recorded",
-	.vm_types = VM_DEFAULT, .cpus = 2, .time_limit_s = 60)
+	.vm_types = VM_DEFAULT, .boot = BOOT_TDX, .cpus = 2, .time_limit_s = 60)
 {
 	volatile unsigned long *faults = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE,
 					      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -98,6 +98,8 @@ CASE(fault_rate, "the faults of another VM beside a run: a ratio, and none of th
 	pid_t neighbour;
 	int code;
 
+	if (!tracing_own_tasks_only())
+		test_skip("needs the filter by tasks: not in a PID namespace, nor under QEMU's TCG");
 	must(faults != MAP_FAILED, "mmap");
 	neighbour = fork();
 	if (!neighbour) {
