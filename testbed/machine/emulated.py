@@ -121,7 +121,9 @@ class EmulatedHost:
         self._servers.clear()
 
     def _boot(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
-        machine = self._machine(planned.boot, self._initramfs(planned.name, [planned]))
+        machine = self._machine(planned.boot, self._initramfs(
+            planned.name, planned.boot, list(planned.tests), self._plan(planned),
+            list(chain(*planned.tests.values()))))
         return run_boot(self.emulator(planned.boot), machine, self._watchdog(planned), recorder,
                         recorder.console_log())
 
@@ -138,11 +140,13 @@ class EmulatedHost:
                           recorder.console_log())
 
     def _server(self, boot: str) -> ForkServer:
-        """A machine of which all forks of this shape can be made."""
+        """A machine of which all forks of this shape can be made. It has all tests, whichever
+        are selected: what runs in a fork is the same in each run with the same seed."""
         shape = BOOTS[boot].shape
-        planned = [one for one in self._forked if BOOTS[one.boot].shape == shape]
-        machine = self._machine(boot, self._initramfs(f"{boot}.forked", planned,
-                                                         programs.FORK_POINT))
+        cases = chain(*(found for planned in self._forked if BOOTS[planned.boot].shape == shape
+                        for found in planned.tests.values()))
+        machine = self._machine(boot, self._initramfs(
+            f"{boot}.forked", boot, programs.names(), "", list(cases), programs.FORK_POINT))
         return ForkServer(self.emulator(boot).command(machine, os.devnull), self._limits.boot)
 
     @property
@@ -172,16 +176,13 @@ class EmulatedHost:
         return "".join(" ".join([test, *self._options.test_arguments(test, planned.boot)]) + "\n"
                        for test in planned.tests)
 
-    def _initramfs(self, name: str, planned: Sequence[PlannedBoot],
-                   others: Mapping[str, Path] | None = None) -> Path:
-        """For all of the boots, with the plan of the first."""
+    def _initramfs(self, name: str, boot: str, tests: Sequence[str], plan_: str,
+                   cases: Sequence[Case], others: Mapping[str, Path] | None = None) -> Path:
         archive = self._work / f"{name}.cpio"
         modules = [path for path in self._kernel.modules
-                   if BOOTS[planned[0].boot].tdx or path.name != "tdx_view.ko"]
-        tests = sorted({test for one in planned for test in one.tests})
-        cases = chain(*(found for one in planned for found in one.tests.values()))
+                   if BOOTS[boot].tdx or path.name != "tdx_view.ko"]
         archive.write_bytes(initramfs.build(
-            [programs.FOLDER / test for test in tests], self._plan(planned[0]), modules,
+            [programs.FOLDER / test for test in tests], plan_, modules,
             self._guest if wants_guest(cases) else None, {**programs.SAVE_SYMBOLS, **(others or {})},
         ))
         return archive

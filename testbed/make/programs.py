@@ -56,8 +56,12 @@ def built_from() -> str:
         return "unknown"
 
 
+def names() -> list[str]:
+    return sorted(path.name for path in FOLDER.glob("*_test"))
+
+
 def present() -> bool:
-    return any(FOLDER.glob("*_test"))
+    return bool(names())
 
 
 def listing(nightly: bool) -> str:
