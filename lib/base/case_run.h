@@ -51,10 +51,10 @@ size_t private_accesses_end(void);
 /* Forget what the kernel said so far; @rearm: make WARN_ONCE sites that fired warn again. */
 void kmsg_begin(bool rearm);
 /*
- * Print splats since kmsg_begin() as "# kernel: " lines.  Returns the number of those
- * that speak about @t; those of others are only printed.
+ * Print splats since kmsg_begin() as "# kernel: " lines.  Returns the first line of the first
+ * that speaks about @t, NULL if none does; those of others are only printed.
  */
-int kmsg_end(const struct test *t);
+const char *kmsg_end(const struct test *t);
 /* Why complaints would go unseen here, or NULL: a skip reason. */
 const char *kmsg_missing(void);
 /*

@@ -64,7 +64,7 @@ static const char *call_text(const struct seamcall *calls, size_t nr, size_t at)
 	if (c->gpa || c->level)
 		text = strf("%s gpa 0x%llx", text, c->gpa);
 	if (c->level)
-		text = strf("%s level %s", text, level_name(c->level));
+		text = strf("%s %s", text, level_name(c->level));
 	if (c->pfn != PFN_NONE)
 		text = strf("%s pfn %s", text, c->pfn == PFN_ANY ? "any" :
 			    strf("0x%llx", c->pfn));

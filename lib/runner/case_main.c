@@ -176,7 +176,8 @@ static void judge_known_warning(const struct known_issue *issue, bool seen)
 /* A splat fails a case, also one that then skips, unless it is what the case is about. */
 static void judge_splats(const struct test *t)
 {
-	bool seen = kmsg_end(t);
+	const char *complaint = kmsg_end(t);
+	bool seen = complaint;
 
 	if (t->tc->xwarn && outcome->status == CASE_PASS) {
 		judge_known_warning(known_issue(t->tc->xwarn), seen);
@@ -192,7 +193,7 @@ static void judge_splats(const struct test *t)
 		return;
 	}
 	if (seen)
-		diag("the kernel complained while the case ran");
+		diag("the kernel complained while the case ran: %s", complaint);
 	else
 		diag("the kernel should have complained, and did not");
 	outcome->status = CASE_FAIL;

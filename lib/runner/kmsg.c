@@ -77,7 +77,7 @@ static char *kernel_text(char *record)
 	return strncmp(text, own, strlen(own)) ? NULL : text + strlen(own);
 }
 
-int kmsg_end(const struct test *t)
+const char *kmsg_end(const struct test *t)
 {
 	struct splat_scan scan = { .comm = t->name, .all_ours = in_testbed(),
 				   .seamcalls = t->tc->boot != BOOT_TDX_ERRORS };
@@ -100,7 +100,7 @@ int kmsg_end(const struct test *t)
 	splat_end(&scan);
 	if (lost && !scan.ours && complaints() != complaints_before) {
 		diag("kernel messages were lost, and the kernel complained meanwhile");
-		scan.ours++;
+		return "unknown, its messages were lost";
 	}
-	return scan.ours;
+	return scan.ours ? strf("%s", scan.first) : NULL;
 }

@@ -117,6 +117,12 @@ static bool is_ours(const struct splat_scan *s)
 	return names_subject(s);
 }
 
+static void count_ours(struct splat_scan *s, const char *line)
+{
+	if (!s->ours++)
+		snprintf(s->first, sizeof(s->first), "%s", line);
+}
+
 void splat_end(struct splat_scan *s)
 {
 	bool ours;
@@ -124,7 +130,10 @@ void splat_end(struct splat_scan *s)
 	if (!s->nr_lines)
 		return;
 	ours = is_ours(s);
-	ours ? s->ours++ : s->foreign++;
+	if (ours)
+		count_ours(s, s->lines[0]);
+	else
+		s->foreign++;
 	for (int i = 0; i < s->nr_lines; i++) {
 		diag("%s: %s", ours ? "kernel" : "kernel, not of this case", s->lines[i]);
 		free(s->lines[i]);
@@ -136,7 +145,7 @@ void splat_line(struct splat_scan *s, const char *text)
 {
 	if (!s->nr_lines && s->seamcalls && is_failed_seamcall(text)) {
 		diag("kernel: %s", text);
-		s->ours++;
+		count_ours(s, text);
 		return;
 	}
 	if (!s->nr_lines && !begins_splat(text))

@@ -23,6 +23,7 @@ struct splat_scan {
 
 	/* Results, complete after splat_end(): */
 	int ours, foreign;
+	char first[256];	/* the first line of the first of ours */
 
 	/* Not for others: */
 	char *lines[SPLAT_LINES];

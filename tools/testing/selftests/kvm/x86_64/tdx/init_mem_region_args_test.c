@@ -302,7 +302,7 @@ CASE(same_gfn, "the same page twice: EIO, through 6.19 EEXIST; the first stays",
 	again.source_addr = (uintptr_t)other;
 	before = again;
 	expect_errno(__td_add(s.vcpu, &again, MEASURE), init_mem_twice_error(),
-		     "the second time");
+		     "KVM_TDX_INIT_MEM_REGION of gfn 0x%llx, which has been added", GFN);
 	expect_advanced(&again, &before, 0);
 	expect_sept(s.vm, GPA, LEVEL_4K, SEPT_MAPPED, pfn);
 	expect_eq(pages_added(&s), 1, "pages that were added");
