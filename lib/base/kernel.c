@@ -69,7 +69,8 @@ void kernel_read_symbols(const char *path)
 		fputc('\0', out);
 	}
 	fclose(out);
-	qsort(places, nr_places, sizeof(places[0]), by_name);
+	if (places)
+		qsort(places, nr_places, sizeof(places[0]), by_name);
 	if (f)
 		fclose(f);
 }
