@@ -185,7 +185,7 @@ TEST(vcpu_fields_one_after_the_other)
 	EXPECT_EQ(w->regs.rdx, MD_NO_FIELD);
 	EXPECT(world_call(w, v1, (struct softtdx_regs){ .rcx = td.tdvpr, .rdx = MD_NO_FIELD }),
 	       ST0(METADATA_FIRST_FIELD_ID_IN_CONTEXT));
-	for (id = w->regs.rdx; id != MD_NO_FIELD; id = w->regs.rdx, fields++)
+	for (id = w->regs.rdx; id != MD_NO_FIELD && fields < 1000; id = w->regs.rdx, fields++)
 		EXPECT(world_call(w, v1, (struct softtdx_regs){ .rcx = td.tdvpr, .rdx = id }), 0);
 	EXPECT_EQ(fields, 6);
 }
@@ -200,6 +200,8 @@ static void track_inside(struct world *w, const struct softtdx_vcpu *vcpu)
 	EXPECT_EQ(vcpu->tdr, td->tdr);
 	EXPECT_EQ(vcpu->tdvpr, td->tdvpr);
 	EXPECT_EQ(tdcs_of(w, td)->inside[1], 1);
+	/* The op-state is let go before entry, the TDR and the TDVPR are not. */
+	EXPECT_EQ(tdcs_of(w, td)->op_lock, 0);
 	EXPECT(CALL_ON(1, MEM_RANGE_BLOCK, .rcx = GPA, .rdx = td->tdr), 0);
 	EXPECT(CALL_ON(1, MEM_TRACK, .rcx = td->tdr), 0);
 	/* The vCPU entered before the track: its TLB may still hold the page. */
