@@ -2,7 +2,7 @@
 /*
  * Which CPU executes next, in the place of Bochs' own loop: each a trace in turn, or as a
  * schedule says (race.h).  A trace is up to 32 instructions, and ends with a branch that is
- * taken.  When all wait for interrupts, time passes at once up to the next timer.
+ * taken.  When a schedule finds none that can run, time passes at once up to the next timer.
  */
 #include "bochs.h"
 #include "cpu.h"
@@ -16,7 +16,6 @@
 /* Outside of the loop, which exceptions and VM exits come back to by longjmp(). */
 static unsigned processor;
 static Bit32u executed, quantum;
-static bool idle = true;
 static bool ruled;		/* a schedule decides */
 
 static void pass_time(void)
@@ -43,19 +42,11 @@ static Bit32u instructions(BX_CPU_C *cpu)
 /* The next in turn; behind the last one time passes. */
 static void next_in_turn(void)
 {
-	Bit32u n = instructions(BX_CPU(processor));
-
-	if (n)
-		idle = false;
-	executed += n ?: quantum;	/* 0: it waits */
+	executed += instructions(BX_CPU(processor)) ?: quantum;	/* 0: it waits */
 	if (++processor < (unsigned)BX_SMP_PROCESSORS)
 		return;
 	processor = 0;
-	if (idle)
-		pass_time();
-	else
-		pass_executed();
-	idle = true;
+	pass_executed();
 }
 
 static void ran(void)
@@ -77,7 +68,6 @@ static void change_rule(void)
 	ruled = race_rules();
 	processor = 0;
 	executed = 0;
-	idle = true;
 	for (int i = 0; i < BX_SMP_PROCESSORS; i++)
 		instructions(BX_CPU(i));
 }
