@@ -51,11 +51,6 @@ static void expect_none_busy(const struct scene *s)
 
 static int init_second(void *vcpu)
 {
-	/*
-	 * On one CPU: KVM flushes a vCPU that moves only when it is initialized, and 7.2 then
-	 * warns of TDH.VP.WR: TDX_VCPU_ASSOCIATED.
-	 */
-	run_on_nth_cpu(1);
 	return __td_vcpu_init(vcpu, 0);
 }
 
