@@ -143,6 +143,16 @@ static int delete_slot(void *scene)
 	return __slot_delete(((struct scene *)scene)->td.slot);
 }
 
+/*
+ * On one CPU: by reading, KVM flushes a vCPU that moves only once it is initialized, and
+ * TDH.VP.WR then ends with TDX_VCPU_ASSOCIATED.
+ */
+static int init_second_on_a_cpu(void *vcpu)
+{
+	run_on_nth_cpu(1);
+	return init_second(vcpu);
+}
+
 static void sleeps_beside_init(const struct test *t)
 {
 	const struct other_call *c = t->tc->arg;
@@ -154,7 +164,7 @@ static void sleeps_beside_init(const struct test *t)
 	    !kernel_has_function("kvm_lock_all_vcpus"))
 		test_skip("needs a kernel whose KVM_TDX_INIT_VCPU holds all vCPUs, 6.19 or later");
 	init = held_call_open((struct hold_args){ .function = "tdh_vp_init", .at = HOLD_ENTRY },
-			      init_second, s.second);
+			      init_second_on_a_cpu, s.second);
 	other = thread_start(c->fn, &s);
 	expect_true(thread_sleeps(other, 5), "%s sleeps while KVM_TDX_INIT_VCPU runs", c->what);
 	held_call_close(&init, "KVM_TDX_INIT_VCPU");
