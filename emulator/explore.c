@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Processes, one after the other, and what they tell. */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,18 +60,13 @@ enum ran { RAN_CHILD, RAN_WELL, RAN_BADLY };
 /* A process for @task. */
 static enum ran run(const struct task *task, struct explored *e)
 {
-	pid_t self = getpid(), pid;
 	int status = 0;
+	pid_t pid;
 
 	memset(told, 0, sizeof(*told));
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != self)
-			_exit(1);
+	pid = fork_bound();
+	if (!pid)
 		return RAN_CHILD;
-	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		_exit(1);	/* the job fails, and the runner says so */
 	if (told->judged && !told->failed)

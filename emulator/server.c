@@ -123,11 +123,25 @@ static void close_files(struct job *job)
 	free(job->text);
 }
 
+int fork_bound(void)
+{
+	pid_t self = getpid(), pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(1);
+	}
+	return pid;
+}
+
 /* True in the child. */
 static bool start(int requests, int answers, struct job *job, const sigset_t *mask)
 {
-	pid_t server = getpid(), pid;
 	struct child *c;
+	pid_t pid;
 
 	/* Before the fork: who is told that it started may wait for the end of what it writes. */
 	if (!open_files(job)) {
@@ -135,12 +149,8 @@ static bool start(int requests, int answers, struct job *job, const sigset_t *ma
 		close_files(job);
 		return false;
 	}
-	fflush(NULL);
-	pid = fork();
+	pid = fork_bound();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != server)
-			_exit(1);
 		close(requests);
 		close(answers);
 		signal(SIGCHLD, SIG_DFL);

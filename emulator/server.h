@@ -39,6 +39,9 @@ struct job {
 	size_t length;
 };
 
+/* fork(): the child dies with the process that calls it. */
+int fork_bound(void);
+
 /* Exit statuses of children that the emulator ends. */
 enum { JOB_RESET = 97, JOB_SILENT = 98 };
 

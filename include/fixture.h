@@ -22,7 +22,10 @@ struct fixture {
 	struct observer *o;	/* of what the case declares in .observes */
 };
 
-/* A VM of the type of @t (a TD is finalized, and has the memory in its shared half) with [offset, offset + size) of @mem at @gpa. */
+/*
+ * A VM of the type of @t (a TD is finalized, and has the memory in its shared half) with
+ * [offset, offset + size) of @mem at @gpa.
+ */
 struct fixture fixture_part(const struct test *t, u64 gpa, struct mem *mem,
 			    u64 offset, u64 size, u32 flags);
 /* All of @mem at GPA. */

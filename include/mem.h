@@ -62,6 +62,8 @@ void pfns_of(const void *hva, size_t nr, u64 *pfns);
 
 /* Is @hva mapped by a huge page of the page cache or a THP (/proc/kpageflags)? */
 bool is_thp(const void *hva);
+/* Does this kernel make transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)? */
+bool thp_supported(void);
 /* Has the page content, of a file or of a process? A free page has none. */
 bool page_holds_data(u64 pfn);
 

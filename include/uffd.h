@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+/* Why the kernel does not let this process use userfaultfd(2), NULL: it does. */
+const char *uffd_denied(void);
+
 struct uffd_region {
 	int fd;			/* readable when a page was asked for */
 };

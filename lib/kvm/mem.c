@@ -228,6 +228,11 @@ void pfns_of(const void *hva, size_t nr, u64 *pfns)
 		pfns[i] = pfns[i] & PAGEMAP_PRESENT ? PAGEMAP_PFN(pfns[i]) : PFN_NONE;
 }
 
+bool thp_supported(void)
+{
+	return !access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK);
+}
+
 bool is_thp(const void *hva)
 {
 	u64 pfn = pfn_of(hva);

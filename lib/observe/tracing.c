@@ -166,12 +166,16 @@ static bool is_kernel_thread(int pid)
  */
 static void leave_other_vms_out(struct tracing *t)
 {
-	char *pids = strf("%d %d 2", kept->owner, getpid());	/* 2: kthreadd, for new ones */
-	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	char *pids;
+	DIR *proc;
 
-	if (!tracing_own_tasks_only() || !proc)
+	if (!tracing_own_tasks_only())
 		return;
+	proc = opendir("/proc");
+	if (!proc)
+		return;
+	pids = strf("%d %d 2", kept->owner, getpid());	/* 2: kthreadd, for new ones */
 	while ((entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);
 

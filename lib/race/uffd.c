@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Late memory, by userfaultfd. */
+/* Memory whose pages userfaultfd supplies. */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -10,6 +10,16 @@
 
 #include "testcase.h"
 #include "uffd.h"
+
+const char *uffd_denied(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return denial_text(errno);
+	close(fd);
+	return NULL;
+}
 
 struct uffd_region uffd_region_create(void *hva, size_t size)
 {

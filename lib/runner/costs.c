@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Count the cases that need what this host lacks. */
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/case_run.h"
 #include "costs.h"
@@ -17,6 +14,7 @@
 #include "sept.h"
 #include "tdx_host.h"
 #include "thread.h"
+#include "uffd.h"
 #include "vm.h"
 
 /* A need as --describe calls it, and how much of it there is: 0 none, 1 it is there. */
@@ -55,16 +53,6 @@ static void add_number(const char *name, const char *need, long have)
 			       .found = strf("%ld", have < 0 ? 0 : have) });
 }
 
-static const char *uffd_missing(void)
-{
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		return denial_text(errno);
-	close(fd);
-	return NULL;
-}
-
 /* What the cases can tell apart: see needs.c, which skips them. */
 static void list_optional(void)
 {
@@ -86,10 +74,9 @@ static void list_optional(void)
 	add_number("free hugetlb pages of 1G", "# hugetlb pages of 1G", hugetlb_free_pages(SZ_1G));
 	add_number("NUMA nodes with memory", "# NUMA nodes", nr_nodes());
 	add_number("CPUs", "# CPUs", nr_cpus());
-	add_missing("userfaultfd", "userfaultfd", uffd_missing());
+	add_missing("userfaultfd", "userfaultfd", uffd_denied());
 	add_missing("transparent hugepages", "THP",
-		    access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) ?
-		    "not in this kernel (CONFIG_TRANSPARENT_HUGEPAGE)" : NULL);
+		    thp_supported() ? NULL : "not in this kernel (CONFIG_TRANSPARENT_HUGEPAGE)");
 	add_missing("a guest kernel", "guest kernel", linux_guest_missing());
 	add((struct optional){ .name = "--allow-host-wide", .need = "host-wide: ",
 			       .found = "an option of the run" });

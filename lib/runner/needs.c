@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
@@ -17,6 +16,7 @@
 #include "softtdx_ctl.h"
 #include "tdx_host.h"
 #include "thread.h"
+#include "uffd.h"
 #include "undo.h"
 #include "vm.h"
 
@@ -91,12 +91,10 @@ static void need_hugepages(size_t page_size, unsigned int wanted)
 
 static void need_uffd(void)
 {
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	const char *denied = uffd_denied();
 
-	if (fd < 0)
-		test_skip("needs userfaultfd(2): %s; CONFIG_USERFAULTFD, root",
-			  denial_text(errno));
-	close(fd);
+	if (denied)
+		test_skip("needs userfaultfd(2): %s; CONFIG_USERFAULTFD, root", denied);
 }
 
 unsigned int events_here(const struct test_case *tc)
@@ -140,7 +138,7 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if (meminfo("MemAvailable") < (long)tc->memory_mib << 10)
 		test_skip("needs %u MiB of free memory, %ld are available",
 			  tc->memory_mib, meminfo("MemAvailable") >> 10);
-	if (tc->needs_thp && access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
+	if (tc->needs_thp && !thp_supported())
 		test_skip("needs transparent hugepages (CONFIG_TRANSPARENT_HUGEPAGE)");
 	if (tc->needs_softtdx && !softtdx_present())
 		test_skip("needs the software TDX module: it looks inside; run with --on bochs");
