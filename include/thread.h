@@ -62,5 +62,7 @@ int nth_cpu(unsigned int n);
 void use_cpus(unsigned int max);
 /* Move the calling thread to it. */
 void run_on_nth_cpu(unsigned int n);
+/* Another one; if it sleeps it moves when it wakes up. */
+void thread_run_on_nth_cpu(const struct thread *t, unsigned int n);
 
 #endif /* THREAD_H */

@@ -19,6 +19,8 @@ static const struct known_issue issues[] = {
 	  "KVM_CLEAR_DIRTY_LOG leaves a huge page writable whose first page is the last one that it clears: its writes are lost" },
 	{ "C1", "6.16", NULL,
 	  "a TD that the misc cgroup refuses is uncharged all the same: after some, the host makes no TDs until it is booted again" },
+	{ "V1", "6.16", NULL,
+	  "a vCPU that moves between TDH.VP.INIT and the end of KVM_TDX_INIT_VCPU is not flushed: the VM is dead, its KeyID lost" },
 	{ "W4", "6.18", NULL,
 	  "dirty logging that ends on a private gfn makes KVM warn: \"Get pfn+order from guest_memfd\"" },
 	{ "W5", "6.16", NULL,

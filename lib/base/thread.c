@@ -187,12 +187,22 @@ void use_cpus(unsigned int max)
 	CPU_ZERO(&allowed);
 }
 
-void run_on_nth_cpu(unsigned int n)
+static void move_to_nth_cpu(pid_t tid, unsigned int n)
 {
 	int cpu = nth_cpu(n);
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	must(!sched_setaffinity(0, sizeof(set), &set), "moving to CPU %d", cpu);
+	must(!sched_setaffinity(tid, sizeof(set), &set), "moving thread %d to CPU %d", tid, cpu);
+}
+
+void run_on_nth_cpu(unsigned int n)
+{
+	move_to_nth_cpu(0, n);
+}
+
+void thread_run_on_nth_cpu(const struct thread *t, unsigned int n)
+{
+	move_to_nth_cpu(thread_tid(t), n);
 }

@@ -8,8 +8,12 @@
  * KVM_TDX_INIT_VCPU has (kvm->lock, those of all vCPUs, slots_lock). KVM initialises vCPUs before
  * it finalizes the TD, and augments and tracks memory after that: neither meets TDH.VP.INIT.
  */
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
 #include "held_call.h"
 #include "kernel.h"
+#include "keyids.h"
 #include "race_cell.h"
 #include "softtdx_ctl.h"
 #include "td_fixture.h"
@@ -143,10 +147,7 @@ static int delete_slot(void *scene)
 	return __slot_delete(((struct scene *)scene)->td.slot);
 }
 
-/*
- * On one CPU: by reading, KVM flushes a vCPU that moves only once it is initialized, and
- * TDH.VP.WR then ends with TDX_VCPU_ASSOCIATED.
- */
+/* On one CPU, unless it is moved (V1). */
 static int init_second_on_a_cpu(void *vcpu)
 {
 	run_on_nth_cpu(1);
@@ -191,6 +192,55 @@ CASES(sleeps_beside_init,
 	  .arg = &other_share, RACE_CASE },
 	{ "delete_beside_init", "the slot is deleted while TDH.VP.INIT runs: waits",
 	  .arg = &other_delete, RACE_CASE })
+
+/* The thread of KVM_TDX_INIT_VCPU moves. */
+
+static bool vm_dead(const struct vm *vm)
+{
+	return ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS) < 0 && errno == EIO;
+}
+
+static void td_destroy(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vcpu_close(vcpu);
+	vm_close(vm);
+}
+
+/*
+ * TDH.VP.INIT associates the vCPU with the CPU that it runs on. The thread may be preempted
+ * after it, and go on elsewhere: KVM then has to call TDH.VP.FLUSH on the CPU that it left.
+ */
+CASE(moved_after_init, "the thread moves to another CPU after TDH.VP.INIT: the vCPU is flushed",
+	.xfail = "V1", .xfail_in_body = true, .vm_types = VM_TDX, .boot = BOOT_TDX_SPENT,
+	.side_effects = "on kernels with V1 a KeyID is lost, and the kernel prints WARNINGs",
+	.needs_hold = true, .cpus = 2)
+{
+	long used = keyids().used;
+	struct vm *vm = td_create();
+	struct vcpu *vcpu = td_vcpu_create(vm);
+	struct held_call init;
+
+	if (!getenv("KTS_TESTBED"))
+		skip_if_issue("V1");
+	init = held_call_open((struct hold_args){ .function = "tdh_vp_wr", .at = HOLD_ENTRY },
+			      init_second_on_a_cpu, vcpu);
+	thread_run_on_nth_cpu(init.thread, 0);
+	held_call_close(&init, "KVM_TDX_INIT_VCPU");
+	errno = init.err;
+	expect_ok(init.ret, "KVM_TDX_INIT_VCPU of a thread that moved");
+	if (vm_dead(vm)) {
+		expect_splat();
+		td_destroy(vcpu);
+		xfail("V1", "the VM is dead after KVM_TDX_INIT_VCPU of a thread that moved; KeyIDs lost: %ld",
+		      keyids().used - used);
+	}
+	td_finalize(vm);
+	td_destroy(vcpu);
+	expect_eq(keyids().used, used, "KeyIDs in use after the TD is destroyed");
+	xpass("V1");
+}
 
 /* A fault that another vCPU has served. */
 
