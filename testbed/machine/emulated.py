@@ -27,10 +27,10 @@ from testbed.options import MODULES, Options
 from testbed.plan import Case, PlannedBoot
 from testbed.progress import say
 
-# A debug kernel is several times slower.  The kernel hands a setting that it
-# does not know to the first process, from which the tests inherit it.
-DEBUG_SCALE = 4
-DEBUG_SETTING = f"KTS_TIME_SCALE={DEBUG_SCALE}"
+# A debug kernel is several times slower, and in a distribution's each new hold costs
+# seconds: ftrace looks at all functions.  The kernel hands a setting that it does not
+# know to the first process, from which the tests inherit it.
+SLOW_SCALE = 4
 DEBUG_LIMITS = Limits(boot=180, step=180)
 # Seconds of the guest's time beside a case: a test starts, ends, cleans up.
 SILENCE = 30
@@ -150,6 +150,10 @@ class EmulatedHost:
         return ForkServer(self.emulator(boot).command(machine, os.devnull), self._limits.boot)
 
     @property
+    def _time_scale(self) -> int:
+        return SLOW_SCALE if self._options.debug_kernel or self._kernel.boots_slowly else 1
+
+    @property
     def _limits(self) -> Limits:
         return (DEBUG_LIMITS if self._options.debug_kernel else
                 Limits(boot=SLOW_BOOT) if self._kernel.boots_slowly else Limits())
@@ -165,7 +169,7 @@ class EmulatedHost:
         """Of the guest's time, after which a fork that says nothing hangs: the library in it
         ends a case before."""
         longest = max(case.limit for case in chain(*planned.tests.values()))
-        return int((longest * (DEBUG_SCALE if self._options.debug_kernel else 1) + SILENCE) * IPS)
+        return int((longest * self._time_scale + SILENCE) * IPS)
 
     def _machine(self, boot: str, initramfs_: Path) -> Boot:
         chosen = BOOTS[boot]
@@ -192,7 +196,7 @@ class EmulatedHost:
         parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(boot).cmdline,
                  f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline,
                  self._kernel.cmdline]
-        if self._options.debug_kernel:
-            parts.append(DEBUG_SETTING)
+        if self._time_scale > 1:
+            parts.append(f"KTS_TIME_SCALE={self._time_scale}")
         parts.append(self._options.backports)
         return " ".join(part for part in parts if part)
