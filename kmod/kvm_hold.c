@@ -15,6 +15,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ftrace.h>
+#include <linux/kprobes.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
 #include <linux/linkage.h>
@@ -217,7 +218,28 @@ static void divert(unsigned long ip, unsigned long parent_ip, struct ftrace_ops 
 
 /* Arming. */
 
-static struct site *site_of(char *function)
+/*
+ * Diverts @function to @site.  To be told its name ftrace would look up those of all
+ * functions; kprobes find its address at once, and need not be armed for that.
+ */
+static int site_divert(struct site *site, const char *function)
+{
+	struct kprobe probe = { .symbol_name = function, .flags = KPROBE_FLAG_DISABLED };
+	unsigned long ip;
+	int ret = register_kprobe(&probe);
+
+	if (ret)
+		return ret;
+	ip = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+
+	site->ops.func = divert;
+	site->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY;
+	ret = ftrace_set_filter_ip(&site->ops, ip, 0, 1);
+	return ret ?: register_ftrace_function(&site->ops);
+}
+
+static struct site *site_of(const char *function)
 {
 	struct site *site;
 	int ret;
@@ -230,11 +252,7 @@ static struct site *site_of(char *function)
 		return ERR_PTR(-ENOSPC);
 
 	INIT_LIST_HEAD(&site->points);
-	site->ops.func = divert;
-	site->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY;
-	ret = ftrace_set_filter(&site->ops, function, strlen(function), 1);
-	if (!ret)
-		ret = register_ftrace_function(&site->ops);
+	ret = site_divert(site, function);
 	if (ret)
 		return ERR_PTR(ret);
 	strscpy(site->name, function, sizeof(site->name));
