@@ -1,124 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A bare Debian: a root folder with the packages that every Debian has, git and
-ca-certificates, made by mmdebstrap, from the mirror that this machine's apt uses.
+ca-certificates.
 
-Its tarball is kept in the cache for a week, and so are the packages that were
-installed in such roots.
+Its tarball is kept in the cache (testbed/make/debian.py), and so are the packages that
+were installed in such roots.
 """
 
 from __future__ import annotations
 
 import fcntl
-import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import HarnessError
-from testbed.make import apt
+from testbed.make import debian
 from testbed.make.cache import Cache
-from testbed.progress import Progress
+from testbed.make.debian import Archive, Unable
 
 CONTAINER = Path(__file__).parent / "container"
 SCRATCH = Path("/var/tmp")      # not in memory, as /tmp may be: a root grows to 3 GiB
 PREFIX = "kts-fresh-"
 ROOM_NEEDED = 6 << 30
 INCLUDE = ("ca-certificates", "git")
-KEPT_SECONDS = 7 * 24 * 3600
-HELPER = "/usr/lib/apt/apt-helper"
-# The settings of `apt-config dump` that say how to reach the archive.
-REACHING = re.compile(r"^Acquire::(?!IndexTargets|cdrom|Changelogs)")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER = "tester"
 UID = 1000
 
 
-class Unable(Exception):
-    """This machine lacks something that the check needs."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A release of Debian, and its sources."""
-
-    suite: str
-    mirror: str
-    options: str        # of apt, one a line
-
-    @property
-    def sources(self) -> str:
-        return f"deb {self.mirror} {self.suite} main"
-
-
-def suite_of_host(os_release: str) -> str:
-    """The release of this machine, from the text of /etc/os-release."""
-    fields: dict[str, str] = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
-    if fields.get("ID") != "debian":
-        raise Unable(f"this machine runs {fields.get('ID', 'an unknown system')}, not Debian: "
-                     "name a release of it, as in CHECKS=fresh-trixie")
-    return fields.get("VERSION_CODENAME", "testing")
-
-
-def archive(suite: str) -> Archive:
-    """Check that the archive can be reached."""
-    targets = output("apt-get", "indextargets", "--format", apt.TARGET_FORMAT,
-                     "Created-By: Packages")
-    if not targets:         # apt-get update never ran
-        output("apt-get", "-q", "update")
-        targets = output("apt-get", "indextargets", "--format", apt.TARGET_FORMAT,
-                         "Created-By: Packages")
-    try:
-        mirror = apt.mirror(targets)
-    except HarnessError as error:
-        raise Unable("no Debian archive can be reached: apt has no mirror of it") from error
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        done = subprocess.run([HELPER, "download-file", f"{mirror}dists/{suite}/InRelease",
-                               f"{folder}/InRelease"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise Unable(f"no Debian archive can be reached: {mirror} {suite}: {''.join(why)}")
-    options = [line for line in output("apt-config", "dump", "Acquire").splitlines()
-               if REACHING.match(line)]
-    return Archive(suite, mirror, "\n".join(options) + "\n")
-
-
-def output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
 def tarball(cache: Cache, source: Archive) -> Path:
-    """The tarball of the bare root, at most a week old."""
-    folder = cache.folder / "roots" / source.suite
-    path = folder / "root.tar"
-    with cache.lock(f"roots-{source.suite}", f"making a bare Debian {source.suite}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.stat().st_mtime < time.time() - KEPT_SECONDS:
-            make(source, path)
-        cache.used(folder)
-    return path
-
-
-def make(source: Archive, path: Path) -> None:
-    progress = Progress(f"making a bare Debian {source.suite}")
-    new = path.with_suffix(".new")
-    with tempfile.NamedTemporaryFile("w", prefix=PREFIX) as options:
-        options.write(source.options)
-        options.flush()
-        done = subprocess.run(
-            ["mmdebstrap", "--variant=minbase", f"--include={','.join(INCLUDE)}", "--format=tar",
-             f"--keyring={apt.KEYRING}", f"--aptopt={options.name}", source.suite, new,
-             source.sources],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False)
-    if done.returncode:
-        raise HarnessError(f"mmdebstrap failed:\n{done.stdout}")
-    new.replace(path)
-    progress.done()
+    """The tarball of the bare root."""
+    return debian.tarball(cache, source, source.suite, INCLUDE)
 
 
 class Root:

@@ -27,12 +27,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checks import bare
-from checks.bare import UID, USER, Root, Unable
+from checks.bare import UID, USER, Root
 from reports.model import Exit
 from testbed import exit_status
-from testbed.make import packages
+from testbed.make import debian, packages
 from testbed.errors import UsageError
 from testbed.make.cache import Cache
+from testbed.make.debian import Unable
 from testbed.progress import duration, say
 from testbed.steps import CommandFailed, lines_of
 
@@ -183,7 +184,7 @@ def run(wanted: Wanted) -> int:
     if os.geteuid() != 0:
         raise Unable("only root can make and enter a root folder")
     packages.require(["fresh"], may_install=not os.environ.get("NO_INSTALL"))
-    source = bare.archive(wanted.suite or bare.suite_of_host(Path("/etc/os-release").read_text()))
+    source = debian.archive(wanted.suite or debian.suite_of_host(Path("/etc/os-release").read_text()))
     cache = Cache()
     tarball = bare.tarball(cache, source)
     environment = {name: os.environ[name] for name in PROXIES if name in os.environ}
@@ -211,7 +212,7 @@ def run(wanted: Wanted) -> int:
     return 1 if report.wrong else 0
 
 
-def debs(cache: Cache, source: bare.Archive) -> Path:
+def debs(cache: Cache, source: debian.Archive) -> Path:
     """Packages that were downloaded before."""
     folder = cache.folder / "roots" / source.suite / "archives"
     (folder / "partial").mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from unittest import mock
 
 from checks import bare, fresh
-from checks.bare import Unable
 from testbed.errors import UsageError
 from testbed.machine import initramfs
+from testbed.make import debian
+from testbed.make.debian import Unable
 from testbed.tests.support import FolderTest
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n'
@@ -66,14 +67,14 @@ class StepTest(FolderTest):
 
 class BareTest(unittest.TestCase):
     def test_suite(self) -> None:
-        self.assertEqual(bare.suite_of_host(DEBIAN), "bookworm")
+        self.assertEqual(debian.suite_of_host(DEBIAN), "bookworm")
         with self.assertRaisesRegex(Unable, "runs fedora, not Debian"):
-            bare.suite_of_host("ID=fedora\n")
+            debian.suite_of_host("ID=fedora\n")
 
     def test_no_archive(self) -> None:
-        with (mock.patch.object(bare, "output", return_value=""),
+        with (mock.patch.object(debian, "output", return_value=""),
               self.assertRaisesRegex(Unable, "no Debian archive can be reached")):
-            bare.archive("bookworm")
+            debian.archive("bookworm")
 
     def test_no_root(self) -> None:
         with (mock.patch("os.geteuid", return_value=1000),

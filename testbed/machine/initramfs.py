@@ -7,60 +7,17 @@ unpacking it under emulation would cost more than it saves.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from testbed.errors import HarnessError
+from testbed.make.cpio import Archive
 
 INIT = Path(__file__).parent / "init"
 FOLDERS = ("bin", "dev", "mnt", "mnt/file", "proc", "run", "sys", "tests", "tmp")
-
-
-class Archive:
-    """A cpio archive in the format "newc", which the kernel unpacks."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._names: set[str] = set()
-
-    def _entry(self, name: str, mode: int, data: bytes, device: tuple[int, int]) -> None:
-        if name in self._names:
-            return
-        self._names.add(name)
-        path = name.encode() + b"\0"
-        fields = (len(self._names), mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(path), 0)
-        self._data += b"070701" + b"".join(b"%08X" % field for field in fields) + path
-        self._pad()
-        self._data += data
-        self._pad()
-
-    def _pad(self) -> None:
-        self._data += bytes(-len(self._data) % 4)
-
-    def folder(self, name: str) -> None:
-        parent = os.path.dirname(name)
-        if parent:
-            self.folder(parent)
-        self._entry(name, stat.S_IFDIR | 0o755, b"", (0, 0))
-
-    def file(self, name: str, data: bytes, mode: int = 0o755) -> None:
-        self.folder(os.path.dirname(name))
-        self._entry(name, stat.S_IFREG | mode, data, (0, 0))
-
-    def link(self, name: str, target: str) -> None:
-        self._entry(name, stat.S_IFLNK | 0o777, target.encode(), (0, 0))
-
-    def device(self, name: str, major: int, minor: int) -> None:
-        self._entry(name, stat.S_IFCHR | 0o600, b"", (major, minor))
-
-    def finish(self) -> bytes:
-        self._entry("TRAILER!!!", 0, b"", (0, 0))
-        return bytes(self._data)
 
 
 def libraries(programs: Iterable[Path]) -> set[str]:

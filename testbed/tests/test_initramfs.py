@@ -8,6 +8,7 @@ from pathlib import Path
 
 from testbed.errors import HarnessError
 from testbed.machine import initramfs
+from testbed.make import cpio
 from testbed.tests.support import FolderTest
 
 
@@ -18,6 +19,7 @@ class Entry:
     mode: int
     data: bytes
     device: tuple[int, int]
+    owner: tuple[int, int] = (0, 0)
 
 
 def entries(archive: bytes) -> dict[str, Entry]:
@@ -27,19 +29,19 @@ def entries(archive: bytes) -> dict[str, Entry]:
     while True:
         fields = [int(archive[at + 6 + 8 * n:at + 14 + 8 * n], 16) for n in range(13)]
         assert archive[at:at + 6] == b"070701", f"no header at {at}"
-        mode, size, major, minor, name_size = (fields[n] for n in (1, 6, 9, 10, 11))
+        mode, uid, gid, size, major, minor, name_size = (fields[n] for n in (1, 2, 3, 6, 9, 10, 11))
         name = archive[at + 110:at + 110 + name_size].rstrip(b"\0").decode()
         at = -(-(at + 110 + name_size) // 4) * 4
         if name == "TRAILER!!!":
             return found
         assert name not in found, f"{name} is there twice"
-        found[name] = Entry(mode, archive[at:at + size], (major, minor))
+        found[name] = Entry(mode, archive[at:at + size], (major, minor), (uid, gid))
         at = -(-(at + size) // 4) * 4
 
 
 class ArchiveTest(unittest.TestCase):
     def test_kinds(self) -> None:
-        archive = initramfs.Archive()
+        archive = cpio.Archive()
         archive.file("a/b/file", b"12345", 0o644)
         archive.link("link", "a/b/file")
         archive.device("dev/console", 5, 1)
@@ -52,7 +54,7 @@ class ArchiveTest(unittest.TestCase):
         })
 
     def test_each_name_once(self) -> None:
-        archive = initramfs.Archive()
+        archive = cpio.Archive()
         archive.file("a", b"first")
         size = len(archive._data)
         archive.file("a", b"second")
