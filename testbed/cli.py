@@ -26,6 +26,7 @@ from testbed.options import MODULES, Options
 from testbed.plan import Case, Pattern
 from testbed.profiles import Profile
 from testbed.progress import say
+from testbed.rehearsal import scenes
 
 # KiB that an emulated host may come to need.
 MEMORY_A_HOST = 1 << 20
@@ -100,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
              "that need to inspect the module or to make it fail")
     add("--neighbours", type=int, default=0, metavar="N",
         help="with --profile rehearsal: N other VMs, every other one a TD, fault all the time beside it")
+    add("--scene", action="append", default=[], choices=tuple(scenes.SCENES),
+        help="with --profile rehearsal: play only this scene; may be repeated")
     add("--no-install", action="store_true",
         help="never install packages; report which are missing")
     add("--verbose", action="store_true", help="show the output of the tests")
@@ -151,7 +154,7 @@ def options(arguments: argparse.Namespace) -> Options:
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
         module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal,
-        neighbours=arguments.neighbours, fork=not arguments.no_fork, backports=backports.settings(),
+        neighbours=arguments.neighbours, scenes=tuple(arguments.scene), fork=not arguments.no_fork, backports=backports.settings(),
     )
 
 
@@ -196,10 +199,11 @@ def execute(arguments: argparse.Namespace) -> int:
     chosen = options(arguments)
     cache = Cache()
     runs = not (arguments.list or arguments.dry_run)
-    packages.require(purposes(chosen, runs), chosen.may_install)
-    if chosen.neighbours and not profile.rehearsal:
-        raise UsageError("--neighbours: only for --profile rehearsal")
-    if profile.rehearsal and runs and chosen.on != "native":
+    rehearses = profile.rehearsal and runs and chosen.on != "native"
+    packages.require([*purposes(chosen, runs), *(rehearsal.PURPOSES if rehearses else ())], chosen.may_install)
+    if (chosen.neighbours or chosen.scenes) and not profile.rehearsal:
+        raise UsageError("--neighbours, --scene: only for --profile rehearsal")
+    if rehearses:
         programs.build(cache)
         return rehearsal.run(chosen, cache, arguments.repeat)
     cases = runner.prepare_tests(chosen, cache)

@@ -39,6 +39,7 @@ class Options:
     explore: Exploration | None = None
     rehearsal: bool = False         # hide that the TDX module is not Intel's
     neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
+    scenes: tuple[str, ...] = ()    # of a rehearsal; empty: all
 
     def of_run(self, number: int) -> Options:
         """Those of a run behind this one: other seeds."""

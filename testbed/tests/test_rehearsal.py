@@ -6,22 +6,26 @@ from __future__ import annotations
 import base64
 import io
 import os
-import shutil
-import subprocess
+import stat
 import tarfile
+import tempfile
 from pathlib import Path
 from unittest import mock
 
-from testbed import rehearsal
-from testbed.errors import HarnessError
+from testbed import cli, rehearsal
+from testbed.errors import HarnessError, UsageError
 from testbed.machine import native
-from testbed.machine.stream import Begin, End, Event, Output
+from testbed.machine.stream import Begin, End, Event, File, Output
+from testbed.machine.watchdog import Outcome
 from testbed.make import programs
 from testbed.options import Options
 from testbed.plan import Pattern
+from testbed.rehearsal import root, scenes
+from testbed.rehearsal.scenes import Line
 from testbed.tests.support import FolderTest
+from testbed.tests.test_initramfs import Entry, entries
 
-SAMPLE = programs.ROOT / "reports/tests/sample/20260101T120000Z"
+TYPED = (Line("modprobe a"), Line("./run_tests.sh", ends=()), Line("certify", ends=(1, 4)))
 
 
 def options(**more: object) -> Options:
@@ -39,74 +43,149 @@ def archive(**files: bytes) -> bytes:
             info = tarfile.TarInfo("./" + name.replace("__", "/"))
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-        info = tarfile.TarInfo("./latest")
+        info = tarfile.TarInfo("./results/latest")
         info.type, info.linkname = tarfile.SYMTYPE, "run2"
         tar.addfile(info)
     return base64.encodebytes(data.getvalue())
 
 
-class RehearsalTest(FolderTest):
+class ScenesTest(FolderTest):
+    def typed(self, scene: str, times: int = 1, **more: object) -> list[str]:
+        return [line.text for line in scenes.lines(scene, options(**more), times)]
+
     def test_what_is_typed(self) -> None:
-        typed = rehearsal.arguments(options(patterns=(Pattern("a*", None), Pattern("b", "c*")),
-                                            allow_host_wide=True))
-        self.assertEqual(typed, ["--seed", "0x2a", "--tests", "a*", "--tests", "b:c*", "--allow-host-wide"])
-        self.assertEqual(rehearsal.arguments(options(), 2), ["--seed", "0x2a", "--repeat", "2"])
+        chosen = (Pattern("a*", None), Pattern("b", "c*"))
+        run, certify = self.typed("native", patterns=chosen)
+        self.assertEqual(run, "./run_tests.sh --on native --out /root/out/results --seed 0x2a "
+                              "--tests 'a*' --tests 'b:c*'")
+        self.assertIn("reports.certify /root/out/results/latest", certify)
+        self.assertIn("--seed 0x2a --repeat 2", self.typed("native", times=2)[0])
+        self.assertEqual(self.typed("modules")[:2], ["modprobe kvm_hold", "modprobe tdx_view"])
+        self.assertTrue(self.typed("host-wide")[0].endswith(" --allow-host-wide"))
+        self.assertEqual(self.typed("kselftest", patterns=chosen[:1]), [
+            "cd /root/kselftest && ./run_kselftest.sh -t 'kvm/x86/tdx:a*'"])
+        self.assertNotIn("--allow-host-wide", " ".join(self.typed("modules")))
 
     def test_other_vms_beside_it(self) -> None:
-        with (mock.patch.object(rehearsal, "python", return_value=[]),
-              mock.patch.object(rehearsal, "suite", return_value=[])):
-            alone = rehearsal.root([], [], 0, self.folder)
-            beside = rehearsal.root([], [], 2, self.folder)
-        self.assertNotIn(b"neighbour_test", alone)
-        for vm_type in (b"tdx", b"default"):
-            self.assertIn(b"neighbour_test --case manual_busy." + vm_type + b" >", beside)
+        lines = self.typed("native", neighbours=3)
+        for number, vm_type in enumerate(("tdx", "default", "tdx")):
+            self.assertRegex(lines[number], rf"^systemd-run .*=vm{number} .*manual_busy\.{vm_type}$")
 
-    def test_what_is_seen(self) -> None:
-        seen = rehearsal.Seen()
-        events: list[Event] = [Begin("rehearsal"), Output(b"  ok one\n"), Output(rehearsal.MARK)]
-        events += [Output(line) for line in archive(run2__a=b"x", run1__a=b"y").splitlines(True)]
-        for event in (*events, End("rehearsal", 4)):
-            seen(event)
-        self.assertEqual(seen.status, 4)
-        self.assertIn("ok one", self.said.getvalue())
-        rehearsal.unpack(seen.archive, self.folder)
-        self.assertEqual((self.folder / "a").read_bytes(), b"x")
-        self.assertEqual((self.folder / "before/run1/a").read_bytes(), b"y")
+    def test_only_for_a_rehearsal(self) -> None:
+        for option in (["--scene", "native"], ["--neighbours", "1"]):
+            arguments = cli.parser().parse_args(["--on", "bochs", "--list", *option])
+            with self.assertRaisesRegex(UsageError, "only for --profile rehearsal"):
+                cli.execute(arguments)
+
+
+class RootTest(FolderTest):
+    def build(self) -> dict[str, Entry]:
+        tar = self.folder / "root.tar"
+        with tarfile.open(tar, "w") as debian:
+            for name, kind, link in (("./bin", tarfile.SYMTYPE, "usr/bin"), ("./usr/bin/a", tarfile.REGTYPE, ""),
+                                     ("./usr/bin/b", tarfile.LNKTYPE, "./usr/bin/a"),
+                                     ("./etc/hostname", tarfile.REGTYPE, ""), ("./dev/null", tarfile.CHRTYPE, "")):
+                info = tarfile.TarInfo(name)
+                info.type, info.linkname, info.mode, info.uid = kind, link, 0o4755, 7
+                debian.addfile(info)
+        modules = self.folder / "7.2.0-x"
+        (modules / "updates").mkdir(parents=True)
+        (modules / "updates/kvm_hold.ko").touch()
+        (modules / "build").symlink_to("/nowhere")
+        fork_point = self.script("fork_point", "")
+        self.script("a_test", "")
+        with (mock.patch.object(programs, "FOLDER", self.folder / "bin"),
+              mock.patch.object(programs, "FORK_POINT", {"/bin/fork_point": fork_point})):
+            return entries(root.build(tar, modules, None, None))
+
+    def test_what_is_in_it(self) -> None:
+        there = self.build()
+        for name in ("root/kvm-tdx-selftests/run_tests.sh", "root/kvm-tdx-selftests/build/tests/a_test",
+                     "root/kvm-tdx-selftests/docs/findings.md", "root/kvm-tdx-selftests/reports/certify.py",
+                     "root/kvm-tdx-selftests/testbed/profiles/certify.toml", "usr/local/sbin/fork_point",
+                     "usr/lib/modules/7.2.0-x/updates/kvm_hold.ko", "usr/bin/b", "init", "dev/console",
+                     "etc/sysctl.d/90-server.conf"):
+            self.assertIn(name, there)
+        self.assertNotIn("usr/lib/modules/7.2.0-x/build", there)
+        self.assertNotIn("dev/null", there)
+        self.assertFalse([name for name in there if "test_rehearsal" in name])
+
+    def test_debian_as_it_is(self) -> None:
+        """Owner and mode, but what the rehearsal's own files replace."""
+        there = self.build()
+        self.assertEqual(there["usr/bin/a"].mode, stat.S_IFREG | 0o4755)
+        self.assertEqual(there["usr/bin/a"].owner, (7, 0))
+        self.assertEqual(there["etc/hostname"].data, b"rehearsal\n")
+
+
+class Server:
+    """Plays a ForkServer: the events of each job, and how it ends."""
+
+    def __init__(self, *events: Event, outcome: Outcome = Outcome("ok")) -> None:
+        self._events, self._outcome = events, outcome
+        self.plan = ""
+
+    def run(self, plan: str, ticks: int, watchdog: object, on_event: object, log: Path) -> Outcome:
+        self.plan = plan
+        for event in self._events:
+            on_event(event)     # type: ignore[operator]
+        return self._outcome
+
+
+def played(status: int, *, certified: int = 4, loaded: int = 0) -> list[Event]:
+    ends = {"line1": loaded, "line2": status, "line3": certified}
+    events: list[Event] = []
+    for name, end in ends.items():
+        events += [Begin(name), Output(b"text\n"), End(name, end)]
+    return events
+
+
+class PlayTest(FolderTest):
+    def play(self, *events: Event, outcome: Outcome = Outcome("ok")) -> rehearsal.Played:
+        self.server = Server(*events, outcome=outcome)
+        self.results = Path(tempfile.mkdtemp(dir=self.folder)) / "native"
+        return rehearsal.play(self.server, "native", TYPED, self.results)  # type: ignore[arg-type]
+
+    def test_played(self) -> None:
+        sent = archive(results__run2__a=b"x", results__run1__a=b"y", certificate__c=b"z")
+        one = self.play(*played(0), File("out", sent))
+        self.assertEqual((one.status, one.remarks), (0, []))
+        self.assertEqual(self.server.plan, "modprobe a\n./run_tests.sh\ncertify\n")
+        self.assertIn("native: # modprobe a\nnative: text\n", self.said.getvalue())
+        folder = self.results
+        self.assertEqual((folder / "a").read_bytes(), b"x")
+        self.assertEqual((folder / "before/run1/a").read_bytes(), b"y")
+        self.assertEqual((folder / "certificate/c").read_bytes(), b"z")
+
+    def test_the_tests_decide(self) -> None:
+        self.assertEqual(self.play(*played(1, certified=1)).status, 1)
+
+    def test_what_else_may_not_fail(self) -> None:
+        for events, wrong in ((played(0, loaded=1), "ended with 1: modprobe a"),
+                              (played(0, certified=0), "ended with 0: certify"),
+                              (played(0)[:-3], "did not end: certify")):
+            one = self.play(*events)
+            self.assertEqual((one.status, one.remarks), (3, [wrong]))
+
+    def test_a_machine_that_dies(self) -> None:
+        one = self.play(*played(0)[:4], outcome=Outcome("died", "it is gone"))
+        self.assertEqual(one.status, 3)
+        self.assertIn("died: it is gone", one.remarks[-1])
+
+    def test_the_worst_counts(self) -> None:
+        self.assertEqual(max((0, 4, 1, 0), key=rehearsal.severity), 1)
+        self.assertEqual(max((0, 4), key=rehearsal.severity), 4)
+        self.assertEqual(max((1, 3, 0), key=rehearsal.severity), 3)
 
     def test_results_that_are_cut_or_foreign(self) -> None:
-        whole = b"".join(archive(run2__a=b"x" * 4000).split())
+        whole = b"".join(archive(results__run2__a=b"x" * 4000).split())
         for data in (b"", whole[:40], b"!!!!" + whole):
             with self.subTest(data[:8]), self.assertRaises(HarnessError):
                 rehearsal.unpack(data, self.folder)
-        foreign = {"run2__x": b"", "run2__..__..__y": b""}
-        rehearsal.unpack(b"".join(archive(**foreign).split()), self.folder)
+        foreign = {"results__run2__x": b"", "results__run2__..__..__..__y": b""}
+        rehearsal.unpack(archive(**foreign), self.folder)
         self.assertTrue((self.folder / "x").exists())
         self.assertFalse((self.folder.parent / "y").exists())
-
-    def test_python_there_can_start_the_suite(self) -> None:
-        """Only the given files: no folder of this machine is read."""
-        root = self.folder / "root"
-        programs_folder = self.folder / "bin"
-        self.script("a_test", "")
-        with mock.patch.object(programs, "FOLDER", programs_folder):
-            files = dict(rehearsal.python(self.folder)) | dict(rehearsal.suite())
-        for name, path in files.items():
-            target = root / name.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-        self.assertIn("/suite/build/tests/a_test", files)
-        self.assertFalse([name for name in files if "/tests/test_" in name])
-        results = self.folder / "results"
-        shutil.copytree(SAMPLE, results)
-        places = [root / "suite", *(path.parent for path in root.rglob("os.py")),
-                  *root.rglob("lib-dynload"), *(path.parent for path in root.rglob("jinja2"))]
-        done = subprocess.run(
-            [files["/usr/bin/python3"], "-I", "-S", "-c",
-             f"import sys; sys.path[:] = {list(map(str, places))}; "
-             f"import pathlib, testbed.cli, reports.write; reports.write.write(pathlib.Path({str(results)!r}))"],
-            capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertTrue((results / "report.html").is_file())
 
     def test_results_say_that_it_was_one(self) -> None:
         with mock.patch.dict(os.environ, {"KTS_REHEARSAL": "1"}):
