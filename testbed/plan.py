@@ -113,6 +113,7 @@ class PlannedBoot:
     boot: str
     tests: Mapping[str, Sequence[Case]]
     forked: bool = False    # of a machine that has booted (machine/forks.py)
+    plan: str = ""          # what init does; without it the tests run as the run's options say
 
 
 def forks(cases: Sequence[Case]) -> list[PlannedBoot]:

@@ -177,8 +177,9 @@ class EmulatedHost:
                     chosen.ept_levels, self._options.seed)
 
     def _plan(self, planned: PlannedBoot) -> str:
-        return "".join(" ".join([test, *self._options.test_arguments(test, planned.boot)]) + "\n"
-                       for test in planned.tests)
+        return planned.plan or "".join(
+            " ".join([test, *self._options.test_arguments(test, planned.boot)]) + "\n"
+            for test in planned.tests)
 
     def _initramfs(self, name: str, boot: str, tests: Sequence[str], plan_: str,
                    cases: Sequence[Case], others: Mapping[str, Path] | None = None) -> Path:
