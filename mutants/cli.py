@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
 import random
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -49,11 +51,16 @@ def parser() -> argparse.ArgumentParser:
     add("--only", metavar="GLOB", action="append", default=[],
         help="only these mutants; may be repeated")
     add("--list", action="store_true", help="list the mutants and exit")
+    add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
+        help="these cases are likely to kill the mutants; may be repeated (default: those that did)")
+    add("--likely", action="store_true", help="run the likely cases only, not the whole suite")
     add("--shard", metavar="I/N", help="run only part I of N")
     add("--minutes", type=float, metavar="M",
         help="run a random sample: start no mutant after M minutes")
     add("--seed", type=int, metavar="N", help="seed for the sample (default: random, printed)")
     add("--again", action="store_true", help="ignore verdicts of earlier runs")
+    add("--no-fork", action="store_true",
+        help="a kernel and boots of its own for each mutant, also where many fit into one kernel")
     add("--compare", action="store_true",
         help="also run the kernel's own selftests on mutants they have not run on")
     add("--kernel", type=Path, metavar="DIR",
@@ -117,7 +124,27 @@ def execute(arguments: argparse.Namespace) -> int:
     cache = Cache()
     kills = load_kills()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    lab = Lab(cache, origin(arguments.kernel, cache), catalogue.load(), kills, arguments.out)
+    with contextlib.closing(Lab(cache, origin(arguments.kernel, cache), catalogue.load(), kills,
+                                arguments.out, likely=arguments.tests,
+                                fork=not arguments.no_fork)) as lab:
+        verdicts = hunted(arguments, lab, mutants, start)
+    if arguments.remember:
+        kills |= {verdict.id: verdict.kill for verdict in verdicts
+                  if verdict.kill and verdict.verdict == KILLED}
+        save_kills(kills)
+    say(f"took {duration(time.monotonic() - start)}, CPU {duration(cpu_seconds())}")
+    return finish(arguments, mutants, verdicts, lab.origin)
+
+
+def cpu_seconds() -> float:
+    """Of all processes that have ended: compilers, emulators and their forks."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def hunted(arguments: argparse.Namespace, lab: Lab, mutants: Sequence[Mutant],
+           start: float) -> list[Verdict]:
+    """The verdicts, those of cases that always fail taken back."""
     order, until = by_file(mutants), float("inf")
     if arguments.minutes:
         seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 16)
@@ -125,20 +152,15 @@ def execute(arguments: argparse.Namespace) -> int:
         order, until = random.Random(seed).sample(order, len(order)), start + 60 * arguments.minutes
     say(f"{len(mutants)} mutants of {lab.origin}; consoles in {arguments.out}")
     hunt = Hunt(lab, order, jobs=arguments.jobs, compare=arguments.compare,
-                again=arguments.again or bool(arguments.minutes), say=say, until=until)
+                again=arguments.again or bool(arguments.minutes), say=say, until=until,
+                whole=not arguments.likely)
     verdicts = hunt.run()
-    unreliable = {(kill.test, kill.case) for kill in
-                  lab.unreliable([verdict.kill for verdict in verdicts if verdict.kill])}
+    unreliable = lab.unreliable(verdicts)
     for verdict in verdicts:
-        if verdict.kill and (verdict.kill.test, verdict.kill.case) in unreliable:
+        if verdict.id in unreliable:
             verdict.verdict = UNRELIABLE
-            verdict.detail = f"{verdict.kill.name} fails without the mutant, too"
-    if arguments.remember:
-        kills |= {verdict.id: verdict.kill for verdict in verdicts
-                  if verdict.kill and verdict.verdict == KILLED}
-        save_kills(kills)
-    say(f"took {duration(time.monotonic() - start)}")
-    return finish(arguments, mutants, verdicts, lab.origin)
+            verdict.detail = f"{unreliable[verdict.id].name} fails without the mutant, too"
+    return verdicts
 
 
 def finish(arguments: argparse.Namespace, mutants: Sequence[Mutant],

@@ -37,7 +37,7 @@ class Hunt:
 
     def __init__(self, judge: Judge, mutants: Sequence[Mutant], *, jobs: int, compare: bool,
                  again: bool = False, say: Callable[[str], None] = print,
-                 until: float = float("inf")) -> None:
+                 until: float = float("inf"), whole: bool = True) -> None:
         self._judge = judge
         self._mutants = mutants
         self._jobs = jobs
@@ -45,6 +45,7 @@ class Hunt:
         self._again = again      # also for mutants with a known verdict
         self._say = say
         self._until = until      # time.monotonic(): no mutant starts after it
+        self._whole = whole      # those that live meet the whole suite
         self._lock = Lock()
         self._verdicts: dict[str, Verdict] = {}
         self._errors: list[BaseException] = []
@@ -73,7 +74,8 @@ class Hunt:
         if self._errors:
             raise self._errors[0]
         if lived:
-            self._say("no time to run the whole suite on mutants that the likely cases did not kill: "
+            why = "no time to run" if self._whole else "did not run"
+            self._say(f"{why} the whole suite on mutants that the likely cases did not kill: "
                       f"{', '.join(lived)}")
         return [self._verdicts[mutant.id] for mutant in self._mutants if mutant.id in self._verdicts]
 
@@ -83,6 +85,9 @@ class Hunt:
                 try:
                     mutant, whole = left.popleft()
                 except IndexError:
+                    return
+                if whole and not self._whole:
+                    left.append((mutant, whole))
                     return
                 verdict = self._judge.judge(mutant, whole=whole, compare=self._compare,
                                             again=self._again)

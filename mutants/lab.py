@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Builds a mutant, boots it, lets the suite and the kernel's own selftests run on it."""
+"""Lets the suite and the kernel's own selftests run on a mutant: where many are in one kernel,
+in a fork of its machine (forked.py), else on a kernel built and booted for this one."""
 
 from __future__ import annotations
 
@@ -12,53 +13,62 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.model import Status
 from testbed import plan, upstream
 from testbed.machine import accel
 from testbed.machine.emulated import EmulatedHost
 from testbed.make import bochs_build, programs
 from testbed.make.cache import Cache, digest
-from testbed.make.kernel import Kernel, compiler
+from testbed.make.kernel import BASE, MODULES, Kernel, compiler
 from testbed.make.source import Source
 from testbed.options import Options
 from testbed.plan import Case, Pattern
 from testbed.upstream import FINE, Program, last_words
 
 from mutants import trial
+from mutants.forked import Forks
 from mutants.mutant import DoesNotApply, Mutant
-from mutants.tree import BrokenBuild, Tree
-from mutants.trial import Kill
+from mutants.tree import CONFIG, BrokenBuild, Tree
+from mutants.trial import Kill, Result
 from mutants.verdict import (
     BROKEN_BUILD, DOES_NOT_APPLY, GAP, KILLED, SURVIVED, Store, Verdict,
 )
 
+OURS = frozenset(Path(name).stem for name in MODULES)
 SEED = 1    # verdicts must be reproducible
 
 
 class Lab:
     def __init__(self, cache: Cache, origin: Source, catalogue: Sequence[Mutant],
-                 kills: Mapping[str, Kill], out: Path) -> None:
+                 kills: Mapping[str, Kill], out: Path, likely: Sequence[str], fork: bool) -> None:
+        """`likely`: patterns of cases that run first, in place of what `kills` tells.
+        `fork`: mutants that fit into one kernel share it."""
         self._cache = cache
         self._origin = origin
         self._catalogue = catalogue
         self._kills = kills
         self._out = out
         self._tree = Tree(cache, origin, {file for mutant in catalogue for file in mutant.files})
-        base = self._tree.prepare()
         self._kernel_key = digest(origin.identity, self._tree.key,
                                   bochs_build.content_of_softtdx())
-        # The kernel's own selftests use neither softtdx nor our modules.
-        self._plain_key = digest(origin.identity, base.config_hash, compiler())
         self._upstream = upstream.provide(cache, origin)
         programs.build(cache)
         self._cases = plan.parse_list(programs.listing(nightly=False))
+        self._likely = plan.select(self._cases, [Pattern.parse(text) for text in likely]) if likely else []
         self._programs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
                           for path in sorted(programs.FOLDER.glob("*_test"))}
         self._store = Store(cache.folder / "mutants" / "verdicts")
         self._upstream_store = Store(cache.folder / "mutants" / "upstream")
+        self._forks = Forks(cache, self._tree.many(catalogue), self._cases, self._programs,
+                            SEED, out) if fork else None
 
     @property
     def origin(self) -> str:
         return self._origin.identity
+
+    def close(self) -> None:
+        if self._forks:
+            self._forks.close()
 
     def known(self, mutant: Mutant) -> Verdict | None:
         """The verdict of an earlier run, if kernel, mutant and tests are the same."""
@@ -69,14 +79,18 @@ class Lab:
         return self._with_upstream(mutant, verdict)
 
     def _key(self, mutant: Mutant) -> str:
-        return digest(self._kernel_key, content(mutant))
+        return digest(self._kernel_key, content(mutant), *(["forked"] if self._shares(mutant) else []))
+
+    def _shares(self, mutant: Mutant) -> bool:
+        """Whether it is in the kernel with many."""
+        return self._forks is not None and self._forks.has(mutant)
 
     def _tests(self, kill: Kill | None) -> str:
         """The programs that a verdict depends on: the one that killed, or all of them."""
         return self._programs.get(kill.test, "") if kill else digest(*self._programs.values())
 
     def judge(self, mutant: Mutant, *, whole: bool, compare: bool, again: bool) -> Verdict | None:
-        """Builds and tries; `compare`: with the kernel's own selftests, too.
+        """`compare`: with the kernel's own selftests, too.
 
         `whole`: with the whole suite; else with the cases that are likely to
         kill it, and when they do not, there is no verdict yet.
@@ -84,19 +98,20 @@ class Lab:
         verdict = None if again else self.known(mutant)
         if not (verdict or whole or self._suspects(mutant)):
             return None
-        folder = self._fresh(mutant.id)
-        start = time.monotonic()
+        compare = compare and not self.compared(mutant)
+        if verdict and not compare:
+            return verdict
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as name:
-            work = Path(name)
+            work, start = Path(name), time.monotonic()
             try:
-                kernel = self._tree.kernel(mutant, work)
+                kernel = self._kernel(mutant, work)
             except DoesNotApply as error:
                 return Verdict(mutant.id, DOES_NOT_APPLY, detail=str(error))
             except BrokenBuild as error:
                 return Verdict(mutant.id, BROKEN_BUILD, detail=str(error))
             build_seconds = round(time.monotonic() - start, 1)
             if verdict is None:
-                verdict = self._try(mutant, kernel, work, folder, whole)
+                verdict = self._try(mutant, kernel, work, whole)
                 if verdict is None:
                     return None
                 verdict.build_seconds = build_seconds
@@ -106,6 +121,11 @@ class Lab:
                 self._compare(mutant, kernel, work)
         return self._with_upstream(mutant, verdict)
 
+    def _kernel(self, mutant: Mutant, work: Path) -> Kernel:
+        if self._forks and self._shares(mutant):
+            return self._forks.kernel
+        return self._tree.kernel(mutant, work)
+
     def _fresh(self, name: str) -> Path:
         """The folder for consoles."""
         folder = self._out / name
@@ -113,28 +133,55 @@ class Lab:
         folder.mkdir(parents=True)
         return folder
 
-    def _try(self, mutant: Mutant, kernel: Kernel, work: Path, folder: Path,
-             whole: bool) -> Verdict | None:
-        cases = self._cases if whole else self._suspects(mutant)
-        host = self._host(kernel, work, cases, narrow=not whole)
-        result = trial.run(host, trial.plan(mutant, cases, self._kills), folder)
+    def _try(self, mutant: Mutant, kernel: Kernel, work: Path, whole: bool) -> Verdict | None:
+        folder = self._fresh(mutant.id)
+        if self._forks and self._shares(mutant):
+            result = (self._forks.whole(mutant, self._kills, folder) if whole else
+                      self._forks.some(mutant, self._suspects(mutant), folder))
+        else:
+            result = self._boot(mutant, kernel, work, whole, folder)
         if not result.kill and not whole:
             return None
         word = KILLED if result.kill else GAP if result.errors else SURVIVED
         return Verdict(mutant.id, word, result.kill, seconds=result.seconds, cases=result.cases,
                        errors=list(result.errors))
 
+    def _boot(self, mutant: Mutant, kernel: Kernel, work: Path, whole: bool, folder: Path) -> Result:
+        cases = self._cases if whole else self._suspects(mutant)
+        host = self._host(kernel, work, cases, narrow=not whole)
+        return trial.run(host, trial.plan(mutant, cases, self._kills), folder)
+
     def _suspects(self, mutant: Mutant) -> list[Case]:
+        if self._likely:
+            return [case for case in self._likely if trial.fits(mutant, case.boot)]
         return trial.suspects(mutant, self._cases, self._kills, self._catalogue)
 
-    def unreliable(self, kills: Sequence[Kill]) -> list[Kill]:
-        """The killing cases that also fail without a mutant."""
+    def unreliable(self, verdicts: Sequence[Verdict]) -> dict[str, Kill]:
+        """By mutant: the kills by cases that also fail without one."""
+        kills = {verdict.id: verdict.kill for verdict in verdicts if verdict.kill}
+        forked = {mutant.id for mutant in self._catalogue if self._shares(mutant)} & set(kills)
+        wrong = self._fail_forked([kills[name] for name in forked])
+        own = self._fail_booted([kill for name, kill in kills.items() if name not in forked])
+        return {name: kill for name, kill in kills.items()
+                if (kill.test, kill.case) in (wrong if name in forked else own)}
+
+    def _named(self, kills: Sequence[Kill]) -> list[Case]:
         names = {(kill.test, kill.case) for kill in kills}
-        cases = [case for case in self._cases if (case.test, case.name) in names]
+        return [case for case in self._cases if (case.test, case.name) in names]
+
+    def _fail_forked(self, kills: Sequence[Kill]) -> set[tuple[str, str]]:
+        return {(case.test, case.name) for case, status in self._forks.controls(self._named(kills))
+                if status is Status.FAIL} if self._forks else set()
+
+    def _fail_booted(self, kills: Sequence[Kill]) -> set[tuple[str, str]]:
+        cases = self._named(kills)
+        if not cases:
+            return set()
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as work:
             kernel = self._tree.kernel(None, Path(work))
             host = self._host(kernel, Path(work), cases, narrow=True)
-            return trial.control(host, plan.boots(cases, most=1), self._fresh("unmodified"))
+            failed = trial.control(host, plan.boots(cases, most=1), self._fresh("unmodified"))
+        return {(kill.test, kill.case) for kill in failed}
 
     def _host(self, kernel: Kernel, work: Path, cases: Sequence[Case],
               narrow: bool = False) -> EmulatedHost:
@@ -149,14 +196,13 @@ class Lab:
     def _compare(self, mutant: Mutant, kernel: Kernel, work: Path) -> None:
         """With those of the kernel's own selftests that were not run yet, up to the first
         that notices.  On AMD only: none of them creates a TD."""
-        if self.compared(mutant):
-            return
         known = self._upstream_results(mutant)
         programs = [program for program in fitting(mutant) if program.name not in known]
         emulator = accel.choose(self._cache, kernel.image, work)
+        parameters = self._forks.parameters(mutant) if self._forks and self._shares(mutant) else ""
         report = upstream.run(emulator, kernel.image, self._upstream, work,
-                              modules=[path for path in kernel.modules if path.parent == work],
-                              programs=programs, first=True)
+                              modules=[path for path in kernel.modules if path.stem not in OURS],
+                              programs=programs, first=True, parameters=parameters)
         for program, result in zip(programs, report.results, strict=True):
             if result.status != "not run":
                 self._upstream_store.put(self._upstream_key(mutant, program), {
@@ -165,7 +211,9 @@ class Lab:
                 })
 
     def _upstream_key(self, mutant: Mutant, program: Program) -> str:
-        return digest(self._plain_key, self._upstream.name, program.command, content(mutant))
+        # They use neither softtdx nor our modules.
+        plain = digest(self._origin.identity, BASE.read_text(), CONFIG.read_text(), compiler())
+        return digest(plain, self._upstream.name, program.command, content(mutant))
 
     def _upstream_results(self, mutant: Mutant) -> dict[str, Any]:
         """The results of the programs that were run."""

@@ -36,7 +36,8 @@ class Edit:
     replace: str
 
     def apply(self, text: str) -> str:
-        start, end = extent(text, self.function, self.file)
+        there = definition(text, self.function, self.file)
+        start, end = there.name, there.end
         body = text[start:end]
         found = [match for wanted in self.find for match in anchor(wanted).finditer(body)]
         if len(found) != 1:
@@ -50,14 +51,24 @@ def anchor(text: str) -> re.Pattern[str]:
     return re.compile(r"\s+".join(re.escape(part) for part in text.split()))
 
 
-def extent(text: str, function: str, file: Path) -> tuple[int, int]:
-    """Where the function's definition begins (with its name) and ends."""
-    definition = re.compile(rf"^[a-z][^\n;{{}}#]*\b({function})\([^;{{}}]*\)\s*^\{{", re.MULTILINE)
-    found = list(definition.finditer(text))
+@dataclass(frozen=True)
+class Definition:
+    """Where in a text a function is defined."""
+
+    start: int      # its first line
+    name: int
+    body: int       # its opening brace
+    end: int        # behind its closing brace
+
+
+def definition(text: str, function: str, file: Path) -> Definition:
+    head = re.compile(rf"^[a-z][^\n;{{}}#]*\b({function})\([^;{{}}]*\)\s*^\{{", re.MULTILINE)
+    found = list(head.finditer(text))
     if len(found) != 1:
         raise DoesNotApply(f"{file}: {function}() is defined {len(found)} times, not once")
     end = text.find("\n}", found[0].end())
-    return found[0].start(1), len(text) if end < 0 else end
+    return Definition(found[0].start(), found[0].start(1), found[0].end() - 1,
+                      len(text) if end < 0 else end + 2)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels with a mutant in them: private sources, and a build tree that is kept.
+"""Kernels with mutants in them: private sources, and a build tree that is kept.
 
 The sources are links to a tree that is only read, but for the files that some
 mutant changes, which are copies.  The kernel itself is built once; a mutant
-costs what make finds out of date, and a link of KVM's modules.
+costs what make finds out of date, and a link of KVM's modules.  All that fit are
+in one more kernel, which is kept (schemata.py).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -20,8 +23,10 @@ from testbed.make import kernel
 from testbed.make.cache import Cache, digest
 from testbed.make.kernel import Kernel
 from testbed.make.source import Source
+from testbed.progress import say
 
 from mutants.mutant import Mutant
+from mutants.schemata import HOME, Combined, combine
 
 CONFIG = Path(__file__).parent / "modules.config"
 # In the order of loading; the last two are for one vendor each, and one of them fails to load.
@@ -35,17 +40,28 @@ class BrokenBuild(Exception):
     """The mutant does not compile."""
 
 
-class Tree:
-    _build: kernel.Build    # after preparation
-    _base: Kernel
+@dataclass(frozen=True)
+class Many:
+    """The kernel with many mutants."""
 
+    kernel: Kernel
+    key: str                            # differs where the kernel does
+    numbers: dict[str, int]             # of the mutants in it
+    reached: dict[str, frozenset[int]]  # by mutant: the places of its functions in REACHED
+
+
+class Tree:
     def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
         self._origin = origin
-        self._files = sorted(set(files))
+        self._files = sorted({*files, HOME})
         self._folder = cache.folder / "mutants" / "sources" / digest(str(origin.path))
         self._cache = cache
         self._threads = Lock()
         self._image = TemporaryDirectory(prefix="kts-mutants-")    # private to this run
+        self._base: Kernel | None = None    # after preparation
+        identity = f"{origin.identity}, KVM as modules"
+        self._build = kernel.Build(cache, Source(self._folder, identity, fixed=False),
+                                   [kernel.BASE, CONFIG])
 
     @property
     def key(self) -> str:
@@ -55,33 +71,73 @@ class Tree:
     def prepare(self) -> Kernel:
         """The kernel without a mutant, built once."""
         with self._lock():
+            if self._base is None:
+                lay(self._origin.path, self._folder, self._files)
+                self._lay_out({})
+                self._base = self._build.again(Path(self._image.name))
+            return self._base
+
+    def many(self, mutants: Sequence[Mutant]) -> Many:
+        """The kernel with all of these that fit and compile; from the cache, or built."""
+        first = combine(mutants, self._origin.path)
+        key = digest(self.key, *(text for _, text in sorted(first.texts.items())))
+        folder = self._cache.entry("many", key, "building many mutants",
+                                   lambda folder: self._make_many(mutants, first, folder))
+        facts = json.loads((folder / "many.json").read_text())
+        places = {(file, name): place for place, (file, name) in enumerate(facts["functions"])}
+        by_id = {mutant.id: mutant for mutant in mutants}
+        reached = {name: frozenset(places[str(edit.file), edit.function] for edit in by_id[name].edits)
+                   for name in facts["numbers"]}
+        modules = tuple(folder / name for name in facts["modules"])
+        built = Kernel(folder / "bzImage", f"{self._origin.identity}, {len(reached)} mutants in it",
+                       facts["config_hash"], modules=modules)
+        return Many(built, key, facts["numbers"], reached)
+
+    def _make_many(self, mutants: Sequence[Mutant], combined: Combined, folder: Path) -> None:
+        """Without the mutants that do not compile: they will be told so one by one."""
+        with self._lock():
             lay(self._origin.path, self._folder, self._files)
-            for file in self._files:
-                self._put(file, self._original(file))
-            identity = f"{self._origin.identity}, KVM as modules"
-            tree = Source(self._folder, identity, fixed=False)
-            self._build = kernel.Build(self._cache, tree, [kernel.BASE, CONFIG])
-            self._base = self._build.again(Path(self._image.name))
-        return self._base
+            while True:
+                self._lay_out(combined.texts)
+                try:
+                    base = self._build.again(folder)
+                    modules = self._build.update(MODULES, folder)
+                    break
+                except KernelError as error:
+                    wrong = combined.blamed(str(error))
+                    if not wrong:
+                        raise
+                say(f"do not compile: {', '.join(sorted(wrong))}")
+                mutants = [mutant for mutant in mutants if mutant.id not in wrong]
+                combined = combine(mutants, self._origin.path)
+        (folder / "many.json").write_text(json.dumps({
+            "numbers": combined.numbers,
+            "functions": [[str(file), name] for file, name in combined.functions],
+            "modules": [path.name for path in (*modules, *base.modules)],
+            "config_hash": base.config_hash,
+        }))
 
     def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
         """The kernel with this mutant, or with none, its modules in `folder`."""
+        base = self.prepare()
         with self._lock():
-            changed = mutant.apply(self._origin.path) if mutant else {}
-            for file in self._files:
-                self._put(file, changed.get(file) or self._original(file))
+            self._lay_out(mutant.apply(self._origin.path) if mutant else {})
             try:
                 modules = self._build.update(MODULES, folder)
             except KernelError as error:
                 raise BrokenBuild(str(error)) from error
-        return Kernel(self._base.image, self._base.origin, self._base.config_hash,
-                      self._base.dropped, modules + self._base.modules)
+        return Kernel(base.image, base.origin, base.config_hash, base.dropped,
+                      modules + base.modules)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Locks out the other threads of this run, and other runs."""
         with self._threads, self._cache.lock(f"mutants-{self._folder.name}", "building a mutant"):
             yield
+
+    def _lay_out(self, changed: Mapping[Path, str]) -> None:
+        for file in self._files:
+            self._put(file, changed.get(file) or self._original(file))
 
     def _original(self, file: Path) -> str:
         return (self._origin.path / file).read_text()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ class Result:
     seconds: float
     cases: int               # cases that passed before the kill
     errors: tuple[str, ...]  # cases that ended as ERROR
+
+    def and_then(self, later: Result) -> Result:
+        return Result(later.kill, round(self.seconds + later.seconds, 1),
+                      self.cases + later.cases, self.errors + later.errors)
 
 
 class Host(Protocol):
@@ -87,6 +92,10 @@ class Watcher:
             if case.status is Status.ERROR:
                 self.errors.append(f"{self._test}:{case.name}: {case.reason}")
             self.passed += case.status is Status.PASS
+            self.ended(case.name, case.status)
+
+    def ended(self, case: str, status: Status) -> None:
+        """For those who want more of the cases than their failures."""
 
     def failed(self, kill: Kill) -> None:
         raise Killed(kill)
@@ -113,12 +122,13 @@ class Control(Watcher):
         self.failures.append(kill)
 
 
-def run(host: Host, planned: Sequence[PlannedBoot], folder: Path) -> Result:
+def run(host: Host, planned: Sequence[PlannedBoot], folder: Path,
+        watch: Callable[[PlannedBoot, Path], Watcher] = Watcher) -> Result:
     start = time.monotonic()
     cases, errors = 0, []
     kill = None
     for boot in planned:
-        watcher = Watcher(boot, folder)
+        watcher = watch(boot, folder)
         try:
             watcher.finish(host.run(boot, watcher))
         except Killed as killed:
@@ -145,14 +155,17 @@ def fits(mutant: Mutant, boot: str) -> bool:
     return ("tdx" in mutant.vm) if BOOTS[boot].tdx else set(mutant.vm) != {"tdx"}
 
 
+def counts(kills: Mapping[str, Kill]) -> Counter[str]:
+    """How many mutants each test has killed."""
+    return Counter(kill.test for kill in kills.values())
+
+
 def plan(mutant: Mutant, cases: Sequence[Case], kills: Mapping[str, Kill]) -> list[PlannedBoot]:
     """All cases that can show the mutant, the tests with most kills first."""
     fitting = [case for case in cases if fits(mutant, case.boot)]
-    count: dict[str, int] = {}
-    for kill in kills.values():
-        count[kill.test] = count.get(kill.test, 0) + 1
+    count = counts(kills)
     planned = [
-        replace(part, tests=dict(sorted(part.tests.items(), key=lambda item: -count.get(item[0], 0))))
+        replace(part, tests=dict(sorted(part.tests.items(), key=lambda item: -count[item[0]])))
         for part in boots(fitting, most=1)
     ]
     if len(mutant.vm) > 1:    # the quicker emulator first

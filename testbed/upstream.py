@@ -179,9 +179,10 @@ class Observer:
 
 def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
         modules: Sequence[Path] = (), programs: Sequence[Program] = PROGRAMS,
-        wrapper: str = LIMITED, first: bool = False) -> Report:
+        wrapper: str = LIMITED, first: bool = False, parameters: str = "") -> Report:
     """Boots `image` and runs the programs of `folder`, each by `wrapper`, with `first` up to
-    the first that fails; `work` is a folder for what that needs."""
+    the first that fails; `work` is a folder for what that needs, `parameters` are for the
+    command line."""
     limited = work / "limited"
     limited.write_text(wrapper)
     limited.chmod(0o755)
@@ -190,7 +191,7 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
     archive.write_bytes(initramfs.build(
         [limited, *(folder / program.name for program in programs)], plan, modules))
     config = BOOTS["default"]
-    cmdline = f"console=ttyS0 panic=-1 quiet {COMMON} numa=fake={config.nodes}"
+    cmdline = f"console=ttyS0 panic=-1 quiet {COMMON} numa=fake={config.nodes} {parameters}"
     boot = Boot(image, archive, config.cpus, cmdline)
     limits = Limits()
     total = limits.boot + sum(limits.case(program.limit) + 2 * limits.step

@@ -58,9 +58,9 @@ class HuntTest(unittest.TestCase):
         self.said: list[str] = []
 
     def hunt(self, judge: FakeJudge, jobs: int = 2, compare: bool = False, again: bool = False,
-             until: float = float("inf")) -> list[Verdict]:
+             until: float = float("inf"), whole: bool = True) -> list[Verdict]:
         return Hunt(judge, MUTANTS, jobs=jobs, compare=compare, again=again,
-                    say=self.said.append, until=until).run()
+                    say=self.said.append, until=until, whole=whole).run()
 
     def test_all_in_order(self) -> None:
         verdicts = self.hunt(FakeJudge())
@@ -83,6 +83,13 @@ class HuntTest(unittest.TestCase):
         judge = FakeJudge(tough="M2")
         self.assertEqual(self.hunt(judge, jobs=1)[1].verdict, KILLED)
         self.assertEqual(judge.judged, ["M1", "M2", "M3", "M4", "M5", "M2"])
+
+    def test_likely_cases_only(self) -> None:
+        judge = FakeJudge(tough="M2")
+        self.assertEqual(len(self.hunt(judge, whole=False)), 4)
+        self.assertEqual(judge.judged.count("M2"), 1)
+        self.assertIn("did not run the whole suite on mutants that the likely cases did not kill: M2",
+                      self.said[-1])
 
     def test_time_is_up(self) -> None:
         self.assertEqual(self.hunt(FakeJudge(), until=0), [])

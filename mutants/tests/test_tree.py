@@ -8,6 +8,7 @@ from unittest import mock
 
 from mutants import tree
 from mutants.mutant import DoesNotApply, Edit, Mutant
+from mutants.schemata import HOME
 from mutants.tree import BrokenBuild, Tree
 from testbed.errors import KernelError
 from testbed.make.cache import Cache
@@ -18,30 +19,34 @@ from testbed.tests.support import FolderTest
 FILES = (Path("a/b/one.c"), Path("two.c"))
 
 
-def edit(file: Path, find: str) -> Mutant:
-    return Mutant("M1", "", "", ("default",), (Edit(file, "f", (find,), "return 2;"),))
+def edit(file: Path, find: str, name: str = "M1") -> Mutant:
+    return Mutant(name, "", "", ("default",), (Edit(file, "f", (find,), "return 2;"),))
 
 
 class TreeTest(FolderTest):
     def setUp(self) -> None:
         super().setUp()
         self.origin = self.folder / "origin"
-        for file in (*FILES, Path("a/c/other.c"), Path("a/b/beside.c")):
+        for file in (*FILES, HOME, Path("a/c/other.c"), Path("a/b/beside.c")):
             (self.origin / file).parent.mkdir(parents=True, exist_ok=True)
-            (self.origin / file).write_text("int f(void)\n{\n\treturn 1;\n}\n")
+            (self.origin / file).write_text("int f(void)\n{\n\treturn 1;\n}\nEXPORT_SYMBOL_GPL(f);\n")
         patch = mock.patch("mutants.tree.kernel.Build", self.build)
         patch.start()
         self.addCleanup(patch.stop)
         self.compiled: list[str] = []
-        self.tree = Tree(Cache(self.folder / "cache"),
-                         Source(self.origin, "linux 1", fixed=True), FILES)
-        self.tree.prepare()
+        self.tree = self.prepared()
         self.private = next((self.folder / "cache/mutants/sources").glob("[0-9a-f]" * 16))
+
+    def prepared(self) -> Tree:
+        tree = Tree(Cache(self.folder / "cache"), Source(self.origin, "linux 1", fixed=True), FILES)
+        tree.prepare()
+        return tree
 
     def build(self, cache: Cache, source: Source, fragments: list[Path]) -> mock.Mock:
         fake = mock.Mock()
         fake.key = "key"
-        fake.again.return_value = Kernel(Path("bzImage"), "linux 1", modules=(Path("tdx_view.ko"),))
+        fake.again.side_effect = lambda folder: Kernel(
+            folder / "bzImage", "linux 1", "hash", modules=(folder / "tdx_view.ko",))
         fake.update.side_effect = self.update
         return fake
 
@@ -59,7 +64,7 @@ class TreeTest(FolderTest):
     def test_mutant_and_back(self) -> None:
         made = self.tree.kernel(edit(FILES[0], "return 1;"), self.folder)
         self.assertEqual([("return 2" in text) for text in self.compiled], [True, False])
-        self.assertEqual(made.modules[-1], Path("tdx_view.ko"))
+        self.assertEqual(made.modules[-1].name, "tdx_view.ko")
         self.tree.kernel(edit(FILES[1], "return 1;"), self.folder)
         self.assertEqual([("return 2" in text) for text in self.compiled], [False, True])
         self.tree.kernel(None, self.folder)
@@ -73,7 +78,7 @@ class TreeTest(FolderTest):
 
     def test_interrupted_run(self) -> None:
         (self.private / FILES[0]).write_text("mutant of an earlier run")
-        self.tree.prepare()
+        self.prepared()
         self.assertIn("return 1", (self.private / FILES[0]).read_text())
 
     def test_does_not_apply(self) -> None:
@@ -82,9 +87,32 @@ class TreeTest(FolderTest):
 
     def test_broken_build(self) -> None:
         with mock.patch.object(self, "update", side_effect=KernelError("x.c:1: error")):
-            self.tree.prepare()
+            broken = self.prepared()
             with self.assertRaisesRegex(BrokenBuild, "x.c:1: error"):
-                self.tree.kernel(edit(FILES[0], "return 1;"), self.folder)
+                broken.kernel(edit(FILES[0], "return 1;"), self.folder)
+
+    def test_many(self) -> None:
+        first, wrong = edit(FILES[0], "return 1;"), edit(FILES[1], "return 1;", "M2")
+        absent = edit(FILES[0], "return 7;", "M3")
+        errors = iter([KernelError("  two.c:6:1: error: what"), None])
+        compile_ = self.update
+
+        def update(modules: tuple[Path, ...], folder: Path) -> tuple[Path, ...]:
+            if error := next(errors):
+                raise error
+            return compile_(modules, folder)
+
+        with mock.patch.object(self, "update", side_effect=update), mock.patch("mutants.tree.say"):
+            many = self.prepared().many([first, wrong, absent])
+        self.assertEqual((many.numbers, many.reached), ({"M1": 1}, {"M1": frozenset([0])}))
+        self.assertEqual([("return 2" in text) for text in self.compiled], [True, False])
+        self.assertEqual([path.name for path in many.kernel.modules][-2:], ["kvm-amd.ko", "tdx_view.ko"])
+        self.assertEqual(self.prepared().many([first, wrong, absent]), many)     # no more to build
+
+    def test_nobody_to_blame(self) -> None:
+        with mock.patch.object(self, "update", side_effect=KernelError("no space")), \
+                self.assertRaisesRegex(KernelError, "no space"):
+            self.prepared().many([edit(FILES[0], "return 1;")])
 
     def test_another_set_of_files(self) -> None:
         tree.lay(self.origin, self.private, [Path("a/c/other.c")])

@@ -23,7 +23,7 @@ from testbed.progress import say
 
 UNUSED_DAYS = 30
 # Entries of other kinds are small, or managed elsewhere.
-PRUNED = ("bochs", "bochs-parts", "builds", "kernels", "roots", "sources", "upstream")
+PRUNED = ("bochs", "bochs-parts", "builds", "kernels", "many", "roots", "sources", "upstream")
 
 
 def default_folder() -> Path:

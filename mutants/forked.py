@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite on the kernel with many mutants, in forks of a few boots of Bochs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+
+from reports.model import Status
+from testbed.errors import HarnessError
+from testbed.machine.emulated import EmulatedHost
+from testbed.machine.stream import Begin, Event, File
+from testbed.machine.watchdog import Outcome
+from testbed.make.cache import Cache, digest
+from testbed.make.kernel import Kernel
+from testbed.options import Options
+from testbed.plan import Case, PlannedBoot, forks
+
+from mutants import trial
+from mutants.mutant import Mutant
+from mutants.schemata import NUMBER, REACHED
+from mutants.tree import Many
+from mutants.trial import Control, Kill, Result, Watcher
+from mutants.verdict import Store
+
+
+def command(boot: PlannedBoot, seed: int, cases: Sequence[Case]) -> str:
+    """The line of a plan that runs these cases, all of one test."""
+    chosen = " ".join(f"--case {case.name}" for case in cases)
+    return f"{cases[0].test} --seed {seed:#x} --boot {boot.boot} {chosen}\n"
+
+
+def job(planned: PlannedBoot, seed: int, number: int) -> PlannedBoot:
+    """The number is sent back, so that no mutant can seem to live because it was not there."""
+    commands = "".join(command(planned, seed, cases) for cases in planned.tests.values())
+    return PlannedBoot(planned.name, planned.boot, planned.tests, forked=True,
+                       plan=f"{NUMBER} {number}\n{NUMBER}\n{commands}")
+
+
+class Numbered(Watcher):
+    def __init__(self, boot: PlannedBoot, folder: Path) -> None:
+        super().__init__(boot, folder)
+        self._wanted = boot.plan.split("\n")[0].split()[1]
+        self._told = ""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, File) and event.name == NUMBER.name:
+            self._told = event.data.decode().strip()
+        super().__call__(event)
+
+    def finish(self, outcome: Outcome) -> None:
+        super().finish(outcome)
+        if outcome.kind == "ok" and self._told != self._wanted:
+            raise HarnessError(f"the kernel runs mutant {self._told or '(none)'}, not {self._wanted}")
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A case on the kernel without a mutant (number 0)."""
+
+    status: Status
+    reached: frozenset[int]     # functions that mutants change, by their place in REACHED
+
+
+class Survey(Control):
+    """Reads, after each case, what it reached."""
+
+    def __init__(self, boot: PlannedBoot, folder: Path) -> None:
+        super().__init__(boot, folder)
+        self.found: dict[str, Alone] = {}
+        self._last = ("", Status.ERROR)
+
+    def ended(self, case: str, status: Status) -> None:
+        self._last = case, status
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Begin):
+            self._last = "", Status.ERROR
+        super().__call__(event)
+        if isinstance(event, File) and event.name == REACHED.name:
+            places = enumerate(event.data.decode().strip().split(","))
+            case, status = self._last
+            self.found[case] = Alone(status, frozenset(place for place, hit in places if hit != "0"))
+
+
+def survey(planned: PlannedBoot, seed: int, functions: int) -> PlannedBoot:
+    """Each case by itself, and the functions that it reaches."""
+    clear = f"{REACHED} {','.join('0' * functions)}\n"
+    lines = [f"{clear}{command(planned, seed, [case])}{REACHED}\n"
+             for cases in planned.tests.values() for case in cases]
+    return PlannedBoot(planned.name, planned.boot, planned.tests, forked=True, plan="".join(lines))
+
+
+class Forks:
+    def __init__(self, cache: Cache, many: Many, cases: Sequence[Case], programs: Mapping[str, str],
+                 seed: int, out: Path) -> None:
+        """`programs`: what identifies each test program's content."""
+        self._many = many
+        self._cases = cases
+        self._programs = programs
+        self._seed = seed
+        self._out = out
+        self._work = TemporaryDirectory(prefix="kts-mutants-")
+        options = Options(
+            on="bochs", patterns=(), seed=seed, out=out, kernel=None, bochs=None,
+            debug_kernel=False, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
+            verbose=False, may_install=False, allow_host_wide=False, fork=True,
+        )
+        self._host = EmulatedHost(options, cache, Path(self._work.name), cases, many.kernel)
+        self._store = Store(cache.folder / "mutants" / "alone")
+        self._lock = Lock()
+        self._units: dict[str, Lock] = {}
+
+    def close(self) -> None:
+        self._host.close()
+        self._work.cleanup()
+
+    def has(self, mutant: Mutant) -> bool:
+        return mutant.id in self._many.numbers
+
+    @property
+    def kernel(self) -> Kernel:
+        return self._many.kernel
+
+    def parameters(self, mutant: Mutant) -> str:
+        """For the command line of a boot with this mutant."""
+        return f"kvm.{NUMBER.name}={self._many.numbers[mutant.id]}"
+
+    def some(self, mutant: Mutant, cases: Sequence[Case], folder: Path) -> Result:
+        """Up to the first case that fails."""
+        planned = [job(unit, self._seed, self._many.numbers[mutant.id]) for unit in forks(cases)]
+        return trial.run(self._host, planned, folder, Numbered)
+
+    def whole(self, mutant: Mutant, kills: Mapping[str, Kill], folder: Path) -> Result:
+        """All cases that can show the mutant, the tests with most kills first: without those
+        that reach none of its functions, and those that fail without it."""
+        result = Result(None, 0.0, 0, ())
+        fitting = [case for case in self._cases if trial.fits(mutant, case.boot)]
+        for unit in sorted(forks(fitting), key=lambda unit: -trial.counts(kills)[min(unit.tests)]):
+            alone = self.alone(unit)
+            cases = [case for found in unit.tests.values() for case in found
+                     if alone[case.name].status in (Status.PASS, Status.XFAIL)
+                     and alone[case.name].reached & self._many.reached[mutant.id]]
+            if cases:
+                result = result.and_then(self.some(mutant, cases, folder))
+            if result.kill:
+                break
+        return result
+
+    def controls(self, cases: Sequence[Case]) -> list[tuple[Case, Status]]:
+        """How these end without a mutant."""
+        return [(case, alone[case.name].status) for unit in forks(cases)
+                for alone in [self.alone(unit)]
+                for found in unit.tests.values() for case in found]
+
+    def alone(self, unit: PlannedBoot) -> dict[str, Alone]:
+        """What the cases of a test in a boot do without a mutant; what is known is not run again."""
+        (test, cases), = unit.tests.items()
+        key = digest(self._many.key, unit.boot, test, self._programs.get(test, ""))
+        with self._only_one(key):
+            known = {case: Alone(Status(status), frozenset(reached))
+                     for case, (status, reached) in (self._store.get(key) or {}).items()}
+            missing = [case for case in cases if case.name not in known]
+            if missing:
+                known |= self._survey(PlannedBoot(unit.name, unit.boot, {test: missing}))
+                self._store.put(key, {case: [found.status.value, sorted(found.reached)]
+                                      for case, found in known.items()})
+        return known
+
+    def _only_one(self, key: str) -> contextlib.AbstractContextManager[bool]:
+        with self._lock:
+            return self._units.setdefault(key, Lock())
+
+    def _survey(self, unit: PlannedBoot) -> dict[str, Alone]:
+        folder = self._out / "unmodified"
+        folder.mkdir(parents=True, exist_ok=True)
+        watcher = Survey(unit, folder)
+        functions = len(frozenset[int]().union(*self._many.reached.values()))
+        outcome = self._host.run(survey(unit, self._seed, functions), watcher)
+        if outcome.kind != "ok":
+            raise HarnessError(f"{unit.name} on the kernel without a mutant: "
+                               f"{outcome.kind}: {outcome.detail}")
+        none = Alone(Status.ERROR, frozenset())     # the program died
+        return {case.name: watcher.found.get(case.name, none)
+                for cases in unit.tests.values() for case in cases}
