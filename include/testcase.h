@@ -285,6 +285,11 @@ const char *denial_text(int error);
 
 /* Monotonic time, in seconds. */
 double now(void);
+/*
+ * What limits of time are multiplied by: 1, or what $KTS_TIME_SCALE says for a kernel that
+ * is slow (a debug build, a distribution's in an emulator).
+ */
+unsigned int time_scale(void);
 /* 100 us: between two looks at what cannot be waited for. */
 void wait_a_little(void);
 

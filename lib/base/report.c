@@ -52,6 +52,13 @@ double now(void)
 	return ts.tv_sec + ts.tv_nsec * 1e-9;
 }
 
+unsigned int time_scale(void)
+{
+	const char *scale = getenv("KTS_TIME_SCALE");
+
+	return scale ? atoi(scale) ?: 1 : 1;
+}
+
 void wait_a_little(void)
 {
 	usleep(100);

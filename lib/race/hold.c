@@ -13,11 +13,11 @@
 #include "testcase.h"
 #include "uapi/kvm_hold.h"
 
-#define DEVICE		"/dev/kvm_hold"
-#define LIMIT_MS	5000
+#define DEVICE	"/dev/kvm_hold"
 
 struct hold {
 	int fd;
+	unsigned int limit_ms;
 	const char *function;
 	enum hold_at at;
 };
@@ -38,7 +38,7 @@ struct hold *hold_arm_(struct hold_args args)
 	};
 	struct kvm_hold_arm arm = {
 		.where = where[args.at], .tid = args.tid, .times = args.times ?: 1,
-		.limit_ms = LIMIT_MS, .grace_us = HOLD_GRACE_MS * 1000,
+		.limit_ms = 5000 * time_scale(), .grace_us = HOLD_GRACE_MS * 1000,
 		.until = args.until ? args.until->fd : -1,
 	};
 	struct hold *h = calloc(1, sizeof(*h));
@@ -48,6 +48,7 @@ struct hold *hold_arm_(struct hold_args args)
 	if (!h->function)
 		test_skip("%s", kernel_function_missing(args.function));
 	h->at = args.at;
+	h->limit_ms = arm.limit_ms;
 	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	must(h->fd >= 0, "open " DEVICE);
 	snprintf(arm.function, sizeof(arm.function), "%s", h->function);
@@ -67,8 +68,8 @@ void hold_await(struct hold *h)
 {
 	struct pollfd pfd = { .fd = h->fd, .events = POLLIN };
 
-	expect_true(poll(&pfd, 1, LIMIT_MS) == 1, "KVM reaches %s within %d ms", h->function,
-		    LIMIT_MS);
+	expect_true(poll(&pfd, 1, h->limit_ms) == 1, "KVM reaches %s within %u ms",
+		    h->function, h->limit_ms);
 }
 
 void hold_release(struct hold *h)
@@ -99,8 +100,8 @@ void hold_end(struct hold *h)
 	expect_true(h->at == HOLD_COUNT || s.held, "KVM reaches %s, where a thread was to be held",
 		    h->function);
 	errno = ETIME;
-	must(!s.expired, "%llu threads were held at %s for %d ms", s.expired, h->function,
-	     LIMIT_MS);
+	must(!s.expired, "%llu threads were held at %s for %u ms", s.expired, h->function,
+	     h->limit_ms);
 	close(h->fd);
 	free(h);
 }

@@ -136,7 +136,7 @@ static void close_file(const struct inv_target *v)
 /* Without a pause: the kernel scans the memory of tasks that use a CPU. */
 static int run_until_called(void *hold)
 {
-	double deadline = now() + 8;
+	double deadline = now() + 8 * time_scale();
 
 	while (!hold_calls(hold)) {
 		errno = ETIME;

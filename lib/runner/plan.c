@@ -85,10 +85,7 @@ struct plan make_plan(const struct options *opt)
 
 unsigned int time_limit(const struct test_case *tc)
 {
-	const char *scale = getenv("KTS_TIME_SCALE");	/* slow kernels: debug builds */
-	unsigned int limit = tc->time_limit_s ?: DEFAULT_TIME_LIMIT_S;
-
-	return limit * (scale ? atoi(scale) ?: 1 : 1);
+	return (tc->time_limit_s ?: DEFAULT_TIME_LIMIT_S) * time_scale();
 }
 
 static const char *listed_flags(const struct test_case *tc)
