@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -122,13 +122,10 @@ class Forks:
     def has(self, mutant: Mutant) -> bool:
         return mutant.id in self._many.numbers
 
-    @property
-    def kernel(self) -> Kernel:
-        return self._many.kernel
-
-    def parameters(self, mutant: Mutant) -> str:
-        """For the command line of a boot with this mutant."""
-        return f"kvm.{NUMBER.name}={self._many.numbers[mutant.id]}"
+    def kernel(self, mutant: Mutant | None = None) -> Kernel:
+        """For boots elsewhere: the kernel that is this mutant from the start, or none."""
+        number = self._many.numbers[mutant.id] if mutant else 0
+        return replace(self._many.kernel, cmdline=f"kvm.{NUMBER.name}={number}")
 
     def some(self, mutant: Mutant, cases: Sequence[Case], folder: Path) -> Result:
         """Up to the first case that fails."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from reports.model import Status
 from testbed import plan, upstream
+from testbed.boots import BOOTS
 from testbed.machine import accel
 from testbed.machine.emulated import EmulatedHost
 from testbed.make import bochs_build, programs
@@ -27,7 +28,7 @@ from testbed.upstream import FINE, Program, last_words
 
 from mutants import trial
 from mutants.forked import Forks
-from mutants.mutant import DoesNotApply, Mutant
+from mutants.mutant import AMD, DoesNotApply, Mutant
 from mutants.tree import CONFIG, BrokenBuild, Tree
 from mutants.trial import Kill, Result
 from mutants.verdict import (
@@ -123,7 +124,7 @@ class Lab:
 
     def _kernel(self, mutant: Mutant, work: Path) -> Kernel:
         if self._forks and self._shares(mutant):
-            return self._forks.kernel
+            return self._forks.kernel(mutant)
         return self._tree.kernel(mutant, work)
 
     def _fresh(self, name: str) -> Path:
@@ -135,21 +136,29 @@ class Lab:
 
     def _try(self, mutant: Mutant, kernel: Kernel, work: Path, whole: bool) -> Verdict | None:
         folder = self._fresh(mutant.id)
-        if self._forks and self._shares(mutant):
-            result = (self._forks.whole(mutant, self._kills, folder) if whole else
-                      self._forks.some(mutant, self._suspects(mutant), folder))
+        cases = self._cases if whole else self._suspects(mutant)
+        if not self._forks or not self._shares(mutant) or mutant.needs == AMD:
+            result = self._boot(mutant, kernel, work, cases, folder, narrow=not whole)
+        elif not whole:
+            result = self._forks.some(mutant, cases, folder)
         else:
-            result = self._boot(mutant, kernel, work, whole, folder)
+            result = self._forks.whole(mutant, self._kills, folder)
+            if not result.kill:
+                other = [case for case in cases if not BOOTS[case.boot].tdx]
+                result = result.and_then(self._boot(mutant, kernel, work, other, folder))
         if not result.kill and not whole:
             return None
         word = KILLED if result.kill else GAP if result.errors else SURVIVED
         return Verdict(mutant.id, word, result.kill, seconds=result.seconds, cases=result.cases,
                        errors=list(result.errors))
 
-    def _boot(self, mutant: Mutant, kernel: Kernel, work: Path, whole: bool, folder: Path) -> Result:
-        cases = self._cases if whole else self._suspects(mutant)
-        host = self._host(kernel, work, cases, narrow=not whole)
-        return trial.run(host, trial.plan(mutant, cases, self._kills), folder)
+    def _boot(self, mutant: Mutant, kernel: Kernel, work: Path, cases: Sequence[Case],
+              folder: Path, narrow: bool = False) -> Result:
+        """Those that can show it; on the emulated AMD host what needs no TD."""
+        planned = trial.plan(mutant, cases, self._kills)
+        if not planned:
+            return Result(None, 0.0, 0, ())
+        return trial.run(self._host(kernel, work, cases, narrow), planned, folder)
 
     def _suspects(self, mutant: Mutant) -> list[Case]:
         if self._likely:
@@ -159,11 +168,10 @@ class Lab:
     def unreliable(self, verdicts: Sequence[Verdict]) -> dict[str, Kill]:
         """By mutant: the kills by cases that also fail without one."""
         kills = {verdict.id: verdict.kill for verdict in verdicts if verdict.kill}
-        forked = {mutant.id for mutant in self._catalogue if self._shares(mutant)} & set(kills)
-        wrong = self._fail_forked([kills[name] for name in forked])
-        own = self._fail_booted([kill for name, kill in kills.items() if name not in forked])
+        wrong = {forked: fail([kill for kill in kills.values() if kill.forked is forked])
+                 for forked, fail in ((True, self._fail_forked), (False, self._fail_booted))}
         return {name: kill for name, kill in kills.items()
-                if (kill.test, kill.case) in (wrong if name in forked else own)}
+                if (kill.test, kill.case) in wrong[kill.forked]}
 
     def _named(self, kills: Sequence[Kill]) -> list[Case]:
         names = {(kill.test, kill.case) for kill in kills}
@@ -178,7 +186,7 @@ class Lab:
         if not cases:
             return set()
         with tempfile.TemporaryDirectory(prefix="kts-mutant-") as work:
-            kernel = self._tree.kernel(None, Path(work))
+            kernel = self._forks.kernel() if self._forks else self._tree.kernel(None, Path(work))
             host = self._host(kernel, Path(work), cases, narrow=True)
             failed = trial.control(host, plan.boots(cases, most=1), self._fresh("unmodified"))
         return {(kill.test, kill.case) for kill in failed}
@@ -199,10 +207,9 @@ class Lab:
         known = self._upstream_results(mutant)
         programs = [program for program in fitting(mutant) if program.name not in known]
         emulator = accel.choose(self._cache, kernel.image, work)
-        parameters = self._forks.parameters(mutant) if self._forks and self._shares(mutant) else ""
         report = upstream.run(emulator, kernel.image, self._upstream, work,
                               modules=[path for path in kernel.modules if path.stem not in OURS],
-                              programs=programs, first=True, parameters=parameters)
+                              programs=programs, first=True, parameters=kernel.cmdline)
         for program, result in zip(programs, report.results, strict=True):
             if result.status != "not run":
                 self._upstream_store.put(self._upstream_key(mutant, program), {

@@ -13,6 +13,7 @@ from typing import Any
 CATALOGUE = Path(__file__).parent / "catalogue"
 VM_TYPES = ("default", "sw_protected", "tdx")
 STATUSES = ("killable", "equivalent")
+AMD = "an AMD CPU"      # as a mutant's need: an Intel CPU cannot show it
 
 
 class DoesNotApply(Exception):

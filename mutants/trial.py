@@ -27,6 +27,7 @@ class Kill:
     boot: str
     how: str = "fail"        # or how the kernel ended: panic, hang, died
     reason: str = ""
+    forked: bool = False     # in a fork of Bochs, on the kernel with many mutants
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ class Watcher:
         for case in self._parser.feed(data):
             if case.status is Status.FAIL:
                 reason = " ".join(text for text in (case.reason, case.mismatch) if text)
-                self.failed(Kill(self._test, case.name, self._boot.boot, reason=reason))
+                self.failed(self._kill("fail", reason, case.name))
             if case.status is Status.ERROR:
                 self.errors.append(f"{self._test}:{case.name}: {case.reason}")
             self.passed += case.status is Status.PASS
@@ -100,8 +101,9 @@ class Watcher:
     def failed(self, kill: Kill) -> None:
         raise Killed(kill)
 
-    def _kill(self, how: str, reason: str) -> Kill:
-        return Kill(self._test, self._parser.running or "-", self._boot.boot, how, reason)
+    def _kill(self, how: str, reason: str, case: str = "") -> Kill:
+        return Kill(self._test, case or self._parser.running or "-", self._boot.boot, how, reason,
+                    self._boot.forked)
 
     def finish(self, outcome: Outcome) -> None:
         """A kernel that panics, or hangs in a case, counts as a kill."""
