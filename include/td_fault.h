@@ -12,28 +12,14 @@
 
 #include <stdbool.h>
 
+#include "fault_scene.h"
 #include "sept.h"
 #include "softtdx_ctl.h"
 #include "testcase.h"
 
-#define FAULT_PAGES	5	/* of each operation, from GPA on */
-#define FAULT_SLOT_SIZE	(16 * SZ_4K)
 enum {
 	FIRST = 1 << 0, MIDDLE = 1 << 2, LAST = 1 << (FAULT_PAGES - 1),
 	ALL = FIRST | MIDDLE | LAST,
-};
-
-#define STATUS_BUSY		"TDX_OPERAND_BUSY|0x92"
-#define STATUS_NO_ENTROPY	"TDX_RND_NO_ENTROPY"
-#define STATUS_ERROR		"TDX_PAGE_METADATA_INCORRECT"	/* which KVM does not expect */
-#define STATUS_INVALID		"TDX_OPERAND_INVALID|1"
-#define ENTROPY_TRIES		10	/* of the kernel */
-
-/* The operation that meets the error. */
-enum fault_op {
-	OP_INIT_VM, OP_INIT_VCPU, OP_ADD, OP_MEASURE, OP_FINALIZE, OP_PREFAULT,
-	OP_PUNCH,		/* a hole in guest_memfd */
-	OP_CLOSE,		/* of all fds of the TD */
 };
 
 /* How the operation ends. */
