@@ -94,6 +94,7 @@ struct test_case {
 	bool needs_uffd;		/* userfaultfd(2) */
 	bool needs_thp;			/* transparent hugepages */
 	bool needs_hold;		/* holds threads in KVM (hold.h) */
+	bool needs_fail_nth;		/* makes allocations of the kernel fail (fail_nth.h) */
 	bool needs_sept;		/* reads the Secure EPT (sept.h), and is nothing without */
 	bool needs_softtdx;		/* reads the software TDX module, or makes it fail */
 	bool needs_guest_kernel;	/* a Linux that boots in a TD (linux_guest.h) */
@@ -186,6 +187,12 @@ void verbose(const char *fmt, ...) PRINTF(1, 2);
  * retries, pages, seconds, and others where these do not fit.
  */
 void measure(const char *key, double value);
+
+/*
+ * What the case is doing, for the messages of failures from now on: "failure 3 of KVM_RUN".
+ * For loops whose body fails in the library; the empty string: nothing more to say.
+ */
+void test_context(const char *fmt, ...) PRINTF(1, 2);
 
 void test_skip(const char *fmt, ...) PRINTF(1, 2) __attribute__((noreturn));
 void harness_error(const char *file, int line, const char *fmt, ...)

@@ -50,6 +50,8 @@ bool cpu_has_5_level_ept(void);
 const char *kvm_param(const char *module, const char *name);
 
 struct vm *vm_create(unsigned int type);
+/* The VM that KVM_CREATE_VM returned @fd for. */
+struct vm *vm_of_fd(int fd, unsigned int type);
 int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg);
 int vm_check_cap(struct vm *vm, int cap);
 void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0);
@@ -57,6 +59,8 @@ void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0);
 /* KVM_CREATE_VCPU with the next free id; or with @id, NULL and errno on failure. */
 struct vcpu *vcpu_create(struct vm *vm);
 struct vcpu *__vcpu_create(struct vm *vm, u32 id);
+/* The vCPU that KVM_CREATE_VCPU of @id returned @fd for. */
+struct vcpu *vcpu_of_fd(int fd, struct vm *vm, u32 id);
 
 /* Room for as many entries as KVM takes; freed by the caller. */
 struct kvm_cpuid2 *cpuid_alloc(void);

@@ -27,6 +27,7 @@ const struct test_case *running_case(void)
 {
 	static const struct test_case all = {
 		.needs_uffd = true, .needs_thp = true, .needs_hold = true, .needs_sept = true,
+		.needs_fail_nth = true,
 		.needs_softtdx = true, .needs_guest_kernel = true, .observes = ~0u,
 		.hugepages_2m = 1, .hugepages_1g = 1,
 	};
@@ -169,6 +170,23 @@ end_case(enum case_status status, const char *reason)
 	_exit(0);
 }
 
+static char context[128];	/* test_context() */
+
+void test_context(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(context, sizeof(context), fmt, ap);
+	va_end(ap);
+}
+
+static void tell_context(void)
+{
+	if (context[0])
+		diag("with %s:", context);
+}
+
 void test_skip(const char *fmt, ...)
 {
 	va_list ap;
@@ -191,6 +209,7 @@ void harness_error(const char *file, int line, const char *fmt, ...)
 	what = vstrf(fmt, ap);
 	va_end(ap);
 	claim_end();
+	tell_context();
 	diag("%s:%d: harness error: %s%s", basename(file), line, what, why);
 	end_case(CASE_ERROR, strf("%s%s", what, why));
 }
@@ -199,6 +218,7 @@ void test_failed(const char *file, int line, const char *what,
 		 const char *expected, const char *seen)
 {
 	claim_end();
+	tell_context();
 	diag("%s:%d: %s", basename(file), line, what);
 	diag("  expected: %s", expected);
 	diag("  got:      %s", seen);
@@ -211,6 +231,7 @@ void xfail(const char *id, const char *fmt, ...)
 	va_list ap;
 
 	claim_end();
+	tell_context();
 	va_start(ap, fmt);
 	put_lines(vstrf(fmt, ap));
 	va_end(ap);

@@ -77,14 +77,21 @@ bool cpu_has_5_level_ept(void)
 	return cpuinfo_has("vmx flags", " ept_5level");
 }
 
-struct vm *vm_create(unsigned int type)
+struct vm *vm_of_fd(int fd, unsigned int type)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	vm->type = type;
-	vm->fd = ioctl(kvm_dev(), KVM_CREATE_VM, type);
-	expect_ok(vm->fd, "KVM_CREATE_VM of type %u", type);
+	vm->fd = fd;
 	return vm;
+}
+
+struct vm *vm_create(unsigned int type)
+{
+	int fd = ioctl(kvm_dev(), KVM_CREATE_VM, type);
+
+	expect_ok(fd, "KVM_CREATE_VM of type %u", type);
+	return vm_of_fd(fd, type);
 }
 
 int __vm_ioctl(struct vm *vm, unsigned long cmd, void *arg)
@@ -104,14 +111,10 @@ void vm_enable_cap(struct vm *vm, u32 cap, u64 arg0)
 	expect_ok(__vm_ioctl(vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP %u", cap);
 }
 
-struct vcpu *__vcpu_create(struct vm *vm, u32 id)
+struct vcpu *vcpu_of_fd(int fd, struct vm *vm, u32 id)
 {
-	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	struct vcpu *vcpu;
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
 
-	if (fd < 0)
-		return NULL;
-	vcpu = calloc(1, sizeof(*vcpu));
 	vcpu->fd = fd;
 	vcpu->vm = vm;
 	vcpu->id = id;
@@ -120,6 +123,13 @@ struct vcpu *__vcpu_create(struct vm *vm, u32 id)
 			 vcpu->fd, 0);
 	expect_ok(vcpu->run == MAP_FAILED ? -1 : 0, "mmap of kvm_run");
 	return vcpu;
+}
+
+struct vcpu *__vcpu_create(struct vm *vm, u32 id)
+{
+	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+
+	return fd < 0 ? NULL : vcpu_of_fd(fd, vm, id);
 }
 
 struct vcpu *vcpu_create(struct vm *vm)

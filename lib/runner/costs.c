@@ -7,6 +7,7 @@
 
 #include "base/case_run.h"
 #include "costs.h"
+#include "fail_nth.h"
 #include "hold.h"
 #include "linux_guest.h"
 #include "mem.h"
@@ -70,6 +71,7 @@ static void list_optional(void)
 			       .found = sept_missing() ? "not loaded (docs/kmod.md)" : "loaded" });
 	add((struct optional){ .name = "kmod/kvm_hold", .need = "hold", .have = !hold_missing(),
 			       .found = hold_missing() ? "not loaded (docs/kmod.md)" : "loaded" });
+	add_missing("failing allocations", "fail-nth", fail_nth_missing());
 	add_number("free hugetlb pages of 2M", "# hugetlb pages of 2M", hugetlb_free_pages(SZ_2M));
 	add_number("free hugetlb pages of 1G", "# hugetlb pages of 1G", hugetlb_free_pages(SZ_1G));
 	add_number("NUMA nodes with memory", "# NUMA nodes", nr_nodes());

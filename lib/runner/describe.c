@@ -41,6 +41,7 @@ static void print_needs(const struct test_case *tc)
 		{ tc->needs_softtdx, "softtdx" }, { tc->needs_sept, "Secure EPT" },
 		{ tc->uses_sept, "Secure EPT if there" },
 		{ tc->uses_softtdx, "softtdx if there" }, { tc->needs_hold, "hold" },
+		{ tc->needs_fail_nth, "fail-nth" },
 		{ tc->needs_guest_kernel, "guest kernel" },
 	};
 	enum boot boot = boot_of(tc, tc->vm_types == VM_TDX ? KVM_X86_TDX_VM : 0);

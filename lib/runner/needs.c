@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/case_run.h"
+#include "fail_nth.h"
 #include "hold.h"
 #include "linux_guest.h"
 #include "observe.h"
@@ -146,6 +147,8 @@ void check_needs(const struct test *t, bool allow_host_wide)
 		skip_if(sept_missing());
 	if (tc->needs_hold)
 		skip_if(hold_missing());
+	if (tc->needs_fail_nth)
+		skip_if(fail_nth_missing());
 	if (tc->needs_guest_kernel)
 		skip_if(linux_guest_missing());
 	if (tc->uses_sept && sept_missing())
