@@ -65,6 +65,8 @@ void softtdx_inject_rule(const struct softtdx_rule *rule);
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times);
 /* The next @times calls of @leaf take @usecs more; Linux holds its locks meanwhile. */
 void softtdx_delay(unsigned int leaf, unsigned int times, unsigned int usecs);
+/* No more: what is left of the rules is forgotten, hits too. */
+void softtdx_clear_rules(void);
 /* Calls that rules have hit so far. */
 unsigned long softtdx_injected(void);
 /* Each later TDH.PHYMEM.CACHE.WB is interrupted @times before it is done. */

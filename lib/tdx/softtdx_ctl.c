@@ -262,7 +262,11 @@ unsigned long softtdx_calls(unsigned int leaf, u64 status)
 
 static void add_rule(char *rule)
 {
-	undo_softtdx("write clear rules");
+	static bool recorded;	/* by this process, which is that of a case */
+
+	if (!recorded)
+		undo_softtdx("write clear rules");
+	recorded = true;
 	send_command("inject", rule);
 }
 
@@ -278,6 +282,11 @@ void softtdx_inject_rule(const struct softtdx_rule *rule)
 void softtdx_inject(unsigned int leaf, const char *status, unsigned int times)
 {
 	softtdx_inject_rule(&(struct softtdx_rule){ leaf, status, .times = times });
+}
+
+void softtdx_clear_rules(void)
+{
+	send_command("clear", strf("rules"));
 }
 
 void softtdx_interrupt_cache_wb(unsigned int times)
