@@ -61,13 +61,13 @@ def run(options: Options, cache: Cache, times: int = 1) -> int:
     with tempfile.TemporaryDirectory(prefix="kts-rehearsal-") as name:
         work = Path(name)
         server = boot(options, cache, scenes.KSELFTEST in wanted, work)
-        with contextlib.closing(server):
+        # The server goes first: its end is that of the scenes, also when this is interrupted.
+        with ThreadPoolExecutor(options.jobs) as pool, contextlib.closing(server):
             folder = new_folder(options.out)
             wait_for(server, folder)
-            with ThreadPoolExecutor(options.jobs) as pool:
-                played = list(pool.map(
-                    lambda scene: play(server, scene, scenes.lines(scene, options, times), folder / scene),
-                    wanted))
+            played = list(pool.map(
+                lambda scene: play(server, scene, scenes.lines(scene, options, times), folder / scene),
+                wanted))
     say("\n" + "\n".join(played_line(scene, one) for scene, one in zip(wanted, played)))
     say(f"results of the rehearsal: {folder}")
     return max((one.status for one in played), key=severity)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from testbed.make import debian, programs
-from testbed.make.cache import Cache
+from testbed.make.cache import Cache, digest
 from testbed.make.cpio import Archive
 
 HERE = Path(__file__).parent
@@ -48,7 +48,8 @@ TEXTS = {
 def tarball(cache: Cache) -> Path:
     """The root folder without the suite: of this machine's release, as the programs are."""
     source = debian.archive(debian.suite_of_host(Path("/etc/os-release").read_text()))
-    return debian.tarball(cache, source, f"{source.suite}-rehearsal", PACKAGES, WITHOUT)
+    return debian.tarball(cache, source, f"{source.suite}-rehearsal-{digest(*PACKAGES, *WITHOUT)}",
+                          PACKAGES, WITHOUT)
 
 
 def build(debian_root: Path, modules: Path | None, config: Path | None, kselftest: Path | None) -> bytes:

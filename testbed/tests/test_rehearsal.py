@@ -9,6 +9,7 @@ import os
 import stat
 import tarfile
 import tempfile
+import threading
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +19,7 @@ from testbed.machine import native
 from testbed.machine.stream import Begin, End, Event, File, Output
 from testbed.machine.watchdog import Outcome
 from testbed.make import programs
+from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.plan import Pattern
 from testbed.rehearsal import root, scenes
@@ -132,6 +134,27 @@ class Server:
         return self._outcome
 
 
+class Endless(Server):
+    """One scene cannot be played, the other one runs until the server is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun, self._over = threading.Event(), threading.Event()
+
+        self.outlived = False       # a scene the server
+
+    def run(self, plan: str, ticks: int, watchdog: object, on_event: object, log: Path) -> Outcome:
+        if "modprobe" not in plan:
+            self._begun.wait(20)
+            raise HarnessError("the first one")
+        self._begun.set()
+        self.outlived = not self._over.wait(5)
+        return Outcome("died")
+
+    def close(self) -> None:
+        self._over.set()
+
+
 def played(status: int, *, certified: int = 4, loaded: int = 0) -> list[Event]:
     ends = {"line1": loaded, "line2": status, "line3": certified}
     events: list[Event] = []
@@ -171,6 +194,14 @@ class PlayTest(FolderTest):
         one = self.play(*played(0)[:4], outcome=Outcome("died", "it is gone"))
         self.assertEqual(one.status, 3)
         self.assertIn("died: it is gone", one.remarks[-1])
+
+    def test_an_end_in_the_middle_ends_the_other_scenes(self) -> None:
+        """As an interrupt is: what still runs ends with the server."""
+        server = Endless()
+        with (mock.patch.object(rehearsal, "boot", return_value=server), mock.patch.object(rehearsal, "wait_for"),
+              self.assertRaisesRegex(HarnessError, "the first one")):
+            rehearsal.run(options(out=self.folder, jobs=2, scenes=("native", "modules")), Cache(self.folder))
+        self.assertFalse(server.outlived)
 
     def test_the_worst_counts(self) -> None:
         self.assertEqual(max((0, 4, 1, 0), key=rehearsal.severity), 1)
