@@ -1,203 +1,158 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Short races about a TD's private memory, for ./run_tests.sh --explore: whatever the order of
- * their steps, neither KVM nor the TDX module complains, and afterwards each page can be mapped.
+ * Short races about the private memory of a TD that runs, for ./run_tests.sh --explore: whatever
+ * the order of their steps, neither KVM nor the TDX module complains, and afterwards each page
+ * can be mapped, once.
  */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "explore.h"
-#include "rng.h"
+#include "racer.h"
 #include "td_fixture.h"
 #include "testcase.h"
 
-#define PAGES	8
-#define SIZE	(PAGES * SZ_4K)
-#define ROUNDS	3		/* of each part */
+#define SIZE	(RACER_PAGES * SZ_4K)
 
-struct racer {
-	struct fixture f;
-	struct vcpu *vcpu2;
-	u8 *source;
-	void (*act)(struct racer *r, u64 first, u64 nr);
+/* What both threads do. */
+struct acts {
+	racer_act first, second;
+	bool fresh;			/* nothing is mapped as the race begins */
+	unsigned int rounds;
 };
 
-/* Some pages of the slot, by chance. */
-static u64 some_pages(u64 *rng, u64 *nr)
-{
-	u64 first = random_below(rng, PAGES);
+/* A private gfn without a slot, or whose attribute has just changed. */
+#define GONE	{ EFAULT }
 
-	*nr = 1 + random_below(rng, PAGES / 2);
-	if (first + *nr > PAGES)
-		*nr = PAGES - first;
-	return first;
+static struct racer new_racer(const struct test *t, u64 size)
+{
+	struct racer r = { .f = td_fixture(t, size), .errors = GONE };
+
+	r.vcpu2 = td_vcpu(r.f.vm);
+	td_finalize(r.f.vm);
+	return r;
 }
 
-static void prefault_pages(struct vcpu *vcpu, u64 first, u64 nr)
+static void act_delete_and_punch(struct racer *r, struct pages p)
 {
-	struct kvm_pre_fault_memory range = { .gpa = GPA + first * SZ_4K, .size = nr * SZ_4K };
+	act_slot_delete(r, p);
+	act_punch_gmem(r, p);
+}
 
-	while (range.size && __vcpu_prefault(vcpu, &range))
-		if (errno != EAGAIN && errno != EINTR) {
-			/* A private gfn has no slot now, or its attribute has just changed. */
-			expect_eq(errno, EFAULT, "errno of KVM_PRE_FAULT_MEMORY at gpa 0x%llx",
-				  range.gpa);
-			return;
-		}
+/* Away by the attribute, and back by it: what is converted stays without content. */
+static void act_share(struct racer *r, struct pages p)
+{
+	vm_set_shared(r->f.vm, racer_gpa(r, p.first), p.nr * SZ_4K);
+	racer_prefault(r, r->vcpu2, p);
+	vm_set_private(r->f.vm, racer_gpa(r, p.first), p.nr * SZ_4K);
+}
+
+/* The shared half, whose pages are replaced: private pages have no part in it. */
+static void act_replace_shared(struct racer *r, struct pages p)
+{
+	struct mem *mem = r->f.slot->mem;
+
+	must(!madvise(mem->hva + p.first * SZ_4K, p.nr * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	mem_touch(mem->hva + p.first * SZ_4K, p.nr * SZ_4K);
+}
+
+static void race_of_acts(const struct test *t)
+{
+	const struct acts *acts = t->tc->arg;
+	struct racer r = new_racer(t, SIZE);
+
+	r.act[0] = acts->first;
+	r.act[1] = acts->second;
+	r.rounds = acts->rounds;
+	mem_touch(r.f.slot->mem->hva, SIZE);
+	if (!acts->fresh)
+		prefault(r.f.vcpu, GPA, SIZE);
+
+	if (!racer_run(&r))
+		return;
+
+	racer_expect_all_mapped(&r);
+}
+
+#define RACE(race_name, text, act1, act2, ...) {						\
+	#race_name, text ": no complaint, and each page is mapped once",	\
+	.arg = &(const struct acts){ .first = act1, .second = act2, ##__VA_ARGS__ }, .vm_types = VM_TDX, .cpus = 2 }
+
+CASES(race_of_acts,
+	RACE(prefault, "Prefaults by two vCPUs", act_prefault, act_prefault2, .fresh = true),
+	RACE(convert, "A prefault against conversions to shared and back", act_prefault, act_convert),
+	RACE(punch, "A prefault against holes in guest_memfd", act_prefault, act_punch_gmem),
+	RACE(slot_delete, "A prefault against deletion of the memslot", act_prefault, act_slot_delete),
+	RACE(delete_punch, "A prefault against deletion of the memslot and holes", act_prefault,
+	     act_delete_and_punch, .rounds = 2),
+	RACE(share, "A prefault against conversions whose shared pages are mapped", act_prefault,
+	     act_share, .rounds = 2),
+	RACE(shared_pages, "Conversions against other pages in the shared half", act_share,
+	     act_replace_shared),
+	RACE(punch_punch, "Holes by two threads", act_punch_gmem, act_punch_gmem),
+	RACE(punch_convert, "Holes against conversions", act_punch_gmem, act_convert),
+	RACE(punch_delete, "Holes against deletion of the memslot", act_punch_gmem, act_slot_delete),
+	RACE(convert_convert, "Conversions by two threads", act_convert, act_convert),
+	RACE(convert_delete, "Conversions against deletion of the memslot", act_convert, act_slot_delete),
+)
+
+/*
+ * Page tables.  The threads' gfns differ: each page of the one is beside a page of the other, in
+ * a table that neither has made before.
+ */
+static void act_beside(struct racer *r, struct pages p)
+{
+	struct kvm_pre_fault_memory range;
+
+	for (u64 i = p.first; i < p.first + p.nr; i++) {
+		range = (struct kvm_pre_fault_memory){ .gpa = racer_gpa(r, i) + SZ_4K, .size = SZ_4K };
+		while (__vcpu_prefault(r->vcpu2, &range))
+			expect_true(errno == EAGAIN || errno == EINTR,
+				    "KVM_PRE_FAULT_MEMORY of gpa 0x%llx: %s", range.gpa, errno_text(errno));
+	}
+}
+
+CASE(table, "Prefaults of neighbours by two vCPUs, in tables that are missing: each is linked once",
+	.vm_types = VM_TDX, .cpus = 2)
+{
+	struct racer r = new_racer(t, RACER_PAGES * SZ_2M);
+
+	r.stride = SZ_2M;
+	r.act[0] = act_prefault;
+	r.act[1] = act_beside;
+	if (!racer_run(&r))
+		return;
+
+	act_beside(&r, (struct pages){ 0, RACER_PAGES });
+	for (u64 i = 0; i < RACER_PAGES; i++)
+		prefault(r.f.vcpu, racer_gpa(&r, i), SZ_4K);
+	expect_eq(vm_stat(r.f.vm, "pages_4k"), 2 * RACER_PAGES, "mapped pages, after a prefault of all");
+}
+
+/* The last file descriptor of the memory goes while pages are mapped. */
+static void closes(void *arg)
+{
+	struct racer *r = arg;
+
+	must(!close(r->f.slot->gmem->fd), "close");
 }
 
 static void prefaults(void *arg)
 {
-	struct racer *r = arg;
-	u64 rng = 2 * race_seed(), nr;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		u64 first = some_pages(&rng, &nr);
-
-		prefault_pages(r->f.vcpu, first, nr);
-	}
+	act_prefault(arg, (struct pages){ 0, RACER_PAGES });
 }
 
-static void acts(void *arg)
-{
-	struct racer *r = arg;
-	u64 rng = 2 * race_seed() + 1, nr;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		u64 first = some_pages(&rng, &nr);
-
-		r->act(r, first, nr);
-	}
-}
-
-static void act_prefault(struct racer *r, u64 first, u64 nr)
-{
-	prefault_pages(r->vcpu2, first, nr);
-}
-
-static void act_convert(struct racer *r, u64 first, u64 nr)
-{
-	vm_set_shared(r->f.vm, GPA + first * SZ_4K, nr * SZ_4K);
-	vm_set_private(r->f.vm, GPA + first * SZ_4K, nr * SZ_4K);
-}
-
-static void act_punch(struct racer *r, u64 first, u64 nr)
-{
-	mem_punch_hole(r->f.slot->gmem, first * SZ_4K, nr * SZ_4K);
-}
-
-static void act_delete(struct racer *r, u64 first, u64 nr)
-{
-	(void)first;
-	(void)nr;
-	slot_delete(r->f.slot);
-	expect_ok(__slot_set(r->f.slot), "the slot again");
-}
-
-static struct racer new_racer(const struct test *t)
-{
-	struct racer r = { .f = td_fixture(t, SIZE), .source = td_source(PAGES, 1) };
-
-	r.vcpu2 = td_vcpu(r.f.vm);
-	mem_touch(r.f.slot->mem->hva, SIZE);
-	r.act = t->tc->arg;
-	return r;
-}
-
-static void race_of_prefaults(const struct test *t)
-{
-	struct racer r = new_racer(t);
-
-	td_finalize(r.f.vm);
-	if (!race(&r, prefaults, acts))
-		return;
-
-	prefault(r.f.vcpu, GPA, SIZE);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), PAGES, "mapped pages, after a prefault of all");
-}
-
-#define RACE(race_name, text, fn) {						\
-	#race_name, "A prefault of private pages against " text ": no complaint, and each is mapped once", \
-	.arg = fn, .vm_types = VM_TDX, .cpus = 2 }
-
-CASES(race_of_prefaults,
-	RACE(prefault, "one of a second vCPU", act_prefault),
-	RACE(convert, "conversions to shared and back", act_convert),
-	RACE(punch, "holes in guest_memfd", act_punch),
-	RACE(slot_delete, "deletion of the memslot", act_delete),
-)
-
-/* Pages [0, PAGES) by KVM_TDX_INIT_MEM_REGION; another thread may have been there before. */
-static void add_by(struct racer *r, struct vcpu *vcpu)
-{
-	struct kvm_tdx_init_mem_region region = {
-		.source_addr = (u64)(uintptr_t)r->source, .gpa = GPA, .nr_pages = PAGES,
-	};
-
-	while (region.nr_pages && __td_add(vcpu, &region, 0))
-		if (errno != EAGAIN && errno != EINTR) {
-			region.gpa += SZ_4K;
-			region.source_addr += SZ_4K;
-			region.nr_pages--;
-		}
-}
-
-static void adds(void *arg)
-{
-	struct racer *r = arg;
-
-	add_by(r, r->f.vcpu);
-}
-
-static void adds_too(void *arg)
-{
-	struct racer *r = arg;
-
-	add_by(r, r->vcpu2);
-}
-
-CASE(init_mem, "KVM_TDX_INIT_MEM_REGION of the same pages by two vCPUs: each is added once",
+CASE(close_gmem, "A prefault against the end of guest_memfd: it fails, or what it mapped is gone",
 	.vm_types = VM_TDX, .cpus = 2)
 {
-	struct racer r = new_racer(t);
+	struct racer r = new_racer(t, SIZE);
 
-	if (!race(&r, adds, adds_too))
+	prefault(r.f.vcpu, GPA, SIZE / 2);
+	if (!race(&r, prefaults, closes))
 		return;
 
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), PAGES, "pages added");
-	td_finalize(r.f.vm);
+	expect_eq(vm_stat(r.f.vm, "pages_4k"), 0, "mapped pages of a file that is gone");
 }
 
-CASE(init_mem_punch, "KVM_TDX_INIT_MEM_REGION against holes in guest_memfd: no complaint, and no page twice",
-	.vm_types = VM_TDX, .cpus = 2)
-{
-	struct racer r = new_racer(t);
-
-	r.act = act_punch;
-	if (!race(&r, adds, acts))
-		return;
-
-	expect_true(vm_stat(r.f.vm, "pages_4k") <= PAGES, "%llu pages are mapped, of %d",
-		    vm_stat(r.f.vm, "pages_4k"), PAGES);
-	td_finalize(r.f.vm);
-	prefault(r.f.vcpu, GPA, SIZE);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), PAGES, "mapped pages, after a prefault of all");
-}
-
-static void finalizes(void *arg)
-{
-	struct racer *r = arg;
-
-	td_finalize(r->f.vm);
-}
-
-CASE(finalize, "KVM_TDX_INIT_MEM_REGION against KVM_TDX_FINALIZE_VM: pages are added before, or not at all",
-	.vm_types = VM_TDX, .cpus = 2)
-{
-	struct racer r = new_racer(t);
-
-	if (!race(&r, adds, finalizes))
-		return;
-
-	prefault(r.f.vcpu, GPA, SIZE);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), PAGES, "mapped pages, after a prefault of all");
-}
-
-TEST_MAIN("Short races about the private memory of TDs")
+TEST_MAIN("Short races about the private memory of TDs that run")

@@ -5,174 +5,206 @@
  *
  * A stale SPTE shows itself when its gfn is prefaulted again: KVM warns that the pfn changed.
  */
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "explore.h"
-#include "fixture.h"
-#include "rng.h"
+#include "invalidate.h"
+#include "racer.h"
 #include "testcase.h"
 
-#define PAGES	8
-#define SIZE	(PAGES * SZ_4K)
-#define ROUNDS	4		/* of each part */
+#define SIZE	(RACER_PAGES * SZ_4K)
 #define MOVED	(GPA + SZ_1G)
 
-struct racer;
-
-/* What the second part does, to some pages; and what a prefault may meet meanwhile. */
+/* What the second thread does while the first one prefaults. */
 struct opponent {
-	void (*act)(struct racer *r, u64 first, u64 nr);
+	racer_act act;
 	enum mem_kind kind;
 	int error;			/* that KVM_PRE_FAULT_MEMORY may end with; 0: none */
 	bool fresh;			/* nothing is mapped as the race begins */
+	u32 flags;			/* of the slot, while they race */
+	unsigned int rounds;
 };
 
-struct racer {
-	const struct opponent *o;
-	struct fixture f;
-	struct vcpu *vcpu2;
-};
-
-struct pages {
-	u64 first, nr;
-};
-
-static struct pages some_pages(u64 *rng)
+static void act_dontneed(struct racer *r, struct pages p)
 {
-	u64 first = random_below(rng, PAGES), nr = 1 + random_below(rng, PAGES / 2);
-
-	return (struct pages){ first, first + nr > PAGES ? PAGES - first : nr };
+	must(!madvise(racer_hva(r, p.first), p.nr * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
+	mem_touch(racer_hva(r, p.first), p.nr * SZ_4K);
 }
 
-static void prefault_pages(struct racer *r, struct vcpu *vcpu, struct pages p)
+static void act_punch(struct racer *r, struct pages p)
 {
-	struct kvm_pre_fault_memory range = { .gpa = GPA + p.first * SZ_4K, .size = p.nr * SZ_4K };
-
-	while (range.size && __vcpu_prefault(vcpu, &range)) {
-		if (errno == EAGAIN || errno == EINTR)
-			continue;
-		expect_true(r->o->error && errno == r->o->error,
-			    "KVM_PRE_FAULT_MEMORY of gpa 0x%llx: %s", range.gpa, errno_text(errno));
-		return;
-	}
+	mem_punch_hole(r->f.mem, p.first * SZ_4K, p.nr * SZ_4K);
+	mem_touch(racer_hva(r, p.first), p.nr * SZ_4K);
 }
 
-static void first_part(void *arg)
+static void act_mprotect(struct racer *r, struct pages p)
 {
-	struct racer *r = arg;
-	u64 rng = 2 * race_seed();
-
-	for (int i = 0; i < ROUNDS; i++)
-		prefault_pages(r, r->f.vcpu, some_pages(&rng));
-}
-
-static void second_part(void *arg)
-{
-	struct racer *r = arg;
-	u64 rng = 2 * race_seed() + 1;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		struct pages p = some_pages(&rng);
-
-		r->o->act(r, p.first, p.nr);
-	}
-}
-
-static u8 *hva(struct racer *r, u64 page)
-{
-	return r->f.mem->hva + page * SZ_4K;
-}
-
-static void act_dontneed(struct racer *r, u64 first, u64 nr)
-{
-	must(!madvise(hva(r, first), nr * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-	mem_touch(hva(r, first), nr * SZ_4K);
-}
-
-static void act_punch(struct racer *r, u64 first, u64 nr)
-{
-	mem_punch_hole(r->f.mem, first * SZ_4K, nr * SZ_4K);
-	mem_touch(hva(r, first), nr * SZ_4K);
-}
-
-static void act_mprotect(struct racer *r, u64 first, u64 nr)
-{
-	must(!mprotect(hva(r, first), nr * SZ_4K, PROT_READ), "mprotect");
-	must(!mprotect(hva(r, first), nr * SZ_4K, PROT_READ | PROT_WRITE), "mprotect");
+	must(!mprotect(racer_hva(r, p.first), p.nr * SZ_4K, PROT_READ), "mprotect");
+	must(!mprotect(racer_hva(r, p.first), p.nr * SZ_4K, PROT_READ | PROT_WRITE), "mprotect");
 }
 
 /* Other pages at the same addresses. */
-static void act_replace(struct racer *r, u64 first, u64 nr)
+static void act_replace(struct racer *r, struct pages p)
 {
-	must(mmap(hva(r, first), nr * SZ_4K, PROT_READ | PROT_WRITE,
+	must(mmap(racer_hva(r, p.first), p.nr * SZ_4K, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");
-	mem_touch(hva(r, first), nr * SZ_4K);
+	mem_touch(racer_hva(r, p.first), p.nr * SZ_4K);
 }
 
-static void act_prefault(struct racer *r, u64 first, u64 nr)
+static void act_mremap(struct racer *r, struct pages p)
 {
-	prefault_pages(r, r->vcpu2, (struct pages){ first, nr });
+	for (u64 i = p.first; i < p.first + p.nr; i++)
+		move_away(racer_hva(r, i));
+	act_replace(r, p);
 }
 
-static void act_delete(struct racer *r, u64 first, u64 nr)
+static void act_fork(struct racer *r, struct pages p)
 {
-	(void)first;
-	(void)nr;
-	slot_delete(r->f.slot);
-	expect_ok(__slot_set(r->f.slot), "the slot again");
+	inv_fork_cow.act(&(struct inv_target){ .vm = r->f.vm, .hva = racer_hva(r, p.first) });
 }
 
-static void act_move(struct racer *r, u64 first, u64 nr)
+/* A page that KVM is about to map stays. */
+static void act_pageout(struct racer *r, struct pages p)
 {
-	(void)first;
-	(void)nr;
+	madvise(racer_hva(r, p.first), p.nr * SZ_4K, MADV_PAGEOUT);
+}
+
+static void act_migrate(struct racer *r, struct pages p)
+{
+	for (u64 i = p.first; i < p.first + p.nr; i++)
+		move_to_node(racer_hva(r, i), node_beside(node_of(racer_hva(r, i))));
+}
+
+static void act_move(struct racer *r, struct pages p)
+{
+	(void)p;
 	r->f.slot->gpa = MOVED;
 	expect_ok(__slot_set(r->f.slot), "moving the slot");
 	r->f.slot->gpa = GPA;
 	expect_ok(__slot_set(r->f.slot), "moving the slot back");
 }
 
-static void act_dirty_log(struct racer *r, u64 first, u64 nr)
+/* Read-only, by a slot of its own: KVM does not change this flag. */
+static void act_readonly(struct racer *r, struct pages p)
 {
-	(void)first;
-	(void)nr;
+	(void)p;
+	slot_delete(r->f.slot);
+	slot_set_flags(r->f.slot, KVM_MEM_READONLY);
+	slot_delete(r->f.slot);
+	slot_set_flags(r->f.slot, 0);
+}
+
+static void act_dirty_log(struct racer *r, struct pages p)
+{
+	(void)p;
 	slot_set_flags(r->f.slot, KVM_MEM_LOG_DIRTY_PAGES);
 	slot_set_flags(r->f.slot, 0);
 }
 
+static void act_get_log(struct racer *r, struct pages p)
+{
+	u64 bitmap;
+	struct kvm_dirty_log log = { .slot = r->f.slot->id, .dirty_bitmap = &bitmap };
+
+	(void)p;
+	expect_ok(__vm_ioctl(r->f.vm, KVM_GET_DIRTY_LOG, &log), "KVM_GET_DIRTY_LOG");
+}
+
+/* A vCPU more, and its prefault. */
+static void act_new_vcpu(struct racer *r, struct pages p)
+{
+	racer_prefault(r, vcpu_create(r->f.vm), p);
+}
+
+/* A role of its own (WP): KVM gives up its root, and looks for one of that role. */
+static void act_new_root(struct racer *r, struct pages p)
+{
+	struct kvm_sregs sregs;
+
+	expect_ok(ioctl(r->vcpu2->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cr0 ^= 1 << 16;
+	expect_ok(ioctl(r->vcpu2->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	act_prefault2(r, p);
+}
+
 static void race_with(const struct test *t)
 {
-	struct racer r = { .o = t->tc->arg };
+	const struct opponent *o = t->tc->arg;
+	struct racer r = {
+		.act = { act_prefault, o->act }, .errors = { o->error }, .rounds = o->rounds ?: 4,
+	};
 
 	r.f.vm = vm_create(t->vm_type);
 	r.f.vcpu = vcpu_create(r.f.vm);
 	r.vcpu2 = vcpu_create(r.f.vm);
-	r.f.mem = mem_populated(r.o->kind, SIZE, NULL);
-	r.f.slot = slot_add(r.f.vm, GPA, r.f.mem);
-	if (!r.o->fresh)
+	r.f.mem = mem_populated(o->kind, SIZE, NULL);
+	r.f.slot = slot_add_part(r.f.vm, GPA, r.f.mem, 0, SIZE, o->flags);
+	if (!o->fresh)
 		prefault(r.f.vcpu, GPA, SIZE);
 
-	if (!race(&r, first_part, second_part))
+	if (!racer_run(&r))
 		return;
 
-	prefault(r.f.vcpu, GPA, SIZE);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), PAGES, "mapped pages, after a prefault of all");
+	mem_touch(r.f.mem->hva, SIZE);		/* what is swapped out comes back */
+	racer_expect_all_mapped(&r);
 }
 
 #define RACE(race_name, text, ...) {							\
 	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
 	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
 	NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
+#define RACE_ON_NODES(race_name, text, ...) {						\
+	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
+	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
+	.nodes = 2, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
 
 CASES(race_with,
 	RACE(dontneed, "MADV_DONTNEED", .act = act_dontneed, .kind = MEM_ANON),
 	RACE(punch, "holes in the memfd", .act = act_punch, .kind = MEM_MEMFD),
 	RACE(mprotect, "mprotect(2), to read-only and back", .act = act_mprotect, .kind = MEM_ANON),
 	RACE(replace, "mmap(2) of other pages", .act = act_replace, .kind = MEM_ANON),
-	RACE(prefault, "one of a second vCPU", .act = act_prefault, .kind = MEM_ANON, .fresh = true),
-	RACE(slot_delete, "deletion of the memslot", .act = act_delete, .kind = MEM_ANON, .error = ENOENT),
+	RACE(mremap, "mremap(2) to another address, and mmap(2)", .act = act_mremap, .kind = MEM_ANON,
+	     .error = EFAULT),
+	RACE(fork, "fork(2), and a write, which copies", .act = act_fork, .kind = MEM_ANON, .rounds = 1),
+	RACE(pageout, "MADV_PAGEOUT", .act = act_pageout, .kind = MEM_ANON),
+	RACE_ON_NODES(migrate, "migration to another node", .act = act_migrate, .kind = MEM_ANON,
+		      .rounds = 2),
+	RACE(prefault, "one of a second vCPU", .act = act_prefault2, .kind = MEM_ANON, .fresh = true),
+	RACE(new_vcpu, "a vCPU's creation, and its prefault", .act = act_new_vcpu, .kind = MEM_ANON,
+	     .fresh = true, .rounds = 2),
+	RACE(new_root, "a vCPU that changes its role, and prefaults", .act = act_new_root,
+	     .kind = MEM_ANON),
+	RACE(slot_delete, "deletion of the memslot", .act = act_slot_delete, .kind = MEM_ANON,
+	     .error = ENOENT),
 	RACE(slot_move, "moves of the memslot", .act = act_move, .kind = MEM_ANON, .error = ENOENT),
+	RACE(slot_readonly, "a memslot that is read-only, then not", .act = act_readonly,
+	     .kind = MEM_ANON, .error = ENOENT, .rounds = 2),
 	RACE(dirty_log, "dirty logging on and off", .act = act_dirty_log, .kind = MEM_ANON),
+	RACE(get_log, "KVM_GET_DIRTY_LOG", .act = act_get_log, .kind = MEM_ANON,
+	     .flags = KVM_MEM_LOG_DIRTY_PAGES),
 )
+
+#define INCREMENTS	50
+
+static void increments(void *counter)
+{
+	for (int i = 0; i < INCREMENTS; i++) {
+		u64 value = *(volatile u64 *)counter;
+
+		*(volatile u64 *)counter = value + 1;
+	}
+}
+
+CASE(lost_update, "Two threads count without a lock, to show that --explore finds what it costs",
+	.plain = true, .manual = true, .cpus = 2)
+{
+	u64 counter = 0;
+
+	if (!race(&counter, increments, increments))
+		return;
+
+	expect_eq(counter, 2 * INCREMENTS, "the counter");
+}
 
 TEST_MAIN("Short races of prefaults with what takes pages away")
