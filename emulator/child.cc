@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "pc_system.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string>
 #include <string.h>
@@ -140,30 +141,57 @@ static void too_long(void *)
 	end("a schedule takes too long", JOB_SILENT);
 }
 
+static std::string __attribute__((format(printf, 1, 2))) line(const char *format, ...)
+{
+	char text[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return text;
+}
+
+static std::string begins;		/* the state in which schedules begin, in a line */
+
+/* The same in each run, or a seed means another schedule. */
+static std::string state(void)
+{
+	std::string text = line("begins at tick %lu, instructions", bx_pc_system.time_ticks());
+
+	for (int i = 0; i < BX_SMP_PROCESSORS; i++)
+		text += line(" %lu", BX_CPU(i)->get_icount());
+	return text + "\n";
+}
+
+static std::string access_line(const char *what, size_t number, const struct met *at)
+{
+	return line("%s %zu cpu %u rip 0x%lx address 0x%lx", what, number, at->cpu, at->rip,
+		    at->address);
+}
+
 /* What is to be known of a schedule that failed, for lib/race/explore.c. */
 static std::string report_of(const struct explored *e)
 {
-	char line[128];
-	std::string text;
+	std::string text = line("seed %lu\n", e->schedule.seed) + begins +
+		line("took %lu instructions; %lu conflicting accesses without switches\nended %s\n", e->instructions,
+		     e->accesses, e->how);
 
-	snprintf(line, sizeof(line), "seed %lu\nended %s\n", e->schedule.seed, e->how);
-	text = line;
-	for (size_t i = 0; i < e->nr_met; i++) {
-		snprintf(line, sizeof(line), "point %lu cpu %u rip 0x%lx address 0x%lx\n",
-			 e->schedule.points[i], e->met[i].cpu, e->met[i].rip, e->met[i].address);
-		text += line;
-	}
+	for (size_t i = 0; i < e->nr_met; i++)
+		text += access_line("point", e->schedule.points[i], &e->met[i]) + "\n";
+	for (size_t i = 0; i < e->nr_trace; i++)
+		text += access_line("access", i + 1, &e->trace[i].at) + (e->trace[i].write ? " w\n" : " r\n");
 	return text + "said\n" + e->text;
 }
 
 static u_int64_t schedules(Bit64u data[4])
 {
 	static struct explored explored;
-	struct explore wanted = { data[0], data[1], data[2], data[3] != 0 };
 	struct task task;
 
 	send_rest();
-	if (explore(&wanted, BX_SMP_PROCESSORS, &task, &explored)) {
+	begins = state();
+	if (explore(&child.job.explore, BX_SMP_PROCESSORS, &task, &explored)) {
 		child.explores = true;
 		race_task(&task);
 		bx_pc_system.register_timer_ticks(&child, too_long, SCHEDULE_TICKS, false, true,

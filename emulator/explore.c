@@ -13,16 +13,25 @@
 #include "server.h"
 
 #define MAX_ORDERS	(1u << 16)
+#define MAX_TRACE	20000		/* accesses */
 
 /* By the process that was forked last, for the one that did. */
 static struct told {
 	bool judged, failed;
-	uint64_t accesses, order;
+	uint64_t accesses, order, instructions;
 	struct met met[MAX_POINTS];
 	size_t nr_met;
 	size_t length;
 	char text[EXPLORE_TEXT];
+	size_t nr_trace;
+	struct access trace[MAX_TRACE];
 } *told;
+
+void explore_accessed(const struct met *access, bool write)
+{
+	if (told->nr_trace < MAX_TRACE)
+		told->trace[told->nr_trace++] = (struct access){ *access, write };
+}
 
 void explore_said(char c)
 {
@@ -35,6 +44,7 @@ void explore_ends(bool failed, const struct scheduler *s)
 	told->failed = failed;
 	told->accesses = s->accesses;
 	told->order = s->order;
+	told->instructions = s->total;
 	told->nr_met = s->next_point;
 	memcpy(told->met, s->met, sizeof(told->met));
 	told->judged = true;
@@ -63,7 +73,7 @@ static enum ran run(const struct task *task, struct explored *e)
 	int status = 0;
 	pid_t pid;
 
-	memset(told, 0, sizeof(*told));
+	memset(told, 0, offsetof(struct told, trace));
 	pid = fork_bound();
 	if (!pid)
 		return RAN_CHILD;
@@ -77,6 +87,9 @@ static enum ran run(const struct task *task, struct explored *e)
 	memcpy(e->met, told->met, sizeof(e->met));
 	describe_end(status, e->how);
 	memcpy(e->text, told->text, sizeof(e->text));
+	e->instructions = told->instructions;
+	e->trace = told->trace;
+	e->nr_trace = told->nr_trace;
 	return RAN_BADLY;
 }
 
@@ -138,7 +151,7 @@ static struct schedule without(const struct schedule *s, size_t i, size_t j)
 }
 
 /* Leave points out, one or two at a time (they come in pairs: there, and back), while it fails. */
-static enum ran shrink(struct task *task, struct explored *e)
+static enum ran shrink(struct task *task, bool trace, struct explored *e)
 {
 	struct schedule fails = e->schedule;
 	size_t i = 0, j = 0;
@@ -159,6 +172,7 @@ static enum ran shrink(struct task *task, struct explored *e)
 	}
 	/* Once more: what it says, of the one that is left. */
 	task->schedule = fails;
+	task->trace = trace;
 	return run(task, e);
 }
 
@@ -182,6 +196,6 @@ bool explore(const struct explore *x, unsigned int cpus, struct task *task, stru
 		note_order(e);
 	}
 	if (ran == RAN_BADLY && !task->fixed && e->schedules)
-		ran = shrink(task, e);
+		ran = shrink(task, x->trace, e);
 	return ran == RAN_CHILD;
 }

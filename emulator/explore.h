@@ -14,16 +14,23 @@ extern "C" {
 #endif
 
 struct explore {
-	uint64_t first, count;		/* seeds */
+	uint64_t first, count;		/* seeds; none: nothing is to be explored */
 	size_t points;			/* switch points of each */
 	bool fixed;			/* no schedules: each CPU a trace in turn, whatever the seed */
+	bool trace;			/* of the schedule that fails */
 };
 
 /* What one of the processes has to do. */
 struct task {
 	bool learn;			/* record accesses */
 	bool fixed;
+	bool trace;			/* keep the conflicting accesses */
 	struct schedule schedule;
+};
+
+struct access {
+	struct met at;
+	bool write;
 };
 
 #define EXPLORE_TEXT	16384
@@ -38,6 +45,9 @@ struct explored {
 	struct schedule schedule;	/* that fails, with the points that are needed */
 	struct met met[MAX_POINTS];	/* where these were */
 	size_t nr_met;
+	uint64_t instructions;		/* that it took, of all CPUs */
+	const struct access *trace;	/* all its conflicting accesses in their order */
+	size_t nr_trace;
 	char how[HOW];			/* it ended */
 	char text[EXPLORE_TEXT];	/* what its guest said */
 };
@@ -46,6 +56,8 @@ struct explored {
 bool explore(const struct explore *e, unsigned int cpus, struct task *task,
 	     struct explored *explored);
 
+/* A conflicting access of such a process whose task says to keep them. */
+void explore_accessed(const struct met *access, bool write);
 /* A byte that the guest of such a process says. */
 void explore_said(char c);
 /* The guest's judgement; does not return. */

@@ -55,6 +55,8 @@ void race_access(unsigned cpu, uint64_t address, unsigned rw)
 	} else if (conflicts_at(address)) {
 		const struct met met = { cpu, BX_CPU(cpu)->prev_rip, address };
 
+		if (task.trace)
+			explore_accessed(&met, write);
 		if (scheduler_access(&scheduler, &met, write))
 			BX_CPU(cpu)->async_event |= BX_ASYNC_EVENT_STOP_TRACE;
 	}

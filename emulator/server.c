@@ -14,7 +14,7 @@
 
 #include "server.h"
 
-#define MAX_LINE	(2 * JOB_PATH + JOB_ID + 64)
+#define MAX_LINE	(2 * JOB_PATH + JOB_ID + 128)
 #define MAX_TEXT	(1 << 20)
 
 static struct child {
@@ -70,11 +70,19 @@ static void kill_child(const char *id)
 
 bool job_parse(const char *line, struct job *job)
 {
-	int end = 0;
+	struct explore *e = &job->explore;
+	int end = 0, trace = 0;
+	long points;
 
 	*job = (struct job){ .console_fd = -1, .results_fd = -1 };
-	return sscanf(line, "job %63s %lu %511s %511s %zu%n", job->id, &job->limit, job->console,
-		      job->results, &job->length, &end) == 5 && !line[end] && job->length < MAX_TEXT;
+	if (sscanf(line, "job %63s %lu %511s %511s %zu %lu %lu %ld %d%n", job->id, &job->limit,
+		   job->console, job->results, &job->length, &e->first, &e->count, &points, &trace,
+		   &end) != 9 || line[end] || job->length >= MAX_TEXT)
+		return false;
+	e->fixed = points < 0;
+	e->points = e->fixed ? 0 : points;
+	e->trace = trace;
+	return true;
 }
 
 /* All of it, false at the end of requests. */

@@ -4,12 +4,14 @@
  *
  * Requests arrive on one descriptor, a line each:
  *
- *   job ID LIMIT CONSOLE RESULTS LENGTH	and LENGTH bytes of text
+ *   job ID LIMIT CONSOLE RESULTS LENGTH FIRST COUNT POINTS TRACE	and LENGTH bytes of text
  *   kill ID
  *
  * LIMIT is in ticks, see struct job; CONSOLE and RESULTS are the files that take what the guest
- * writes to its first and second serial port, without blanks in their names.  Answers leave on
- * another descriptor, a line each:
+ * writes to its first and second serial port, without blanks in their names.  COUNT schedules of
+ * a race are to be explored, from the seed FIRST on, with POINTS switch points, less than 0: by
+ * the fixed loop.  Nothing of that is in the text: the guest is the same whatever it is.
+ * Answers leave on another descriptor, a line each:
  *
  *   ready
  *   started ID PID
@@ -23,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "explore.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,6 +39,7 @@ struct job {
 	uint64_t limit;		/* ticks that may pass without a byte of results; 0: any number */
 	char console[JOB_PATH], results[JOB_PATH];
 	int console_fd, results_fd;	/* open in the child */
+	struct explore explore;
 	char *text;		/* of @length bytes, and a zero byte */
 	size_t length;
 };

@@ -36,11 +36,11 @@ bool __attribute__((warn_unused_result)) race(void *arg, race_part first, race_p
 u64 race_seed(void);
 
 /*
- * For the library that runs cases.  @request, of the program's --explore: "FIRST:COUNT:POINTS",
- * the first seed, how many, and the switch points of each; then ":fixed" for no schedules but
- * the emulator's own.  False if it is malformed.  Called before the case's process is forked.
+ * For the library that runs cases: races are explored.  The emulator knows how; the program does
+ * not, so that it comes to the race in the same state whatever was asked for.  Called before the
+ * case's process is forked.
  */
-bool explore_ask(const char *request);
+void explore_all(void);
 /* The body of the case has returned: the end of a schedule that went well. */
 void explore_passed(void);
 /* The case has ended, after it began a schedule: that is the end of the schedule's machine. */

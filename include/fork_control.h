@@ -28,10 +28,10 @@ enum fork_control {
 	FORK_GET,	/* data: the next bytes of the text; RAX: how many */
 
 	/*
-	 * RBX: the first seed; RDX: how many; RSI: switch points of each; RDI: 1, all by the
-	 * fixed loop.  RAX: 1 for a schedule, whose seed is in RBX; 0 at the end, with RBX:
-	 * schedules tried, RDX: different orders among them, RSI: conflicting accesses, RDI: 1
-	 * if one failed, of which the text tells.  A schedule that fails is the last.
+	 * The job says which: the guest does not know.  RAX: 1 for a schedule, whose seed is in
+	 * RBX; 0 at the end, with RBX: schedules tried, RDX: different orders among them, RSI:
+	 * conflicting accesses, RDI: 1 if one failed, of which the text tells.  A schedule that
+	 * fails is the last.
 	 */
 	FORK_SCHEDULES,
 	/* Of a schedule: CPUs race from here on; this one has done its part; all have. */

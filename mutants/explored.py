@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How soon an explored race notices a mutant (docs/explore.md).
 
-    python3 -m mutants.explored --only M51 --only M54 [--schedules N] [--points N|fixed]
+    python3 -m mutants.explored --only M51 --only M54 [--explore N] [--points N|fixed]
 
 Each race is explored up to its first failure, in the kernel with the mutant.
 """
@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     add = new.add_argument
     add("--only", metavar="GLOB", action="append", required=True, help="only these mutants")
-    add("--schedules", default="500", metavar="N", help="of each race, at most (default: 500)")
+    add("--explore", default="500", metavar="N",
+        help="schedules of each race, at most (default: 500)")
+    add("--trace", action="store_true", help="as for run_tests.sh")
     add("--points", metavar="N|fixed", help="as for run_tests.sh")
     add("--race", action="append", default=[], metavar="NAME", help="only these races")
     add("--seed", type=int, default=1, metavar="N", help="the first (default: 1)")
@@ -46,12 +48,13 @@ def parser() -> argparse.ArgumentParser:
     return new
 
 
-def options(arguments: argparse.Namespace, out: Path) -> Options:
+def options(arguments: argparse.Namespace, name: str, out: Path) -> Options:
     return Options(
         on="bochs", patterns=tuple(explore.races(arguments.race)), seed=explore.MACHINE_SEED,
         out=out, kernel=None, bochs=None, debug_kernel=False, refresh_kernel=False, nightly=False,
         jobs=1, fail_fast=False, verbose=False, may_install=False, allow_host_wide=False, fork=True,
-        explore=explore.parse(arguments.schedules, arguments.points, arguments.seed),
+        explore=explore.parse(arguments.explore, arguments.points, arguments.seed, arguments.trace),
+        command=("python3", "-m", "mutants.explored", "--only", name),
     )
 
 
@@ -76,11 +79,11 @@ def line(test: str, case: Case) -> str:
 
 
 def judge(mutant: Mutant | None, tree: Tree, arguments: argparse.Namespace, cache: Cache) -> None:
-    name = mutant.id if mutant else "unmodified"
+    name = mutant.id if mutant else "none"
     with tempfile.TemporaryDirectory(prefix="kts-explored-") as work:
         kernel = tree.kernel(mutant, Path(work))
         before = cpu_seconds()
-        run = explored(kernel, options(arguments, arguments.out / name), cache, Path(work))
+        run = explored(kernel, options(arguments, name, arguments.out / name), cache, Path(work))
         say(f"{name}: {cpu_seconds() - before:.1f} CPU seconds")
     for test, case in run.cases():
         say(line(test.name, case))

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import shlex
-
-from . import template
-from .model import Case, Number, Run, Status, Test, as_text
+from . import again, template
+from .model import Number, Run, Status, as_text
 from .summary import alike, skip_reasons
 from .race_matrix import counts, matrices
 
@@ -22,15 +20,8 @@ def render(run: Run) -> str:
         "alike": alike, "skip_reasons": skip_reasons(run), "measured": measured,
         "matrices": matrices(run), "window_counts": counts(run),
         "columns": [*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
-        "again": lambda test, case: _again(run, test, case),
+        "again": lambda test, case: again.command(run, test, case),
     }, filters={"number": _number, "text": as_text})
-
-
-def _again(run: Run, test: Test, case: Case) -> str:
-    """The command that reruns this case."""
-    seed = run.environment.get("seed")
-    again = ["./run_tests.sh", "--tests", f"{test.name}:{case.name}"]
-    return shlex.join(again + (["--seed", str(seed)] if seed is not None else []))
 
 
 def _number(value: Number) -> str:

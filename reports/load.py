@@ -73,7 +73,7 @@ def _read_logs(folder: Path) -> dict[tuple[str, str], ktap.Log]:
 def _judge_boot(boot: Boot, logs: dict[tuple[str, str], ktap.Log],
                 tests: dict[str, Test], run: Run) -> None:
     empty = b"1..0\n"
-    ran = [(planned, logs.pop((planned.name, boot.name), None)) for planned in boot.tests]
+    ran = [(planned, logs.pop((planned.name, boot.key), None)) for planned in boot.tests]
     last = max((index for index, (_, log) in enumerate(ran) if log), default=-1)
     _judge_outcome(boot, last >= 0, run)
     for index, (planned, log) in enumerate(ran):

@@ -185,10 +185,17 @@ class Boot:
     seconds: float = 0.0
     console: str = ""
     tests: list[Planned] = field(default_factory=list)
+    part: str = ""          # of the boot: a case that ran apart from others
+
+    @property
+    def key(self) -> str:
+        """Names, beside a test, its log."""
+        return f"{self.name}.{self.part}" if self.part else self.name
 
     def to_json(self) -> Json:
         return {"boot": self.name, "on": self.on, "outcome": self.outcome.value,
                 "detail": self.detail, "seconds": self.seconds, "console": self.console,
+                **({"part": self.part} if self.part else {}),
                 "tests": [test.to_json() for test in self.tests]}
 
     @classmethod
@@ -196,7 +203,7 @@ class Boot:
         return cls(str(renamed(data)["boot"]), str(data.get("on", "")), Outcome(data["outcome"]),
                    str(data.get("detail") or ""), float(data.get("seconds") or 0),
                    str(data.get("console") or ""),
-                   [Planned.from_json(test) for test in data["tests"]])
+                   [Planned.from_json(test) for test in data["tests"]], str(data.get("part") or ""))
 
 
 @dataclass

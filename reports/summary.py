@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TextIO
 
+from . import again
 from .model import Case, Exit, Run, Status, Test
 from .race_matrix import counts
 
@@ -62,6 +63,7 @@ def _sections(run: Run) -> Iterator[list[str]]:
     yield _section("harness errors:", run.problems)
     for status, title in ((Status.FAIL, "failed:"), (Status.ERROR, "errors:")):
         yield _section(title, _grouped(run, status))
+    yield _section("again:", again.of_failures(run))
     yield _section("known issues:", _grouped(run, Status.XFAIL))
     yield _section("skipped:", (f"{count:5} {reason}" for reason, count in skip_reasons(run)))
     yield _section("unexpected passes:", (f"{test.name}: {case.label}: {case.reason}"

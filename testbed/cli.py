@@ -80,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
         help="run short races in Bochs under N schedules each (default: 500), or as many as fit "
              "into so many minutes (10m); --seed is the first")
     add("--race", action="append", default=[], metavar="NAME",
-        help="explore only races whose name begins so; may be repeated")
+        help="explore only races whose name begins so, or the race PROGRAM:NAME; may be repeated")
+    add("--trace", action="store_true",
+        help="with --explore: show all conflicting accesses of a schedule that fails")
     add("--points", metavar="N|fixed",
         help=f"switches between CPUs in a schedule (default: {explore.POINTS}); fixed: the emulator's own order")
     add("--repeat", type=int, metavar="N",
@@ -142,7 +144,11 @@ def options(arguments: argparse.Namespace) -> Options:
     patterns = [Pattern.parse(text) for text in arguments.tests]
     exploration = None
     if arguments.explore:
-        exploration = explore.parse(arguments.explore, arguments.points, seed)
+        if arguments.bochs is not None or arguments.no_fork:
+            raise UsageError("--explore: needs the forks of the project's own Bochs, "
+                             "not --bochs or --no-fork")
+        exploration = explore.parse(arguments.explore, arguments.points, arguments.seed,
+                                    arguments.trace)
         on, seed = "bochs", explore.MACHINE_SEED
         patterns = patterns or explore.races(arguments.race)
     return Options(
@@ -221,14 +227,24 @@ def execute(arguments: argparse.Namespace) -> int:
         return kernels.run(
             profile.kernels, lambda kernel: run_once(replace(chosen, kernel=kernel), cache, cases),
             chosen.out)
-    if chosen.explore and chosen.explore.minutes:
-        return run(chosen, cache, cases, sys.maxsize, chosen.explore.minutes)
-    return run(chosen, cache, cases, arguments.repeat, profile.minutes)
+    if chosen.explore:
+        return int(repeated.worst(explored(chosen, cache, cases)))
+    done = run(chosen, cache, cases, arguments.repeat, profile.minutes)
+    if profile.explore and chosen.on == "emulated" and not chosen.patterns:
+        races = chosen.for_races(profile.explore)
+        done += explored(races, cache, plan.select(cases, races.patterns))
+    return int(repeated.worst(done))
+
+
+def explored(chosen: Options, cache: Cache, cases: Sequence[Case]) -> list[Run]:
+    assert chosen.explore is not None
+    minutes = chosen.explore.minutes
+    return run(chosen, cache, cases, sys.maxsize if minutes else 1, minutes)
 
 
 def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
-        minutes: int | None) -> int:
-    """Run --repeat times, each with its own seed and results; the exit status of all."""
+        minutes: int | None) -> list[Run]:
+    """Run --repeat times, each with its own seed and results."""
     runs: list[Run] = []
     start = time.monotonic()
     try:
@@ -240,7 +256,7 @@ def run(chosen: Options, cache: Cache, cases: Sequence[Case], times: int,
     finally:
         if times > 1:
             say("\n" + repeated.render(runs))
-    return int(repeated.worst(runs))
+    return runs
 
 
 def run_once(chosen: Options, cache: Cache, cases: Sequence[Case]) -> Run:

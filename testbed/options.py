@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from testbed.boots import BOOTS
-from testbed.explore import Exploration
+from testbed.explore import MACHINE_SEED, Exploration, for_minutes, races
 from testbed.plan import Pattern, case_globs
 
 
@@ -40,11 +41,17 @@ class Options:
     rehearsal: bool = False         # hide that the TDX module is not Intel's
     neighbours: int = 0             # other VMs beside a rehearsal, which fault all the time
     scenes: tuple[str, ...] = ()    # of a rehearsal; empty: all
+    command: tuple[str, ...] = ("./run_tests.sh",)      # what was called, without these options
+
+    def for_races(self, minutes: int) -> Options:
+        """Those of a run that explores all races."""
+        return replace(self, on="bochs", seed=MACHINE_SEED, patterns=tuple(races([])),
+                       explore=for_minutes(minutes))
 
     def of_run(self, number: int) -> Options:
         """Those of a run behind this one: other seeds."""
         if self.explore:
-            return replace(self, explore=self.explore.round(number))
+            return replace(self, explore=self.explore.round(number, self.out))
         return replace(self, seed=self.seed + number)
 
     def emulator(self, boot: str) -> str:
@@ -62,8 +69,6 @@ class Options:
         arguments = ["--seed", f"{self.seed:#x}"]
         if boot:
             arguments += ["--boot", boot]
-        if self.explore:
-            arguments += ["--explore", self.explore.request]
         for glob in case_globs(test, self.patterns):
             arguments += ["--case", glob]
         switches = {
@@ -71,3 +76,27 @@ class Options:
             "--fail-fast": self.fail_fast, "--verbose": self.verbose,
         }
         return arguments + [switch for switch, on in switches.items() if on]
+
+    def race_arguments(self, boot: str, race: str) -> list[str]:
+        """The arguments of a program whose race is explored, alone: nothing else that was
+        asked for is among them, or the schedule of a seed were another one."""
+        return ["--seed", f"{self.seed:#x}", "--boot", boot, "--explore", "--case", race]
+
+    def again(self) -> dict[str, Any]:
+        """For reports/again.py, which writes the command that repeats a case."""
+        values = {"--kernel": self.kernel, "--modules": self.modules,
+                  "--module": self.module if self.module != MODULES[0] else None}
+        switches = {
+            "--debug-kernel": self.debug_kernel, "--nightly": self.nightly,
+            "--allow-host-wide": self.allow_host_wide, "--fail-fast": self.fail_fast,
+            "--verbose": self.verbose, "--rehearsal": self.rehearsal,
+        }
+        command = [*(("env", *self.backports.split()) if self.backports else ()), *self.command]
+        for option, value in values.items():
+            command += [option, str(value)] if value else []
+        return {
+            "command": command + [switch for switch, on in switches.items() if on],
+            "forked": [boot for boot in BOOTS if self.on != "native" and self.forks(boot)],
+            "patterns": [[pattern.test, pattern.case] for pattern in self.patterns],
+            **({"points": self.explore.points_text} if self.explore else {}),
+        }

@@ -114,6 +114,7 @@ class PlannedBoot:
     tests: Mapping[str, Sequence[Case]]
     forked: bool = False    # of a machine that has booted (machine/forks.py)
     plan: str = ""          # what init does; without it the tests run as the run's options say
+    part: str = ""          # a case that has a fork of its own
 
 
 def forks(cases: Sequence[Case]) -> list[PlannedBoot]:
@@ -123,6 +124,12 @@ def forks(cases: Sequence[Case]) -> list[PlannedBoot]:
     groups.sort(key=lambda group: -len(group[2]))
     return [PlannedBoot(f"{boot}.{test}", boot, {test: found}, forked=True)
             for boot, test, found in groups]
+
+
+def forks_apart(cases: Sequence[Case]) -> list[PlannedBoot]:
+    """A fork for each case, which is then the same whichever others are selected."""
+    return [PlannedBoot(f"{case.boot}.{case.test}.{case.name}", case.boot, {case.test: [case]},
+                        forked=True, part=case.name) for case in cases]
 
 
 def planned(cases: Sequence[Case], forks_: Callable[[str], bool]) -> list[PlannedBoot]:

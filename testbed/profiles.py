@@ -26,6 +26,7 @@ class Profile:
     seed: int | None = None         # None: a random one
     rehearsal: bool = False         # --on native in an emulated host (testbed/rehearsal.py)
     minutes: int | None = None      # no further run starts after this time
+    explore: int = 0                # minutes more for races, with seeds of their own each night
     kernels: tuple[str, ...] = ()   # run in this order; empty: that of --kernel
     # Known issues that reports.certify does not count, and why.
     waive: dict[str, str] = field(default_factory=dict)

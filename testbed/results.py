@@ -99,7 +99,7 @@ class Recorder:
                 self.seconds = seconds
 
     def _begin(self, test: str) -> None:
-        path = self._results.folder / "ktap" / f"{test}.{self._boot.name}.ktap"
+        path = self._results.folder / "ktap" / f"{test}.{self._boot.key}.ktap"
         self._ktap = path.open("wb", buffering=0)
         self._parser = ktap.Parser(test)
         self.begun.add(test)

@@ -62,6 +62,7 @@ def run(options: Options, machine: Machine, cases: Sequence[Case]) -> model.Run:
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "on": options.on, "seed": f"{options.seed:#x}", "suite": programs.built_from(),
         "binaries": programs.hashes(plan.by_test(cases)), **host.describe(), **machine.environment(),
+        "again": options.again(),
         **({"backports": told} if (told := options.backports) else {}),
         **({"shard": "{}/{}".format(*options.shard)} if options.shard else {}),
     })
@@ -118,7 +119,7 @@ class Boots:
     def _boot(self, planned: PlannedBoot) -> bool:
         """Run a boot, recorded in plan.json before its start; whether anything failed."""
         self._announce(planned)
-        boot = model.Boot(planned.boot, self._machine.name(planned.boot), tests=[
+        boot = model.Boot(planned.boot, self._machine.name(planned.boot), part=planned.part, tests=[
             model.Planned(test, [case.name for case in cases])
             for test, cases in planned.tests.items()
         ])

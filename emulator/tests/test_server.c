@@ -108,7 +108,7 @@ static const char *line_of(int fd)
 
 static void ask(const char *id, const char *text)
 {
-	dprintf(s.requests, "job %s 7 %s %s %zu\n%s", id, s.console, s.results, strlen(text), text);
+	dprintf(s.requests, "job %s 7 %s %s %zu 0 0 0 0\n%s", id, s.console, s.results, strlen(text), text);
 }
 
 static pid_t started(const char *id)
@@ -152,7 +152,7 @@ static void no_file(void)
 
 	begin();
 	line_of(s.answers);
-	dprintf(s.requests, "job x 0 /nowhere/a /nowhere/b 0\n");
+	dprintf(s.requests, "job x 0 /nowhere/a /nowhere/b 0 0 0 0 0\n");
 	snprintf(wanted, sizeof(wanted), "failed x %d", ENOENT);
 	EXPECT(!strcmp(line_of(s.answers), wanted));
 	ask("y", "exit 0");
@@ -192,10 +192,15 @@ static void malformed(void)
 {
 	struct job job;
 
-	EXPECT(job_parse("job a 1 b c 2", &job) && job.length == 2 && !strcmp(job.results, "c"));
-	EXPECT(!job_parse("job a 1 b c", &job));
-	EXPECT(!job_parse("job a 1 b c 2 3", &job));
-	EXPECT(!job_parse("job a 1 b c 99999999", &job));
+	EXPECT(job_parse("job a 1 b c 2 0 0 0 0", &job) && job.length == 2 &&
+	       !strcmp(job.results, "c") && !job.explore.count);
+	EXPECT(job_parse("job a 1 b c 2 3 4 5 1", &job) && job.explore.first == 3 &&
+	       job.explore.count == 4 && job.explore.points == 5 && !job.explore.fixed &&
+	       job.explore.trace);
+	EXPECT(job_parse("job a 1 b c 2 3 4 -1 0", &job) && job.explore.fixed && !job.explore.trace);
+	EXPECT(!job_parse("job a 1 b c 2", &job));
+	EXPECT(!job_parse("job a 1 b c 2 3 4 5 1 6", &job));
+	EXPECT(!job_parse("job a 1 b c 99999999 0 0 0 0", &job));
 	EXPECT(!job_parse("", &job));
 }
 

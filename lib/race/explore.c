@@ -19,12 +19,7 @@
 
 #define WARNINGS	"/sys/kernel/warn_count"
 
-static struct {
-	u64 first, count, points;
-	bool fixed;
-} asked;
-
-/* Shared by the program and the processes of its cases. */
+/* Shared by the program and the processes of its cases; NULL: races run once. */
 static struct {
 	bool runs;			/* a schedule has begun */
 } *schedule;
@@ -32,16 +27,14 @@ static struct {
 static u64 seed;
 static long warnings;			/* before the race */
 
-bool explore_ask(const char *request)
+void explore_all(void)
 {
-	char fixed[8] = "";
-	int n = sscanf(request, "%llu:%llu:%llu:%7s", &asked.first, &asked.count, &asked.points,
-		       fixed);
-
-	asked.fixed = n == 4;
 	schedule = mmap(NULL, sizeof(*schedule), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return schedule != MAP_FAILED && asked.count && (n == 3 || !strcmp(fixed, "fixed"));
+	if (schedule == MAP_FAILED) {
+		perror("mmap");
+		exit(1);
+	}
 }
 
 u64 race_seed(void)
@@ -62,14 +55,19 @@ static void tell(enum fork_control operation, u64 value)
 static void print_line(const char *line)
 {
 	unsigned int cpu;
-	u64 point, rip, address;
+	u64 number, rip, address;
+	char write;
 
-	if (sscanf(line, "point %llu cpu %u rip 0x%llx address 0x%llx", &point, &cpu, &rip,
-		   &address) != 4)
-		diag("%s", line);
-	else
-		diag("switch after access %llu: CPU %u at %s, of 0x%llx", point, cpu,
+	if (sscanf(line, "point %llu cpu %u rip 0x%llx address 0x%llx", &number, &cpu, &rip,
+		   &address) == 4)
+		diag("switch after access %llu: CPU %u at %s, of 0x%llx", number, cpu,
 		     kernel_symbol(rip), address);
+	else if (sscanf(line, "access %llu cpu %u rip 0x%llx address 0x%llx %c", &number, &cpu, &rip,
+			&address, &write) == 5)
+		diag("%5llu %*sCPU %u %s %s 0x%llx", number, 4 * cpu, "", cpu, kernel_symbol(rip),
+		     write == 'w' ? "writes" : "reads", address);
+	else
+		diag("%s", line);
 }
 
 /* What the emulator tells of a schedule that failed: facts, then what its guest said. */
@@ -86,8 +84,7 @@ static void print_failure(void)
 		if (said && *line)
 			diag("| %s", line);
 		else if (sscanf(line, "seed %llu", &failed) == 1)
-			diag("seed %llu fails; again: ./run_tests.sh --explore 1 --race %s --points %llu --seed %llu",
-			     failed, running_case()->name, asked.points, failed);
+			measure("seed", failed);
 		else if (*line)
 			print_line(line);
 		said |= !strcmp(line, "said");
@@ -108,7 +105,7 @@ static void report(const u64 data[4])
 /* True in a schedule's machine. */
 static bool explore(void)
 {
-	u64 data[4] = { asked.first, asked.count, asked.points, asked.fixed };
+	u64 data[4] = { 0 };
 
 	errno = ENODEV;
 	must(fork_server(), "exploring a race: only Bochs, as ./run_tests.sh --explore starts it, does");
@@ -154,7 +151,7 @@ bool race(void *arg, race_part first, race_part second)
 	must(!(errno = pthread_create(&thread, NULL, second_thread, &r)), "a thread");
 	while (!atomic_load(&r.ready))
 		sched_yield();
-	if (asked.count)
+	if (schedule)
 		judged = explore();
 	r.skip = !judged;
 	tell(FORK_RACE, 0);

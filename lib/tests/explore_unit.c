@@ -46,13 +46,4 @@ CASE(no_server, "fork_server(): this is no machine that is forked", .plain = tru
 	expect_true(!fork_server(), "the CPU answers as a fork server");
 }
 
-CASE(request, "explore_ask() takes FIRST:COUNT:POINTS[:fixed]", .plain = true)
-{
-	expect_true(explore_ask("1:500:4"), "1:500:4");
-	expect_true(explore_ask("0:1:0:fixed"), "0:1:0:fixed");
-	expect_true(!explore_ask("1:0:4"), "no schedule");
-	expect_true(!explore_ask("1:500"), "no points");
-	expect_true(!explore_ask("1:2:3:fast"), "a word");
-}
-
 TEST_MAIN("Explored races, unexplored")

@@ -42,6 +42,19 @@ class Ended(Folder):
                           ("c", Status.PASS, ""))
         self.assertEqual((run.problems, run.deaths, run.exit_code), ([], [], Exit.PASSED))
 
+    def test_cases_apart(self) -> None:
+        """A program that ran once for each of its cases, in one boot."""
+        boots = []
+        for name in ("a.tdx", "b.tdx"):
+            self.ktap(f"1..1\n# run {name}\nok 1 {name}\n", boot=f"tdx.{name}")
+            boots.append(Boot("tdx", outcome=Outcome.OK, part=name,
+                              tests=[Planned("one_test", [name], 0)]))
+        write_plan(self.folder, boots)
+        run = load(self.folder)
+        self.assert_cases(run, ("a.tdx", Status.PASS, ""), ("b.tdx", Status.PASS, ""))
+        self.assertEqual([case.boot for _, case in run.cases()], ["tdx", "tdx"])
+        self.assertEqual((len(run.tests), run.problems), (1, []))
+
     def test_program_died_during_a_case(self) -> None:
         run = self.one(Outcome.OK, "1..3\n" + A + "# run b\n# measure retries=3\n", 139)
         why = "the test program ended early with status 139"

@@ -17,7 +17,7 @@ from testbed.boots import BOOTS, COMMON
 from testbed.machine import accel, initramfs
 from testbed.machine.bochs import IPS, Bochs
 from testbed.machine.emulator import Boot, run_boot
-from testbed.machine.forks import ForkServer
+from testbed.machine.forks import NO_SCHEDULES, ForkServer
 from testbed.machine.qemu import Qemu
 from testbed.machine.stream import Event
 from testbed.machine.watchdog import SLOW_BOOT, Limits, Outcome, Watchdog
@@ -66,7 +66,6 @@ class EmulatedHost:
                        if not built and wants_guest(cases) else None)
         self._lock = Lock()
         self._servers: dict[object, ForkServer] = {}
-        self._forked: list[PlannedBoot] = []
         self._emulators = {name: self._provide(name) for name in names}
 
     def _provide(self, name: str) -> Qemu | Bochs:
@@ -90,9 +89,9 @@ class EmulatedHost:
         }
 
     def boots(self, cases: Sequence[Case]) -> list[PlannedBoot]:
-        planned = plan.planned(cases, self._options.forks)
-        self._forked = [one for one in planned if one.forked]
-        return planned
+        if self._options.explore:
+            return plan.forks_apart(cases)
+        return plan.planned(cases, self._options.forks)
 
     def name(self, boot: str) -> str:
         return self.emulator(boot).name
@@ -129,25 +128,25 @@ class EmulatedHost:
 
     def _fork(self, planned: PlannedBoot, recorder: Witness) -> Outcome:
         with self._lock:
-            shape = BOOTS[planned.boot].shape
+            shape = BOOTS[planned.boot].shape, wants_guest(chain(*planned.tests.values()))
             if shape not in self._servers:
-                self._servers[shape] = self._server(planned.boot)
+                self._servers[shape] = self._server(planned)
             server = self._servers[shape]
         if failure := server.failure():
             recorder.console_log().write_bytes(server.console)
             return failure
+        explore = self._options.explore
         return server.run(self._plan(planned), self._ticks(planned), self._watchdog(planned), recorder,
-                          recorder.console_log())
+                          recorder.console_log(), explore.request if explore else NO_SCHEDULES)
 
-    def _server(self, boot: str) -> ForkServer:
+    def _server(self, planned: PlannedBoot) -> ForkServer:
         """A machine of which all forks of this shape can be made. It has all tests, whichever
-        are selected: what runs in a fork is the same in each run with the same seed."""
-        shape = BOOTS[boot].shape
-        cases = chain(*(found for planned in self._forked if BOOTS[planned.boot].shape == shape
-                        for found in planned.tests.values()))
-        machine = self._machine(boot, self._initramfs(
-            f"{boot}.forked", boot, programs.names(), "", list(cases), programs.FORK_POINT))
-        return ForkServer(self.emulator(boot).command(machine, os.devnull), self._limits.boot)
+        are selected, and a guest's kernel only for tests that boot it: what runs in a fork is
+        the same in each run with the same seed."""
+        machine = self._machine(planned.boot, self._initramfs(
+            f"{planned.name}.forked", planned.boot, programs.names(), "",
+            list(chain(*planned.tests.values())), programs.FORK_POINT))
+        return ForkServer(self.emulator(planned.boot).command(machine, os.devnull), self._limits.boot)
 
     @property
     def _time_scale(self) -> int:
@@ -178,8 +177,12 @@ class EmulatedHost:
 
     def _plan(self, planned: PlannedBoot) -> str:
         return planned.plan or "".join(
-            " ".join([test, *self._options.test_arguments(test, planned.boot)]) + "\n"
-            for test in planned.tests)
+            " ".join([test, *self._arguments(test, planned)]) + "\n" for test in planned.tests)
+
+    def _arguments(self, test: str, planned: PlannedBoot) -> list[str]:
+        if planned.part:
+            return self._options.race_arguments(planned.boot, planned.part)
+        return self._options.test_arguments(test, planned.boot)
 
     def _initramfs(self, name: str, boot: str, tests: Sequence[str], plan_: str,
                    cases: Sequence[Case], others: Mapping[str, Path] | None = None) -> Path:

@@ -28,6 +28,7 @@ from testbed.machine.watchdog import Outcome, Watchdog, judge
 
 VARIABLE = "KTS_FORK_SERVER"    # emulator/child.cc
 SILENT = 98                     # emulator/server.h: the guest hangs
+NO_SCHEDULES = "0 0 0 0"        # of races, for emulator/server.h
 # Bochs' own memory in huge pages, too: fork() copies fewer entries.
 TUNABLES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
@@ -84,10 +85,11 @@ class ForkServer:
         return None if self._serves else self._outcome
 
     def run(self, plan: str, ticks: int, watchdog: Watchdog, on_event: Callable[[Event], None],
-            log: Path) -> Outcome:
-        """The plan in a child. `ticks`: that may pass without results."""
+            log: Path, schedules: str = NO_SCHEDULES) -> Outcome:
+        """The plan in a child. `ticks`: that may pass without results. `schedules`: of its
+        races, explore.Exploration.request."""
         with fifos() as (paths, (console, results)):
-            child = self._start(f"{ticks} {paths[0]} {paths[1]}", plan.encode())
+            child = self._start(f"{ticks} {paths[0]} {paths[1]}", plan.encode(), schedules)
             try:
                 outcome = Run(child, watchdog, on_event, log, self.console).follow(console, results)
             finally:
@@ -103,14 +105,14 @@ class ForkServer:
             self._closed = True
         self._thread.join()
 
-    def _start(self, words: str, text: bytes) -> Child:
+    def _start(self, words: str, text: bytes, schedules: str) -> Child:
         with self._lock:
             self._count += 1
             name = f"job{self._count}"
             told = self._told[name] = Flag()
             if self._ended:
                 told.set()
-        self._ask(f"job {name} {words} {len(text)}\n".encode() + text)
+        self._ask(f"job {name} {words} {len(text)} {schedules}\n".encode() + text)
         told.wait()
         if name in self._refused:
             raise HarnessError(f"the emulator cannot fork: {os.strerror(self._refused[name])}")

@@ -42,7 +42,7 @@ for line in iter(lines.readline, b""):
         if words[1] in pids:
             os.kill(pids[words[1]], signal.SIGKILL)
         continue
-    _, name, limit, console, results, length = words
+    _, name, limit, console, results, length, *schedules = words
     text = b""
     while len(text) < int(length):
         text += lines.read(int(length) - len(text))

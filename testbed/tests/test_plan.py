@@ -8,7 +8,7 @@ from testbed.boots import BOOTS
 from testbed.errors import HarnessError, UsageError
 from testbed.make.programs import ROOT
 from testbed.plan import (
-    Case, Pattern, boots, case_globs, parse_list, parse_shard, planned, select,
+    Case, Pattern, boots, case_globs, forks_apart, parse_list, parse_shard, planned, select,
 )
 
 LIST = """\
@@ -49,6 +49,14 @@ class PlanTest(unittest.TestCase):
         names = {name for path in (ROOT / "lib").rglob("*.c")
                  for name in re.findall(r'\[BOOT_\w+\]\s*=\s*"(\w+)"', path.read_text())}
         self.assertEqual(names, set(BOOTS))
+
+    def test_a_fork_for_each_case(self) -> None:
+        found = forks_apart(self.cases[:2])
+        self.assertEqual([(one.name, one.boot, one.part, one.forked) for one in found], [
+            ("default.map_level_test.anon_4k.default", "default", "anon_4k.default", True),
+            ("tdp_mmu_off.map_level_test.legacy", "tdp_mmu_off", "legacy", True)])
+        self.assertEqual([one.tests for one in found],
+                         [{"map_level_test": [case]} for case in self.cases[:2]])
 
     def test_shard(self) -> None:
         self.assertEqual(parse_shard("2/3"), (2, 3))
