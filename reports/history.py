@@ -37,6 +37,8 @@ MIGRATIONS = {
     2: "ALTER TABLE result RENAME COLUMN variant TO boot;",
 }
 SHOWN = 30      # runs on the page
+# A run by --explore: of races only, which are counted apart.
+EXPLORES = "json_extract(run.environment, '$.again.points') IS NOT NULL"
 TRENDS = ("retries_per_second", "faults_per_second", "seconds_a_page")   # measurements shown as curves
 
 
@@ -62,6 +64,18 @@ class Strip:
 
     case: str
     statuses: list[str]
+
+
+@dataclass(frozen=True)
+class Race:
+    """One that --explore ran, in all runs."""
+
+    case: str
+    runs: int
+    schedules: int
+    orders: int             # of conflicting accesses, different ones within a run, of all runs
+    failed: int             # runs in which a schedule failed
+    last: str               # of these
 
 
 @dataclass(frozen=True)
@@ -136,14 +150,27 @@ def rows(connection: sqlite3.Connection) -> list[Row]:
     """The newest runs, the oldest of them first."""
     found = []
     for name, kernel, suite, verdict in connection.execute(
-            "SELECT name, kernel, suite, verdict FROM run ORDER BY coalesce(started, name) DESC LIMIT ?",
-            (SHOWN,)):
+            f"SELECT name, kernel, suite, verdict FROM run WHERE NOT {EXPLORES} "
+            "ORDER BY coalesce(started, name) DESC LIMIT ?", (SHOWN,)):
         counts = dict(connection.execute(
             "SELECT status, count(*) FROM result WHERE run = ? GROUP BY status", (name,)))
         (seconds,) = connection.execute(
             "SELECT coalesce(sum(seconds), 0) FROM result WHERE run = ?", (name,)).fetchone()
         found.append(Row(name, kernel or "?", suite or "?", verdict, counts, seconds))
     return found[::-1]
+
+
+def races(connection: sqlite3.Connection) -> list[Race]:
+    """Those that --explore ran, the ones that failed first."""
+    found = connection.execute(
+        "SELECT test || ': ' || result.name, count(*), "
+        "sum(coalesce(json_extract(measurements, '$.schedules'), 0)), "
+        "sum(coalesce(json_extract(measurements, '$.orders'), 0)), "
+        "sum(status != 'pass'), coalesce(max(CASE WHEN status != 'pass' THEN run END), '') "
+        f"FROM result JOIN run ON run.name = run WHERE {EXPLORES} GROUP BY test, result.name")
+    return sorted((Race(case, runs, int(schedules), int(orders), failed, last)
+                   for case, runs, schedules, orders, failed, last in found),
+                  key=lambda race: (-race.failed, race.case))
 
 
 def strips(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Strip]:
@@ -189,7 +216,7 @@ def curves(connection: sqlite3.Connection, shown: Sequence[Row]) -> list[Curve]:
 def page(connection: sqlite3.Connection) -> str:
     shown = rows(connection)
     return template.page("history.html.j2", {
-        "rows": shown, "strips": strips(connection, shown), "curves": curves(connection, shown),
+        "rows": shown, "races": races(connection), "strips": strips(connection, shown), "curves": curves(connection, shown),
         "statuses": [status.value for status in Status]})
 
 

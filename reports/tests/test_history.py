@@ -49,6 +49,19 @@ class HistoryTest(unittest.TestCase):
         self.assertIn("a_test: a: pass", page)
         self.assertIn("<polyline", page)
 
+    def test_explored_races_are_counted_apart(self) -> None:
+        with closing(self.filled()) as connection:
+            for second, status in ((4, "pass"), (5, "fail")):
+                explored = run(f"20260101T00000{second}Z", r=status)
+                explored.environment = {**explored.environment, "again": {"points": "4"}}
+                explored.tests[0].cases[0].measurements = {"schedules": 100, "orders": 90 + second}
+                history.add(connection, explored)
+            self.assertEqual(len(history.rows(connection)), 3)
+            self.assertEqual(history.races(connection), [
+                history.Race("a_test: r", 2, 200, 189, 1, "20260101T000005Z")])
+            page = history.page(connection)
+        self.assertIn("200 schedules in all runs", page)
+
     def test_page_of_nothing(self) -> None:
         with closing(history.opened(self.file)) as connection:
             self.assertIn("0 runs", history.page(connection))
