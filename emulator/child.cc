@@ -18,7 +18,8 @@
 #include "server.h"
 
 #define SERVER_VARIABLE	"KTS_FORK_SERVER"	/* descriptors: requests, answers */
-#define SCHEDULE_TICKS	300000000	/* 3 s of the guest's time */
+/* 15 s of the guest's time: a case waits some for what a failure left behind. */
+#define SCHEDULE_TICKS	1500000000
 #define CHECKS		64			/* of silence, in the time that is allowed */
 
 int bx_atexit(void);
@@ -174,13 +175,14 @@ static std::string access_line(const char *what, size_t number, const struct met
 static std::string report_of(const struct explored *e)
 {
 	std::string text = line("seed %lu\n", e->schedule.seed) + begins +
-		line("took %lu instructions; %lu conflicting accesses without switches\nended %s\n", e->instructions,
-		     e->accesses, e->how);
+		line("took %lu instructions; %lu conflicting accesses without switches\nended: %s\n",
+		     e->instructions, e->accesses, e->how);
 
 	for (size_t i = 0; i < e->nr_met; i++)
 		text += access_line("point", e->schedule.points[i], &e->met[i]) + "\n";
 	for (size_t i = 0; i < e->nr_trace; i++)
-		text += access_line("access", i + 1, &e->trace[i].at) + (e->trace[i].write ? " w\n" : " r\n");
+		text += access_line("access", e->trace[i].first, &e->trace[i].at) +
+			line(" %c %zu\n", e->trace[i].write ? 'w' : 'r', e->trace[i].times);
 	return text + "said\n" + e->text;
 }
 

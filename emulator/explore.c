@@ -23,14 +23,20 @@ static struct told {
 	size_t nr_met;
 	size_t length;
 	char text[EXPLORE_TEXT];
-	size_t nr_trace;
+	size_t nr_accessed, nr_trace;
 	struct access trace[MAX_TRACE];
 } *told;
 
 void explore_accessed(const struct met *access, bool write)
 {
-	if (told->nr_trace < MAX_TRACE)
-		told->trace[told->nr_trace++] = (struct access){ *access, write };
+	struct access *last = told->nr_trace ? &told->trace[told->nr_trace - 1] : NULL;
+
+	told->nr_accessed++;
+	if (last && last->write == write && !memcmp(&last->at, access, sizeof(*access)))
+		last->times++;
+	else if (told->nr_trace < MAX_TRACE)
+		told->trace[told->nr_trace++] =
+			(struct access){ *access, write, told->nr_accessed, 1 };
 }
 
 void explore_said(char c)

@@ -28,9 +28,11 @@ struct task {
 	struct schedule schedule;
 };
 
+/* Some in a row that are alike, as in a loop that waits. */
 struct access {
 	struct met at;
 	bool write;
+	size_t first, times;
 };
 
 #define EXPLORE_TEXT	16384

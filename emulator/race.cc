@@ -53,9 +53,14 @@ void race_access(unsigned cpu, uint64_t address, unsigned rw)
 	if (task.learn) {
 		conflicts_record(cpu, address, write);
 	} else if (conflicts_at(address)) {
-		const struct met met = { cpu, BX_CPU(cpu)->prev_rip, address };
+		struct met met;
 
-		if (task.trace)
+		memset(&met, 0, sizeof(met));	/* padding, too: it is compared */
+		met.cpu = cpu;
+		met.rip = BX_CPU(cpu)->prev_rip;
+		met.address = address;
+
+		if (task.trace && !scheduler.left[cpu])
 			explore_accessed(&met, write);
 		if (scheduler_access(&scheduler, &met, write))
 			BX_CPU(cpu)->async_event |= BX_ASYNC_EVENT_STOP_TRACE;

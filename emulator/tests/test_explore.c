@@ -22,13 +22,19 @@ static void __attribute__((noreturn)) race(const struct task *task)
 	scheduler_begin(&s, &task->schedule, 2);
 	while (done[0] < LENGTH || done[1] < LENGTH) {
 		int cpu = scheduler_choose(&s, (done[0] < LENGTH) | (done[1] < LENGTH) << 1);
-		struct met access = { .cpu = cpu, .rip = done[cpu], .address = 0x1000 };
+		struct met access = { 0 };
 
+		access.cpu = cpu;
+		access.rip = done[cpu];
+		access.address = 0x1000;
 		failed |= cpu == 1 && done[0] == 7 && done[1] < LENGTH - 1;
 		if (task->learn)
 			conflicts_record(cpu, access.address, true);
 		else if (conflicts_at(access.address))
 			scheduler_access(&s, &access, true);
+		if (task->trace)	/* as a loop that waits does */
+			for (int i = 0; i < 3; i++)
+				explore_accessed(&access, false);
 		done[cpu]++;
 		scheduler_ran(&s, cpu, 1);
 	}
@@ -66,6 +72,18 @@ static void finds_and_shrinks(void)
 							 sizeof(e->schedule)));
 }
 
+static void traces(void)
+{
+	const struct explored *e = try((struct explore){ .count = 2000, .points = 5, .trace = true }, race);
+	const struct access *last = &e->trace[e->nr_trace - 1];
+
+	EXPECT(e->failed && e->nr_trace == 2 * LENGTH);
+	EXPECT(e->trace[0].first == 1 && e->trace[0].times == 3);
+	EXPECT(last->first == 3 * 2 * LENGTH - 2 && last->at.address == 0x1000 && !last->write);
+	e = try((struct explore){ .count = 2000, .points = 5 }, race);
+	EXPECT(e->failed && !e->nr_trace);
+}
+
 static void finds_nothing(void)
 {
 	const struct explored *e = try((struct explore){ .count = 50 }, race);
@@ -99,5 +117,6 @@ void test_explore(void)
 {
 	finds_and_shrinks();
 	finds_nothing();
+	traces();
 	ends_otherwise();
 }

@@ -33,6 +33,8 @@ static const struct known_issue issues[] = {
 	  "an unexpected exit of a TD makes KVM warn: it asks for the guest's RIP" },
 	{ "P1", "6.19", NULL,
 	  "a page that the TDX module does not give back goes to the page allocator all the same: others write to a TD's memory" },
+	{ "F1", "6.16", NULL,
+	  "a hole beside KVM_TDX_FINALIZE_VM is not tracked (TDH.MEM.TRACK): the VM is dead, a page of it lost" },
 	{ "X1", "6.16", "7.2",
 	  "registers of a TD's x2APIC that KVM does not have are answered (fixed by: Fix x2APIC MSR handling in tdx_has_emulated_msr())" },
 	{ "E1", "6.11", "6.18",

@@ -55,17 +55,18 @@ static void tell(enum fork_control operation, u64 value)
 static void print_line(const char *line)
 {
 	unsigned int cpu;
-	u64 number, rip, address;
+	u64 number, times, rip, address;
 	char write;
 
 	if (sscanf(line, "point %llu cpu %u rip 0x%llx address 0x%llx", &number, &cpu, &rip,
 		   &address) == 4)
 		diag("switch after access %llu: CPU %u at %s, of 0x%llx", number, cpu,
 		     kernel_symbol(rip), address);
-	else if (sscanf(line, "access %llu cpu %u rip 0x%llx address 0x%llx %c", &number, &cpu, &rip,
-			&address, &write) == 5)
-		diag("%5llu %*sCPU %u %s %s 0x%llx", number, 4 * cpu, "", cpu, kernel_symbol(rip),
-		     write == 'w' ? "writes" : "reads", address);
+	else if (sscanf(line, "access %llu cpu %u rip 0x%llx address 0x%llx %c %llu", &number, &cpu,
+			&rip, &address, &write, &times) == 6)
+		diag("%5llu %*sCPU %u %s %s 0x%llx%s", number, 4 * cpu, "", cpu, kernel_symbol(rip),
+		     write == 'w' ? "writes" : "reads", address,
+		     times > 1 ? strf(", %llu times", times) : "");
 	else
 		diag("%s", line);
 }
@@ -85,9 +86,10 @@ static void print_failure(void)
 			diag("| %s", line);
 		else if (sscanf(line, "seed %llu", &failed) == 1)
 			measure("seed", failed);
+		else if (!strcmp(line, "said"))
+			said = true;
 		else if (*line)
 			print_line(line);
-		said |= !strcmp(line, "said");
 	}
 }
 

@@ -125,7 +125,14 @@ struct acts {
 	enum second vcpu2;
 	bool added;			/* all pages are, as the race begins */
 	bool keeps;			/* and stay */
+	const char *issue;		/* that may end with a dead VM */
 };
+
+/* Every ioctl of a VM that KVM has given up is EIO. */
+static bool is_dead(struct vm *vm)
+{
+	return __vm_ioctl(vm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NR_VCPUS) < 0 && errno == EIO;
+}
 
 static void race_of_acts(const struct test *t)
 {
@@ -142,6 +149,8 @@ static void race_of_acts(const struct test *t)
 	if (!racer_run(r))
 		return;
 
+	if (acts->issue && is_dead(r->f.vm))
+		xfail(acts->issue, "the VM is dead");
 	if (acts->keeps)
 		expect_eq(vm_stat(r->f.vm, "pages_4k"), RACER_PAGES, "pages added");
 	else
@@ -156,6 +165,12 @@ static void race_of_acts(const struct test *t)
 #define RACE(race_name, text, act1, act2, ...) {						\
 	#race_name, text ": no complaint, no page twice, and the TD can be finalized",	\
 	.arg = &(const struct acts){ .first = act1, .second = act2, ##__VA_ARGS__ }, .vm_types = VM_TDX, .cpus = 2 }
+
+/* Some schedules meet a known issue. */
+#define RACE_XFAIL(race_name, text, act1, act2, id, ...) {			\
+	#race_name, text ": no complaint, no page twice, and the TD can be finalized",	\
+	.arg = &(const struct acts){ .first = act1, .second = act2, .issue = id, ##__VA_ARGS__ }, \
+	.vm_types = VM_TDX, .cpus = 2, .xfail = id, .xfail_in_body = true }
 
 CASES(race_of_acts,
 	RACE(init_mem, "KVM_TDX_INIT_MEM_REGION of the same pages by two vCPUs", act_add, act_add2,
@@ -172,8 +187,8 @@ CASES(race_of_acts,
 	     .added = true, .keeps = true),
 	RACE(finalize_prefault, "KVM_TDX_FINALIZE_VM against prefaults", act_finalize, act_prefault2, .rounds = 2,
 	     .added = true, .keeps = true),
-	RACE(finalize_punch, "KVM_TDX_FINALIZE_VM against holes", act_finalize, act_punch_gmem, .rounds = 2,
-	     .added = true),
+	RACE_XFAIL(finalize_punch, "KVM_TDX_FINALIZE_VM against holes", act_finalize, act_punch_gmem, "F1",
+		   .rounds = 2, .added = true),
 	RACE(finalize_convert, "KVM_TDX_FINALIZE_VM against conversions", act_finalize, act_convert, .rounds = 2,
 	     .added = true),
 	RACE(init_vcpu_punch, "KVM_TDX_INIT_VCPU against holes", act_init_vcpu, act_punch_gmem, .rounds = 2,
