@@ -16,7 +16,9 @@ from .model import Case, Run, Status, Test
 
 
 def command(run: Run, test: Test, case: Case) -> str:
-    told = run.environment.get("again", {})
+    told = run.environment.get("again")
+    if not isinstance(told, dict):      # of an older run, or of shards that were not alike
+        told = {}
     words = list(told.get("command", ["./run_tests.sh"]))
     if "points" in told:
         words += _schedule(test, case, told["points"])

@@ -104,7 +104,7 @@ def tests(part: Part) -> Iterator[tuple[str, str]]:
     """The tests that the part ran, each with its boot."""
     for boot in part.boots:
         for planned in boot.tests:
-            yield planned.name, boot.name
+            yield planned.name, boot.key
 
 
 def copy(part: Part, number: int, out: Path) -> Iterator[Boot]:

@@ -31,9 +31,10 @@ class AgainTest(unittest.TestCase):
         self.assertEqual(self.command(case, patterns=[["a*", "x*"], ["a_test", None]]),
                          "./run_tests.sh --nightly --on bochs --tests a_test --seed 0x7")
 
-    def test_results_of_an_older_suite(self) -> None:
-        self.assertEqual(again.command(Run(environment={"seed": 5}), Test("a_test"), FAILED),
-                         "./run_tests.sh --tests a_test:x.default --seed 5")
+    def test_results_that_do_not_tell(self) -> None:
+        for told in (None, "shard 1/2: {}; shard 2/2: {}"):
+            self.assertEqual(again.command(Run(environment={"seed": 5, "again": told}), Test("a_test"), FAILED),
+                             "./run_tests.sh --tests a_test:x.default --seed 5")
 
     def test_a_summary_names_each_once(self) -> None:
         cases = [Case("x.tdx", Status.FAIL, "a", boot="tdx"), Case("y.tdx", Status.FAIL, "b", boot="tdx"),

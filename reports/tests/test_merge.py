@@ -53,6 +53,20 @@ class MergeTest(unittest.TestCase):
                          ["1", "2"])
         self.assertEqual((self.base / "out/dmesg.tdx.part2.txt").read_text(), "2")
 
+    def test_cases_that_ran_apart(self) -> None:
+        """The same program in both parts, for other cases."""
+        folders = []
+        for name in ("a", "b"):
+            folder = self.part(name, "one_test", f"ok 1 {name}")
+            old = folder / "ktap/one_test.tdx.ktap"
+            old.rename(folder / f"ktap/one_test.tdx.{name}.ktap")
+            write_plan(folder, [Boot("tdx", "bochs", Outcome.OK, part=name,
+                                     tests=[Planned("one_test", [name], 0)])])
+            folders.append(folder)
+        run = self.merged(*folders)
+        self.assertEqual([case.label for _, case in run.cases()], ["a [tdx]", "b [tdx]"])
+        self.assertEqual(run.problems, [])
+
     def test_a_shard_is_missing(self) -> None:
         run = self.merged(self.part("1", "one_test", shard="1/3"), self.part("3", "two_test", shard="3/3"))
         self.assertEqual(run.problems, ["boot shard 2/3: could not be booted: it has no results"])
