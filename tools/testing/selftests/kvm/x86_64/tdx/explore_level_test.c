@@ -78,6 +78,7 @@ static void race_with(const struct test *t)
 {
 	const struct opponent *o = t->tc->arg;
 	struct racer r = new_racer(mem_populated(MEM_HUGETLB_2M, SIZE, NULL), SIZE / RACER_PAGES);
+
 	r.act[1] = o->act;
 	r.rounds = o->rounds;
 	if (!racer_run(&r))
