@@ -23,7 +23,7 @@
 #define RACE_CASE .vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .needs_hold = true, \
 		  .needs_sept = true, .needs_softtdx = true, .cpus = 2
 #define FIX	"9a89894f30d5 (\"KVM: TDX: Take MMU lock around tdh_vp_init()\"), 6.19"
-#define BUSY	0x80000200u
+#define BUSY	0x8000020000000000ULL
 
 static const unsigned int leaves[] = {
 	TDH_VP_INIT, TDH_MEM_RANGE_BLOCK, TDH_MEM_PAGE_REMOVE, TDH_MEM_PAGE_ADD,
