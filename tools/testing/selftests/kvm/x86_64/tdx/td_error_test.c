@@ -5,8 +5,13 @@
  * at the first, a middle and the last page.  Checked are the errno, how far the ioctl came,
  * whether the VM is dead, mirror and Secure EPT, and what the destroyed TD leaves behind.
  */
+#include "seamcall.h"
+#include "softtdx_ctl.h"
 #include "td_fault.h"
+#include "td_fixture.h"
 #include "testcase.h"
+
+#define KEYS_NOT_CONFIGURED	0x8000081000000000ULL
 
 CASES(td_fault,
 	/* KVM_TDX_INIT_VM.  Through 6.18 KVM only warns, and the VM may try again. */
@@ -105,5 +110,18 @@ CASES(td_fault,
 		.pages = ALL, REFUSED(0)),
 	EACH_PAGE(FAULT, "page_aug_error", "TDH.MEM.PAGE.AUG fails: EIO", .op = OP_PREFAULT,
 		.leaf = TDH_MEM_PAGE_AUG, .status = STATUS_ERROR, KILLED(EIO)))
+
+/* The errno does not tell: TDH.MNG.ADDCX, called next, would make it EIO as well. */
+CASE(no_addcx_without_key, "TDH.MNG.KEY.CONFIG without a key: no TDH.MNG.ADDCX follows", TD_FAULTS)
+{
+	struct vm *vm = td_vm();
+	unsigned long calls = softtdx_calls(TDH_MNG_ADDCX, KEYS_NOT_CONFIGURED);
+
+	softtdx_inject(TDH_MNG_KEY_CONFIG, "TDX_KEY_GENERATION_FAILED", 1);
+	expect_errno(__td_init(vm, td_params(vm), NULL), EIO, "KVM_TDX_INIT_VM");
+	expect_splat();
+	expect_eq(softtdx_calls(TDH_MNG_ADDCX, KEYS_NOT_CONFIGURED) - calls, 0,
+		  "TDH.MNG.ADDCXs of a TD that has no key");
+}
 
 TEST_MAIN("a SEAMCALL fails while a TD is built: errno, progress, what is lost")
