@@ -28,6 +28,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "uapi/kvm_hold.h"
 
@@ -41,6 +42,8 @@ typedef unsigned long function_t(unsigned long, unsigned long, unsigned long,
 /* A function that was armed once. It stays diverted: to undo that takes ftrace long. */
 struct site {
 	char name[64];			/* "": free */
+	struct kprobe probe;		/* finds the function, is never armed */
+	struct work_struct forget;	/* takes it away again */
 	struct ftrace_ops ops;
 	function_t *function;		/* behind the call that ftrace makes */
 	struct list_head points;	/* armed now; RCU */
@@ -218,30 +221,30 @@ static void divert(unsigned long ip, unsigned long parent_ip, struct ftrace_ops 
 
 /* Arming. */
 
-/*
- * Diverts @function to @site.  To be told its name ftrace would look up those of all
- * functions; kprobes find its address at once, and need not be armed for that.
- */
-static int site_divert(struct site *site, const char *function)
+static void forget_probe(struct work_struct *work)
 {
-	struct kprobe probe = { .symbol_name = function, .flags = KPROBE_FLAG_DISABLED };
-	unsigned long ip;
-	int ret = register_kprobe(&probe);
+	unregister_kprobe(&container_of(work, struct site, forget)->probe);
+}
 
-	if (ret)
-		return ret;
-	ip = (unsigned long)probe.addr;
-	unregister_kprobe(&probe);
-
-	site->ops.func = divert;
-	site->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY;
-	ret = ftrace_set_filter_ip(&site->ops, ip, 0, 1);
-	return ret ?: register_ftrace_function(&site->ops);
+/*
+ * The address of the function, or 0.  To be told its name ftrace would look up those of all
+ * functions; kprobes find it at once.  To forget a probe takes an RCU grace period, for
+ * which threads must not wait that a test needs: one that is held may be an RCU reader.
+ */
+static unsigned long address_of(struct site *site)
+{
+	site->probe = (struct kprobe){ .symbol_name = site->name, .flags = KPROBE_FLAG_DISABLED };
+	if (register_kprobe(&site->probe))
+		return 0;
+	INIT_WORK(&site->forget, forget_probe);
+	schedule_work(&site->forget);
+	return (unsigned long)site->probe.addr;
 }
 
 static struct site *site_of(const char *function)
 {
 	struct site *site;
+	unsigned long ip;
 	int ret;
 
 	lockdep_assert_held(&lock);
@@ -251,11 +254,20 @@ static struct site *site_of(const char *function)
 	if (site == &sites[NR_SITES])
 		return ERR_PTR(-ENOSPC);
 
-	INIT_LIST_HEAD(&site->points);
-	ret = site_divert(site, function);
-	if (ret)
-		return ERR_PTR(ret);
 	strscpy(site->name, function, sizeof(site->name));
+	INIT_LIST_HEAD(&site->points);
+	ip = address_of(site);
+	site->ops.func = divert;
+	site->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY;
+	ret = ip ? ftrace_set_filter_ip(&site->ops, ip, 0, 1) : -ENOENT;
+	if (!ret)
+		ret = register_ftrace_function(&site->ops);
+	if (ret) {
+		if (ip)
+			flush_work(&site->forget);
+		site->name[0] = '\0';
+		return ERR_PTR(ret);
+	}
 	return site;
 }
 
