@@ -27,6 +27,8 @@ static const struct known_issue issues[] = {
 	  "a vCPU that moves between TDH.VP.INIT and the end of KVM_TDX_INIT_VCPU is not flushed: the VM is dead, its KeyID lost" },
 	{ "D2", "4.0", NULL,
 	  "KVM_GET_DIRTY_LOG clears the log also where it fails, since the bitmap could not be copied: writes are lost" },
+	{ "V3", "6.16", "6.19",
+	  "KVM_TDX_INIT_VCPU takes no lock: the TDR is busy for those who add and zap the TD's memory (fixed by: Take MMU lock around tdh_vp_init(); Guard VM state transitions with \"all\" the locks)" },
 	{ "W4", "6.18", NULL,
 	  "dirty logging that ends on a private gfn makes KVM warn: \"Get pfn+order from guest_memfd\"" },
 	{ "W5", "6.16", NULL,
