@@ -75,6 +75,9 @@ void vcpu_set_cpuid(struct vcpu *vcpu, struct kvm_cpuid2 *cpuid);
 void vcpu_close(struct vcpu *vcpu);
 void vm_close(struct vm *vm);
 
+/* KVM has given the VM up (KVM_BUG_ON()): each of its ioctls is EIO. */
+bool vm_dead(const struct vm *vm);
+
 /* KVM_SET_MEMORY_ATTRIBUTES; attributes is 0 or KVM_MEMORY_ATTRIBUTE_PRIVATE. */
 int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
 			u64 attributes);

@@ -152,6 +152,11 @@ void vm_close(struct vm *vm)
 	close(vm->fd);
 }
 
+bool vm_dead(const struct vm *vm)
+{
+	return ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS) < 0 && errno == EIO;
+}
+
 /* Memory attributes. */
 
 int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,

@@ -9,7 +9,6 @@
  * it finalizes the TD, and augments and tracks memory after that: neither meets TDH.VP.INIT.
  */
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #include "held_call.h"
 #include "keyids.h"
@@ -192,11 +191,6 @@ CASES(sleeps_beside_init,
 	  .arg = &other_delete, LOCKED, RACE_CASE })
 
 /* The thread of KVM_TDX_INIT_VCPU moves. */
-
-static bool vm_dead(const struct vm *vm)
-{
-	return ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS) < 0 && errno == EIO;
-}
 
 static void td_destroy(struct vcpu *vcpu)
 {
