@@ -46,8 +46,16 @@ void act_prefault2(struct racer *r, struct pages p);	/* by vcpu2 */
 void act_convert(struct racer *r, struct pages p);	/* to shared, and to private again */
 void act_punch_gmem(struct racer *r, struct pages p);
 void act_slot_delete(struct racer *r, struct pages p);	/* and set it again */
+/* Other pages of the process: in a TD, of the shared half. */
+void act_dontneed(struct racer *r, struct pages p);
 
 /* Afterwards each page can be mapped, and is so once: all are prefaulted, and KVM counts. */
 void racer_expect_all_mapped(struct racer *r);
+
+/*
+ * The first thread prefaults pages whose stride is 2M, the second one, by @beside, the 4K
+ * behind each, in the same table: each table is linked once.
+ */
+void racer_race_in_tables(struct racer *r, racer_act beside);
 
 #endif /* RACER_H */

@@ -41,14 +41,7 @@ CASE(table, "Prefaults of neighbours by two vCPUs, in tables that are missing: e
 
 	for (u64 i = 0; i < RACER_PAGES; i++)
 		mem_touch(racer_hva(&r, i), 2 * SZ_4K);
-	r.act[1] = act_beside;
-	if (!racer_run(&r))
-		return;
-
-	act_beside(&r, (struct pages){ 0, RACER_PAGES });
-	for (u64 i = 0; i < RACER_PAGES; i++)
-		prefault(r.f.vcpu, racer_gpa(&r, i), SZ_4K);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), 2 * RACER_PAGES, "mapped pages, after a prefault of all");
+	racer_race_in_tables(&r, act_beside);
 }
 
 /* What the second thread does while the first one maps hugepages. */
@@ -61,7 +54,7 @@ static void act_dirty_log(struct racer *r, struct pages p)
 	slot_set_flags(r->f.slot, 0);
 }
 
-static void act_dontneed(struct racer *r, struct pages p)
+static void act_dontneed_huge(struct racer *r, struct pages p)
 {
 	u8 *hva = r->f.mem->hva + p.first % HUGE * SZ_2M;
 
@@ -97,7 +90,7 @@ static void race_with(const struct test *t)
 CASES(race_with,
 	RACE(huge_prefault, "one of a second vCPU", .act = act_prefault2),
 	RACE(huge_log, "dirty logging on, a prefault, and off", .act = act_dirty_log, .rounds = 2),
-	RACE(huge_dontneed, "MADV_DONTNEED", .act = act_dontneed, .rounds = 2),
+	RACE(huge_dontneed, "MADV_DONTNEED", .act = act_dontneed_huge, .rounds = 2),
 )
 
 TEST_MAIN("Short races about the levels of mappings")

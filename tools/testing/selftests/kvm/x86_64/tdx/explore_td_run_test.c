@@ -46,12 +46,6 @@ static void act_accept2(struct racer *r, struct pages p)
 	accept_by(r, r->vcpu2, p);
 }
 
-/* Prefaults by the vCPU that does not run. */
-static void act_prefault_beside(struct racer *r, struct pages p)
-{
-	racer_prefault(r, r->vcpu2, p);
-}
-
 static void race_with_guest(const struct test *t)
 {
 	struct guest_vm g = guest_vm_create(t, (struct guest_vm_config){
@@ -81,7 +75,7 @@ static void race_with_guest(const struct test *t)
 
 CASES(race_with_guest,
 	RACE(accept, "another vCPU that does", act_accept2),
-	RACE(accept_prefault, "prefaults", act_prefault_beside),
+	RACE(accept_prefault, "prefaults", act_prefault2),
 	RACE(accept_punch, "holes in guest_memfd", act_punch_gmem),
 	RACE(accept_convert, "conversions to shared and back", act_convert),
 	RACE(accept_delete, "deletion of the memslot", act_slot_delete),

@@ -5,7 +5,6 @@
  * can be mapped, once.
  */
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "explore.h"
@@ -48,15 +47,6 @@ static void act_share(struct racer *r, struct pages p)
 	vm_set_private(r->f.vm, racer_gpa(r, p.first), p.nr * SZ_4K);
 }
 
-/* The shared half, whose pages are replaced: private pages have no part in it. */
-static void act_replace_shared(struct racer *r, struct pages p)
-{
-	struct mem *mem = r->f.slot->mem;
-
-	must(!madvise(mem->hva + p.first * SZ_4K, p.nr * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-	mem_touch(mem->hva + p.first * SZ_4K, p.nr * SZ_4K);
-}
-
 static void race_of_acts(const struct test *t)
 {
 	const struct acts *acts = t->tc->arg;
@@ -89,7 +79,7 @@ CASES(race_of_acts,
 	RACE(share, "A prefault against conversions whose shared pages are mapped", act_prefault,
 	     act_share, .rounds = 2),
 	RACE(shared_pages, "Conversions against other pages in the shared half", act_share,
-	     act_replace_shared),
+	     act_dontneed),
 	RACE(punch_punch, "Holes by two threads", act_punch_gmem, act_punch_gmem),
 	RACE(punch_convert, "Holes against conversions", act_punch_gmem, act_convert),
 	RACE(punch_delete, "Holes against deletion of the memslot", act_punch_gmem, act_slot_delete),
@@ -119,15 +109,7 @@ CASE(table, "Prefaults of neighbours by two vCPUs, in tables that are missing: e
 	struct racer r = new_racer(t, RACER_PAGES * SZ_2M);
 
 	r.stride = SZ_2M;
-	r.act[0] = act_prefault;
-	r.act[1] = act_beside;
-	if (!racer_run(&r))
-		return;
-
-	act_beside(&r, (struct pages){ 0, RACER_PAGES });
-	for (u64 i = 0; i < RACER_PAGES; i++)
-		prefault(r.f.vcpu, racer_gpa(&r, i), SZ_4K);
-	expect_eq(vm_stat(r.f.vm, "pages_4k"), 2 * RACER_PAGES, "mapped pages, after a prefault of all");
+	racer_race_in_tables(&r, act_beside);
 }
 
 /* The last file descriptor of the memory goes while pages are mapped. */

@@ -26,12 +26,6 @@ struct opponent {
 	unsigned int rounds;
 };
 
-static void act_dontneed(struct racer *r, struct pages p)
-{
-	must(!madvise(racer_hva(r, p.first), p.nr * SZ_4K, MADV_DONTNEED), "MADV_DONTNEED");
-	mem_touch(racer_hva(r, p.first), p.nr * SZ_4K);
-}
-
 static void act_punch(struct racer *r, struct pages p)
 {
 	mem_punch_hole(r->f.mem, p.first * SZ_4K, p.nr * SZ_4K);
