@@ -31,7 +31,7 @@ static const struct known_issue issues[] = {
 	  "KVM_TDX_INIT_VCPU takes no lock: the TDR is busy for those who add and zap the TD's memory (fixed by: Take MMU lock around tdh_vp_init(); Guard VM state transitions with \"all\" the locks)" },
 	{ "W4", "6.18", NULL,
 	  "dirty logging that ends on a private gfn makes KVM warn: \"Get pfn+order from guest_memfd\"" },
-	{ "W5", "6.16", NULL,
+	{ "W5", "6.19", NULL,
 	  "an unexpected exit of a TD makes KVM warn: it asks for the guest's RIP" },
 	{ "P1", "6.19", NULL,
 	  "a page that the TDX module does not give back goes to the page allocator all the same: others write to a TD's memory" },

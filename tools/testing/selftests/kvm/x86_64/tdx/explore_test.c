@@ -152,6 +152,11 @@ static void race_with(const struct test *t)
 	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
 	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
 	.nodes = 2, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
+/* Until 6.17 a prefault of a memslot that goes may never end. */
+#define RACE_ON_SLOT(race_name, text, ...) {						\
+	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
+	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
+	.xfail = "E1", NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
 
 CASES(race_with,
 	RACE(dontneed, "MADV_DONTNEED", .act = act_dontneed, .kind = MEM_ANON),
@@ -169,10 +174,10 @@ CASES(race_with,
 	     .fresh = true, .rounds = 2),
 	RACE(new_root, "a vCPU that changes its role, and prefaults", .act = act_new_root,
 	     .kind = MEM_ANON),
-	RACE(slot_delete, "deletion of the memslot", .act = act_slot_delete, .kind = MEM_ANON,
+	RACE_ON_SLOT(slot_delete, "deletion of the memslot", .act = act_slot_delete, .kind = MEM_ANON,
 	     .error = ENOENT),
-	RACE(slot_move, "moves of the memslot", .act = act_move, .kind = MEM_ANON, .error = ENOENT),
-	RACE(slot_readonly, "a memslot that is read-only, then not", .act = act_readonly,
+	RACE_ON_SLOT(slot_move, "moves of the memslot", .act = act_move, .kind = MEM_ANON, .error = ENOENT),
+	RACE_ON_SLOT(slot_readonly, "a memslot that is read-only, then not", .act = act_readonly,
 	     .kind = MEM_ANON, .error = ENOENT, .rounds = 2),
 	RACE(dirty_log, "dirty logging on and off", .act = act_dirty_log, .kind = MEM_ANON),
 	RACE(get_log, "KVM_GET_DIRTY_LOG", .act = act_get_log, .kind = MEM_ANON,
