@@ -23,6 +23,8 @@ static const struct known_issue issues[] = {
 	  "KVM_TDX_GET_CPUID leaves out what the TDX module did not answer, KVM_TDX_INIT_VM takes zero for it, and both succeed" },
 	{ "M1", "6.19", "7.4",
 	  "KVM_TDX_INIT_MEM_REGION runs out of preallocated tables when the TDX module is busy for long (fixed by: Top-up memory caches when retrying 'map private PFN')" },
+	{ "M2", "6.16", "6.19",
+	  "KVM_TDX_INIT_MEM_REGION goes on where there was no memory for a root: an Oops that holds mmu_lock" },
 	{ "V1", "6.16", NULL,
 	  "a vCPU that moves between TDH.VP.INIT and the end of KVM_TDX_INIT_VCPU is not flushed: the VM is dead, its KeyID lost" },
 	{ "D2", "4.0", NULL,

@@ -65,17 +65,22 @@ static void race_of_acts(const struct test *t)
 	racer_expect_all_mapped(&r);
 }
 
-#define RACE(race_name, text, act1, act2, ...) {						\
-	#race_name, text ": no complaint, and each page is mapped once",	\
-	.arg = &(const struct acts){ .first = act1, .second = act2, ##__VA_ARGS__ }, .vm_types = VM_TDX, .cpus = 2 }
+#define RACE_XFAIL(id, race_name, text, act1, act2, ...) {					\
+	race_name, text ": no complaint, and each page is mapped once",	\
+	.arg = &(const struct acts){ .first = act1, .second = act2, ##__VA_ARGS__ },		\
+	.vm_types = VM_TDX, .cpus = 2, .xfail = id }
+#define RACE(race_name, ...)		RACE_XFAIL(NULL, #race_name, __VA_ARGS__)
+/* Until 6.17 a prefault of a memslot that goes may never end. */
+#define RACE_OF_SLOT(race_name, ...)	RACE_XFAIL("E1", #race_name, __VA_ARGS__)
 
 CASES(race_of_acts,
 	RACE(prefault, "Prefaults by two vCPUs", act_prefault, act_prefault2, .fresh = true),
 	RACE(convert, "A prefault against conversions to shared and back", act_prefault, act_convert),
 	RACE(punch, "A prefault against holes in guest_memfd", act_prefault, act_punch_gmem),
-	RACE(slot_delete, "A prefault against deletion of the memslot", act_prefault, act_slot_delete),
-	RACE(delete_punch, "A prefault against deletion of the memslot and holes", act_prefault,
-	     act_delete_and_punch, .rounds = 2),
+	RACE_OF_SLOT(slot_delete, "A prefault against deletion of the memslot", act_prefault,
+		     act_slot_delete),
+	RACE_OF_SLOT(delete_punch, "A prefault against deletion of the memslot and holes", act_prefault,
+		     act_delete_and_punch, .rounds = 2),
 	RACE(share, "A prefault against conversions whose shared pages are mapped", act_prefault,
 	     act_share, .rounds = 2),
 	RACE(shared_pages, "Conversions against other pages in the shared half", act_share,

@@ -144,19 +144,14 @@ static void race_with(const struct test *t)
 	racer_expect_all_mapped(&r);
 }
 
-#define RACE(race_name, text, ...) {							\
-	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
+#define RACE_IF(nr_nodes, id, race_name, text, ...) {						\
+	race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
 	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
-	NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
-#define RACE_ON_NODES(race_name, text, ...) {						\
-	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
-	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
-	.nodes = 2, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
+	.nodes = nr_nodes, .xfail = id, NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
+#define RACE(race_name, ...)		RACE_IF(0, NULL, #race_name, __VA_ARGS__)
+#define RACE_ON_NODES(race_name, ...)	RACE_IF(2, NULL, #race_name, __VA_ARGS__)
 /* Until 6.17 a prefault of a memslot that goes may never end. */
-#define RACE_ON_SLOT(race_name, text, ...) {						\
-	#race_name, "A prefault against " text ": no complaint, and each page is mapped once",	\
-	.arg = &(const struct opponent){ __VA_ARGS__ }, .vm_types = VM_DEFAULT, .cpus = 2,	\
-	.xfail = "E1", NEEDS_CAP(KVM_CAP_PRE_FAULT_MEMORY) }
+#define RACE_OF_SLOT(race_name, ...)	RACE_IF(0, "E1", #race_name, __VA_ARGS__)
 
 CASES(race_with,
 	RACE(dontneed, "MADV_DONTNEED", .act = act_dontneed, .kind = MEM_ANON),
@@ -174,11 +169,12 @@ CASES(race_with,
 	     .fresh = true, .rounds = 2),
 	RACE(new_root, "a vCPU that changes its role, and prefaults", .act = act_new_root,
 	     .kind = MEM_ANON),
-	RACE_ON_SLOT(slot_delete, "deletion of the memslot", .act = act_slot_delete, .kind = MEM_ANON,
-	     .error = ENOENT),
-	RACE_ON_SLOT(slot_move, "moves of the memslot", .act = act_move, .kind = MEM_ANON, .error = ENOENT),
-	RACE_ON_SLOT(slot_readonly, "a memslot that is read-only, then not", .act = act_readonly,
-	     .kind = MEM_ANON, .error = ENOENT, .rounds = 2),
+	RACE_OF_SLOT(slot_delete, "deletion of the memslot", .act = act_slot_delete,
+		     .kind = MEM_ANON, .error = ENOENT),
+	RACE_OF_SLOT(slot_move, "moves of the memslot", .act = act_move, .kind = MEM_ANON,
+		     .error = ENOENT),
+	RACE_OF_SLOT(slot_readonly, "a memslot that is read-only, then not", .act = act_readonly,
+		     .kind = MEM_ANON, .error = ENOENT, .rounds = 2),
 	RACE(dirty_log, "dirty logging on and off", .act = act_dirty_log, .kind = MEM_ANON),
 	RACE(get_log, "KVM_GET_DIRTY_LOG", .act = act_get_log, .kind = MEM_ANON,
 	     .flags = KVM_MEM_LOG_DIRTY_PAGES),
