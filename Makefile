@@ -23,7 +23,7 @@ PYTHON	?= /usr/bin/python3
 
 TESTDIR	:= tools/testing/selftests/kvm/x86_64/tdx
 TESTS	:= $(patsubst $(TESTDIR)/%.c,%,$(wildcard $(TESTDIR)/*.c))
-LIBSRC	:= $(filter-out lib/tests/%,$(wildcard lib/*/*.c lib/*/*/*.c))
+LIBSRC	:= $(filter-out lib/tests/% %.bpf.c,$(wildcard lib/*/*.c lib/*/*/*.c))
 LIBASM	:= $(wildcard lib/*/*.S lib/*/*/*.S)
 UNITSRC	:= $(wildcard lib/tests/*.c)
 
@@ -59,6 +59,10 @@ endif
 .SECONDARY:
 
 all: tests
+
+HOLD_BPF_OUT := $(O)
+include lib/race/Makefile
+
 # Which commit the programs are of: results say it, also those of a host without compiler.
 tests: $(BINS) $(HELPERS)
 	$(if $(STALE),@rm -f $(STALE))

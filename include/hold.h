@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Race windows where user space cannot stop KVM: hold a thread of the case at a
- * function of the kernel until the case releases it (kmod/kvm_hold.c).  Cases that
- * use it declare .needs_hold.
+ * function of the kernel until the case releases it.  By kmod/kvm_hold.c where it is
+ * loaded, else by BPF programs at kprobes.  Cases that use it declare .needs_hold.
  *
  *	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_RETURN);
  *	struct thread *vcpu = thread_start(map, ...);
@@ -37,8 +37,11 @@ struct hold_args {
 };
 #define HOLD_GRACE_MS	20
 
-/* Why nothing can be held here, or NULL: a skip reason. */
-const char *hold_missing(void);
+/*
+ * Why nothing can be held here, or NULL: a skip reason. @by_module: the module must be
+ * there, in which a thread sleeps that may; BPF programs spin, with preemption off.
+ */
+const char *hold_missing(bool by_module);
 
 /* Skips the case if this kernel has no such function. */
 #define hold_arm(...)	hold_arm_((struct hold_args){ __VA_ARGS__ })

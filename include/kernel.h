@@ -58,5 +58,7 @@ bool kernel_before(const char *version);
  * trace.  @path: /sys/kernel/security/lockdown.
  */
 bool kernel_confidential(const char *path);
+/* Why nobody may probe functions of this kernel, or NULL: a skip reason. */
+const char *kernel_denies_probes(void);
 
 #endif /* KERNEL_H */

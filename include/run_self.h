@@ -6,7 +6,6 @@
 #ifndef RUN_SELF_H
 #define RUN_SELF_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 struct child {
@@ -16,8 +15,8 @@ struct child {
 
 /* Start it for @case_name, "NAME.TYPE". */
 struct child run_self(const char *case_name);
-/* Read on until it prints a line with @text; false: it ended without. */
-bool await_line(struct child c, const char *text);
+/* Read on until it prints a line with @text: that line, or NULL: it ended without. */
+char *await_line(struct child c, const char *text);
 /* Wait for its end: all of its output that was not read, and its exit code in @code. */
 char *finish(struct child c, int *code);
 

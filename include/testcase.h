@@ -94,6 +94,11 @@ struct test_case {
 	bool needs_uffd;		/* userfaultfd(2) */
 	bool needs_thp;			/* transparent hugepages */
 	bool needs_hold;		/* holds threads in KVM (hold.h) */
+	/*
+	 * By kmod/kvm_hold, not BPF: in a child, with less than a CPU for each thread, or while
+	 * something waits for work on each CPU or for RCU.
+	 */
+	bool needs_hold_module;
 	bool needs_fail_nth;		/* makes allocations of the kernel fail (fail_nth.h) */
 	bool needs_sept;		/* reads the Secure EPT (sept.h), and is nothing without */
 	bool needs_softtdx;		/* reads the software TDX module, or makes it fail */

@@ -47,7 +47,7 @@ PLACES = {"hardware": "on the host as it is", "host-wide": "with --allow-host-wi
 PLACES_OF = {
     "hardware": {Place.STOCK, Place.HUGETLB},
     "host-wide": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.GUEST_KERNEL},
-    "kmod": {Place.STOCK, Place.HUGETLB, Place.HOST_WIDE, Place.VIEW, Place.HOLD},
+    "kmod": {Place.STOCK, Place.HUGETLB, Place.BPF, Place.HOST_WIDE, Place.VIEW, Place.HOLD},
     "emulated": set(Place),
 }
 SOFTTDX_VERSION = "1.5.9999"    # version of softtdx

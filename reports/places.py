@@ -20,6 +20,7 @@ class Place(Enum):
 
     STOCK = "any TDX host"
     HUGETLB = "with hugetlb pages"
+    BPF = "with holds by BPF"
     VIEW = "with kmod/tdx_view"
     HOST_WIDE = "with --allow-host-wide"
     GUEST_KERNEL = "with a guest kernel"
@@ -56,7 +57,7 @@ def place(needs: Sequence[str], vm_type: str) -> Place:
         return Place.OTHER_BOOT
     if vm_type == "sw_protected":
         return Place.OWN_KERNEL
-    if "hold" in needs:
+    if "hold by module" in needs:
         return Place.HOLD
     if "guest kernel" in needs:
         return Place.GUEST_KERNEL
@@ -64,6 +65,8 @@ def place(needs: Sequence[str], vm_type: str) -> Place:
         return Place.HOST_WIDE
     if "Secure EPT" in needs:
         return Place.VIEW
+    if "hold" in needs:
+        return Place.BPF
     if any("hugetlb" in need for need in needs):
         return Place.HUGETLB
     return Place.STOCK

@@ -225,6 +225,13 @@ bool kernel_confidential(const char *path)
 	return confidential;
 }
 
+const char *kernel_denies_probes(void)
+{
+	if (!kernel_confidential("/sys/kernel/security/lockdown"))
+		return NULL;
+	return "the kernel is locked down (confidentiality) and lets nobody probe: boot a test machine with lockdown=none, or without Secure Boot";
+}
+
 const char *kernel_symbol(u64 address)
 {
 	size_t best = nr_places;

@@ -29,7 +29,7 @@ struct child run_self(const char *case_name)
 	return c;
 }
 
-bool await_line(struct child c, const char *text)
+char *await_line(struct child c, const char *text)
 {
 	char line[512];
 	size_t len = 0;
@@ -41,9 +41,9 @@ bool await_line(struct child c, const char *text)
 		line[len] = '\0';
 		len = 0;
 		if (strstr(line, text))
-			return true;
+			return strdup(line);
 	}
-	return false;
+	return NULL;
 }
 
 char *finish(struct child c, int *code)

@@ -115,8 +115,8 @@ const char *observe_missing(unsigned int mask)
 	if ((mask & OBSERVE(EV_SEAMCALL)) && sept_missing())
 		return sept_missing();
 	mask = with_helpers(mask);
-	if (kernel_confidential("/sys/kernel/security/lockdown"))
-		return "the kernel is locked down (confidentiality) and lets nobody probe: boot a test machine with lockdown=none, or without Secure Boot";
+	if (kernel_denies_probes())
+		return kernel_denies_probes();
 	if (!tracefs_tracing_dir())
 		return "needs tracefs (mount -t tracefs none /sys/kernel/tracing)";
 	if (!tracefs_file_exists(NULL, "kprobe_events"))

@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Holding threads at functions of the kernel, by /dev/kvm_hold. */
-#include <fcntl.h>
-#include <poll.h>
+/* Holding threads at functions of the kernel: by a module if it is there, else by BPF. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "hold.h"
+#include "hold_backend.h"
 #include "kernel.h"
 #include "testcase.h"
-#include "uapi/kvm_hold.h"
-
-#define DEVICE	"/dev/kvm_hold"
 
 struct hold {
-	int fd;
+	const struct hold_backend *by;
+	int handle;
 	unsigned int limit_ms;
 	const char *function;
 	enum hold_at at;
 };
 
-const char *hold_missing(void)
+/* NULL: neither can hold here. */
+static const struct hold_backend *backend(void)
 {
-	if (!access(DEVICE, R_OK | W_OK))
-		return NULL;
-	return errno != ENOENT ? strf("needs " DEVICE ": %s", denial_text(errno)) :
-		"needs " DEVICE ": the module kmod/kvm_hold.c, which the emulated hosts load";
+	if (!hold_by_module.missing())
+		return &hold_by_module;
+	return hold_by_bpf.missing() ? NULL : &hold_by_bpf;
+}
+
+const char *hold_missing(bool by_module)
+{
+	if (by_module)
+		return hold_by_module.missing();
+	return backend() ? NULL : strf("%s; %s", hold_by_module.missing(), hold_by_bpf.missing());
 }
 
 struct hold *hold_arm_(struct hold_args args)
@@ -39,7 +41,7 @@ struct hold *hold_arm_(struct hold_args args)
 	struct kvm_hold_arm arm = {
 		.where = where[args.at], .tid = args.tid, .times = args.times ?: 1,
 		.limit_ms = 5000 * time_scale(), .grace_us = HOLD_GRACE_MS * 1000,
-		.until = args.until ? args.until->fd : -1,
+		.until = args.until ? args.until->handle : -1,
 	};
 	struct hold *h = calloc(1, sizeof(*h));
 
@@ -48,34 +50,33 @@ struct hold *hold_arm_(struct hold_args args)
 	if (!h->function)
 		test_skip("%s", kernel_function_missing(args.function));
 	h->at = args.at;
+	h->by = backend();
+	if (h->by->max_limit_ms && arm.limit_ms > h->by->max_limit_ms)
+		arm.limit_ms = h->by->max_limit_ms;
 	h->limit_ms = arm.limit_ms;
-	h->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	must(h->fd >= 0, "open " DEVICE);
 	snprintf(arm.function, sizeof(arm.function), "%s", h->function);
-	must(!ioctl(h->fd, KVM_HOLD_ARM, &arm), "holding threads at %s", h->function);
+	h->handle = h->by->arm(&arm);
+	must(h->handle >= 0, "holding threads at %s", h->function);
 	return h;
 }
 
 static struct kvm_hold_state state(struct hold *h)
 {
-	struct kvm_hold_state s;
+	struct kvm_hold_state s = { };
 
-	must(!ioctl(h->fd, KVM_HOLD_STATE, &s), "the state of " DEVICE);
+	h->by->state(h->handle, &s);
 	return s;
 }
 
 void hold_await(struct hold *h)
 {
-	struct pollfd pfd = { .fd = h->fd, .events = POLLIN };
-
-	expect_true(poll(&pfd, 1, h->limit_ms) == 1, "KVM reaches %s within %u ms",
+	expect_true(h->by->wait_for(h->handle, h->limit_ms), "KVM reaches %s within %u ms",
 		    h->function, h->limit_ms);
 }
 
 void hold_release(struct hold *h)
 {
-	must(!ioctl(h->fd, KVM_HOLD_RELEASE), "the thread at %s was released too early",
-	     h->function);
+	must(h->by->release(h->handle), "the thread at %s was released too early", h->function);
 }
 
 unsigned long hold_calls(struct hold *h)
@@ -102,6 +103,6 @@ void hold_end(struct hold *h)
 	errno = ETIME;
 	must(!s.expired, "%llu threads were held at %s for %u ms", s.expired, h->function,
 	     h->limit_ms);
-	close(h->fd);
+	h->by->disarm(h->handle);
 	free(h);
 }

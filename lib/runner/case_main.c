@@ -121,6 +121,9 @@ static void end_group(pid_t group)
 		usleep(1000);
 	}
 	undo_watch_group(0);
+	/* Helpers with groups of their own, which end by themselves. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
 /* Wait for @pid; false after @seconds. SIGINT and SIGTERM end the program. */

@@ -69,8 +69,10 @@ static void list_optional(void)
 	add((struct optional){ .name = "kmod/tdx_view", .need = "Secure EPT",
 			       .have = !sept_missing(), .weaker = "Secure EPT if there",
 			       .found = sept_missing() ? "not loaded (docs/kmod.md)" : "loaded" });
-	add((struct optional){ .name = "kmod/kvm_hold", .need = "hold", .have = !hold_missing(),
-			       .found = hold_missing() ? "not loaded (docs/kmod.md)" : "loaded" });
+	add((struct optional){ .name = "kmod/kvm_hold", .need = "hold by module",
+			       .have = !hold_missing(true),
+			       .found = hold_missing(true) ? "not loaded (docs/kmod.md)" : "loaded" });
+	add_missing("holds by BPF or kmod/kvm_hold", "hold", hold_missing(false));
 	add_missing("failing allocations", "fail-nth", fail_nth_missing());
 	add_number("free hugetlb pages of 2M", "# hugetlb pages of 2M", hugetlb_free_pages(SZ_2M));
 	add_number("free hugetlb pages of 1G", "# hugetlb pages of 1G", hugetlb_free_pages(SZ_1G));

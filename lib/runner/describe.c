@@ -40,7 +40,8 @@ static void print_needs(const struct test_case *tc)
 		{ tc->needs_uffd, "userfaultfd" }, { tc->needs_thp, "THP" },
 		{ tc->needs_softtdx, "softtdx" }, { tc->needs_sept, "Secure EPT" },
 		{ tc->uses_sept, "Secure EPT if there" },
-		{ tc->uses_softtdx, "softtdx if there" }, { tc->needs_hold, "hold" },
+		{ tc->uses_softtdx, "softtdx if there" },
+		{ tc->needs_hold, tc->needs_hold_module ? "hold by module" : "hold" },
 		{ tc->needs_fail_nth, "fail-nth" },
 		{ tc->needs_guest_kernel, "guest kernel" },
 	};

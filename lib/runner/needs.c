@@ -146,7 +146,7 @@ void check_needs(const struct test *t, bool allow_host_wide)
 	if (tc->needs_sept)
 		skip_if(sept_missing());
 	if (tc->needs_hold)
-		skip_if(hold_missing());
+		skip_if(hold_missing(tc->needs_hold_module));
 	if (tc->needs_fail_nth)
 		skip_if(fail_nth_missing());
 	if (tc->needs_guest_kernel)
@@ -173,6 +173,8 @@ void print_changes(const struct test *t)
 	printf("%s:", t->name);
 	if (tc->observes)
 		printf(" a tracing instance and probes ktdx_PID/*, removed afterwards, which other VMs pass, too;");
+	if (tc->needs_hold)
+		printf(" a thread of its own is held in KVM for a moment; without kmod/kvm_hold it keeps its CPU to itself meanwhile;");
 	if (tc->vm_types & VM_TDX)
 		printf(" TDs, each of which holds an HKID, and makes each package write its caches back when it ends;");
 	if (tc->side_effects)

@@ -31,9 +31,12 @@ DISTRIBUTION = ("kmod", "openssl", "zstd")    # its modules are listed and signe
 CERTIFY = (*REPORTS, "openssh-client", "weasyprint")
 GIT = ("git",)
 KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls it
+# Programs that hold threads by BPF, with clang: tests are built without, too.
+BPF = ("bpftool", "libbpf-dev")
 # softtdx is fuzzed, and its runtime is not a dependency of clang.
 CHECK = (
     *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
+    *BPF,
 )
 # For the bare machine of `make check CHECKS=fresh`.
 FRESH = ("mmdebstrap",)

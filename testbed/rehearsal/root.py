@@ -21,8 +21,8 @@ KSELFTEST = "root/kselftest"    # an installed collection of the kernel's selfte
 CONSOLE = "ttyS0"
 
 PACKAGES = (
-    "dbus", "iproute2", "kmod", "libpam-systemd", "libtracefs1", "openssh-server", "procps", "python3",
-    "python3-jinja2", "systemd", "systemd-sysv", "udev",
+    "dbus", "iproute2", "kmod", "libbpf1", "libpam-systemd", "libtracefs1", "openssh-server", "procps",
+    "python3", "python3-jinja2", "systemd", "systemd-sysv", "udev",
 )
 # Of no use to a machine that nobody reads on, and a third of the root.
 WITHOUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")

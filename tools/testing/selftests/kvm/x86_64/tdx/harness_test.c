@@ -5,7 +5,9 @@
  *
  * Most cases run this program again, with a case that is .manual.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,14 +15,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
 #include "file.h"
 #include "fixture.h"
+#include "hold.h"
 #include "run_self.h"
 #include "testcase.h"
 #include "thread.h"
+#include "vm_thread.h"
 #include "window_fixture.h"
 
 #ifndef PR_SET_MEMORY_MERGE
@@ -166,6 +171,76 @@ CASE(killed_leaves_nothing,
 	if (in_testbed())	/* others use a host's pool, too */
 		expect_soon(hugetlb_free_pages(SZ_2M) == free_pages, 5,
 			    "hugetlb pages are free again");
+}
+
+#define HELD		"a thread is held, of process "
+#define MAX_PROGRAMS	8
+
+CASE(manual_held, "a thread is held until the program is killed", .vm_types = VM_DEFAULT,
+	.needs_hold = true, .cpus = 2, .manual = true)
+{
+	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
+	struct hold *h = hold_arm(.function = "kvm_mmu_faultin_pfn", .at = HOLD_ENTRY);
+	struct prefault *held = prefault_start(f.vcpu, GPA, SZ_4K);
+
+	hold_await(h);
+	diag(HELD "%d", getpid());
+	prefault_end(held);
+}
+
+/* The ids of the BPF programs that the process has open; returns how many. */
+static int bpf_programs(int pid, u32 *ids)
+{
+	const char *folder = strf("/proc/%d/fdinfo", pid);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	char line[128];
+	int nr = 0;
+
+	must(dir, "opening %s", folder);
+	while ((entry = readdir(dir))) {
+		FILE *f = fopen(strf("%s/%s", folder, entry->d_name), "re");
+
+		while (f && nr < MAX_PROGRAMS && fgets(line, sizeof(line), f))
+			nr += sscanf(line, "prog_id: %u", &ids[nr]) == 1;
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return nr;
+}
+
+static bool bpf_program_is_there(u32 id)
+{
+	union bpf_attr attr = { .prog_id = id };
+	int fd = syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != ENOENT;
+}
+
+/* By BPF it spins and no signal meets it; by the module it sleeps until its limit. */
+CASE(killed_held, "a program killed by SIGKILL lets a held thread go, and unloads BPF programs",
+	.vm_types = VM_DEFAULT, .needs_hold = true, .cpus = 2)
+{
+	double limit = (hold_missing(true) ? 2 : 7) * time_scale(), start;
+	struct child c = run_self("manual_held.default");
+	const char *line = await_line(c, HELD);
+	u32 ids[MAX_PROGRAMS];
+	int nr, code;
+
+	must(line, "the program says \"" HELD "\"");
+	nr = bpf_programs(atoi(strstr(line, HELD) + strlen(HELD)), ids);
+	expect_true(nr || !hold_missing(true), "BPF programs hold the thread");
+	kill(c.pid, SIGKILL);
+	start = now();
+	/* Until the last thread has let go of standard output. */
+	finish(c, &code);
+	expect_true(now() - start < limit, "the held thread is gone %.1f s after SIGKILL (at most %.0f)",
+		    now() - start, limit);
+	for (int i = 0; i < nr; i++)
+		expect_soon(!bpf_program_is_there(ids[i]), 5, "BPF program %u is unloaded", ids[i]);
 }
 
 CASE(two_at_once, "two programs observe at once: both pass", .vm_types = VM_DEFAULT,

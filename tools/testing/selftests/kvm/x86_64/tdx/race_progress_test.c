@@ -66,11 +66,15 @@ static void k_retries(const struct test *t)
 }
 
 CASES(k_retries,
-	{ "retries_1", "one invalidation: one retry", .param = 1, PROGRESS_CASE },
-	{ "retries_2", "two invalidations: two retries", .param = 2, PROGRESS_CASE },
-	{ "retries_1000", "1,000 invalidations: 1,000 retries", .param = 1000, PROGRESS_CASE },
+	{ "retries_1", "one invalidation: one retry", .param = 1, .needs_hold_module = true,
+	  PROGRESS_CASE },
+	{ "retries_2", "two invalidations: two retries", .param = 2, .needs_hold_module = true,
+	  PROGRESS_CASE },
+	{ "retries_1000", "1,000 invalidations: 1,000 retries", .param = 1000,
+	  .needs_hold_module = true, PROGRESS_CASE },
 	{ "retries_10000", "10,000 invalidations: 10,000 retries", .param = 10000,
-	  PROGRESS_CASE, .time_limit_s = 120, .nightly = true })
+	  PROGRESS_CASE, .needs_hold_module = true,
+	  .time_limit_s = 120, .nightly = true })
 
 CASE(signal_ends, "ten invalidations and a signal: ten retries, EINTR", PROGRESS_CASE)
 {
@@ -203,7 +207,8 @@ CASE(in_progress_elsewhere, "faults outside of a range being invalidated: no wai
 }
 
 /* KVM protects the range around both. */
-CASE(in_progress_two, "two invalidations at once: faults of both ranges wait", PROGRESS_CASE)
+CASE(in_progress_two, "two invalidations at once: faults of both ranges wait",
+	.needs_hold_module = true, PROGRESS_CASE)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	const u64 gpa[2] = { GPA + 8 * SZ_4K, GPA + 64 * SZ_4K };

@@ -259,7 +259,8 @@ static void process_dies(const struct test *t)
 
 CASES(process_dies,
 	{ "exit-hva", "SIGKILL of the process: it ends after the fault", .vm_types = VM_ANY,
-	  RACE_HVA },
-	{ "exit-private", "SIGKILL of the process: it ends after the fault", RACE_TD })
+	  .needs_hold_module = true, RACE_HVA },
+	{ "exit-private", "SIGKILL of the process: it ends after the fault",
+	  .needs_hold_module = true, RACE_TD })
 
 TEST_MAIN("memslot changes, other vCPUs and the death of the process in the windows of a fault")

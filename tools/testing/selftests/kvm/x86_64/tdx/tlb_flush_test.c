@@ -140,10 +140,10 @@ CASES(flush_before_yield,
 	{ "flush_dontneed",
 	  "MADV_DONTNEED flushes before it yields mmu_lock",
 	  .arg = zap_by_dontneed, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING,
-	  .needs_hold = true, .cpus = 2 },
+	  .needs_hold = true, .needs_hold_module = true, .cpus = 2 },
 	{ "flush_private", "KVM_SET_MEMORY_ATTRIBUTES flushes before it yields mmu_lock",
 	  .arg = zap_by_conversion, .vm_types = VM_SW_PROTECTED,
-	  .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2 },
+	  .observes = OBSERVE_MAPPING, .needs_hold = true, .needs_hold_module = true, .cpus = 2 },
 )
 
 TEST_MAIN("TLB flushes of removed mappings")
