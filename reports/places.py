@@ -26,8 +26,14 @@ class Place(Enum):
     GUEST_KERNEL = "with a guest kernel"
     HOLD = "with kmod/kvm_hold"
     OWN_KERNEL = "with CONFIG_KVM_SW_PROTECTED_VM"
+    FAULTS = "with CONFIG_FAULT_INJECTION"
     OTHER_BOOT = "with another boot or CPU"
     EMULATED = "emulated host only"
+
+
+# On hardware, with a kernel as distributions build it.
+ON_HARDWARE = (Place.STOCK, Place.HUGETLB, Place.BPF, Place.VIEW, Place.HOST_WIDE, Place.GUEST_KERNEL,
+               Place.HOLD)
 
 
 # Boots of the testbed in which a host has no TDX: other parameters of KVM or Linux, one CPU,
@@ -57,6 +63,8 @@ def place(needs: Sequence[str], vm_type: str) -> Place:
         return Place.OTHER_BOOT
     if vm_type == "sw_protected":
         return Place.OWN_KERNEL
+    if "fail-nth" in needs:
+        return Place.FAULTS
     if "hold by module" in needs:
         return Place.HOLD
     if "guest kernel" in needs:

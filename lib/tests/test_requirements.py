@@ -80,6 +80,8 @@ class PlaceTest(unittest.TestCase):
                 (["Secure EPT", "hold"], "tdx", Place.VIEW),
                 (["Secure EPT", "hold by module"], "tdx", Place.HOLD),
                 (["hold"], "sw_protected", Place.OWN_KERNEL),
+                (["fail-nth", "host-wide: allocations fail"], "default", Place.FAULTS),
+                (["fail-nth"], "sw_protected", Place.OWN_KERNEL),
                 (["host tdp_mmu_off"], "default", Place.OTHER_BOOT),
                 (["host tdx_errors"], "tdx", Place.EMULATED),
                 (["hold", "softtdx"], "tdx", Place.EMULATED))
