@@ -24,8 +24,12 @@
 /* The operation that meets the error. */
 enum fault_op {
 	OP_INIT_VM, OP_CPUID, OP_INIT_VCPU, OP_ADD, OP_MEASURE, OP_FINALIZE, OP_PREFAULT,
+	/* From here on the pages are mapped before the operation. */
 	OP_PUNCH,		/* a hole in guest_memfd */
+	OP_DELETE,		/* of the memslot */
+	OP_CONVERT,		/* of the pages to shared */
 	OP_CLOSE,		/* of all fds of the TD */
+	OP_OTHER,		/* the caller's */
 };
 
 struct fault_scene {
@@ -34,6 +38,7 @@ struct fault_scene {
 	u8 *source;
 	struct kvm_cpuid2 *cpuid;	/* what OP_CPUID got */
 	bool final;
+	unsigned int mapped;		/* pages of the guest */
 };
 
 /* Up to 6.18: initial memory is mapped first and added then. */

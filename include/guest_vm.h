@@ -32,6 +32,7 @@ struct guest_vm {
 	struct vcpu *vcpu[GUEST_VM_VCPUS];
 	unsigned int nr_vcpus;
 	struct slot *slot;		/* at GPA; NULL: none */
+	struct slot *image;		/* a TD's: the guests' code and tables; else NULL */
 	struct observer *o;		/* of what the case declares in .observes */
 	u64 image_pages;		/* of the guests' code and tables */
 };
@@ -53,6 +54,8 @@ struct guest_vm_config {
 struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config config);
 /* The same for one vCPU that runs fn(arg). */
 struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 size);
+/* Close all its fds: it is destroyed. */
+void guest_vm_close(struct guest_vm *p);
 /* What the guest's code itself adds to the measurement of a TD, before config.added. */
 void guest_vm_measure(const struct guest_vm *p, struct mrtd *m);
 /* For the expectations of td_fixture.h. */

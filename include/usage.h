@@ -17,6 +17,13 @@ struct usage {
 	long value[USAGE_MAX];
 };
 
+/* What a TD that could not be torn down leaves behind. */
+struct usage_loss {
+	long tds, keyids, pages, violations;
+};
+/* @usage becomes what it is after that loss. */
+void usage_lose(struct usage *usage, const struct usage_loss *loss);
+
 /* Now. Cases that declare neither .needs_softtdx nor .uses_softtdx see nothing of the module. */
 struct usage usage_now(void);
 

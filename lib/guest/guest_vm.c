@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "guest/guest_image.h"
 #include "guest_vm.h"
@@ -191,7 +192,7 @@ static void create_vcpus(struct guest_vm *p, const struct guest_vm_config *confi
 
 static void load_td(struct guest_vm *p, const struct image *image, const struct guest_vm_config *config)
 {
-	td_slot_add(p->vm, GUEST_IMAGE_GPA, IMAGE_SIZE);
+	p->image = td_slot_add(p->vm, GUEST_IMAGE_GPA, IMAGE_SIZE);
 	td_add(p->vcpu[0], image->pages, GUEST_IMAGE_GPA, image->used / SZ_4K, 0);
 	td_add(p->vcpu[0], host_of(image, BOOT_GPA), BOOT_GPA, 1, 0);
 	if (config->nr_added)
@@ -242,6 +243,18 @@ struct guest_vm guest_vm_create(const struct test *t, struct guest_vm_config con
 struct guest_vm guest_vm_single(const struct test *t, guest_fn fn, u64 arg, u64 size)
 {
 	return guest_vm_create(t, (struct guest_vm_config){ .fn = { fn }, .arg = { arg }, .size = size });
+}
+
+void guest_vm_close(struct guest_vm *p)
+{
+	struct slot *const slots[] = { p->slot, p->image };
+
+	for (unsigned int i = 0; i < p->nr_vcpus; i++)
+		vcpu_close(p->vcpu[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		if (slots[i] && slots[i]->gmem)
+			close(slots[i]->gmem->fd);
+	vm_close(p->vm);
 }
 
 /* As load_td() adds them: not measured, so that only the gpas count. */

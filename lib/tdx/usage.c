@@ -85,6 +85,21 @@ struct usage usage_now(void)
 	return usage;
 }
 
+static void add(struct usage *usage, enum usage_item item, long nr)
+{
+	if (usage->value[item] >= 0)
+		usage->value[item] += nr;
+}
+
+void usage_lose(struct usage *usage, const struct usage_loss *loss)
+{
+	add(usage, TDS, loss->tds);
+	add(usage, HKIDS, loss->keyids);
+	add(usage, TD_PAGES, loss->pages);
+	add(usage, VIOLATIONS, loss->violations);
+	add(usage, CHARGED, loss->keyids);	/* as long as the kernel has the KeyID */
+}
+
 static bool is_now(const struct usage *wanted, struct usage *seen)
 {
 	*seen = usage_now();

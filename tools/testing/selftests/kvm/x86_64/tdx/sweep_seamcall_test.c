@@ -9,27 +9,6 @@
 #include "td_fault.h"
 #include "testcase.h"
 
-#define SEAM(name, text, class, row, ...)					\
-	{ name, text, .arg = row, .param = class, .vm_types = VM_TDX, .boot = BOOT_TDX_ERRORS, \
-	  .side_effects = "makes the kernel print a WARNING", .needs_sept = true,	\
-	  .needs_softtdx = true, .time_limit_s = 120, ##__VA_ARGS__ }
-
-/* Each class but those of entropy. @busy: of the case with a module that is busy for long. */
-#define ANSWERS(name, leaf, row, busy, ...)					\
-	SEAM(name "_busy", leaf " busy once", SEAM_BUSY, row, ##__VA_ARGS__),	\
-	SEAM(name "_busy_60", leaf " busy 60 times", SEAM_BUSY_LONG, row, busy, ##__VA_ARGS__), \
-	SEAM(name "_busy_forever", leaf " busy, until a signal comes", SEAM_BUSY_FOREVER, row,	\
-	     busy, ##__VA_ARGS__),						\
-	SEAM(name "_no_entropy_forever", leaf " never has entropy", SEAM_NO_ENTROPY_FOREVER, row, \
-	     ##__VA_ARGS__),							\
-	SEAM(name "_interrupted", leaf " interrupted", SEAM_INTERRUPTED, row, ##__VA_ARGS__),	\
-	SEAM(name "_invalid", leaf " refuses an operand", SEAM_INVALID, row, ##__VA_ARGS__),	\
-	SEAM(name "_error", leaf " fails", SEAM_ERROR, row, ##__VA_ARGS__)
-#define ENTROPY(name, leaf, row, ...)						\
-	SEAM(name "_no_entropy", leaf " without entropy once", SEAM_NO_ENTROPY, row, ##__VA_ARGS__), \
-	SEAM(name "_no_entropy_9", leaf " without entropy nine times", SEAM_NO_ENTROPY_LONG, row, \
-	     ##__VA_ARGS__)
-#define NOTHING		.xwarn = NULL
 #define N1		.xfail = "N1", .xfail_in_body = true
 #define V2		.xfail = "V2", .xfail_in_body = true
 #define M1		.xwarn = "M1"
@@ -94,38 +73,40 @@ static const struct seam_row page_aug = {
 };
 
 CASES(seam_sweep,
-	ANSWERS("mng_create", "TDH.MNG.CREATE", &mng_create, NOTHING),
+	ANSWERS("mng_create", "TDH.MNG.CREATE", &mng_create),
 	ENTROPY("mng_create", "TDH.MNG.CREATE", &mng_create),
-	ANSWERS("mng_key_config", "TDH.MNG.KEY.CONFIG", &mng_key_config, NOTHING, .nightly = true),
+	ANSWERS("mng_key_config", "TDH.MNG.KEY.CONFIG", &mng_key_config, .nightly = true),
 	ENTROPY("mng_key_config", "TDH.MNG.KEY.CONFIG", &mng_key_config, .nightly = true),
-	ANSWERS("mng_addcx", "TDH.MNG.ADDCX", &mng_addcx, NOTHING, .nightly = true),
+	ANSWERS("mng_addcx", "TDH.MNG.ADDCX", &mng_addcx, .nightly = true),
 	ENTROPY("mng_addcx", "TDH.MNG.ADDCX", &mng_addcx, .nightly = true),
-	ANSWERS("mng_init", "TDH.MNG.INIT", &mng_init, NOTHING, .nightly = true),
+	ANSWERS("mng_init", "TDH.MNG.INIT", &mng_init, .nightly = true),
 	ENTROPY("mng_init", "TDH.MNG.INIT", &mng_init, N1, .nightly = true),
-	ANSWERS("mng_rd", "TDH.MNG.RD of KVM_TDX_INIT_VM", &mng_rd, NOTHING, V2, .nightly = true),
-	ANSWERS("cpuid_rd", "TDH.MNG.RD of KVM_TDX_GET_CPUID", &cpuid_rd, NOTHING, V2,
+	ANSWERS("mng_rd", "TDH.MNG.RD of KVM_TDX_INIT_VM", &mng_rd, V2, .nightly = true),
+	ANSWERS("cpuid_rd", "TDH.MNG.RD of KVM_TDX_GET_CPUID", &cpuid_rd, V2,
 		.nightly = true),
-	ANSWERS("vp_create", "TDH.VP.CREATE", &vp_create, NOTHING, .nightly = true),
+	ANSWERS("vp_create", "TDH.VP.CREATE", &vp_create, .nightly = true),
 	ENTROPY("vp_create", "TDH.VP.CREATE", &vp_create, .nightly = true),
-	ANSWERS("vp_addcx", "TDH.VP.ADDCX", &vp_addcx, NOTHING, .nightly = true),
+	ANSWERS("vp_addcx", "TDH.VP.ADDCX", &vp_addcx, .nightly = true),
 	ENTROPY("vp_addcx", "TDH.VP.ADDCX", &vp_addcx, .nightly = true),
-	ANSWERS("vp_init", "TDH.VP.INIT", &vp_init, NOTHING, .nightly = true),
+	ANSWERS("vp_init", "TDH.VP.INIT", &vp_init, .nightly = true),
 	ENTROPY("vp_init", "TDH.VP.INIT", &vp_init, .nightly = true),
-	ANSWERS("vp_wr", "TDH.VP.WR", &vp_wr, NOTHING, .nightly = true),
+	ANSWERS("vp_wr", "TDH.VP.WR", &vp_wr, .nightly = true),
 	ENTROPY("vp_wr", "TDH.VP.WR", &vp_wr, .nightly = true),
-	ANSWERS("sept_add", "TDH.MEM.SEPT.ADD", &sept_add, M1, .nightly = true),
+	BUSY_ONCE("sept_add", "TDH.MEM.SEPT.ADD", &sept_add, .nightly = true),
+	BUSY_FOR_LONG("sept_add", "TDH.MEM.SEPT.ADD", &sept_add, M1, .nightly = true),
+	FAILS("sept_add", "TDH.MEM.SEPT.ADD", &sept_add, .nightly = true),
 	ENTROPY("sept_add", "TDH.MEM.SEPT.ADD", &sept_add, N1, .nightly = true),
-	ANSWERS("page_add", "TDH.MEM.PAGE.ADD", &page_add, NOTHING, .nightly = true),
+	ANSWERS("page_add", "TDH.MEM.PAGE.ADD", &page_add, .nightly = true),
 	ENTROPY("page_add", "TDH.MEM.PAGE.ADD", &page_add, N1, .nightly = true),
-	ANSWERS("mr_extend", "TDH.MR.EXTEND", &mr_extend, NOTHING, .nightly = true),
+	ANSWERS("mr_extend", "TDH.MR.EXTEND", &mr_extend, .nightly = true),
 	ENTROPY("mr_extend", "TDH.MR.EXTEND", &mr_extend, N1, .nightly = true),
-	ANSWERS("mr_finalize", "TDH.MR.FINALIZE", &mr_finalize, NOTHING),
+	ANSWERS("mr_finalize", "TDH.MR.FINALIZE", &mr_finalize),
 	ENTROPY("mr_finalize", "TDH.MR.FINALIZE", &mr_finalize),
-	ANSWERS("prefault_sept_add", "TDH.MEM.SEPT.ADD of a prefault", &prefault_sept, NOTHING,
+	ANSWERS("prefault_sept_add", "TDH.MEM.SEPT.ADD of a prefault", &prefault_sept,
 		.nightly = true),
 	ENTROPY("prefault_sept_add", "TDH.MEM.SEPT.ADD of a prefault", &prefault_sept, N1,
 		.nightly = true),
-	ANSWERS("page_aug", "TDH.MEM.PAGE.AUG", &page_aug, NOTHING, .nightly = true),
+	ANSWERS("page_aug", "TDH.MEM.PAGE.AUG", &page_aug, .nightly = true),
 	ENTROPY("page_aug", "TDH.MEM.PAGE.AUG", &page_aug, N1, .nightly = true))
 
 TEST_MAIN("each SEAMCALL that builds a TD gets each class of answer")

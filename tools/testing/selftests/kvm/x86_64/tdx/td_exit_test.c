@@ -7,8 +7,6 @@
 #include "softtdx_ctl.h"
 #include "testcase.h"
 
-#define TDH_VP_ENTER	0
-
 static GUEST void reports_twice(u64 arg)
 {
 	guest_report(arg);

@@ -22,7 +22,6 @@
 #include "vm_thread.h"
 
 #define SLOT_SIZE	(2 * SZ_2M)
-#define TDH_VP_ENTER	0
 
 struct scene {
 	struct guest_vm p;
