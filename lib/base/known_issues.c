@@ -39,6 +39,8 @@ static const struct known_issue issues[] = {
 	  "a page that the TDX module does not give back goes to the page allocator all the same: others write to a TD's memory" },
 	{ "F1", "6.16", NULL,
 	  "a hole beside KVM_TDX_FINALIZE_VM is not tracked (TDH.MEM.TRACK): the VM is dead, a page of it lost" },
+	{ "A1", "6.19", "7.2",
+	  "KVM_TDX_INIT_VM reads cpuid.nent twice, and takes the second for the number of entries that it has: a read behind them" },
 	{ "X1", "6.16", "7.2",
 	  "registers of a TD's x2APIC that KVM does not have are answered (fixed by: Fix x2APIC MSR handling in tdx_has_emulated_msr())" },
 	{ "E1", "6.11", "6.18",

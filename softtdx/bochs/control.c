@@ -109,4 +109,5 @@ void control_reset(void)
 	}
 	clear_violations();
 	clear_accesses();
+	clear_watch();
 }

@@ -97,6 +97,7 @@ static const struct file {
 	{ "journal", .print = print_journal },
 	{ "violations", .print = print_violations },
 	{ "accesses", .print = print_accesses },
+	{ "watch", .print = print_watch, .write = write_watch },
 	{ "page", .print_of = print_page },
 	{ "check", .print = print_check },
 	{ "inject", .print = print_rules, .write = write_rule },

@@ -32,6 +32,10 @@ void clear_violations(void);
 void print_accesses(struct text *t);
 void clear_accesses(void);
 
+/* watch.c: accesses of the kernel to watched pages. */
+void print_watch(struct text *t);
+int write_watch(char *text);
+
 /* inject.c: a number in C's notation, all of `text`; 0 or -EINVAL. */
 int parse_number(const char *text, u64 most, u64 *value);
 

@@ -25,6 +25,14 @@ struct private_access {
 };
 bool private_accessed(const struct private_access *access);
 
+/* watch.c: is this page watched, each access to it, it is the module's now, none is watched. */
+bool is_watched(u64 hpa);
+void watched_access(const struct private_access *access);
+void unwatch(u64 hpa);
+void clear_watch(void);
+/* private.cc: accesses to the page take the long way, or not any more; false: the module holds it. */
+bool watch_page(u64 hpa, bool on);
+
 /* control.c: a request of the guest's user space; RAX. data: RBX, RDX, RSI, RDI. */
 u64 control_request(u32 ecx, u64 data[4]);
 /* After a reset of the machine: no sessions, empty logs. */

@@ -16,6 +16,7 @@ void private_memory_reset(void)
 	seam_held_end = BX_MEM(0)->get_memory_len() & ~BX_CONST64(0x7FFF);
 	free(seam_held_pages);
 	seam_held_pages = (Bit8u *)calloc(seam_held_end >> 15, 1);
+	clear_watch();
 }
 
 template <unsigned size>
@@ -40,15 +41,33 @@ static void drop_pointers(Bit64u hpa, Bit64u bytes)
 	}
 }
 
+/* From now on accesses to the page take the long way, or not any more. */
+static void mark(u64 hpa, bool on)
+{
+	Bit8u bit = 1 << (hpa >> 12 & 7);
+
+	if (on)
+		seam_held_pages[hpa >> 15] |= bit;
+	else
+		seam_held_pages[hpa >> 15] &= ~bit;
+}
+
+bool watch_page(u64 hpa, bool on)
+{
+	if (hpa >= seam_held_end || (on && seam_holds(hpa)))
+		return false;
+	mark(hpa, on);
+	if (on)
+		drop_pointers(hpa, 4096);
+	return true;
+}
+
 void private_memory_held(void *, u64 hpa, u64 size, bool held)
 {
 	for (u64 p = hpa; p < hpa + size && p < seam_held_end; p += 4096) {
-		Bit8u bit = 1 << (p >> 12 & 7);
-
 		if (held)
-			seam_held_pages[p >> 15] |= bit;
-		else
-			seam_held_pages[p >> 15] &= ~bit;
+			unwatch(p);
+		mark(p, held);
 	}
 	if (held)
 		drop_pointers(hpa, size);
@@ -76,13 +95,17 @@ bool BX_CPU_C::seam_private_access(bx_phy_address paddr, unsigned rw)
 	access.cpu = BX_CPU_ID;
 	access.cpl = CPL;
 	access.in_vm = in_vmx_guest;
+	if (is_watched(paddr)) {
+		watched_access(&access);
+		return true;
+	}
 	return private_accessed(&access);
 }
 
 /* Instructions are fetched by a pointer in any case. */
 bool BX_CPU_C::seam_may_point_to(bx_phy_address paddr, unsigned rw)
 {
-	if (rw == BX_EXECUTE)
+	if (rw == BX_EXECUTE && !is_watched(paddr))
 		seam_private_access(paddr, rw);
 	return rw == BX_EXECUTE || is_in_td(this);
 }

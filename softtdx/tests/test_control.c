@@ -25,6 +25,13 @@ void seam_take_back(void)
 {
 }
 
+static u64 held_page;		/* by the module */
+
+bool watch_page(u64 hpa, bool on)
+{
+	return !on || hpa != held_page;
+}
+
 /* Makes the world's module the one that the channel leads to. */
 static struct softtdx *world_module;
 
@@ -332,5 +339,54 @@ TEST(accesses_beyond_the_log_are_counted)
 	EXPECT_EQ(strstr(answer, "\nkind=lost count=44\n") != NULL, true);
 	control_reset();
 	EXPECT_EQ(request("read accesses"), 0);
+	disconnect(w);
+}
+
+TEST(watched_pages_tell_each_access_of_the_kernel)
+{
+	struct private_access access = access_of(0x7008, 0x55);
+
+	connect(w);
+	EXPECT_EQ(request("write watch 0x7000"), 0);
+	EXPECT_EQ(is_watched(0x7FFF), true);
+	EXPECT_EQ(is_watched(0x8000), false);
+	EXPECT_EQ(is_watched(0), false);
+	watched_access(&access);
+	access.kind = PRIVATE_WRITE;
+	watched_access(&access);
+	access.cpl = 3;
+	watched_access(&access);
+	access.cpl = 0;
+	access.in_vm = true;
+	watched_access(&access);
+	EXPECT_EQ(says("read watch", "at=0x7008 rip=0x55 write=0\nat=0x7008 rip=0x55 write=1\n"), true);
+	EXPECT_EQ(request("read watch"), 2 * 27);
+	EXPECT_EQ(request("write watch none"), 0);
+	EXPECT_EQ(is_watched(0x7008), false);
+	EXPECT_EQ(request("read watch"), 0);
+	disconnect(w);
+}
+
+TEST(pages_that_cannot_be_watched)
+{
+	connect(w);
+	held_page = 0x9000;
+	EXPECT_EQ(request("write watch 0x9000"), -EBUSY);
+	EXPECT_EQ(request("write watch 0x7008"), -EINVAL);
+	EXPECT_EQ(request("write watch 0"), -EINVAL);
+	EXPECT_EQ(request("write watch some"), -EINVAL);
+	for (u64 page = 1; page <= 4; page++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "write watch %#lx", page << 12);
+		EXPECT_EQ(request(text), 0);
+	}
+	EXPECT_EQ(request("write watch 0x1000"), 0);	/* it is already */
+	EXPECT_EQ(request("write watch 0x5000"), -ENOSPC);
+	unwatch(0x2000);
+	EXPECT_EQ(is_watched(0x2000), false);
+	EXPECT_EQ(request("write watch 0x5000"), 0);
+	control_reset();
+	EXPECT_EQ(is_watched(0x5000), false);
 	disconnect(w);
 }
