@@ -103,6 +103,9 @@ CASES(kvm_answers,
 	{ "notify_by_exception",
 	  "SetupEventNotifyInterrupt with an exception's vector: invalid operand",
 	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_SETUP_NOTIFY, .r12 = 31),
+	  .vm_types = VM_TDX },
+	{ "notify_by_vector_256", "SetupEventNotifyInterrupt with vector 256: invalid operand",
+	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_SETUP_NOTIFY, .r12 = 256),
 	  .vm_types = VM_TDX })
 
 CASE(vmcall_cpuid, "CPUID: KVM answers", .vm_types = VM_TDX)
