@@ -5,6 +5,7 @@
 
 enum event_type {
 	EV_SPTE,		/* an SPTE changed: gfn, level, old, new */
+	EV_FAULT_BEGIN,		/* kvm_tdp_page_fault was called: gfn */
 	EV_FAULT,		/* kvm_tdp_page_fault returned: gfn, ret (PF_*) */
 	EV_FAULTIN,		/* kvm_mmu_faultin_pfn returned: gfn, ret */
 	EV_GMEM_PFN,		/* kvm_gmem_get_pfn returned: gfn, new = pfn, ret */

@@ -16,28 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "event.h"
 #include "mapping.h"
 #include "mem.h"
-#include "seamcall.h"
+#include "observed_event.h"
 
 struct vm;
-
-/* RET_PF_* of arch/x86/kvm/mmu/mmu_internal.h, as in 6.12 to 7.3. */
-enum { PF_CONTINUE, PF_RETRY, PF_EMULATE, PF_WRITE_PROTECTED, PF_INVALID,
-	PF_FIXED, PF_SPURIOUS };
-
-struct event {
-	enum event_type type;
-	u64 ts;		/* ns, monotonic over all CPUs */
-	int pid;		/* thread */
-	u64 gfn;
-	int level;
-	int ret;
-	u64 old_spte;
-	u64 new_spte;
-	struct seamcall call;	/* EV_SEAMCALL */
-};
 
 struct observer;
 

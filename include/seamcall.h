@@ -34,6 +34,8 @@ struct seamcall {
 	u64 pfn;		/* PFN_ANY: whatever; PFN_NONE where the leaf takes none */
 	u64 status;
 };
+/* "PAGE.AUG gpa 0x1000 4K pfn 0x12345 status 0x..." */
+const char *seamcall_text(const struct seamcall *call);
 
 #define CALL_PAGE_ADD(gpa, pfn)		{ TDH_MEM_PAGE_ADD, gpa, LEVEL_4K, pfn, 0 }
 #define CALL_PAGE_AUG(gpa, pfn)		{ TDH_MEM_PAGE_AUG, gpa, LEVEL_4K, pfn, 0 }

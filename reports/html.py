@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import again, template
+from .lanes import picture
 from .model import Number, Run, Status, as_text
 from .summary import alike, skip_reasons
 from .race_matrix import counts, matrices
@@ -20,6 +21,7 @@ def render(run: Run) -> str:
         "alike": alike, "skip_reasons": skip_reasons(run), "measured": measured,
         "matrices": matrices(run), "window_counts": counts(run),
         "columns": [*(key for key in _COLUMNS if key in keys), *sorted(keys - set(_COLUMNS))],
+        "picture": picture,
         "again": lambda test, case: again.command(run, test, case),
     }, filters={"number": _number, "text": as_text})
 

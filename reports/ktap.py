@@ -13,7 +13,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from .model import Case, Cell, Number, Status, Test
+from .model import Case, Cell, Moment, Number, Status, Test
 
 MAX_LINE = 1 << 16    # bytes kept of one line
 MAX_DIAGNOSTICS = 400  # lines kept of one case, half from its start, half from its end
@@ -29,6 +29,7 @@ _RUN = re.compile(r"run (\S+)(?: \(limit ([\d.]+) s\))?$")
 _BEHIND = re.compile(r"(?:not )?ok (\d{1,9}) (?:- )?(\S+)(?=\s+# |\s*$)")
 _NESTED_FAILURE = re.compile(r"\s+not ok\b")
 _KERNEL = re.compile(r"(?:<\d+>)?\[ *\d{1,9}\.\d{6}\](?:\[ *[TC]\d+\])? ")
+_MOMENT = re.compile(r"(\d+\.\d+) (\S+/\d+) (begin|end|event|retry|spte|invalidation|seamcall) (.*)")
 _WHERE = re.compile(r"\S+\.[ch]:\d+: ")
 _UNEXPECTED = re.compile(r"(?:xpass|news): (.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -223,6 +224,8 @@ class Parser:
             self._measure(rest)
         elif word == "cell":
             self._cell(rest)
+        elif word == "event":
+            self._moment(rest)
         elif not self._began and word == "seed":
             log.seed = rest
         elif not self._began and word == f"{log.test.name}:":
@@ -252,6 +255,13 @@ class Parser:
             self._case.cells.append(Cell(**fields))
         except TypeError:
             self._note("cell that lacks something")
+
+    def _moment(self, text: str) -> None:
+        found = _MOMENT.fullmatch(text)
+        if found and len(self._case.moments) < MAX_DIAGNOSTICS:
+            self._case.moments.append(Moment(*found.groups()))
+        elif not found:
+            self._note("event that lacks something")
 
     def _start(self, name: str, limit: str | None) -> None:
         if self.running:

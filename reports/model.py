@@ -81,6 +81,16 @@ class Cell:
     waits: str = ""    # the lock for which the invalidation waited instead
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Of a case that failed, or that ran with --events: what one of its threads did."""
+
+    when: str           # seconds since the first one, "0.000012345"
+    lane: str           # the thread: name/number
+    kind: str           # begin, end, event, retry, spte, invalidation, seamcall
+    text: str
+
+
 @dataclass
 class Case:
     name: str
@@ -93,6 +103,7 @@ class Case:
     seen: str = ""
     diagnostics: list[str] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -126,13 +137,15 @@ class Case:
                      "seconds": self.seconds, "measurements": self.measurements}
         extra = {"boot": self.boot, "expected": self.expected, "seen": self.seen,
                  "diagnostics": self.diagnostics,
-                 "cells": [vars(cell) for cell in self.cells]}
+                 "cells": [vars(cell) for cell in self.cells],
+                 "moments": [vars(moment) for moment in self.moments]}
         return out | {key: value for key, value in extra.items() if value}
 
     @classmethod
     def from_json(cls, data: Json) -> Case:
         fields: Json = renamed(data) | {"status": Status(data["status"]),
-                               "cells": [Cell(**cell) for cell in data.get("cells", [])]}
+                               "cells": [Cell(**cell) for cell in data.get("cells", [])],
+                               "moments": [Moment(**moment) for moment in data.get("moments", [])]}
         return cls(**fields)
 
 

@@ -107,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
         help="with --profile rehearsal: play only this scene; may be repeated")
     add("--no-install", action="store_true",
         help="never install packages; report which are missing")
+    add("--events", action="store_true",
+        help="draw what the threads of each case did, in order of time, in the report; cases "
+             "that fail have it by themselves")
     add("--verbose", action="store_true", help="show the output of the tests")
     return new
 
@@ -156,7 +159,7 @@ def options(arguments: argparse.Namespace) -> Options:
         out=arguments.out, kernel=wanted_kernel(arguments.kernel), bochs=arguments.bochs,
         debug_kernel=arguments.debug_kernel, refresh_kernel=arguments.refresh_kernel,
         nightly=arguments.nightly, jobs=jobs(arguments, on), fail_fast=arguments.fail_fast,
-        verbose=arguments.verbose, may_install=on != "native" and not arguments.no_install,
+        verbose=arguments.verbose, events=arguments.events, may_install=on != "native" and not arguments.no_install,
         allow_host_wide=arguments.allow_host_wide,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
         module=arguments.module, modules=arguments.modules, rehearsal=arguments.rehearsal,

@@ -33,6 +33,7 @@ class Options:
     may_install: bool
     allow_host_wide: bool
     shard: tuple[int, int] | None = None    # index from 1, and of how many
+    events: bool = False            # tell what the threads of each case did
     backports: str = ""             # KTS_KVM_VERSION and KTS_FIXED, for the kernel's command line
     module: str = MODULES[0]        # which TDX module softtdx is
     modules: Path | None = None     # the folder with those of `kernel`, an image
@@ -73,7 +74,7 @@ class Options:
             arguments += ["--case", glob]
         switches = {
             "--nightly": self.nightly, "--allow-host-wide": self.allow_host_wide,
-            "--fail-fast": self.fail_fast, "--verbose": self.verbose,
+            "--fail-fast": self.fail_fast, "--events": self.events, "--verbose": self.verbose,
         }
         return arguments + [switch for switch, on in switches.items() if on]
 
@@ -89,7 +90,7 @@ class Options:
         switches = {
             "--debug-kernel": self.debug_kernel, "--nightly": self.nightly,
             "--allow-host-wide": self.allow_host_wide, "--fail-fast": self.fail_fast,
-            "--verbose": self.verbose, "--rehearsal": self.rehearsal,
+            "--events": self.events, "--verbose": self.verbose, "--rehearsal": self.rehearsal,
         }
         command = [*(("env", *self.backports.split()) if self.backports else ()), *self.command]
         for option, value in values.items():

@@ -34,6 +34,8 @@ bool in_testbed(void);
 
 /* The events that a case observes on this host (struct test.observes). */
 unsigned int events_here(const struct test_case *tc);
+/* If it observes any, with all that this host shows of faults and invalidations. */
+unsigned int all_events_here(const struct test *t);
 /* Skips the case unless this host has what it declares; sets up pools. */
 void check_needs(const struct test *t, bool allow_host_wide);
 

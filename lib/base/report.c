@@ -13,6 +13,7 @@
 #include "known_issues.h"
 #include "private_memory.h"
 #include "testcase.h"
+#include "timeline.h"
 
 static struct outcome *outcome;
 static const struct test *running;	/* NULL: the program, outside of its cases */
@@ -167,6 +168,7 @@ end_case(enum case_status status, const char *reason)
 	outcome->status = status;
 	snprintf(outcome->reason, sizeof(outcome->reason), "%s", reason);
 	outcome->reason[strcspn(outcome->reason, "\n")] = '\0';
+	timeline_finish();
 	_exit(0);
 }
 

@@ -12,6 +12,7 @@
 
 #include "file.h"
 #include "testcase.h"
+#include "timeline.h"
 #include "thread.h"
 
 #define JOIN_LIMIT_S	10.0
@@ -31,6 +32,7 @@ static void *thread_main(void *arg)
 	eventfd_t one;
 
 	t->tid = gettid();
+	timeline_lane("thread");
 	eventfd_write(t->started, 1);
 	eventfd_read(t->go, &one);
 	t->ret = t->fn(t->arg);

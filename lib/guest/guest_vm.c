@@ -7,6 +7,7 @@
 
 #include "guest/guest_image.h"
 #include "guest_vm.h"
+#include "timeline.h"
 
 #define SEPT_VE_DISABLE	(1ULL << 28)
 
@@ -283,7 +284,12 @@ void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector)
 
 int __guest_run(struct vcpu *vcpu)
 {
-	return ioctl(vcpu->fd, KVM_RUN, 0);
+	int ret;
+
+	timeline_begin("KVM_RUN vCPU %u", vcpu->id);
+	ret = ioctl(vcpu->fd, KVM_RUN, 0);
+	timeline_end("KVM_RUN: %s", errno_text(ret ? errno : 0));
+	return ret;
 }
 
 const char *exit_text(const struct vcpu *vcpu)

@@ -15,6 +15,7 @@
 #include "file.h"
 #include "mem.h"
 #include "testcase.h"
+#include "timeline.h"
 #include "vm.h"
 
 #define PAGEMAP_PRESENT		(1ULL << 63)
@@ -189,8 +190,12 @@ struct mem *mem_populated(enum mem_kind kind, size_t size, struct vm *vm)
 
 void mem_punch_hole(const struct mem *mem, u64 offset, u64 size)
 {
-	expect_ok(fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size),
-		  "punching [0x%llx, +0x%llx) out of %s memory", offset,
+	int ret;
+
+	timeline_begin("hole of %s at 0x%llx size 0x%llx", mem_kind_name(mem->kind), offset, size);
+	ret = fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
+	timeline_end("hole: %s", errno_text(ret ? errno : 0));
+	expect_ok(ret, "punching [0x%llx, +0x%llx) out of %s memory", offset,
 		  size, mem_kind_name(mem->kind));
 }
 

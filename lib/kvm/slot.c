@@ -5,8 +5,9 @@
 
 #include "slot.h"
 #include "testcase.h"
+#include "timeline.h"
 
-int __slot_set(const struct slot *slot)
+static int set_region(const struct slot *slot)
 {
 	struct kvm_userspace_memory_region2 region = {
 		.slot = slot->id,
@@ -25,6 +26,17 @@ int __slot_set(const struct slot *slot)
 		return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
 	}
 	return ioctl(slot->vm->fd, KVM_SET_USER_MEMORY_REGION2, &region);
+}
+
+int __slot_set(const struct slot *slot)
+{
+	int ret;
+
+	timeline_begin("KVM_SET_USER_MEMORY_REGION2 slot %u gpa 0x%llx size 0x%llx flags 0x%x",
+		       slot->id, slot->gpa, slot->size, slot->flags);
+	ret = set_region(slot);
+	timeline_end("KVM_SET_USER_MEMORY_REGION2: %s", errno_text(ret ? errno : 0));
+	return ret;
 }
 
 static struct slot *slot_new(struct vm *vm, u64 gpa, u64 size,

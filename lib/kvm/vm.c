@@ -10,6 +10,7 @@
 
 #include "file.h"
 #include "testcase.h"
+#include "timeline.h"
 #include "vm.h"
 
 int kvm_dev(void)
@@ -166,7 +167,13 @@ int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
 		.address = gpa, .size = size, .attributes = attributes,
 	};
 
-	return ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr);
+	int ret;
+
+	timeline_begin("KVM_SET_MEMORY_ATTRIBUTES gpa 0x%llx size 0x%llx: %s", gpa, size,
+		       attributes & KVM_MEMORY_ATTRIBUTE_PRIVATE ? "private" : "shared");
+	ret = ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr);
+	timeline_end("KVM_SET_MEMORY_ATTRIBUTES: %s", errno_text(ret ? errno : 0));
+	return ret;
 }
 
 void vm_set_private(struct vm *vm, u64 gpa, u64 size)
@@ -187,7 +194,13 @@ void vm_set_shared(struct vm *vm, u64 gpa, u64 size)
 
 int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {
-	return ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
+	int ret;
+
+	timeline_begin("KVM_PRE_FAULT_MEMORY gpa 0x%llx size 0x%llx", range->gpa, range->size);
+	ret = ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
+	timeline_end("KVM_PRE_FAULT_MEMORY: %s, 0x%llx bytes left", errno_text(ret ? errno : 0),
+		     range->size);
+	return ret;
 }
 
 void prefault(struct vcpu *vcpu, u64 gpa, u64 size)

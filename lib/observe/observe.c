@@ -15,6 +15,7 @@
 #include "observe/tracing.h"
 #include "sept.h"
 #include "testcase.h"
+#include "timeline.h"
 #include "vm.h"
 
 struct observer {
@@ -84,9 +85,9 @@ static void source_parse(struct observer *o, struct source *s)
 	s->rdx = tep_find_field(event, "rdx");
 	s->r8 = tep_find_field(event, "r8");
 	s->status = tep_find_field(event, "status");
-	s->old = tep_find_field(event, "old_spte");
+	s->old = tep_find_field(event, "old_spte") ?: tep_find_field(event, "start");
 	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
-		 tep_find_field(event, "spte");
+		 tep_find_field(event, "spte") ?: tep_find_field(event, "end");
 }
 
 /*
@@ -101,6 +102,16 @@ static void learn_struct_kvm(struct observer *o, struct vm *vm)
 	observer_sync(o);
 	errno = ENODATA;
 	must(o->kvm, "the address of struct kvm");
+}
+
+/* Whose last events the timeline wants. */
+static struct observer *latest;
+
+static void drain(struct observer *o, double seconds);
+
+static void drain_latest(void)
+{
+	drain(latest, 0);
 }
 
 static struct observer *observer_new(unsigned int mask)
@@ -130,6 +141,8 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
+	latest = o;
+	timeline_at_end(drain_latest);
 	return o;
 }
 
@@ -170,6 +183,7 @@ static void log_event(struct observer *o, const struct event *ev)
 		o->events = realloc(o->events, o->max_events * sizeof(*ev));
 	}
 	o->events[o->nr_events++] = *ev;
+	event_to_timeline(ev);
 }
 
 /* A SEAMCALL that names no TD is about the one that its task worked on last. */

@@ -45,6 +45,8 @@ static const struct probe_def probe_defs[] = {
 	  "kvm=$arg1:x64", NULL },
 	{ EV_VM_FAULT, "vm_fault", "kvm_tdp_page_fault", 'p',
 	  "kvm=+0($arg1):x64", NULL },
+	{ EV_FAULT_BEGIN, "fault_begin", "kvm_tdp_page_fault", 'p',
+	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64", NULL },
 	{ EV_FAULT, "fault", "kvm_tdp_page_fault", 'r',
 	  "kvm=+0($arg1):x64 gpa=+0($arg2):x64 ret=$retval:s32", NULL },
 	{ EV_FAULTIN, "faultin", "kvm_mmu_faultin_pfn", 'r',

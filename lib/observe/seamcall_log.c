@@ -55,22 +55,7 @@ unsigned long seamcalls_done(struct observer *o, unsigned int leaf)
 
 static const char *call_text(const struct seamcall *calls, size_t nr, size_t at)
 {
-	const struct seamcall *c = &calls[at];
-	const char *text;
-
-	if (at >= nr)
-		return "no more calls";
-	text = seamcall_name(c->leaf);
-	if (c->gpa || c->level)
-		text = strf("%s gpa 0x%llx", text, c->gpa);
-	if (c->level)
-		text = strf("%s %s", text, level_name(c->level));
-	if (c->pfn != PFN_NONE)
-		text = strf("%s pfn %s", text, c->pfn == PFN_ANY ? "any" :
-			    strf("0x%llx", c->pfn));
-	if (c->status)
-		text = strf("%s status 0x%llx", text, c->status);
-	return text;
+	return at < nr ? seamcall_text(&calls[at]) : "no more calls";
 }
 
 static bool same(const struct seamcall *seen, const struct seamcall *expected)

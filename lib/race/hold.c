@@ -8,6 +8,7 @@
 #include "hold_backend.h"
 #include "kernel.h"
 #include "testcase.h"
+#include "timeline.h"
 
 struct hold {
 	const struct hold_backend *by;
@@ -72,10 +73,12 @@ void hold_await(struct hold *h)
 {
 	expect_true(h->by->wait_for(h->handle, h->limit_ms), "KVM reaches %s within %u ms",
 		    h->function, h->limit_ms);
+	timeline_begin("hold at %s of another thread", h->function);
 }
 
 void hold_release(struct hold *h)
 {
+	timeline_end("hold at %s", h->function);
 	must(h->by->release(h->handle), "the thread at %s was released too early", h->function);
 }
 

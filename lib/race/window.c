@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "testcase.h"
+#include "timeline.h"
 #include "uffd.h"
 #include "window.h"
 
@@ -33,6 +34,7 @@ static void *vcpu_thread(void *arg)
 	eventfd_t one;
 
 	w->tid = gettid();
+	timeline_lane("prefault");
 	eventfd_write(w->done, 1);
 	for (;;) {
 		while (eventfd_read(w->go, &one))
@@ -77,6 +79,7 @@ static void await_fault(struct window *w)
 			    strf("it ended: %s, 0x%llx bytes left",
 				 errno_text(w->ret ? w->err : 0), w->range.size));
 	w->hva = uffd_wait_fault(&w->late, 0);
+	timeline_begin("window: KVM waits for the page at hva %p", w->hva);
 }
 
 void window_open(struct window *w, u64 gpa, u64 size)
@@ -103,6 +106,7 @@ pid_t window_tid(const struct window *w)
 
 void window_resolve(struct window *w)
 {
+	timeline_end("window: the page is there");
 	uffd_resolve(&w->late, w->hva, NULL);
 }
 

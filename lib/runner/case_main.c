@@ -20,6 +20,7 @@
 #include "runner/plan.h"
 #include "softtdx_ctl.h"
 #include "thread.h"
+#include "timeline.h"
 #include "undo.h"
 
 #define KILL_GRACE_S		10	/* for a killed case to leave the kernel */
@@ -92,12 +93,14 @@ case_process(const struct test *t, const struct options *opt, const sigset_t *ma
 	leave_memory_alone(t->tc);
 
 	report_to(outcome, t);
+	timeline_lane("case");
 	use_cpus(CASE_CPUS);
 	raise_file_limit();
 	check_needs(t, opt->allow_host_wide);
 	t->body(t);
 	tracing_check_intact();
 	explore_passed();
+	timeline_finish();
 	outcome->status = CASE_PASS;
 	/* Threads that are still inside of KVM end here, too. */
 	_exit(0);
@@ -275,6 +278,7 @@ static void run_case(const struct test *t, const struct options *opt,
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->wants_splat = t->tc->expects_splat;
 	diag("run %s (limit %u s)", t->name, limit);
+	timeline_start(t->observes || opt->events);
 	kmsg_begin(in_testbed() || opt->allow_host_wide);
 	outcome->warnings_armed = kmsg_warnings_armed();
 	if (t->tc->observes)
@@ -309,6 +313,8 @@ static void run_case(const struct test *t, const struct options *opt,
 		outcome->status = CASE_FAIL;
 	if (outcome->status == CASE_FAIL && t->tc->observes)
 		host_activity_tell();
+	if (opt->events || failed(outcome))
+		timeline_print();
 	if (outcome->status == CASE_FAIL && t->tc->fixes)
 		diag("this is what the kernel did before %s", t->tc->fixes);
 	measure("seconds", now() - start);
@@ -348,6 +354,7 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	undo_init();
 	undo_start_guardian();
 	tracing_prepare();
+	timeline_prepare();
 	/* Helpers that a case leaves become our children: end_group() waits for them. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
@@ -364,6 +371,8 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 
 	if (!in_testbed() && !opt->allow_host_wide && !kmsg_warnings_armed())
 		diag("note: the kernel has warned in this boot (taint W): WARN_ONCE sites that fired are mute, --allow-host-wide arms them again");
+	for (size_t i = 0; opt->events && i < plan->nr; i++)
+		plan->tests[i].observes = all_events_here(&plan->tests[i]);
 	for (size_t i = 0; i < plan->nr; i++) {
 		if (nr_failed && opt->fail_fast) {
 			outcome->status = CASE_SKIP;

@@ -23,6 +23,7 @@ static void usage(FILE *out, const char *program, const char *summary)
 		"  --allow-host-wide  run cases that change what other users of this host see\n"
 		"  --fail-fast        skip what follows the first failure\n"
 		"  --dry-run          say what the cases would change, run nothing\n"
+		"  --events           print what happened in each case, in order of time\n"
 		"  --verbose          more diagnostics\n"
 		"  --help             show this help\n"
 		"Exit: 0 passed, 1 failed, 2 wrong usage, %d all skipped.\n",
@@ -42,6 +43,7 @@ void parse_options(struct options *opt, int argc, char **argv, const char *summa
 		{ "allow-host-wide", no_argument, NULL, 'w' },
 		{ "fail-fast", no_argument, NULL, 'f' },
 		{ "dry-run", no_argument, NULL, 'd' },
+		{ "events", no_argument, NULL, 'e' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -88,6 +90,9 @@ void parse_options(struct options *opt, int argc, char **argv, const char *summa
 			break;
 		case 'd':
 			opt->dry_run = true;
+			break;
+		case 'e':
+			opt->events = true;
 			break;
 		case 'v':
 			opt->verbose = true;

@@ -15,7 +15,7 @@ struct options {
 	int nr_patterns;
 	const char *boot;
 	u64 seed;
-	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose;
+	bool list, describe, dry_run, nightly, allow_host_wide, fail_fast, verbose, events;
 };
 
 /* Read the command line into @opt; exits on --help (0) and on wrong usage (2). */

@@ -48,6 +48,22 @@ const char *seamcall_name(unsigned int leaf)
 	return l ? l->name : strf("leaf %u", leaf);
 }
 
+const char *seamcall_text(const struct seamcall *c)
+{
+	const char *text = seamcall_name(c->leaf);
+
+	if (c->gpa || c->level)
+		text = strf("%s gpa 0x%llx", text, c->gpa);
+	if (c->level)
+		text = strf("%s %s", text, level_name(c->level));
+	if (c->pfn != PFN_NONE)
+		text = strf("%s pfn %s", text, c->pfn == PFN_ANY ? "any" :
+			    strf("0x%llx", c->pfn));
+	if (c->status)
+		text = strf("%s status 0x%llx", text, c->status);
+	return text;
+}
+
 /* Bits of a physical address; the KeyID is above them. */
 static unsigned int phys_bits(void)
 {

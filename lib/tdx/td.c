@@ -9,6 +9,7 @@
 #include "keyids.h"
 #include "td.h"
 #include "testcase.h"
+#include "timeline.h"
 
 #define MAX_CPUID_ENTRIES	256
 #define IOAPIC_PINS		24
@@ -17,11 +18,26 @@
 #define GPAW_MASK		0xff0000U
 #define GPAW_48			(48U << 16)
 
+static const char *cmd_name(u32 id)
+{
+	static const char *const names[] = {
+		[KVM_TDX_CAPABILITIES] = "KVM_TDX_CAPABILITIES", [KVM_TDX_INIT_VM] = "KVM_TDX_INIT_VM",
+		[KVM_TDX_INIT_VCPU] = "KVM_TDX_INIT_VCPU",
+		[KVM_TDX_INIT_MEM_REGION] = "KVM_TDX_INIT_MEM_REGION",
+		[KVM_TDX_FINALIZE_VM] = "KVM_TDX_FINALIZE_VM", [KVM_TDX_GET_CPUID] = "KVM_TDX_GET_CPUID",
+	};
+
+	return id < ARRAY_SIZE(names) ? names[id] : "KVM_MEMORY_ENCRYPT_OP";
+}
+
 int __td_cmd(int fd, u32 id, u32 flags, u64 data, u64 *hw_error)
 {
 	struct kvm_tdx_cmd cmd = { .id = id, .flags = flags, .data = data };
-	int ret = ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
+	int ret;
 
+	timeline_begin("%s flags 0x%x", cmd_name(id), flags);
+	ret = ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
+	timeline_end("%s: %s", cmd_name(id), errno_text(ret ? errno : 0));
 	if (hw_error)
 		*hw_error = cmd.hw_error;
 	return ret;

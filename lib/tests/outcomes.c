@@ -19,6 +19,7 @@
 #include "slot.h"
 #include "testcase.h"
 #include "thread.h"
+#include "timeline.h"
 #include "undo.h"
 #include "vm.h"
 #include "window.h"
@@ -123,6 +124,23 @@ CASE(expectations_hold, "All expectations hold", .plain = true)
 	expect_true(true, "true");
 	expect_ok(0, "success");
 	expect_errno(close(-1), EBADF, "close");
+}
+
+static int say(void *arg)
+{
+	timeline_lane("%s", (const char *)arg);
+	timeline_note("a note");
+	return 0;
+}
+
+CASE(tells_moments, "What the case's threads did outlives it", .plain = true)
+{
+	timeline_begin("work on 0x%x", 0x10);
+	for (int i = 0; i < 2000; i++)
+		timeline_note("step %d", i);
+	must(!thread_join(thread_start(say, "other"), "a thread"), "a thread");
+	timeline_end("work: %s", errno_text(0));
+	raise(SIGKILL);
 }
 
 CASE(breaks, "The harness fails", .plain = true)

@@ -76,6 +76,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "breaks": ("not ok # ERROR the harness", [
         "outcomes.c:LINE: harness error: the harness",
         "in two lines: Permission denied"]),
+    "tells_moments": ("not ok", ["the case's process was killed by signal 9 (Killed)"]),
     "skips": ("ok # SKIP needs a full moon", []),
     "crashes": ("not ok", [SEGV]),
     "exits": ("not ok", ["the case's process exited with 3"]),
@@ -317,6 +318,15 @@ class OptionsTest(OutcomesTest):
         self.assertEqual(status, 0)
         self.assertEqual(self.results(lines),
                          ["ok 1 passes", "ok 2 skips # SKIP needs a full moon"])
+
+    def test_moments_outlive_a_case(self) -> None:
+        """The last ones, in order of time, with the threads' names."""
+        _, lines, _ = self.run_cases("--events", "--case", "tells_moments", "--case", "passes")
+        events = [line for line in lines if line.startswith("# event ")]
+        self.assertEqual(len(events), 160)
+        self.assertRegex(events[0], r"^# event 0\.0{9} case/\d+ event step 1842$")
+        self.assertRegex(events[-2], r"^# event 0\.\d{9} other/\d+ event a note$")
+        self.assertRegex(events[-1], r"^# event 0\.\d{9} case/\d+ end work: success$")
 
     def test_failed_broken_died_are_1(self) -> None:
         for case in ("fails_eq", "breaks", "crashes"):

@@ -73,5 +73,6 @@ def selection(options: Options, times: int = 1) -> list[str]:
     found += ["--repeat", str(times)] if times > 1 else []
     for pattern in options.patterns:
         found += ["--tests", ":".join(filter(None, (pattern.test, pattern.case)))]
-    switches = {"--nightly": options.nightly, "--fail-fast": options.fail_fast, "--verbose": options.verbose}
+    switches = {"--nightly": options.nightly, "--fail-fast": options.fail_fast,
+                "--events": options.events, "--verbose": options.verbose}
     return found + [switch for switch, on in switches.items() if on]
