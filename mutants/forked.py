@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,13 @@ class Alone:
     """A case on the kernel without a mutant (number 0)."""
 
     status: Status
-    reached: frozenset[int]     # functions that mutants change, by their place in REACHED
+    reached: frozenset[int]     # places of REACHED that are set
+    seconds: float = 0.0
+
+    @property
+    def fine(self) -> bool:
+        """Whether it can tell a mutant from the kernel without one."""
+        return self.status in (Status.PASS, Status.XFAIL)
 
 
 class Survey(Control):
@@ -73,6 +80,7 @@ class Survey(Control):
         super().__init__(boot, folder)
         self.found: dict[str, Alone] = {}
         self._last = ("", Status.ERROR)
+        self._begun = time.monotonic()
 
     def ended(self, case: str, status: Status) -> None:
         self._last = case, status
@@ -80,17 +88,23 @@ class Survey(Control):
     def __call__(self, event: Event) -> None:
         if isinstance(event, Begin):
             self._last = "", Status.ERROR
+            self._begun = time.monotonic()
         super().__call__(event)
         if isinstance(event, File) and event.name == REACHED.name:
-            places = enumerate(event.data.decode().strip().split(","))
             case, status = self._last
-            self.found[case] = Alone(status, frozenset(place for place, hit in places if hit != "0"))
+            self.found[case] = Alone(status, places(event.data.decode().strip()),
+                                     round(time.monotonic() - self._begun, 2))
 
 
-def survey(planned: PlannedBoot, seed: int, functions: int) -> PlannedBoot:
-    """Each case by itself, and the functions that it reaches."""
-    clear = f"{REACHED} {','.join('0' * functions)}\n"
-    lines = [f"{clear}{command(planned, seed, [case])}{REACHED}\n"
+def places(digits: str) -> frozenset[int]:
+    """Those that are set; a digit tells of four, the lowest bit of the first."""
+    return frozenset(4 * number + bit for number, digit in enumerate(digits)
+                     for bit in range(4) if int(digit, 16) >> bit & 1)
+
+
+def survey(planned: PlannedBoot, seed: int) -> PlannedBoot:
+    """Each case by itself, and what it reaches."""
+    lines = [f"{REACHED} 0\n{command(planned, seed, [case])}{REACHED}\n"
              for cases in planned.tests.values() for case in cases]
     return PlannedBoot(planned.name, planned.boot, planned.tests, forked=True, plan="".join(lines))
 
@@ -140,8 +154,7 @@ class Forks:
         for unit in sorted(forks(fitting), key=lambda unit: -trial.counts(kills)[min(unit.tests)]):
             alone = self.alone(unit)
             cases = [case for found in unit.tests.values() for case in found
-                     if alone[case.name].status in (Status.PASS, Status.XFAIL)
-                     and alone[case.name].reached & self._many.reached[mutant.id]]
+                     if alone[case.name].fine and alone[case.name].reached & self._many.differs[mutant.id]]
             if cases:
                 result = result.and_then(self.some(mutant, cases, folder))
             if result.kill:
@@ -159,12 +172,12 @@ class Forks:
         (test, cases), = unit.tests.items()
         key = digest(self._many.key, unit.boot, test, self._programs.get(test, ""))
         with self._only_one(key):
-            known = {case: Alone(Status(status), frozenset(reached))
-                     for case, (status, reached) in (self._store.get(key) or {}).items()}
+            known = {case: Alone(Status(status), frozenset(reached), seconds)
+                     for case, (status, reached, seconds) in (self._store.get(key) or {}).items()}
             missing = [case for case in cases if case.name not in known]
             if missing:
                 known |= self._survey(PlannedBoot(unit.name, unit.boot, {test: missing}))
-                self._store.put(key, {case: [found.status.value, sorted(found.reached)]
+                self._store.put(key, {case: [found.status.value, sorted(found.reached), found.seconds]
                                       for case, found in known.items()})
         return known
 
@@ -176,8 +189,7 @@ class Forks:
         folder = self._out / "unmodified"
         folder.mkdir(parents=True, exist_ok=True)
         watcher = Survey(unit, folder)
-        functions = len(frozenset[int]().union(*self._many.reached.values()))
-        outcome = self._host.run(survey(unit, self._seed, functions), watcher)
+        outcome = self._host.run(survey(unit, self._seed), watcher)
         if outcome.kind != "ok":
             raise HarnessError(f"{unit.name} on the kernel without a mutant: "
                                f"{outcome.kind}: {outcome.detail}")

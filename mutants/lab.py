@@ -250,5 +250,4 @@ def fitting(mutant: Mutant) -> list[Program]:
 
 def content(mutant: Mutant) -> str:
     """The mutant's edits as text, without its description."""
-    return json.dumps([mutant.vm, [[str(edit.file), edit.function, edit.find, edit.replace]
-                                   for edit in mutant.edits]])
+    return json.dumps([mutant.vm, [edit.content for edit in mutant.edits]])

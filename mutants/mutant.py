@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from mutants.probes import Probe
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 VM_TYPES = ("default", "sw_protected", "tdx")
@@ -48,6 +52,47 @@ class Edit:
         return text[:start] + body + text[end:]
 
 
+    @property
+    def content(self) -> list[Any]:
+        """What makes it another edit."""
+        return [str(self.file), self.function, self.find, self.replace]
+
+
+@dataclass(frozen=True)
+class Change:
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An edit by place, from the opening brace of the function's body."""
+
+    file: Path
+    function: str
+    changes: tuple[Change, ...]     # from first to last
+    body: str                       # a digest of the body that it was made for
+
+    def apply(self, text: str) -> str:
+        there = definition(text, self.function, self.file)
+        if digest(text[there.body:there.end]) != self.body:
+            raise DoesNotApply(f"{self.file}: {self.function}() is another")
+        for change in reversed(self.changes):
+            text = (text[:there.body + change.start] + change.text
+                    + text[there.body + change.end:])
+        return text
+
+    @property
+    def content(self) -> list[Any]:
+        return [str(self.file), self.function, self.body,
+                [[change.start, change.end, change.text] for change in self.changes]]
+
+
+def digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:10]
+
+
 def anchor(text: str) -> re.Pattern[str]:
     return re.compile(r"\s+".join(re.escape(part) for part in text.split()))
 
@@ -62,6 +107,7 @@ class Definition:
     end: int        # behind its closing brace
 
 
+@lru_cache(maxsize=1024)    # each file is searched for each mutant
 def definition(text: str, function: str, file: Path) -> Definition:
     head = re.compile(rf"^[a-z][^\n;{{}}#]*\b({function})\([^;{{}}]*\)\s*^\{{", re.MULTILINE)
     found = list(head.finditer(text))
@@ -78,11 +124,12 @@ class Mutant:
     title: str
     symptom: str               # what a test may observe
     vm: tuple[str, ...]        # the VM types that can show it
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit | Cut, ...]
     origin: str = "plausible"  # "plausible", or the fix that it undoes
     needs: str = ""            # what the boot must have: CPUs, a parameter
     status: str = "killable"
     argument: str = ""         # why no test can kill it
+    probe: Probe | None = None  # of the one function that it changes
 
     @property
     def files(self) -> list[Path]:

@@ -14,7 +14,8 @@ Under its own name it looks at the number and calls one of these, or goes on as 
     }
 
 So any edit of a function's body fits, and probes find what they look for. Both variables
-are parameters of the module kvm.
+are parameters of the module kvm. A mutant with a probe knows more: in the body, what
+decides whether it makes a difference tells so in kts_reached (probes.py).
 """
 
 from __future__ import annotations
@@ -24,28 +25,51 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutants.mutant import DoesNotApply, Edit, Mutant, definition
+from mutants import probes
+from mutants.mutant import Cut, DoesNotApply, Edit, Mutant, definition
+from mutants.probes import Places, Probe, Spot, Woven, weave
 
 PARAMETERS = Path("/sys/module/kvm/parameters")
 NUMBER = PARAMETERS / "kts_mutant"
-REACHED = PARAMETERS / "kts_reached"    # 0 or 1 for each function, with commas between
+REACHED = PARAMETERS / "kts_reached"    # a digit for each four places; any text clears all
 HOME = Path("virt/kvm/kvm_main.c")      # where the variables are
 
-DECLARATIONS = """\
+DECLARATIONS = f"""\
 extern int kts_mutant;
 extern unsigned char kts_reached[];
-"""
+{probes.MACROS}"""
 VARIABLES = """
 int kts_mutant;
 {export}(kts_mutant);
 module_param(kts_mutant, int, 0644);
 unsigned char kts_reached[{count}];
 {export}(kts_reached);
-module_param_array(kts_reached, byte, NULL, 0644);
+static int kts_reached_get(char *buffer, const struct kernel_param *unused)
+{{
+	const unsigned char *four = kts_reached;
+	int digit;
+
+	for (digit = 0; digit < {count} / 4; digit++, four += 4)
+		buffer[digit] = "0123456789abcdef"[four[0] | four[1] << 1 | four[2] << 2 | four[3] << 3];
+	return digit;
+}}
+static int kts_reached_set(const char *value, const struct kernel_param *unused)
+{{
+	memset(kts_reached, 0, sizeof(kts_reached));
+	return 0;
+}}
+static const struct kernel_param_ops kts_reached_ops = {{
+	.get = kts_reached_get, .set = kts_reached_set,
+}};
+module_param_cb(kts_reached, &kts_reached_ops, NULL, 0644);
 """
 # To the modules of KVM: since 6.18 its Makefile refuses others.
 EXPORTS = "EXPORT_SYMBOL_FOR_KVM_INTERNAL", "EXPORT_SYMBOL_GPL"
 BEGIN, END = "/* mutant {} */", "/* end of mutant */"
+PROBES = "probes_"                      # in place of the mutant: the body with probes, by function
+ORIGINAL = "original"                   # and the copy that nobody calls
+# Of a copy: each is compiled by itself, and none costs ftrace time.
+APART = "__attribute__((noipa, used, no_instrument_function))"
 # Of a definition's first line: what a copy does not have, and where none can be made
 # (it is executed before a number is set).
 LINKAGE = frozenset(("static", "extern", "inline", "__always_inline", "noinline"))
@@ -57,48 +81,86 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True)
-class Combined:
-    texts: dict[Path, str]              # of the files that change
-    numbers: dict[str, int]             # of the mutants, from 1
-    functions: list[tuple[Path, str]]   # file and name, in the order of REACHED
+class Blame:
+    """Whom gcc's errors blame."""
 
-    def blamed(self, log: str) -> set[str]:
-        """The mutants in whose copies gcc found errors."""
+    mutants: frozenset[str]
+    probes: frozenset[Spot]
+
+    def __bool__(self) -> bool:
+        return bool(self.mutants or self.probes)
+
+
+@dataclass(frozen=True)
+class Combined:
+    texts: dict[Path, str]                  # of the files that change
+    numbers: dict[str, int]                 # of the mutants, from 1
+    functions: list[tuple[Path, str]]       # file and name, in the order of REACHED
+    executed: dict[str, frozenset[int]]     # by mutant: of these places in REACHED one is set
+    differs: dict[str, frozenset[int]]      # by mutant: and of these, where it may be noticed
+
+    def blamed(self, log: str) -> Blame:
         copies = {str(file): list(spans(text)) for file, text in self.texts.items()}
         found: set[str] = set()
+        spots: set[Spot] = set()
         context: list[str] = []         # the functions that gcc names before an error
+        wrong = False
         for line in log.splitlines():
-            if error := re.match(r"\s*(\S+?):(\d+):(?:\d+:)? (fatal error|error|warning):", line):
-                if error[3] != "warning":
-                    found |= {name for file, there in copies.items() if error[1].endswith(file)
-                              for name, first, last in there if first <= int(error[2]) <= last}
-                    found |= {name for name in self.numbers for text in context
-                              if text.endswith(f"_{name}")}
+            if error := re.match(r"\s*(\S+?):(\d+):(?:\d+:)? (fatal error|error|warning|note: in expansion)", line):
+                # Of an error in a macro, a note says where that is used.
+                wrong = error[3].endswith("error") or (wrong and error[3].startswith("note"))
+                if wrong:
+                    there = [span for file, each in copies.items() if error[1].endswith(file)
+                             for span in each if span[1] <= int(error[2]) <= span[2]]
+                    spots |= {Spot(int(name.removeprefix(PROBES)), int(error[2]) - first - 1)
+                              for name, first, _ in there if name.startswith(PROBES)}
+                    found |= {name for name, _, _ in there if not name.startswith(PROBES)}
+                    found |= {name for text in context
+                              if (name := text.rpartition("_")[2]) in self.numbers}
                 context = []
             context += re.findall(r"(?:In function|inlined from) ['‘](\w+)['’]", line)
-        return found
+        return Blame(frozenset(found), frozenset(spots))
 
 
-def combine(mutants: Sequence[Mutant], tree: Path) -> Combined:
-    """All of `mutants` that fit into one kernel."""
+def combine(mutants: Sequence[Mutant], tree: Path, without: frozenset[Spot] = frozenset()) -> Combined:
+    """All of `mutants` that fit into one kernel. `without`: where no probe compiles."""
     texts: dict[Path, str] = {}
     fitting = [mutant for mutant in mutants if fits(mutant, tree, texts)]
     numbers = {mutant.id: number for number, mutant in enumerate(fitting, start=1)}
-    edits: dict[tuple[Path, str], dict[str, list[Edit]]] = {}
+    edits: dict[tuple[Path, str], dict[str, list[Edit | Cut]]] = {}
     for mutant in fitting:
         for edit in mutant.edits:
             edits.setdefault((edit.file, edit.function), {}).setdefault(mutant.id, []).append(edit)
     functions = sorted(edits)
+    index = {function: place for place, function in enumerate(functions)}
+    places = Places(len(functions))
     changed = {file: texts[file] for file, _ in functions}
-    for index, (file, function) in enumerate(functions):
-        changed[file] = replaced(changed[file], file, function, edits[file, function], numbers, index)
+    wanted: dict[int, list[Probe]] = {}
+    for mutant in fitting:
+        if mutant.probe:
+            edit = mutant.edits[0]
+            wanted.setdefault(index[edit.file, edit.function], []).append(mutant.probe)
+    parts: dict[Path, list[tuple[Function, str]]] = {}
+    for place, (file, function) in enumerate(functions):
+        found = Function(texts[file], function, file)
+        woven = places.woven(place, found.body, wanted.get(place, []), without)
+        parts.setdefault(file, []).append(
+            (found, replaced(found, edits[file, function], numbers, place, woven)))
+    for file, there in parts.items():
+        for found, text in sorted(there, key=lambda part: -part[0].start):
+            changed[file] = changed[file][:found.start] + text + changed[file][found.end:]
     for file, text in changed.items():
         changed[file] = declared(text, file)
     if functions:
         home = changed.get(HOME) or declared((tree / HOME).read_text(), HOME)
         export = next(word for word in EXPORTS if word in home)
-        changed[HOME] = home + VARIABLES.format(count=len(functions), export=export)
-    return Combined(changed, numbers, functions)
+        changed[HOME] = home + VARIABLES.format(count=-(-places.count // 4) * 4, export=export)
+    executed, differs = {}, {}
+    for mutant in fitting:
+        entries = frozenset(index[edit.file, edit.function] for edit in mutant.edits)
+        executed[mutant.id], differs[mutant.id] = places.told(min(entries), mutant.probe) if mutant.probe \
+            else (entries, entries)
+    return Combined(changed, numbers, functions, executed, differs)
 
 
 def fits(mutant: Mutant, tree: Path, texts: dict[Path, str]) -> bool:
@@ -116,6 +178,7 @@ def fits(mutant: Mutant, tree: Path, texts: dict[Path, str]) -> bool:
 class Function:
     def __init__(self, text: str, name: str, file: Path) -> None:
         there = definition(text, name, file)
+        self.file = file
         self.start, self.end = there.start, there.end
         self.text = text[there.start:there.end]
         # With "a|b" the catalogue names it as different kernels do.
@@ -131,30 +194,29 @@ class Function:
     def inline(self) -> bool:
         return not {"inline", "__always_inline"}.isdisjoint(self._type)
 
-    def copy(self, mutant: str, edits: Sequence[Edit]) -> str:
+    def copy(self, mutant: str, edits: Sequence[Edit | Cut]) -> str:
+        """The function with the edits; `mutant`: what its name ends with."""
         text = self.text
         for edit in edits:
             text = edit.apply(text)
-        name = definition(text, self.name, edits[0].file).name
+        name = definition(text, self.name, self.file).name
         words = [word for word in self._type if word not in LINKAGE]
-        return "\n".join((BEGIN.format(mutant),
-                          f"static noinline __maybe_unused {' '.join(words)} {self.name}_{mutant}"
+        return "\n".join((BEGIN.format(mutant), f"static {APART} {' '.join(words)} {self.name}_{mutant}"
                           f"{text[name + len(self.name):]}", END, ""))
 
 
-def replaced(text: str, file: Path, function: str, edits: dict[str, list[Edit]],
-             numbers: dict[str, int], index: int) -> str:
-    """The text with copies of the function, one for each mutant."""
-    found = Function(text, function, file)
-    copies = "".join(found.copy(mutant, each) for mutant, each in edits.items())
+def replaced(found: Function, edits: dict[str, list[Edit | Cut]], numbers: dict[str, int], index: int,
+             woven: Sequence[Woven]) -> str:
+    """The function, with copies, one for each mutant, and one to compare them with."""
+    copies = found.copy(ORIGINAL, []) + "".join(found.copy(mutant, each) for mutant, each in edits.items())
     cases = "".join(f"\tcase {numbers[mutant]}: return {found.name}_{mutant}({found.arguments});\n"
                     for mutant in edits)
     # noipa: gcc would split the look at the number from the rest, and probes see a part only.
     attribute = "" if found.inline else "__attribute__((noipa)) "
     return "".join((
-        text[:found.start], f"{attribute}{found.head};\n", copies, f"{found.head}\n{{\n",
-        f"\tkts_reached[{index}] = 1;\n\tswitch (kts_mutant) {{\n{cases}\t}}\n", found.body, "\n}",
-        text[found.end:],
+        f"{attribute}{found.head};\n", copies, f"{found.head}\n{{\n",
+        f"\tkts_reached[{index}] = 1;\n\tswitch (kts_mutant) {{\n{cases}\t}}\n",
+        f"{BEGIN.format(f'{PROBES}{index}')}\n{weave(found.body, woven)}\n{END}\n}}",
     ))
 
 

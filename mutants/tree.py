@@ -25,8 +25,10 @@ from testbed.make.kernel import Kernel
 from testbed.make.source import Source
 from testbed.progress import say
 
+from mutants import frontend, same
 from mutants.mutant import Mutant
-from mutants.schemata import HOME, Combined, combine
+from mutants.probes import Spot
+from mutants.schemata import HOME, ORIGINAL, Combined, combine
 
 CONFIG = Path(__file__).parent / "modules.config"
 # In the order of loading; the last two are for one vendor each, and one of them fails to load.
@@ -47,7 +49,9 @@ class Many:
     kernel: Kernel
     key: str                            # differs where the kernel does
     numbers: dict[str, int]             # of the mutants in it
-    reached: dict[str, frozenset[int]]  # by mutant: the places of its functions in REACHED
+    executed: dict[str, frozenset[int]]     # by mutant, as in schemata.Combined
+    differs: dict[str, frozenset[int]]
+    same: dict[str, str]                # whose code is that of another, or, "", of the original
 
 
 class Tree:
@@ -68,6 +72,16 @@ class Tree:
         """A key for the build without the mutant."""
         return self._build.key
 
+    @property
+    def built(self) -> Path:
+        """The build tree."""
+        return self._build.tree
+
+    @property
+    def sources(self) -> Path:
+        """The private sources."""
+        return self._folder
+
     def prepare(self) -> Kernel:
         """The kernel without a mutant, built once."""
         with self._lock():
@@ -84,17 +98,16 @@ class Tree:
         folder = self._cache.entry("many", key, "building many mutants",
                                    lambda folder: self._make_many(mutants, first, folder))
         facts = json.loads((folder / "many.json").read_text())
-        places = {(file, name): place for place, (file, name) in enumerate(facts["functions"])}
-        by_id = {mutant.id: mutant for mutant in mutants}
-        reached = {name: frozenset(places[str(edit.file), edit.function] for edit in by_id[name].edits)
-                   for name in facts["numbers"]}
         modules = tuple(folder / name for name in facts["modules"])
-        built = Kernel(folder / "bzImage", f"{self._origin.identity}, {len(reached)} mutants in it",
+        built = Kernel(folder / "bzImage", f"{self._origin.identity}, {len(facts['numbers'])} mutants in it",
                        facts["config_hash"], modules=modules)
-        return Many(built, key, facts["numbers"], reached)
+        executed, differs = ({name: frozenset(places) for name, places in facts[which].items()}
+                             for which in ("executed", "differs"))
+        return Many(built, key, facts["numbers"], executed, differs, facts["same"])
 
     def _make_many(self, mutants: Sequence[Mutant], combined: Combined, folder: Path) -> None:
         """Without the mutants that do not compile: they will be told so one by one."""
+        without: frozenset[Spot] = frozenset()
         with self._lock():
             lay(self._origin.path, self._folder, self._files)
             while True:
@@ -103,19 +116,33 @@ class Tree:
                     base = self._build.again(folder)
                     modules = self._build.update(MODULES, folder)
                     break
-                except KernelError as error:
-                    wrong = combined.blamed(str(error))
+                except KernelError:
+                    wrong = combined.blamed(self._build.log)
                     if not wrong:
                         raise
-                say(f"do not compile: {', '.join(sorted(wrong))}")
-                mutants = [mutant for mutant in mutants if mutant.id not in wrong]
-                combined = combine(mutants, self._origin.path)
+                if wrong.mutants:
+                    say(f"do not compile: {', '.join(sorted(wrong.mutants))}")
+                mutants = [mutant for mutant in mutants if mutant.id not in wrong.mutants]
+                without |= wrong.probes
+                combined = combine(mutants, self._origin.path, without)
+            twins = self._twins(combined)
         (folder / "many.json").write_text(json.dumps({
             "numbers": combined.numbers,
-            "functions": [[str(file), name] for file, name in combined.functions],
+            "executed": {name: sorted(places) for name, places in combined.executed.items()},
+            "differs": {name: sorted(places) for name, places in combined.differs.items()},
+            "same": twins,
             "modules": [path.name for path in (*modules, *base.modules)],
             "config_hash": base.config_hash,
         }))
+
+    def _twins(self, combined: Combined) -> dict[str, str]:
+        twins: dict[str, str] = {}
+        for file in combined.texts:
+            path = frontend.object_file(self._build.tree, file)
+            if path.exists():
+                codes = same.functions(same.disassembly(path))
+                twins |= same.same(codes, combined.numbers, ORIGINAL)
+        return twins
 
     def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
         """The kernel with this mutant, or with none, its modules in `folder`."""

@@ -16,6 +16,10 @@ BROKEN_BUILD = "broken build"
 GAP = "gap"                         # no case failed, but some ended as ERROR
 UNRELIABLE = "unreliable"           # the killing case also fails without a mutant
 DOES_NOT_APPLY = "does not apply"
+# Of generated mutants:
+SAME_CODE = "same code"             # gcc makes of it what it makes of the original, or of another
+NOT_EXECUTED = "not executed"       # no case gets there
+NO_DIFFERENCE = "no difference"     # cases get there, and what it changes is the same each time
 
 
 @dataclass

@@ -86,7 +86,7 @@ class Machine:
 class ForksTest(FolderTest):
     mutant = Mutant("M2", "", "", ("default",), (Edit(Path("x.c"), "f", ("a",), "b"),))
     many = Many(Kernel(Path("bzImage"), ""), "key", {"M1": 1, "M2": 2},
-                {"M1": frozenset([0]), "M2": frozenset([1])})
+                executed={}, differs={"M1": frozenset([0]), "M2": frozenset([1])}, same={})
     cases = [case("a_test:x"), case("a_test:y"), case("b_test:z"), case("td_test:w", "tdx")]
 
     def forks(self, machine: Machine) -> Forks:
@@ -98,7 +98,7 @@ class ForksTest(FolderTest):
 
     def machine(self, **fails: str) -> Machine:
         return Machine({int(number[1:]): name for number, name in fails.items()},
-                       {"x": "0,1", "y": "1,0", "z": "0,1", "w": "1,1"})
+                       {"x": "2", "y": "1", "z": "2", "w": "3"})
 
     def test_likely_cases(self) -> None:
         forks = self.forks(self.machine(_2="x"))
@@ -129,9 +129,12 @@ class ForksTest(FolderTest):
         self.forks(machine).controls(self.cases[:2])
         self.assertNotIn("--case x", machine.jobs[1])
 
+    def test_places(self) -> None:
+        self.assertEqual(forked.places("0a01"), {5, 7, 12})
+
     def test_program_that_died(self) -> None:
         survey = Survey(boot(), Path("/nonexistent"))
         for event in (*ktap("ok 1 x"), hit("1"), *ktap(status=139), hit("1")):
             survey(event)
-        self.assertEqual(survey.found["x"], Alone(Status.PASS, frozenset([0])))
+        self.assertEqual(survey.found["x"], Alone(Status.PASS, frozenset([0]), mock.ANY))
         self.assertEqual(survey.found[""].status, Status.ERROR)

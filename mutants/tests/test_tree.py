@@ -34,6 +34,7 @@ class TreeTest(FolderTest):
         patch.start()
         self.addCleanup(patch.stop)
         self.compiled: list[str] = []
+        self.log = ""
         self.tree = self.prepared()
         self.private = next((self.folder / "cache/mutants/sources").glob("[0-9a-f]" * 16))
 
@@ -45,6 +46,8 @@ class TreeTest(FolderTest):
     def build(self, cache: Cache, source: Source, fragments: list[Path]) -> mock.Mock:
         fake = mock.Mock()
         fake.key = "key"
+        fake.tree = self.folder / "build"
+        type(fake).log = mock.PropertyMock(side_effect=lambda: self.log)
         fake.again.side_effect = lambda folder: Kernel(
             folder / "bzImage", "linux 1", "hash", modules=(folder / "tdx_view.ko",))
         fake.update.side_effect = self.update
@@ -94,17 +97,19 @@ class TreeTest(FolderTest):
     def test_many(self) -> None:
         first, wrong = edit(FILES[0], "return 1;"), edit(FILES[1], "return 1;", "M2")
         absent = edit(FILES[0], "return 7;", "M3")
-        errors = iter([KernelError("  two.c:6:1: error: what"), None])
         compile_ = self.update
 
         def update(modules: tuple[Path, ...], folder: Path) -> tuple[Path, ...]:
-            if error := next(errors):
-                raise error
+            lines = (self.private / FILES[1]).read_text().splitlines()
+            if "/* mutant M2 */" in lines:
+                self.log = f"  two.c:{lines.index('/* mutant M2 */') + 2}:1: error: what"
+                raise KernelError("two.c does not compile")
             return compile_(modules, folder)
 
         with mock.patch.object(self, "update", side_effect=update), mock.patch("mutants.tree.say"):
             many = self.prepared().many([first, wrong, absent])
-        self.assertEqual((many.numbers, many.reached), ({"M1": 1}, {"M1": frozenset([0])}))
+        self.assertEqual((many.numbers, many.executed, many.differs),
+                         ({"M1": 1}, {"M1": frozenset([0])}, {"M1": frozenset([0])}))
         self.assertEqual([("return 2" in text) for text in self.compiled], [True, False])
         self.assertEqual([path.name for path in many.kernel.modules][-2:], ["kvm-amd.ko", "tdx_view.ko"])
         self.assertEqual(self.prepared().many([first, wrong, absent]), many)     # no more to build

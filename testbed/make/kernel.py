@@ -120,6 +120,16 @@ class Build:
         self._tree = self._folder / "tree"
         self._log = self._folder / "build.log"
 
+    @property
+    def tree(self) -> Path:
+        """The build tree: objects, and the commands that made them."""
+        return self._tree
+
+    @property
+    def log(self) -> str:
+        """What the last build said."""
+        return self._log.read_text(errors="replace")
+
     def once(self) -> Kernel:
         """The image of a source that never changes: from the cache, or built."""
         folder = self._cache.entry("kernels", self.key, "building the kernel", self._publish)
