@@ -23,13 +23,15 @@ from testbed.make.cache import Cache
 from testbed.make.source import Source
 from testbed.progress import duration, say
 
+from mutants import generated, report, score
 from mutants import mutant as catalogue
-from mutants import report
+from mutants.generated import Generated
 from mutants.hunt import Hunt, shard, summary
 from mutants.lab import Lab
 from mutants.mutant import Mutant
+from mutants.scorer import Scorer
 from mutants.trial import Kill
-from mutants.verdict import GAP, KILLED, SURVIVED, UNRELIABLE, Verdict
+from mutants.verdict import GAP, KILLED, NO_DIFFERENCE, SURVIVED, UNRELIABLE, Verdict
 
 ROOT = Path(__file__).parent.parent
 KILLS = Path(__file__).parent / "killers.json"
@@ -49,7 +51,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add = new.add_argument
     add("--only", metavar="GLOB", action="append", default=[],
-        help="only these mutants; may be repeated")
+        help="only these mutants (of the generated ones: or functions, or files); may be repeated")
+    add("--generated", action="store_true",
+        help="mutants made from the kernel's source, in place of those of the catalogue")
+    add("--sample", type=int, metavar="N", help="of the generated ones a sample of N (with --seed)")
+    add("--cases", type=int, default=0, metavar="N",
+        help="a generated mutant meets at most N cases, the likely first (default: all that can notice it)")
     add("--list", action="store_true", help="list the mutants and exit")
     add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
         help="these cases are likely to kill the mutants; may be repeated (default: those that did)")
@@ -114,6 +121,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.merge:
         verdicts = [verdict for path in arguments.merge for verdict in report.read(path)]
         return finish(arguments, catalogue.load(), verdicts, "several runs")
+    if arguments.generated:
+        return by_operators(arguments)
     mutants = chosen(arguments)
     if arguments.list:
         for mutant in mutants:
@@ -134,6 +143,45 @@ def execute(arguments: argparse.Namespace) -> int:
         save_kills(kills)
     say(f"took {duration(time.monotonic() - start)}, CPU {duration(cpu_seconds())}")
     return finish(arguments, mutants, verdicts, lab.origin)
+
+
+def by_operators(arguments: argparse.Namespace) -> int:
+    packages.require(["tests", "emulator", "bochs", "reports", "kernel", "generate"], may_install=False)
+    start = time.monotonic()
+    cache = Cache()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(Scorer(cache, origin(arguments.kernel, cache), load_kills(), catalogue.load(),
+                                   arguments.out, arguments.cases)) as scorer:
+        mutants = wanted(arguments, scorer.mutants)
+        if arguments.list:
+            for one in mutants:
+                say(f"{one.id} {one.place}: {one.operator}: {one.title}")
+            return 0
+        scorer.survey(say)
+        say(f"{len(mutants)} mutants of {scorer.origin}; consoles in {arguments.out}")
+        hunt = Hunt(scorer, mutants, jobs=arguments.jobs, compare=False, say=say, again=arguments.again,
+                    until=start + 60 * arguments.minutes if arguments.minutes else float("inf"),
+                    whole=not arguments.likely)
+        verdicts = {verdict.id: verdict for verdict in hunt.run()}
+    report.write(arguments.out, mutants, list(verdicts.values()), scorer.origin)
+    (arguments.out / "generated.md").write_text("\n".join(score.document(mutants, verdicts)) + "\n")
+    say(f"took {duration(time.monotonic() - start)}, CPU {duration(cpu_seconds())}")
+    say("\n".join(score.table(mutants, verdicts, lambda one: str(one.files[0]))))
+    say(f"by function, and what lived: {arguments.out / 'generated.md'}")
+    return int(any(verdict.verdict in (SURVIVED, GAP, NO_DIFFERENCE) for verdict in verdicts.values()))
+
+
+def wanted(arguments: argparse.Namespace, mutants: Sequence[Generated]) -> list[Generated]:
+    for glob in arguments.only:
+        if not any(one.matches(glob) for one in mutants):
+            raise UsageError(f"--only {glob}: no such mutant (--generated --list shows them)")
+    found = [one for one in mutants
+             if not arguments.only or any(one.matches(glob) for glob in arguments.only)]
+    if arguments.sample:
+        seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 16)
+        say(f"a sample of {arguments.sample}, seed {seed}")
+        found = generated.sample(found, arguments.sample, seed)
+    return shard(found, *plan.parse_shard(arguments.shard)) if arguments.shard else found
 
 
 def cpu_seconds() -> float:

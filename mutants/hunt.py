@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock, Thread
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from testbed.upstream import FINE
 
 from mutants.mutant import Mutant
 from mutants.verdict import GAP, KILLED, Verdict
+
+
+SomeMutant = TypeVar("SomeMutant", bound=Mutant)
 
 
 class Judge(Protocol):
@@ -26,7 +29,7 @@ class Judge(Protocol):
               ) -> Verdict | None: ...
 
 
-def shard(mutants: Sequence[Mutant], number: int, of: int) -> list[Mutant]:
+def shard(mutants: Sequence[SomeMutant], number: int, of: int) -> list[SomeMutant]:
     """Part `number` (from 1) of `of`: every n-th, so that parts take about as long."""
     return list(mutants[number - 1::of])
 

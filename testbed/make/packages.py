@@ -33,6 +33,7 @@ GIT = ("git",)
 KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls it
 # Programs that hold threads by BPF, with clang: tests are built without, too.
 BPF = ("bpftool", "libbpf-dev")
+GENERATE = ("python3-clang",)    # mutants, from the kernel's source
 # softtdx is fuzzed, and its runtime is not a dependency of clang.
 CHECK = (
     *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
@@ -45,8 +46,8 @@ PURPOSES = {
     "tests": TESTS, "reports": REPORTS, "emulator": EMULATOR,
     "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL),
     "image": IMAGE, "distribution": (*TESTS, *KERNEL, *DISTRIBUTION), "kselftest": (*TESTS, *KSELFTEST),
-    "certify": CERTIFY, "check": (*CHECK, *GIT, *KSELFTEST), "fresh": FRESH,
-    "lab": (*FRESH, *GIT),
+    "certify": CERTIFY, "check": (*CHECK, *GENERATE, *GIT, *KSELFTEST), "fresh": FRESH,
+    "lab": (*FRESH, *GIT), "generate": GENERATE,
 }
 
 # apt-get's progress lines, in our words.
