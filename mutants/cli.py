@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         help="a generated mutant meets at most N cases, the likely first (default: all that can notice it)")
     add("--list", action="store_true", help="list the mutants and exit")
     add("--tests", metavar="GLOB[:CASE]", action="append", default=[],
-        help="these cases are likely to kill the mutants; may be repeated (default: those that did)")
+        help="these cases are likely to kill the mutants (the generated ones: meet no others); may be "
+             "repeated (default: those that did)")
     add("--likely", action="store_true", help="run the likely cases only, not the whole suite")
     add("--shard", metavar="I/N", help="run only part I of N")
     add("--minutes", type=float, metavar="M",
@@ -151,7 +152,7 @@ def by_operators(arguments: argparse.Namespace) -> int:
     cache = Cache()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(Scorer(cache, origin(arguments.kernel, cache), load_kills(), catalogue.load(),
-                                   arguments.out, arguments.cases)) as scorer:
+                                   arguments.out, arguments.cases, arguments.tests)) as scorer:
         mutants = wanted(arguments, scorer.mutants)
         if arguments.list:
             for one in mutants:

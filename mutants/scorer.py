@@ -11,10 +11,11 @@ from pathlib import Path
 from threading import Lock
 
 from testbed import plan
+from testbed.errors import HarnessError
 from testbed.make import programs
 from testbed.make.cache import Cache, digest
 from testbed.make.source import Source
-from testbed.plan import Case, forks
+from testbed.plan import Case, Pattern, forks
 
 from mutants import population
 from mutants.forked import Alone, Forks
@@ -34,8 +35,9 @@ class Scorer:
     """A hunt.Judge."""
 
     def __init__(self, cache: Cache, origin: Source, kills: Mapping[str, Kill],
-                 catalogue: Sequence[Mutant], out: Path, most: int) -> None:
-        """`most`: cases that a mutant meets at most; 0: all that can notice it."""
+                 catalogue: Sequence[Mutant], out: Path, most: int, tests: Sequence[str] = ()) -> None:
+        """`most`: cases that a mutant meets at most; 0: all that can notice it.
+        `tests`: patterns of the cases that are taken into account; none: all."""
         self.origin = origin.identity
         self._out, self._most = out, most
         tree = Tree(cache, origin, [Path(file) for file in SCOPE])
@@ -43,6 +45,8 @@ class Scorer:
         self.many: Many = tree.many(self.mutants)
         programs.build(cache)
         self._cases = plan.parse_list(programs.listing(nightly=False))
+        if tests:
+            self._cases = plan.select(self._cases, [Pattern.parse(text) for text in tests])
         content = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
                    for path in sorted(programs.FOLDER.glob("*_test"))}
         self._programs = content
@@ -63,7 +67,11 @@ class Scorer:
         """What each case reaches on the kernel without a mutant; what is known does not run."""
         units = forks(self._cases)
         for number, unit in enumerate(units, start=1):
-            alone = self._forks.alone(unit)
+            try:
+                alone = self._forks.alone(unit)
+            except HarnessError as error:   # the next run tries again
+                say(f"left out: {error}")
+                continue
             self._alone |= {case: alone[case.name] for cases in unit.tests.values() for case in cases}
             say(f"reached: {number} of {len(units)} programs, {unit.name}")
         return self._alone
@@ -96,7 +104,7 @@ class Scorer:
         return True
 
     def _key(self, mutant: Mutant) -> str:
-        return digest(self.many.key, mutant.id, str(self._most))
+        return digest(self.many.key, mutant.id, str(self._most), *(case.name for case in self._cases))
 
     def _tests(self, kill: Kill | None) -> str:
         return self._programs.get(kill.test, "") if kill else digest(*self._programs.values())
