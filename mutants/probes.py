@@ -69,17 +69,18 @@ class Places:
     def woven(self, function: int, body: str, wanted: Iterable[Probe],
               without: Iterable[Spot]) -> list[Woven]:
         """Those of `wanted` that go into the body, each once."""
-        single = list({probe.key: probe for probe in wanted if probe.kind in FACTS}.values())
+        every = single = list({probe.key: probe for probe in wanted if probe.kind in FACTS}.values())
         for spot in without:
             if spot.function == function:
                 kept = [probe for probe in single if spot.line not in lines(probe, body)]
                 # An error that is at none of them may come from any.
                 single = kept if len(kept) < len(single) else []
         found = []
-        for probe in single:
-            self._woven[function, probe.key] = self.count
-            found.append(Woven(probe, self.count))
-            self.count += FACTS[probe.kind]
+        for probe in every:
+            place, self.count = self.count, self.count + FACTS[probe.kind]
+            if probe in single:
+                self._woven[function, probe.key] = place
+                found.append(Woven(probe, place))
         return found
 
     def told(self, function: int, probe: Probe) -> tuple[frozenset[int], frozenset[int]]:

@@ -90,6 +90,9 @@ class Blame:
     def __bool__(self) -> bool:
         return bool(self.mutants or self.probes)
 
+    def __or__(self, other: Blame) -> Blame:
+        return Blame(self.mutants | other.mutants, self.probes | other.probes)
+
 
 @dataclass(frozen=True)
 class Combined:
@@ -122,15 +125,22 @@ class Combined:
         return Blame(frozenset(found), frozenset(spots))
 
 
-def combine(mutants: Sequence[Mutant], tree: Path, without: frozenset[Spot] = frozenset()) -> Combined:
-    """All of `mutants` that fit into one kernel. `without`: where no probe compiles."""
+NOBODY = Blame(frozenset(), frozenset())
+
+
+def combine(mutants: Sequence[Mutant], tree: Path, without: Blame = NOBODY) -> Combined:
+    """All of `mutants` that fit into one kernel. `without`: what does not compile; numbers and
+    places stay as they are with it, so that no other file is compiled again."""
     texts: dict[Path, str] = {}
     fitting = [mutant for mutant in mutants if fits(mutant, tree, texts)]
-    numbers = {mutant.id: number for number, mutant in enumerate(fitting, start=1)}
+    numbers = {mutant.id: number for number, mutant in enumerate(fitting, start=1)
+               if mutant.id not in without.mutants}
     edits: dict[tuple[Path, str], dict[str, list[Edit | Cut]]] = {}
     for mutant in fitting:
         for edit in mutant.edits:
-            edits.setdefault((edit.file, edit.function), {}).setdefault(mutant.id, []).append(edit)
+            there = edits.setdefault((edit.file, edit.function), {})
+            if mutant.id in numbers:
+                there.setdefault(mutant.id, []).append(edit)
     functions = sorted(edits)
     index = {function: place for place, function in enumerate(functions)}
     places = Places(len(functions))
@@ -143,11 +153,11 @@ def combine(mutants: Sequence[Mutant], tree: Path, without: frozenset[Spot] = fr
     parts: dict[Path, list[tuple[Function, str]]] = {}
     for place, (file, function) in enumerate(functions):
         found = Function(texts[file], function, file)
-        woven = places.woven(place, found.body, wanted.get(place, []), without)
+        woven = places.woven(place, found.body, wanted.get(place, []), without.probes)
         parts.setdefault(file, []).append(
             (found, replaced(found, edits[file, function], numbers, place, woven)))
-    for file, there in parts.items():
-        for found, text in sorted(there, key=lambda part: -part[0].start):
+    for file, pieces in parts.items():
+        for found, text in sorted(pieces, key=lambda part: -part[0].start):
             changed[file] = changed[file][:found.start] + text + changed[file][found.end:]
     for file, text in changed.items():
         changed[file] = declared(text, file)
@@ -156,7 +166,7 @@ def combine(mutants: Sequence[Mutant], tree: Path, without: frozenset[Spot] = fr
         export = next(word for word in EXPORTS if word in home)
         changed[HOME] = home + VARIABLES.format(count=-(-places.count // 4) * 4, export=export)
     executed, differs = {}, {}
-    for mutant in fitting:
+    for mutant in (one for one in fitting if one.id in numbers):
         entries = frozenset(index[edit.file, edit.function] for edit in mutant.edits)
         executed[mutant.id], differs[mutant.id] = places.told(min(entries), mutant.probe) if mutant.probe \
             else (entries, entries)

@@ -27,8 +27,7 @@ from testbed.progress import say
 
 from mutants import frontend, same
 from mutants.mutant import Mutant
-from mutants.probes import Spot
-from mutants.schemata import HOME, ORIGINAL, Combined, combine
+from mutants.schemata import HOME, NOBODY, ORIGINAL, Combined, combine
 
 CONFIG = Path(__file__).parent / "modules.config"
 # In the order of loading; the last two are for one vendor each, and one of them fails to load.
@@ -107,7 +106,7 @@ class Tree:
 
     def _make_many(self, mutants: Sequence[Mutant], combined: Combined, folder: Path) -> None:
         """Without the mutants that do not compile: they will be told so one by one."""
-        without: frozenset[Spot] = frozenset()
+        without = NOBODY
         with self._lock():
             lay(self._origin.path, self._folder, self._files)
             while True:
@@ -122,8 +121,7 @@ class Tree:
                         raise
                 if wrong.mutants:
                     say(f"do not compile: {', '.join(sorted(wrong.mutants))}")
-                mutants = [mutant for mutant in mutants if mutant.id not in wrong.mutants]
-                without |= wrong.probes
+                without |= wrong
                 combined = combine(mutants, self._origin.path, without)
             twins = self._twins(combined)
         (folder / "many.json").write_text(json.dumps({

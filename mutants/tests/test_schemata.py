@@ -131,6 +131,12 @@ class SchemataTest(FolderTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(combined.blamed(done.stderr).mutants, {"N9"})
 
+    def test_what_is_left_out_changes_no_number(self) -> None:
+        left = schemata.combine(MUTANTS, self.folder, schemata.Blame(frozenset(["M1"]), frozenset()))
+        self.assertEqual(left.numbers, {"M2": 2, "M3": 3})
+        self.assertEqual(left.functions, schemata.combine(MUTANTS, self.folder).functions)
+        self.assertNotIn("add_M1", left.texts[schemata.HOME])
+
     def test_errors_of_callees_blame_the_caller(self) -> None:
         combined = schemata.combine(MUTANTS, self.folder)
         log = ("include/linux/x.h: In function 'even':\n"
