@@ -71,6 +71,11 @@ class GuestStreamTest(unittest.TestCase):
         found = events(b"@@file dmesg\n a\n@@begin t\n@@end t 0\n")
         self.assertEqual(found, [File("dmesg", b"a\n"), Begin("t"), End("t", 0)])
 
+    def test_file_without_its_last_newline(self) -> None:
+        for content in (b" 00ff", b" 00ff\n"):
+            found = events(b"@@file x\n" + content + b"\n@@endfile x\n@@done\n")
+            self.assertEqual(found, [File("x", content[1:].rstrip() + b"\n"), Done()])
+
     def test_file_with_markers_inside(self) -> None:
         found = events(b"@@file dmesg\n @@done\n \n@@endfile dmesg\n@@done\n")
         self.assertEqual(found, [File("dmesg", b"@@done\n\n"), Done()])
