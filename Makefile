@@ -107,6 +107,7 @@ kmod:
 	MAKEFLAGS= $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod MO=$(abspath $(O))/kmod modules
 
 # NO_INSTALL=1: complain about missing packages instead of installing them.
+# SAMPLE=1: of the checks whose length says nothing about this machine, a part.
 check:
 	@$(PYTHON) scripts/check $(CHECKS)
 

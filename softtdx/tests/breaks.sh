@@ -1,10 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Breaks the model's rules one at a time: the unit tests must notice each. breaks.sh UNIT
+# With SAMPLE in the environment each eighth rule.
 unit=$1
+step=1
+[ -z "${SAMPLE:-}" ] || step=8
 passed=0
 failed=0
-for rule in $("$unit" --rules); do
+for rule in $("$unit" --rules | awk "NR % $step == 0"); do
 	timeout 20 "$unit" --break "$rule" >"$unit.$rule" 2>&1
 	status=$?
 	if [ "$status" = 0 ]; then

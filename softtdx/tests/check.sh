@@ -1,10 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# All checks of the model: check.sh OUT. Environment: MAKE, SEED (of the property test).
+# All checks of the model: check.sh OUT. Environment: MAKE, SEED (of the property test), SAMPLE
+# (if set: a second of the fuzzer, an eighth of the rules).
 # Last line: N passed, N failed, N skipped.
 set -u
 out=$1
 here=$(dirname "$0")
+fuzz_seconds=10
+[ -z "${SAMPLE:-}" ] || fuzz_seconds=1
 passed=0
 failed=0
 skipped=0
@@ -61,7 +64,7 @@ echo "# four CPUs at once"
 program "$out/threads" 3
 echo "# fuzzer"
 mkdir -p "$out/corpus"
-"$out/fuzzer" -max_total_time=10 -max_len=2048 -artifact_prefix="$out/" "$out/corpus" \
+"$out/fuzzer" -max_total_time="$fuzz_seconds" -max_len=2048 -artifact_prefix="$out/" "$out/corpus" \
 	>"$out/fuzz.log" 2>&1
 status=$?
 [ "$status" = 0 ] || tail -n 30 "$out/fuzz.log"
