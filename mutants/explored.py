@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def options(arguments: argparse.Namespace, name: str, out: Path) -> Options:
     return Options(
         on="bochs", patterns=tuple(explore.races(arguments.race)), seed=explore.MACHINE_SEED,
-        out=out, kernel=None, bochs=None, debug_kernel=False, refresh_kernel=False, nightly=False,
+        out=out, kernel=None, bochs=None, debug_kernel="", refresh_kernel=False, nightly=False,
         jobs=1, fail_fast=False, verbose=False, may_install=False, allow_host_wide=False, fork=True,
         explore=explore.parse(arguments.explore, arguments.points, arguments.seed, arguments.trace),
         command=("python3", "-m", "mutants.explored", "--only", name),

@@ -121,7 +121,7 @@ class Forks:
         self._work = TemporaryDirectory(prefix="kts-mutants-")
         options = Options(
             on="bochs", patterns=(), seed=seed, out=out, kernel=None, bochs=None,
-            debug_kernel=False, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
+            debug_kernel="", refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
             verbose=False, may_install=False, allow_host_wide=False, fork=True,
         )
         self._host = EmulatedHost(options, cache, Path(self._work.name), cases, many.kernel)

@@ -196,7 +196,7 @@ class Lab:
         patterns = tuple(Pattern(case.test, case.name) for case in cases) if narrow else ()
         options = Options(
             on="emulated", patterns=patterns, seed=SEED, out=self._out, kernel=None, bochs=None,
-            debug_kernel=False, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
+            debug_kernel="", refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
             verbose=False, may_install=False, allow_host_wide=False,
         )
         return EmulatedHost(options, self._cache, work, cases, kernel)

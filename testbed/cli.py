@@ -21,6 +21,7 @@ from testbed.machine import host
 from testbed.machine.emulated import EmulatedHost
 from testbed.machine.native import ThisHost
 from testbed.make import packages, programs, versions
+from testbed.make.kernel import DEBUG
 from testbed.make.cache import Cache
 from testbed.options import MODULES, Options
 from testbed.plan import Case, Pattern
@@ -68,8 +69,10 @@ def parser() -> argparse.ArgumentParser:
         help="use this Bochs (untested) instead of building one")
     add("--refresh-kernel", action="store_true",
         help="look up the newest kernel source in Debian again")
-    add("--debug-kernel", action="store_true",
-        help="build the kernel with lockdep, KASAN and other checks (slower)")
+    add("--debug-kernel", default="", choices=tuple(DEBUG),
+        help="build a kernel that checks itself, several times slower: memory (KASAN, UBSAN, "
+             "lists, slab objects, free pages), locks (lockdep, RCU, sleep, objects in use), "
+             "races (KCSAN)")
     add("--profile", default="quick", metavar="NAME",
         help="what to run and how often; command-line options override the profile: " + "; ".join(
             f"{name}: {profiles.load(name).summary}" for name in profiles.names()))

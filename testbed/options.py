@@ -24,7 +24,7 @@ class Options:
     out: Path
     kernel: Path | str | None       # a text is a version number
     bochs: Path | None
-    debug_kernel: bool
+    debug_kernel: str               # in kernel.DEBUG; empty: none
     refresh_kernel: bool
     nightly: bool
     jobs: int                       # boots at once
@@ -86,9 +86,10 @@ class Options:
     def again(self) -> dict[str, Any]:
         """For reports/again.py, which writes the command that repeats a case."""
         values = {"--kernel": self.kernel, "--modules": self.modules,
-                  "--module": self.module if self.module != MODULES[0] else None}
+                  "--module": self.module if self.module != MODULES[0] else None,
+                  "--debug-kernel": self.debug_kernel}
         switches = {
-            "--debug-kernel": self.debug_kernel, "--nightly": self.nightly,
+            "--nightly": self.nightly,
             "--allow-host-wide": self.allow_host_wide, "--fail-fast": self.fail_fast,
             "--events": self.events, "--verbose": self.verbose, "--rehearsal": self.rehearsal,
         }

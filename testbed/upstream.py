@@ -218,7 +218,7 @@ def execute() -> int:
     tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh=False)
     with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
         work = Path(name)
-        image = kernel.provide(cache, wanted, debug=False, refresh=False, work=work).image
+        image = kernel.provide(cache, wanted, debug="", refresh=False, work=work).image
         if tree.fixed:
             folder = provide(cache, tree)
         else:

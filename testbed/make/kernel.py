@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testbed.errors import KernelError
@@ -20,8 +20,10 @@ from testbed.steps import is_object, telling
 
 FOLDER = Path(__file__).parent / "config"
 BASE = FOLDER / "base.config"
-DEBUG = FOLDER / "debug.config"
 GUEST = FOLDER / "guest.config"
+# Kernels that check themselves (--debug-kernel): a fragment each, debug-NAME.config, and what it
+# needs on the command line.
+DEBUG = {"memory": "page_poison=1 page_owner=on", "locks": "", "races": ""}
 
 SUITE = Path(__file__).parents[2]
 KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/uapi/kvm_hold.h",
@@ -47,19 +49,26 @@ class Kernel:
     boots_slowly: bool = False       # as a distribution's does, in an emulator
 
 
+def fragments(debug: str) -> list[Path]:
+    """What the configuration is made of, for a kernel of this name in DEBUG or for none."""
+    return [BASE, FOLDER / f"debug-{debug}.config"] if debug else [BASE]
+
+
 def provide(
-    cache: Cache, wanted: Path | str | None, debug: bool, refresh: bool, work: Path,
+    cache: Cache, wanted: Path | str | None, debug: str, refresh: bool, work: Path,
     modules: Path | None = None, emulators: Collection[str] = (),
 ) -> Kernel:
     """The kernel of --kernel, a text being a version; `work` is the run's own folder.
 
-    An image comes with its `modules`, and with what `emulators` are to boot it.
+    `debug` is in DEBUG, or empty. An image comes with its `modules`, and with what `emulators`
+    are to boot it.
     """
     if isinstance(wanted, Path) and wanted.is_file():
         return ready_made(wanted, modules, emulators, work)
     tree = sources(cache, wanted, refresh)
-    build = Build(cache, tree, [BASE, DEBUG] if debug else [BASE])
-    return build.once() if tree.fixed else build.again(work)
+    build = Build(cache, tree, fragments(debug))
+    built = build.once() if tree.fixed else build.again(work)
+    return replace(built, cmdline=DEBUG[debug]) if debug else built
 
 
 def sources(cache: Cache, wanted: Path | str | None, refresh: bool) -> Source:

@@ -112,7 +112,7 @@ class WantedTest(FolderTest):
     def test_image(self) -> None:
         image = self.folder / "bzImage"
         image.write_bytes(bzimage())
-        provided = kernel.provide(Cache(self.folder), image, False, False, self.folder)
+        provided = kernel.provide(Cache(self.folder), image, "", False, self.folder)
         self.assertEqual((provided.image, provided.cmdline), (image.resolve(), "nohibernate"))
 
     def test_guest_of_an_image(self) -> None:

@@ -33,7 +33,7 @@ TYPED = (Line("modprobe a"), Line("./run_tests.sh", ends=()), Line("certify", en
 def options(**more: object) -> Options:
     values: dict[str, object] = {
         "on": "emulated", "patterns": (), "seed": 42, "out": Path("out"), "kernel": None, "bochs": None,
-        "debug_kernel": False, "refresh_kernel": False, "nightly": False, "jobs": 1,
+        "debug_kernel": "", "refresh_kernel": False, "nightly": False, "jobs": 1,
         "fail_fast": False, "verbose": False, "may_install": False, "allow_host_wide": False}
     return Options(**{**values, **more})     # type: ignore[arg-type]
 
