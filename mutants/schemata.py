@@ -69,7 +69,7 @@ BEGIN, END = "/* mutant {} */", "/* end of mutant */"
 PROBES = "probes_"                      # in place of the mutant: the body with probes, by function
 ORIGINAL = "original"                   # and the copy that nobody calls
 # Of a copy: each is compiled by itself, and none costs ftrace time.
-APART = "__attribute__((noipa, used, no_instrument_function))"
+APART = "__attribute__((noipa, {kept}, no_instrument_function))"
 # Of a definition's first line: what a copy does not have, and where none can be made
 # (it is executed before a number is set).
 LINKAGE = frozenset(("static", "extern", "inline", "__always_inline", "noinline"))
@@ -211,7 +211,9 @@ class Function:
             text = edit.apply(text)
         name = definition(text, self.name, self.file).name
         words = [word for word in self._type if word not in LINKAGE]
-        return "\n".join((BEGIN.format(mutant), f"static {APART} {' '.join(words)} {self.name}_{mutant}"
+        # Of a header: not in each file that includes it, KVM's or not.
+        apart = APART.format(kept="unused" if self.file.suffix == ".h" else "used")
+        return "\n".join((BEGIN.format(mutant), f"static {apart} {' '.join(words)} {self.name}_{mutant}"
                           f"{text[name + len(self.name):]}", END, ""))
 
 

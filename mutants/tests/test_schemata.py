@@ -151,6 +151,16 @@ class SchemataTest(FolderTest):
         self.assertEqual(combined.numbers, {})
         self.assertEqual(combined.texts, {})
 
+    def test_of_a_header_only_what_is_called(self) -> None:
+        header = Path("virt/kvm/x.h")
+        text = "#define X\n\n#include <a.h>\nstatic inline int f(int a)\n{\n\treturn a;\n}\n"
+        (self.folder / header).write_text(text)
+        edit = Edit(header, "f", ("return a;",), "return 0;")
+        combined = schemata.combine([Mutant("M1", "", "", ("default",), (edit,))], self.folder)
+        self.assertIn("int f_M1(", combined.texts[header])
+        self.assertNotIn(" used", combined.texts[header])
+        self.assertIn(" used", schemata.combine(MUTANTS, self.folder).texts[schemata.HOME])
+
     def test_in_a_header_behind_the_guard(self) -> None:
         text = schemata.declared("#ifndef X\n#define X\n\n#include <a.h>\n#endif\n", Path("x.h"))
         self.assertLess(text.index("#define X"), text.index("kts_mutant"))
