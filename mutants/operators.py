@@ -218,6 +218,8 @@ class Finder:
     def _expression(self, node: Node) -> Iterator[Candidate]:
         if any(SILENT.fullmatch(name) for name in node.within):
             return
+        if node.within and self._is_bound(node):
+            yield from self._shifted("range", node)
         handlers: dict[str, Callable[[Node], Iterator[Candidate]]] = {
             "BINARY_OPERATOR": self._binary, "CALL_EXPR": self._call, "UNARY_OPERATOR": self._error,
             "DECL_REF_EXPR": self._constant, "INTEGER_LITERAL": self._constant,
@@ -248,6 +250,14 @@ class Finder:
         for sign in signs:
             yield self._made(f"{operator} {sign}1", f"{short(node.text)} {sign} 1", node,
                              f"(({node.text}) {sign} 1)", self._value(node))
+
+    def _is_bound(self, node: Node) -> bool:
+        """A whole argument of a macro, a loop over a range for one."""
+        before = self._between(self._base, node.start).rstrip()[-1:]
+        after = self._between(node.end, self._base + len(self._text)).lstrip()[:1]
+        return (before in "(," and after in ",)" and is_integer(node.type)
+                and bool(RANGE.search(node.text)) and not CONSTANT.match(node.text)
+                and node.kind != "INTEGER_LITERAL")
 
     def _call(self, node: Node) -> Iterator[Candidate]:
         if SILENT.fullmatch(node.name) or not node.text.startswith(node.name) or not node.name:

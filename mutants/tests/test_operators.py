@@ -111,6 +111,9 @@ class OperatorsTest(FolderTest):
         self.assertIn("7 - 1", self.titles("constant"))         # in an argument of a macro
         self.assertNotIn("5 + 1", self.titles("constant"))      # a case is a constant
         self.assertEqual(self.titles("range"), {"start + 1", "start - 1", "end + 1", "end - 1"})
+        loop = CODE[:CODE.index("for_each(i, start, end) {")].count("\n") + 1
+        self.assertEqual({one.title for one in self.made() if (one.operator[:5], one.line) == ("range", loop)},
+                         {f"walk(): {text}" for text in ("start + 1", "start - 1", "end + 1", "end - 1")})
 
     def test_ids_are_stable(self) -> None:
         before = {one.id: one.title for one in self.made()}
