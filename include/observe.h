@@ -59,6 +59,8 @@ struct mapping observer_mapping(struct observer *o, u64 gfn);
 unsigned long observer_count(struct observer *o, enum event_type type, int ret);
 /* The log since the last clear, in time order. */
 const struct event *observer_events(struct observer *o, size_t *nr);
+/* How often the SPTE of @gfn at @level, a leaf or a table, was set since the last clear. */
+unsigned long observer_times_set(struct observer *o, u64 gfn, int level);
 /* Leaf SPTEs present now at @level. */
 unsigned long observer_leaves(struct observer *o, int level);
 

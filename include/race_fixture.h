@@ -23,7 +23,7 @@
 #define RACE_HVA	.observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2
 #define RACE_GMEM	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN), \
 			.needs_hold = true, .cpus = 2
-#define RACE_TD		.vm_types = VM_TDX, .needs_sept = true, RACE_GMEM
+#define RACE_TD		.vm_types = VM_TDX, .uses_sept = true, RACE_GMEM
 
 /* In the order of a fault: kvm_mmu_faultin_pfn(), then kvm_tdp_mmu_map() under mmu_lock. */
 enum race_window {
@@ -83,7 +83,5 @@ void expect_race_retries(const struct race_fixture *r, unsigned long retries);
 /* The ioctl succeeded: the gfn maps the page that its memory has now. */
 void expect_race_mapped(const struct race_fixture *r);
 void expect_race_unmapped(const struct race_fixture *r);
-/* How often an SPTE of @level that covers the gfn was set since the window was opened. */
-unsigned int race_times_set(const struct race_fixture *r, int level);
 
 #endif /* RACE_FIXTURE_H */

@@ -402,6 +402,21 @@ const struct event *observer_events(struct observer *o, size_t *nr)
 	return o->events;
 }
 
+unsigned long observer_times_set(struct observer *o, u64 gfn, int level)
+{
+	unsigned long times = 0;
+
+	observer_sync(o);
+	gfn &= ~(LEVEL_GFNS(level) - 1);
+	for (size_t i = 0; i < o->nr_events; i++) {
+		const struct event *ev = &o->events[i];
+
+		times += ev->type == EV_SPTE && ev->level == level && ev->gfn == gfn &&
+			 spte_is_present(ev->new_spte);
+	}
+	return times;
+}
+
 unsigned long observer_retries(struct observer *o)
 {
 	return observer_count(o, EV_FAULT, PF_RETRY);

@@ -175,7 +175,7 @@ static void lost_race(const struct test *t)
 	race_close(&r);
 	expect_race_retries(&r, 1);
 	expect_race_mapped(&r);
-	expect_eq(race_times_set(&r, table ? LEVEL_2M : LEVEL_4K), 1,
+	expect_eq(observer_times_set(r.f.o, gpa >> 12, table ? LEVEL_2M : LEVEL_4K), 1,
 		  "times that the SPTE that both vCPUs need was set");
 	race_cell_hit(race_cell_of(t, window), 1, "set_once");
 }

@@ -148,8 +148,8 @@ static void expect_reported(struct scene *s)
 static void expect_set_once(struct scene *s)
 {
 	expect_race_mapped(&s->r);
-	expect_eq(race_times_set(&s->r, LEVEL_4K), 1, "times that the SPTE of gfn 0x%llx was set",
-		  s->r.gpa >> 12);
+	expect_eq(observer_times_set(s->r.f.o, s->r.gpa >> 12, LEVEL_4K), 1,
+		  "times that the SPTE of gfn 0x%llx was set", s->r.gpa >> 12);
 }
 
 /* The signal ends the loop around a retry; before the snapshot there is none. */

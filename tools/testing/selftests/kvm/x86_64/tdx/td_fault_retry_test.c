@@ -79,9 +79,12 @@ static void expect_run_errno(const struct scene *s, int error)
 	expect_errno(s->run.ret, error, "KVM_RUN (%s)", exit_text(s->p.vcpu[0]));
 }
 
+/* By KVM's mirror of the Secure EPT, and by the calls where the host shows them. */
 static void expect_pages_added(struct scene *s, unsigned long pages)
 {
-	expect_eq(seamcalls_of(s->p.o, TDH_MEM_PAGE_AUG), pages, "TDH.MEM.PAGE.AUGs");
+	expect_eq(observer_times_set(s->p.o, GPA >> 12, LEVEL_4K), pages,
+		  "times that the SPTE of gfn 0x%llx was set", GPA >> 12);
+	expect_seamcalls_of(s->p.o, TDH_MEM_PAGE_AUG, pages, "TDH.MEM.PAGE.AUGs");
 }
 
 /* KVM_RUN ended with the guest's message: the accept succeeded, and the page is usable. */
@@ -130,7 +133,7 @@ static void flip_attributes(struct guest_vm *p)
 }
 
 #define FAULT_CASE .vm_types = VM_TDX, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL), \
-		   .needs_hold = true, .needs_sept = true, .cpus = 2
+		   .needs_hold = true, .uses_sept = true, .cpus = 2
 
 /* One invalidation in the window, .arg, or none: one retry, or none. */
 static void invalidated(const struct test *t)
