@@ -145,14 +145,17 @@ class Tree:
     def kernel(self, mutant: Mutant | None, folder: Path) -> Kernel:
         """The kernel with this mutant, or with none, its modules in `folder`."""
         base = self.prepare()
+        return Kernel(base.image, base.origin, base.config_hash, base.dropped,
+                      self.modules(mutant, folder) + base.modules)
+
+    def modules(self, mutant: Mutant | None, folder: Path) -> tuple[Path, ...]:
+        """KVM's modules with this mutant, or with none; somebody has prepared the tree."""
         with self._lock():
             self._lay_out(mutant.apply(self._origin.path) if mutant else {})
             try:
-                modules = self._build.update(MODULES, folder)
+                return self._build.update(MODULES, folder)
             except KernelError as error:
                 raise BrokenBuild(str(error)) from error
-        return Kernel(base.image, base.origin, base.config_hash, base.dropped,
-                      modules + base.modules)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
