@@ -10,7 +10,6 @@ in one more kernel, which is kept (schemata.py).
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,7 +184,7 @@ def lay(origin: Path, folder: Path, files: Iterable[Path]) -> None:
         below.setdefault(file.parts[0], []).append(Path(*file.parts[1:]))
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in below and not path.is_symlink() and path.is_dir():
-            shutil.rmtree(path)     # left from another set of files
+            below[path.name] = []   # left from another set of files
     link_all(origin, folder, apart=below)
     for name, rest in below.items():
         if rest != [Path()]:
@@ -206,5 +205,15 @@ def link_all(origin: Path, folder: Path, apart: Iterable[str]) -> None:
 def link(path: Path, target: Path) -> None:
     if path.is_symlink() and path.readlink() == target:
         return
+    # A file of another set: what was compiled from it would be newer than a link's target.
+    if path.is_file() and not path.is_symlink():
+        restore(path, target.read_text())
+        return
     path.unlink(missing_ok=True)
     path.symlink_to(target)
+
+
+def restore(path: Path, text: str) -> None:
+    """Write the file if it differs, so that make recompiles it."""
+    if path.read_text() != text:
+        path.write_text(text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from unittest import mock
 
@@ -122,5 +123,16 @@ class TreeTest(FolderTest):
     def test_another_set_of_files(self) -> None:
         tree.lay(self.origin, self.private, [Path("a/c/other.c")])
         self.assertFalse((self.private / "a/c").is_symlink())
-        self.assertTrue((self.private / "a/b").is_symlink())
+        self.assertTrue((self.private / "a/b/beside.c").is_symlink())
         self.assertIn("return 1", (self.private / FILES[0]).read_text())
+
+    def test_a_file_of_another_set_is_compiled_again(self) -> None:
+        """A link would bring back the time of the original: older than the mutant's object."""
+        for file in FILES:
+            (self.private / file).write_text("mutant of another run")
+            os.utime(self.origin / file, (0, 0))
+        before = {file: (self.private / file).stat().st_mtime_ns for file in FILES}
+        tree.lay(self.origin, self.private, [Path("a/c/other.c")])
+        for file in FILES:
+            self.assertIn("return 1", (self.private / file).read_text())
+            self.assertGreaterEqual((self.private / file).stat().st_mtime_ns, before[file])
