@@ -107,7 +107,7 @@ class Watcher:
 
     def finish(self, outcome: Outcome) -> None:
         """A kernel that panics, or hangs in a case, counts as a kill."""
-        if outcome.kind == "panic" or (outcome.kind != "ok" and self.begun):
+        if outcome.kind == "panic" or (outcome.kind in ("hang", "died") and self.begun):
             self.failed(self._kill(outcome.kind, outcome.detail))
         if outcome.kind != "ok":
             self.errors.append(f"boot {self._boot.name}: {outcome.kind}: {outcome.detail}")

@@ -99,7 +99,8 @@ def _judge_outcome(boot: Boot, tests_began: bool, run: Run) -> None:
     elif boot.outcome is Outcome.RUNNING:
         run.problems.append(f"boot {boot.name}: the runner ended before it{detail}")
     elif boot.outcome is Outcome.ERROR:
-        run.problems.append(f"boot {boot.name}: could not be booted{detail}")
+        what = "did not come to its end" if tests_began else "could not be booted"
+        run.problems.append(f"boot {boot.name}: {what}{detail}")
 
 
 def _unreported(planned: Planned, log: ktap.Log) -> list[str]:
@@ -141,6 +142,8 @@ def _missing(name: str, log: ktap.Log, boot: Boot, ended: bool, why: str) -> Cas
     elif boot.outcome in _DEATH:
         case.status = Status.FAIL
         case.reason = f"the kernel under test {_DEATH[boot.outcome]} during this case"
+    elif boot.outcome is Outcome.ERROR:
+        case.reason = f"during this case: {boot.detail}"
     else:
         case.reason = "the runner ended during this case"
     return case

@@ -77,6 +77,12 @@ class RunTest(unittest.TestCase):
             assert result.kill
             self.assertEqual((result.kill.name, result.kill.how), ("a_test:y", kind))
 
+    def test_emulator_killed_by_others_is_no_kill(self) -> None:
+        result = run((ktap("ok 1 x")[:-1] + [Output(b"# run y (limit 20 s)\n")],
+                      Outcome("error", "killed")))
+        self.assertIsNone(result.kill)
+        self.assertIn("killed", result.errors[0])
+
     def test_hang_before_the_first_test_counts_as_harness_error(self) -> None:
         result = run(([], Outcome("hang", "no boot")))
         self.assertIsNone(result.kill)

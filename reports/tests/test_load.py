@@ -146,6 +146,14 @@ class Died(Folder):
                           ("c", Status.ERROR, "not run: the runner ended before"))
         self.assertEqual(run.exit_code, Exit.ERROR)
 
+    def test_somebody_killed_the_emulator(self) -> None:
+        run = self.one(Outcome.ERROR, "1..3\n" + A + "# run b\n", None)
+        self.assert_cases(run, ("a", Status.PASS, ""),
+                          ("b", Status.ERROR, "during this case: said so"),
+                          ("c", Status.ERROR, "not run: said so"))
+        self.assertEqual(run.problems, ["boot default: did not come to its end: said so"])
+        self.assertEqual(run.exit_code, Exit.ERROR)
+
     def test_no_boot(self) -> None:
         run = self.load(Outcome.ERROR, Planned("one_test", ["a"]))
         self.assert_cases(run, ("a", Status.ERROR, "not run: said so"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from testbed.plan import Case
 PANIC = re.compile(
     r"Kernel panic - not syncing.*|PANIC: double fault.*|BUG: kernel stack overflow.*"
 )
+
+# How others end an emulator, the kernel's OOM killer among them; itself it dies of other signals.
+BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 SLOW_BOOT = 240.0    # of Limits.boot, for a distribution's kernel
 
@@ -43,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    kind: str                 # ok, panic, hang or died
+    kind: str                 # ok, panic, hang, died, or error: nothing about the kernel
     detail: str = ""
 
 
@@ -113,5 +117,8 @@ def judge(done: bool, complaint: str | None, status: int, console: str) -> Outco
     last = " | ".join(console.strip().splitlines()[-3:]) or "nothing"
     if complaint:
         return Outcome("hang", f"{complaint}; last on the console: {last}")
+    if -status in BY_OTHERS:
+        return Outcome("error", f"the emulator was killed ({signal.Signals(-status).name}), and not by "
+                                "this run: by somebody, or memory ran out (dmesg)")
     ended = f"the emulator ended with status {status} before the guest was done"
     return Outcome("died", f"{ended}; last on the console: {last}")

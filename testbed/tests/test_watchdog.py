@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import signal
 import unittest
 
 from testbed.machine.stream import Begin, Booted, Done, End, Output
@@ -81,6 +82,13 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(outcome.kind, "hang")
         self.assertEqual(outcome.detail,
                          "case x did not end within 9 s; last on the console: b | c | d")
+
+    def test_killed_by_others(self) -> None:
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            outcome = judge(False, None, -number, "some text")
+            self.assertEqual(outcome.kind, "error")
+            self.assertIn(number.name, outcome.detail)
+        self.assertEqual(judge(False, None, -signal.SIGSEGV, "").kind, "died")
 
     def test_died(self) -> None:
         outcome = judge(False, None, 1, "")
