@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/shared_memory.h"
 #include "timeline.h"
 
 #define NR_MOMENTS	1024
@@ -42,12 +42,7 @@ static pid_t ending_thread;	/* that of at_end(): nobody else may read the trace 
 
 void timeline_prepare(void)
 {
-	timeline = mmap(NULL, sizeof(*timeline), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (timeline == MAP_FAILED) {
-		perror("mmap of the timeline");
-		exit(1);
-	}
+	timeline = shared_memory(sizeof(*timeline), "the timeline");
 }
 
 void timeline_start(bool on)

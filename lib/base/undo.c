@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/shared_memory.h"
 #include "softtdx_channel.h"
 #include "testcase.h"
 #include "undo.h"
@@ -35,12 +35,7 @@ static struct undo_log {
 
 void undo_init(void)
 {
-	undo_log = mmap(NULL, sizeof(*undo_log), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (undo_log == MAP_FAILED) {
-		perror("mmap of the undo log");
-		exit(1);
-	}
+	undo_log = shared_memory(sizeof(*undo_log), "the undo log");
 }
 
 void undo_watch_group(pid_t group)

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <tracefs/tracefs.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
+#include "base/shared_memory.h"
 #include "kernel.h"
 #include "observe/cpu_buffers.h"
 #include "observe/tracing.h"
@@ -119,12 +119,7 @@ void tracing_prepare(void)
 	if (!kernel_load_symbols(getenv("KTS_SYMBOLS")))
 		kernel_read_symbols("/proc/kallsyms");
 	sweep();
-	kept = mmap(NULL, sizeof(*kept), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (kept == MAP_FAILED) {
-		perror("mmap of what is known of tracing");
-		exit(1);
-	}
+	kept = shared_memory(sizeof(*kept), "what is known of tracing");
 	kept->owner = getpid();
 }
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/shared_memory.h"
 #include "explore.h"
 #include "file.h"
 #include "fork_point.h"
@@ -29,12 +29,7 @@ static long warnings;			/* before the race */
 
 void explore_all(void)
 {
-	schedule = mmap(NULL, sizeof(*schedule), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (schedule == MAP_FAILED) {
-		perror("mmap");
-		exit(1);
-	}
+	schedule = shared_memory(sizeof(*schedule), "the schedules of a race");
 }
 
 u64 race_seed(void)

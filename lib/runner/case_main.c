@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/case_run.h"
+#include "base/shared_memory.h"
 #include "explore.h"
 #include "kernel.h"
 #include "known_issues.h"
@@ -357,12 +357,7 @@ static int run_plan(const struct plan *plan, const struct options *opt)
 	timeline_prepare();
 	/* Helpers that a case leaves become our children: end_group() waits for them. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (outcome == MAP_FAILED) {
-		perror("mmap");
-		return 1;
-	}
+	outcome = shared_memory(sizeof(*outcome), "the outcome of a case");
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGINT);
