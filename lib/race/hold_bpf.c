@@ -139,9 +139,13 @@ static int arm(const struct kvm_hold_arm *arm)
 	return links[nr_points] ? (int)nr_points++ : -1;
 }
 
+/* Who was released, and has not left yet, is not held again: the next one is awaited. */
 static bool held(int handle)
 {
-	return __atomic_load_n(&points[handle].is_held, __ATOMIC_ACQUIRE);
+	struct hold_bpf_point *p = &points[handle];
+
+	return __atomic_load_n(&p->is_held, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(&p->release, __ATOMIC_ACQUIRE);
 }
 
 /* The held thread is in no state to wake anybody. */

@@ -76,10 +76,10 @@ static void retried(const struct test *t)
 CASES(retried,
 	{ "retried_early", "retries before mmu_lock is taken: the page can be migrated",
 	  .arg = EARLY, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true,
-	  .cpus = 2, .nodes = 2, .needs_hold_module = true },
+	  .cpus = 2, .nodes = 2 },
 	{ "retried_late", "retries under mmu_lock: the page can be migrated", .arg = LATE,
 	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
-	  .nodes = 2, .needs_hold_module = true },
+	  .nodes = 2 },
 )
 
 static void interrupted(const struct test *t)
@@ -107,16 +107,15 @@ CASES(interrupted,
 	{ "interrupted_early",
 	  "a signal ends the retries before mmu_lock is taken: the page can be migrated",
 	  .arg = EARLY, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true,
-	  .cpus = 2, .nodes = 2, .needs_hold_module = true },
+	  .cpus = 2, .nodes = 2 },
 	{ "interrupted_late",
 	  "a signal ends the retries under mmu_lock: the page can be migrated", .arg = LATE,
 	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
-	  .nodes = 2, .needs_hold_module = true },
+	  .nodes = 2 },
 )
 
 CASE(mapped, "repeated prefaults by two vCPUs: the pages can be migrated",
-	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
-	.nodes = 2, .needs_hold_module = true)
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .nodes = 2)
 {
 	struct fixture f = fixture(t, MEM_ANON, SZ_2M);
 	struct vcpu *other = vcpu_create(f.vm);
@@ -143,10 +142,10 @@ CASES(retried_memfd,
 	{ "memfd_early",
 	  "memfd, retries before mmu_lock is taken: the page can be migrated", .arg = EARLY,
 	  .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true, .cpus = 2,
-	  .nodes = 2, .needs_hold_module = true },
+	  .nodes = 2 },
 	{ "memfd_late", "memfd, retries under mmu_lock: the page can be migrated",
 	  .arg = LATE, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true,
-	  .cpus = 2, .nodes = 2, .needs_hold_module = true },
+	  .cpus = 2, .nodes = 2 },
 )
 
 /*
@@ -178,7 +177,7 @@ CASES(retried_hugetlb,
 	{ "hugetlb_early",
 	  "hugetlb, retries before mmu_lock is taken: the page returns to its pool",
 	  .arg = EARLY, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true,
-	  .needs_hold_module = true, .hugepages_2m = 2, .cpus = 2 },
+	  .hugepages_2m = 2, .cpus = 2 },
 	{ "hugetlb_late", "hugetlb, retries under mmu_lock: the page returns to its pool",
 	  .arg = LATE, .vm_types = VM_ANY, .observes = OBSERVE_MAPPING, .needs_hold = true,
 	  .hugepages_2m = 2, .cpus = 2 },
