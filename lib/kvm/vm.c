@@ -194,12 +194,14 @@ void vm_set_shared(struct vm *vm, u64 gpa, u64 size)
 
 int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {
+	/* Some cases pass no argument, to see what KVM says. */
+	const struct kvm_pre_fault_memory *told = range ?: &(struct kvm_pre_fault_memory){ 0 };
 	int ret;
 
-	timeline_begin("KVM_PRE_FAULT_MEMORY gpa 0x%llx size 0x%llx", range->gpa, range->size);
+	timeline_begin("KVM_PRE_FAULT_MEMORY gpa 0x%llx size 0x%llx", told->gpa, told->size);
 	ret = ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
 	timeline_end("KVM_PRE_FAULT_MEMORY: %s, 0x%llx bytes left", errno_text(ret ? errno : 0),
-		     range->size);
+		     told->size);
 	return ret;
 }
 

@@ -39,15 +39,16 @@ class FragmentsTest(unittest.TestCase):
     def test_options_survive_kconfig(self) -> None:
         if not sources():
             self.skipTest("needs a kernel source in the cache: any run of ./run_tests.sh fetches one")
-        for name in kernel.DEBUG:
-            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
-                text = "".join(path.read_text() for path in kernel.fragments(name))
-                wanted = Path(folder, "fragment")
-                wanted.write_text(text)
-                subprocess.run(["make", "-s", "-C", sources()[-1], f"O={folder}",
-                                f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"],
-                               check=True, capture_output=True)
-                self.assertEqual(dropped(text, Path(folder, ".config").read_text()), ())
+        with tempfile.TemporaryDirectory() as folder:   # one for all: Kconfig is built once
+            for name in kernel.DEBUG:
+                with self.subTest(name):
+                    text = "".join(path.read_text() for path in kernel.fragments(name))
+                    wanted = Path(folder, "fragment")
+                    wanted.write_text(text)
+                    subprocess.run(["make", "-s", "-C", sources()[-1], f"O={folder}",
+                                    f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"],
+                                   check=True, capture_output=True)
+                    self.assertEqual(dropped(text, Path(folder, ".config").read_text()), ())
 
 
 if __name__ == "__main__":
