@@ -65,7 +65,7 @@ class Duts:
         self._shell.chmod(0o755)
         folder.mkdir(parents=True, exist_ok=True)
         self._mutants: dict[str, Dut] = {}
-        tested = kernel.provide(cache, None, debug=False, refresh=False, work=work)
+        tested = kernel.provide(cache, None, debug="", refresh=False, work=work)
         self.good = self._put("good", tested)
 
     def mutants(self) -> dict[str, Dut]:
