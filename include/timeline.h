@@ -23,6 +23,8 @@ enum moment_kind { MOMENT_BEGIN, MOMENT_END, MOMENT_EVENT, MOMENT_RETRY, MOMENT_
 void timeline_begin(const char *fmt, ...) PRINTF(1, 2);
 void timeline_end(const char *fmt, ...) PRINTF(1, 2);
 void timeline_note(const char *fmt, ...) PRINTF(1, 2);
+/* A call that began has returned @ret, errno with it if it is not 0: its end.  Returns @ret. */
+int timeline_returned(int ret, const char *fmt, ...) PRINTF(2, 3);
 
 /* Call @name by what the calling thread does from now on: "vcpu0", without blanks. */
 void timeline_lane(const char *fmt, ...) PRINTF(1, 2);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/shared_memory.h"
@@ -94,20 +93,13 @@ void timeline_add(u64 ns, pid_t tid, enum moment_kind kind, const char *(*tell)(
 	memcpy(m->data, data, size);
 }
 
-static u64 monotonic_ns(void)
+static struct moment *add_text(enum moment_kind kind, const char *fmt, va_list ap)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void add_text(enum moment_kind kind, const char *fmt, va_list ap)
-{
-	struct moment *m = next_moment(monotonic_ns(), gettid(), kind);
+	struct moment *m = next_moment(now() * 1e9, gettid(), kind);
 
 	m->tell = NULL;
 	vsnprintf((char *)m->data, sizeof(m->data), fmt, ap);
+	return m;
 }
 
 #define ADD_TEXT(kind, fmt)							\
@@ -136,6 +128,24 @@ void timeline_end(const char *fmt, ...)
 void timeline_note(const char *fmt, ...)
 {
 	ADD_TEXT(MOMENT_EVENT, fmt);
+}
+
+int timeline_returned(int ret, const char *fmt, ...)
+{
+	int error = errno;
+	struct moment *m;
+	va_list ap;
+	size_t len;
+
+	if (!kept())
+		return ret;
+	va_start(ap, fmt);
+	m = add_text(MOMENT_END, fmt, ap);
+	va_end(ap);
+	len = strlen((char *)m->data);
+	snprintf((char *)m->data + len, sizeof(m->data) - len, ": %s", errno_text(ret ? error : 0));
+	errno = error;
+	return ret;
 }
 
 void timeline_lane(const char *fmt, ...)

@@ -284,12 +284,8 @@ void guest_vm_interrupt(struct guest_vm *p, u32 id, u8 vector)
 
 int __guest_run(struct vcpu *vcpu)
 {
-	int ret;
-
 	timeline_begin("KVM_RUN vCPU %u", vcpu->id);
-	ret = ioctl(vcpu->fd, KVM_RUN, 0);
-	timeline_end("KVM_RUN: %s", errno_text(ret ? errno : 0));
-	return ret;
+	return timeline_returned(ioctl(vcpu->fd, KVM_RUN, 0), "KVM_RUN");
 }
 
 const char *exit_text(const struct vcpu *vcpu)

@@ -194,8 +194,7 @@ void mem_punch_hole(const struct mem *mem, u64 offset, u64 size)
 
 	timeline_begin("hole of %s at 0x%llx size 0x%llx", mem_kind_name(mem->kind), offset, size);
 	ret = fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
-	timeline_end("hole: %s", errno_text(ret ? errno : 0));
-	expect_ok(ret, "punching [0x%llx, +0x%llx) out of %s memory", offset,
+	expect_ok(timeline_returned(ret, "hole"), "punching [0x%llx, +0x%llx) out of %s memory", offset,
 		  size, mem_kind_name(mem->kind));
 }
 

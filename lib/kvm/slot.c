@@ -30,13 +30,9 @@ static int set_region(const struct slot *slot)
 
 int __slot_set(const struct slot *slot)
 {
-	int ret;
-
 	timeline_begin("KVM_SET_USER_MEMORY_REGION2 slot %u gpa 0x%llx size 0x%llx flags 0x%x",
 		       slot->id, slot->gpa, slot->size, slot->flags);
-	ret = set_region(slot);
-	timeline_end("KVM_SET_USER_MEMORY_REGION2: %s", errno_text(ret ? errno : 0));
-	return ret;
+	return timeline_returned(set_region(slot), "KVM_SET_USER_MEMORY_REGION2");
 }
 
 static struct slot *slot_new(struct vm *vm, u64 gpa, u64 size,

@@ -167,13 +167,10 @@ int __vm_set_attributes(struct vm *vm, u64 gpa, u64 size,
 		.address = gpa, .size = size, .attributes = attributes,
 	};
 
-	int ret;
-
 	timeline_begin("KVM_SET_MEMORY_ATTRIBUTES gpa 0x%llx size 0x%llx: %s", gpa, size,
 		       attributes & KVM_MEMORY_ATTRIBUTE_PRIVATE ? "private" : "shared");
-	ret = ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr);
-	timeline_end("KVM_SET_MEMORY_ATTRIBUTES: %s", errno_text(ret ? errno : 0));
-	return ret;
+	return timeline_returned(ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr),
+				 "KVM_SET_MEMORY_ATTRIBUTES");
 }
 
 void vm_set_private(struct vm *vm, u64 gpa, u64 size)
@@ -200,9 +197,7 @@ int __vcpu_prefault(struct vcpu *vcpu, struct kvm_pre_fault_memory *range)
 
 	timeline_begin("KVM_PRE_FAULT_MEMORY gpa 0x%llx size 0x%llx", told->gpa, told->size);
 	ret = ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, range);
-	timeline_end("KVM_PRE_FAULT_MEMORY: %s, 0x%llx bytes left", errno_text(ret ? errno : 0),
-		     told->size);
-	return ret;
+	return timeline_returned(ret, "KVM_PRE_FAULT_MEMORY (0x%llx bytes left)", told->size);
 }
 
 void prefault(struct vcpu *vcpu, u64 gpa, u64 size)

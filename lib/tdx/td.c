@@ -36,8 +36,7 @@ int __td_cmd(int fd, u32 id, u32 flags, u64 data, u64 *hw_error)
 	int ret;
 
 	timeline_begin("%s flags 0x%x", cmd_name(id), flags);
-	ret = ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
-	timeline_end("%s: %s", cmd_name(id), errno_text(ret ? errno : 0));
+	ret = timeline_returned(ioctl(fd, KVM_MEMORY_ENCRYPT_OP, &cmd), "%s", cmd_name(id));
 	if (hw_error)
 		*hw_error = cmd.hw_error;
 	return ret;
