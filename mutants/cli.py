@@ -31,7 +31,7 @@ from mutants.lab import Lab
 from mutants.mutant import Mutant
 from mutants.scorer import Scorer
 from mutants.trial import Kill
-from mutants.verdict import GAP, KILLED, NO_DIFFERENCE, SURVIVED, UNRELIABLE, Verdict
+from mutants.verdict import GAP, KILLED, SURVIVED, UNRELIABLE, Verdict
 
 ROOT = Path(__file__).parent.parent
 KILLS = Path(__file__).parent / "killers.json"
@@ -169,7 +169,7 @@ def by_operators(arguments: argparse.Namespace) -> int:
     say(f"took {duration(time.monotonic() - start)}, CPU {duration(cpu_seconds())}")
     say("\n".join(score.table(mutants, verdicts, lambda one: str(one.files[0]))))
     say(f"by function, and what lived: {arguments.out / 'generated.md'}")
-    return int(any(verdict.verdict in (SURVIVED, GAP, NO_DIFFERENCE) for verdict in verdicts.values()))
+    return int(any(verdict.verdict in score.LIVED for verdict in verdicts.values()))
 
 
 def wanted(arguments: argparse.Namespace, mutants: Sequence[Generated]) -> list[Generated]:

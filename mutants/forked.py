@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from testbed.errors import HarnessError
 from testbed.machine.emulated import EmulatedHost
 from testbed.machine.stream import Begin, Event, File
 from testbed.machine.watchdog import Outcome
+from testbed.make import programs as test_programs
 from testbed.make.cache import Cache, digest
 from testbed.make.kernel import Kernel
 from testbed.options import Options
@@ -109,10 +111,16 @@ def survey(planned: PlannedBoot, seed: int) -> PlannedBoot:
     return PlannedBoot(planned.name, planned.boot, planned.tests, forked=True, plan="".join(lines))
 
 
+def contents() -> dict[str, str]:
+    """What identifies each test program's content."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            for path in sorted(test_programs.FOLDER.glob("*_test"))}
+
+
 class Forks:
     def __init__(self, cache: Cache, many: Many, cases: Sequence[Case], programs: Mapping[str, str],
                  seed: int, out: Path) -> None:
-        """`programs`: what identifies each test program's content."""
+        """`programs`: their contents()."""
         self._many = many
         self._cases = cases
         self._programs = programs
@@ -149,17 +157,16 @@ class Forks:
     def whole(self, mutant: Mutant, kills: Mapping[str, Kill], folder: Path) -> Result:
         """All cases that can show the mutant, the tests with most kills first: without those
         that reach none of its functions, and those that fail without it."""
-        result = Result(None, 0.0, 0, ())
         fitting = [case for case in self._cases if trial.fits(mutant, case.boot)]
-        for unit in sorted(forks(fitting), key=lambda unit: -trial.counts(kills)[min(unit.tests)]):
-            alone = self.alone(unit)
-            cases = [case for found in unit.tests.values() for case in found
-                     if alone[case.name].fine and alone[case.name].reached & self._many.differs[mutant.id]]
-            if cases:
-                result = result.and_then(self.some(mutant, cases, folder))
-            if result.kill:
-                break
-        return result
+        units = sorted(forks(fitting), key=lambda unit: -trial.counts(kills)[min(unit.tests)])
+        return trial.until_killed(self.some(mutant, cases, folder)
+                                  for unit in units if (cases := self._noticing(mutant, unit)))
+
+    def _noticing(self, mutant: Mutant, unit: PlannedBoot) -> list[Case]:
+        """Its cases that can tell the mutant from the kernel without one."""
+        alone = self.alone(unit)
+        return [case for found in unit.tests.values() for case in found
+                if alone[case.name].fine and alone[case.name].reached & self._many.differs[mutant.id]]
 
     def controls(self, cases: Sequence[Case]) -> list[tuple[Case, Status]]:
         """How these end without a mutant."""

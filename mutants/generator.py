@@ -56,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{one.id}{'*' if one.id in chosen else ' '} {one.place} {one.operator}: {one.title}")
     for name, count in Counter(one.operator for one in made).most_common():
         say(f"{count:5} {name}")
-    say(f"{len(made)} mutants in {len({(one.files[0], one.function) for one in made})} functions; "
+    say(f"{len(made)} mutants in {population.functions(made)} functions; "
         f"{len(chosen)} are in the kernel with many (*)")
     return 0
 

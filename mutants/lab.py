@@ -4,7 +4,6 @@ in a fork of its machine (forked.py), else on a kernel built and booted for this
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -27,7 +26,7 @@ from testbed.plan import Case, Pattern
 from testbed.upstream import FINE, Program, last_words
 
 from mutants import trial
-from mutants.forked import Forks
+from mutants.forked import Forks, contents
 from mutants.mutant import AMD, DoesNotApply, Mutant
 from mutants.tree import CONFIG, BrokenBuild, Tree
 from mutants.trial import Kill, Result
@@ -56,8 +55,7 @@ class Lab:
         programs.build(cache)
         self._cases = plan.parse_list(programs.listing(nightly=False))
         self._likely = plan.select(self._cases, [Pattern.parse(text) for text in likely]) if likely else []
-        self._programs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-                          for path in sorted(programs.FOLDER.glob("*_test"))}
+        self._programs = contents()
         self._store = Store(cache.folder / "mutants" / "verdicts")
         self._upstream_store = Store(cache.folder / "mutants" / "upstream")
         self._forks = Forks(cache, self._tree.many(catalogue), self._cases, self._programs,

@@ -33,8 +33,13 @@ def _make(origin: Source, tree: Tree, folder: Path) -> None:
     if not all(frontend.object_file(tree.built, Path(file)).exists() for file in SCOPE):
         tree.prepare()      # kbuild's commands tell how the files are read
     made = generated.generate(origin.path, tree.built, tree.sources)
-    say(f"{len(made)} mutants in {len({one.place.split()[1] for one in made})} functions")
+    say(f"{len(made)} mutants in {functions(made)} functions")
     (folder / "generated.json").write_text(json.dumps(generated.to_json(made)))
+
+
+def functions(made: Sequence[Generated]) -> int:
+    """How many there are mutants of."""
+    return len({(one.files[0], one.function) for one in made})
 
 
 def built_in(everything: Sequence[Generated]) -> list[Generated]:

@@ -12,7 +12,8 @@ from mutants.verdict import (
 )
 
 WORDS = (KILLED, SURVIVED, GAP, NO_DIFFERENCE, NOT_EXECUTED, SAME_CODE)
-EXECUTED = (KILLED, SURVIVED, GAP, NO_DIFFERENCE)
+LIVED = (SURVIVED, GAP, NO_DIFFERENCE)
+EXECUTED = (KILLED, *LIVED)
 
 
 def table(mutants: Sequence[Generated], verdicts: Mapping[str, Verdict],
@@ -43,7 +44,7 @@ def document(mutants: Sequence[Generated], verdicts: Mapping[str, Verdict]) -> l
     lines += ["## Lived", ""]
     for one in mutants:
         verdict = verdicts.get(one.id)
-        if verdict and verdict.verdict in (SURVIVED, GAP, NO_DIFFERENCE):
+        if verdict and verdict.verdict in LIVED:
             lines.append(f"- {one.id} {one.place}, {one.operator}: {one.title} "
                          f"({', '.join(filter(None, (verdict.verdict, verdict.detail)))})")
     return lines

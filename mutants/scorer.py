@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +17,11 @@ from testbed.make.source import Source
 from testbed.plan import Case, Pattern, forks
 
 from mutants import population
-from mutants.forked import Alone, Forks
+from mutants.forked import Alone, Forks, contents
 from mutants.generated import SCOPE
 from mutants.mutant import Mutant
 from mutants.tree import Many, Tree
-from mutants.trial import Kill, Result
+from mutants.trial import Kill, Result, until_killed
 from mutants.verdict import (
     BROKEN_BUILD, GAP, KILLED, NO_DIFFERENCE, NOT_EXECUTED, SAME_CODE, SURVIVED, Store, Verdict,
 )
@@ -47,10 +46,8 @@ class Scorer:
         self._cases = plan.parse_list(programs.listing(nightly=False))
         if tests:
             self._cases = plan.select(self._cases, [Pattern.parse(text) for text in tests])
-        content = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-                   for path in sorted(programs.FOLDER.glob("*_test"))}
-        self._programs = content
-        self._forks = Forks(cache, self.many, self._cases, content, SEED, out)
+        self._programs = contents()
+        self._forks = Forks(cache, self.many, self._cases, self._programs, SEED, out)
         self._store = Store(cache.folder / "mutants" / "generated")
         self._alone: dict[Case, Alone] = {}
         self._lock = Lock()
@@ -130,14 +127,11 @@ class Scorer:
         folder = self._out / mutant.id
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        result = Result(None, 0.0, 0, ())
         best = {(case.test, case.boot): place for place, case in reversed(list(enumerate(cases)))}
-        for unit in sorted(forks(cases), key=lambda unit: best[min(unit.tests), unit.boot]):
-            result = result.and_then(self._forks.some(
-                mutant, [case for found in unit.tests.values() for case in found], folder))
-            if result.kill:
-                break
-        return result
+        units = sorted(forks(cases), key=lambda unit: best[min(unit.tests), unit.boot])
+        return until_killed(
+            self._forks.some(mutant, [case for found in unit.tests.values() for case in found], folder)
+            for unit in units)
 
     def likely(self, mutant: Mutant) -> list[Case]:
         """The cases in which it makes a difference: those that killed others in its function first,

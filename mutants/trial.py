@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +44,16 @@ class Result:
     def and_then(self, later: Result) -> Result:
         return Result(later.kill, round(self.seconds + later.seconds, 1),
                       self.cases + later.cases, self.errors + later.errors)
+
+
+def until_killed(results: Iterable[Result]) -> Result:
+    """Together, up to the first kill: those after it are not asked for."""
+    result = Result(None, 0.0, 0, ())
+    for later in results:
+        result = result.and_then(later)
+        if result.kill:
+            break
+    return result
 
 
 class Host(Protocol):

@@ -92,6 +92,10 @@ class Picture:
     def x(self, lane: int) -> int:
         return TIMES + LANE // 2 + LANE * lane
 
+    def name(self, lane: int) -> int:
+        """The base line of its name."""
+        return ROW * lane + ROW - 4
+
     def y(self, row: int) -> int:
         return self.top + ROW * row + ROW // 2
 
