@@ -215,10 +215,9 @@ def execute(arguments: argparse.Namespace) -> int:
     packages.require([*purposes(chosen, runs), *(rehearsal.PURPOSES if rehearses else ())], chosen.may_install)
     if (chosen.neighbours or chosen.scenes) and not profile.rehearsal:
         raise UsageError("--neighbours, --scene: only for --profile rehearsal")
-    if rehearses:
-        programs.build(cache)
-        return rehearsal.run(chosen, cache, arguments.repeat)
     cases = runner.prepare_tests(chosen, cache)
+    if rehearses:
+        return rehearsal.run(chosen, cache, arguments.repeat)
     if chosen.shard:
         cases = plan.shard(cases, *chosen.shard)
     if arguments.list:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from testbed.errors import HarnessError, UsageError
@@ -61,8 +62,24 @@ def select(cases: Sequence[Case], patterns: Sequence[Pattern]) -> list[Case]:
     for pattern in patterns:
         if not any(pattern.takes(case) for case in cases):
             text = pattern.test if pattern.case is None else f"{pattern.test}:{pattern.case}"
-            raise UsageError(f"--tests {text}: no such case (--list shows what there is)")
+            raise UsageError(f"--tests {text}: no such case (--list shows what there is)"
+                             f"{nearest(text, pattern, cases)}")
     return [case for case in cases if not patterns or any(p.takes(case) for p in patterns)]
+
+
+NEAREST_AT_MOST = 5
+
+
+def nearest(text: str, pattern: Pattern, cases: Sequence[Case]) -> str:
+    """What may have been meant: cases of the programs named, if there are such programs."""
+    tests = list(dict.fromkeys(case.test for case in cases))
+    if pattern.case is None:
+        names = tests
+    else:
+        named = [case for case in cases if fnmatchcase(case.test, pattern.test)]
+        names = [f"{case.test}:{case.name}" for case in named or cases]
+    close = get_close_matches(text, names, NEAREST_AT_MOST, cutoff=0.5)
+    return "; nearest: " + ", ".join(close) if close else ""
 
 
 def case_globs(test: str, patterns: Iterable[Pattern]) -> list[str]:

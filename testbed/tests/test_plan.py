@@ -75,6 +75,15 @@ class PlanTest(unittest.TestCase):
             with self.assertRaisesRegex(UsageError, text):
                 self.names("*", text)
 
+    def test_what_was_meant(self) -> None:
+        """A program that exists is not left for another one's case."""
+        for text, told in (("map_pfn_test:anom", "nearest: map_pfn_test:anon$"),
+                           ("map_pfn_tests", "nearest: map_pfn_test"),
+                           ("map_pfn:anon", "nearest: map_pfn_test:anon"),
+                           ("qqq", r"there is\)$")):
+            with self.assertRaisesRegex(UsageError, told):
+                self.names("*", text)
+
     def test_bad_pattern(self) -> None:
         for text in ("", "a b"):
             with self.assertRaises(UsageError):

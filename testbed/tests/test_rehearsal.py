@@ -18,7 +18,7 @@ from testbed.errors import HarnessError, UsageError
 from testbed.machine import native
 from testbed.machine.stream import Begin, End, Event, File, Output
 from testbed.machine.watchdog import Outcome
-from testbed.make import programs
+from testbed.make import packages, programs
 from testbed.make.cache import Cache
 from testbed.options import Options
 from testbed.plan import Pattern
@@ -78,6 +78,15 @@ class ScenesTest(FolderTest):
             arguments = cli.parser().parse_args(["--on", "bochs", "--list", *option])
             with self.assertRaisesRegex(UsageError, "only for --profile rehearsal"):
                 cli.execute(arguments)
+
+    def test_a_case_that_does_not_exist(self) -> None:
+        """Refused before anything boots."""
+        arguments = cli.parser().parse_args(["--profile", "rehearsal", "--on", "bochs", "--tests", "a_test:b"])
+        with (mock.patch.object(packages, "require"), mock.patch.object(programs, "build"),
+              mock.patch.object(programs, "listing", return_value="a_test:c\tdefault\t-\t20\tc\n"),
+              mock.patch.object(rehearsal, "boot", side_effect=AssertionError("it boots")),
+              self.assertRaisesRegex(UsageError, "a_test:b: no such case .*; nearest: a_test:c")):
+            cli.execute(arguments)
 
 
 class RootTest(FolderTest):
