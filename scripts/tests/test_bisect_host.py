@@ -122,7 +122,6 @@ class HostTest(unittest.TestCase):
         self.expect_found(done)
         self.assertIn("it is wrong", done.stdout)
 
-
     def test_a_kernel_that_does_not_build_is_skipped(self) -> None:
         self.file("unbuildable", "4\n")
         self.expect_found(self.go())
@@ -166,6 +165,19 @@ class HostTest(unittest.TestCase):
         done = self.go()
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertIn("the connection to tdx7 broke", done.stdout + done.stderr)
+
+    def test_a_run_without_results_tells_its_last_words(self) -> None:
+        self.script("machine/run_tests.sh", "echo --modules: of another kernel; exit 3\n")
+        done = self.go()
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("ended with 3 and left no results", done.stderr)
+        self.assertIn("--modules: of another kernel", done.stderr)
+
+    def test_a_refused_command_line_ends_it(self) -> None:
+        self.script("machine/run_tests.sh", "echo --tests a_test:one: no such case; exit 2\n")
+        done = self.go()
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertEqual(done.stderr, "bisect: --tests a_test:one: no such case\n")
 
 
 if __name__ == "__main__":

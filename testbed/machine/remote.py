@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from reports.model import Exit
+
 SSH = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 REBOOT = "systemctl reboot"     # on the machine
 DOES_NOT_BUILD = 125            # exit status of the install command
@@ -28,6 +30,7 @@ CONNECTION = 255                # ssh's own errors
 TOO_LATE = 124          # exit status of timeout(1)
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 PAUSE = 2.0                     # seconds between polls of a booting machine
+LAST_WORDS = 12                 # lines
 
 
 class RemoteError(Exception):
@@ -83,7 +86,11 @@ class Remote:
         code = self._ssh(f"cd {shlex.quote(self.suite)} && {command}", log)
         if code == CONNECTION:
             self._connection_lost(before, log)
-        self._fetch(there, out)
+        if code == Exit.USAGE:
+            return code                 # nothing ran
+        if not self._fetch(there, out, log):
+            raise RemoteError(f"run_tests.sh on {self.host} ended with {code} and left no results in "
+                              f"{there}; its last words:\n{last_words(log)}")
         return code
 
     def ask(self, command: str) -> str:
@@ -167,12 +174,18 @@ class Remote:
             except subprocess.TimeoutExpired:
                 return TOO_LATE
 
-    def _fetch(self, there: str, out: Path) -> None:
-        """Fetch the results, and remove them there."""
+    def _fetch(self, there: str, out: Path, log: Path) -> bool:
+        """Fetch the results, and remove them there; whether there were any."""
         command = f"tar -C {there} -ch latest && rm -rf {there}"
-        with subprocess.Popen(self._command(command), stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE) as process:
+        with log.open("ab") as complaints, subprocess.Popen(
+                self._command(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=complaints) as process:
             unpacked = subprocess.run(["tar", "-C", out, "-x"], stdin=process.stdout,
-                                      capture_output=True, check=False)
-        if process.returncode or unpacked.returncode:
-            raise RemoteError(f"{self.host} left no results in {there}")
+                                      stderr=complaints, check=False)
+        return not (process.returncode or unpacked.returncode)
+
+
+def last_words(log: Path) -> str:
+    """The last lines of a run and of the command that fetches its results."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return "\n".join(f"  {line}" for line in lines[-LAST_WORDS:])
