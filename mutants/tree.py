@@ -84,7 +84,6 @@ class Tree:
         """The kernel without a mutant, built once."""
         with self._lock():
             if self._base is None:
-                lay(self._origin.path, self._folder, self._files)
                 self._lay_out({})
                 self._base = self._build.again(Path(self._image.name))
             return self._base
@@ -107,7 +106,6 @@ class Tree:
         """Without the mutants that do not compile: they will be told so one by one."""
         without = NOBODY
         with self._lock():
-            lay(self._origin.path, self._folder, self._files)
             while True:
                 self._lay_out(combined.texts)
                 try:
@@ -163,6 +161,8 @@ class Tree:
             yield
 
     def _lay_out(self, changed: Mapping[Path, str]) -> None:
+        """Also what a run beside this one, whose mutants have other files, has left."""
+        lay(self._origin.path, self._folder, self._files)
         for file in self._files:
             self._put(file, changed.get(file) or self._original(file))
 

@@ -126,6 +126,16 @@ class TreeTest(FolderTest):
         self.assertTrue((self.private / "a/b/beside.c").is_symlink())
         self.assertIn("return 1", (self.private / FILES[0]).read_text())
 
+    def test_a_run_beside_it_with_other_files(self) -> None:
+        """Each finds the other's mutant, and compiles without it."""
+        beside = Tree(Cache(self.folder / "cache"), Source(self.origin, "linux 1", fixed=True),
+                      [Path("a/c/other.c")])
+        self.tree.kernel(edit(FILES[0], "return 1;"), self.folder)
+        beside.modules(edit(Path("a/c/other.c"), "return 1;"), self.folder)
+        self.assertIn("return 1", self.compiled[0])
+        self.tree.modules(None, self.folder)
+        self.assertIn("return 1", (self.private / "a/c/other.c").read_text())
+
     def test_a_file_of_another_set_is_compiled_again(self) -> None:
         """A link would bring back the time of the original: older than the mutant's object."""
         for file in FILES:
