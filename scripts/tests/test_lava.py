@@ -136,7 +136,9 @@ class Kselftest(Device):
         self.assertEqual(self.told(printed), [
             "a_test.a.default --result pass --measurement 0.250 --units s", "a_test.b --result fail",
             "a_test.c --result skip", "a_test.d --result fail", "a_test.e --result unknown",
-            "a_test.f --result fail", "a_test.g-h --result pass", "a_test --result fail"])
+            "a_test.f --result fail", "a_test.g-h --result pass", "lava-test-set start measurements",
+            "a_test.a.default.retries --result pass --measurement 500 --units retries",
+            "lava-test-set stop", "a_test --result fail"])
 
     def test_the_program_died(self) -> None:
         printed = self.program_output("1..3\n# run a\nok 1 a\n# run b\n",
@@ -181,7 +183,15 @@ echo console >results/20260101T000000Z/console.tdx.log
         self.program("run_tests.sh", suite)
         self.program("bin/python3", 'echo "lava-test-case of $*"')     # the output of reports.lava
         self.run_script(self.folder / "scripts/lava/device/run_tests", artefacts, "--profile", "quick")
-        return self.called()
+        return [re.sub(r" --measurement \S+ --units cpu_seconds$", "", call) for call in self.called()]
+
+    def test_cpu_time(self) -> None:
+        """That of children's children, too."""
+        self.told(self.RESULTS + "sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done'")
+        measured = re.fullmatch(r"lava-test-case run_tests --result pass --measurement (\S+) --units cpu_seconds",
+                                self.called()[0])
+        assert measured, self.called()
+        self.assertGreater(float(measured[1]), 0.01)
 
     def test_options_reach_the_suite(self) -> None:
         self.told(f'echo "$*" >{self.calls}')
