@@ -157,6 +157,7 @@ class EntryPointTest(unittest.TestCase):
             with self.subTest(command):
                 self.complains(self.start([scripts / command[0], *command[1:]]))
         self.complains(self.start([scripts / "lava/nightly", "emulated", "SUITE=x"]))
+        self.complains(self.start([scripts / "lava/dut", "--out", self.folder / "dut"]))
         self.assertEqual(self.start([scripts / "check", "--list"])[0], 0)
         code, text = self.start([scripts / "install", self.folder])
         self.assertEqual((code, "is not a kernel tree" in text), (1, True), text)

@@ -3,23 +3,32 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
+import unittest.mock
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 LAVA = Path(__file__).parent.parent / "lava"
 sys.path[:0] = [str(LAVA), str(LAVA.parent.parent)]
 
-from lab import check, root, services, template          # noqa: E402
+from lab import broken, check, root, scenarios, services, template, view    # noqa: E402
+from lab.dut import Dut, files_of                        # noqa: E402
 from lab.lavacli import Result, parse_results            # noqa: E402
+from mutants import mutant                               # noqa: E402
 from reports import ktap                                 # noqa: E402
 from reports import lava as to_lava                      # noqa: E402
 from reports.model import Case, Run, Status, Test        # noqa: E402
 from testbed.errors import UsageError                    # noqa: E402
+from testbed.make.kernel import Kernel                   # noqa: E402
+from testbed.make.source import Source                   # noqa: E402
 
 NEEDED = {
     "emulated": {"SUITE": "file:///suite"},
@@ -62,6 +71,22 @@ class Templates(unittest.TestCase):
         jobs = template.shards("emulated", NEEDED["emulated"] | {"NAME": "night"}, 2)
         self.assertEqual([re.findall(r'(?:job_name|SHARD): "(.*)"', job) for job in jobs],
                          [["night 1/2", "1/2"], ["night 2/2", "2/2"]])
+
+    def test_what_dut_prints_fits_the_template(self) -> None:
+        values = Dut(Path("/nowhere"), "tested").values("http://lab/dut")
+        text = template.fill("kselftest", values | {"SUITE": "file:///suite"})
+        self.assertIn('url: "http://lab/dut/tested.bzImage"', text)
+        self.assertIn('url: "http://lab/dut/tested.cpio"', text)
+        self.assertIn('-append "console=ttyS0', text)
+
+    def test_what_a_device_has(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            installed = Path(name)
+            for path in ("run_kselftest.sh", "kvm/x86/tdx/a_test", "kselftest-packages/kselftest.tar.gz"):
+                (installed / path).parent.mkdir(parents=True, exist_ok=True)
+                (installed / path).touch()
+            self.assertEqual(list(files_of(installed)), [
+                "/opt/kselftest/kvm/x86/tdx/a_test", "/opt/kselftest/run_kselftest.sh"])
 
     def test_the_rack_runs_what_is_tried_here(self) -> None:
         """Jobs differ in deployment, boot and the device under test only."""
@@ -247,8 +272,87 @@ class Root(unittest.TestCase):
             'Acquire::https "";\nAcquire::Check-Date "false";\nAPT::Architecture "amd64";\n'),
             ['Acquire::http::Proxy "http://proxy:3128"', 'Acquire::Check-Date "false"'])
 
+    @unittest.skipUnless(os.geteuid() == 0, "namespaces need root")
+    def test_a_killed_parent_leaves_no_process(self) -> None:
+        """Daemons of the namespace, too; each holds the pipe open for as long as it lives."""
+        command = [*root.in_namespaces("--mount", "--pid"), "sh", "-c",
+                   "setsid sleep 600 & echo ready; wait"]
+        parent = subprocess.Popen([sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])",
+                                   *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None
+        self.assertEqual(parent.stdout.readline(), "ready\n")
+        parent.kill()
+        self.assertEqual(parent.communicate(timeout=60)[0], "")
+
     def test_the_suite_can_run_in_it(self) -> None:
-        self.assertLessEqual({"qemu-system-x86", "g++", "lava-server", "tini"}, set(root.wanted()))
+        self.assertLessEqual({"qemu-system-x86", "g++", "zstd", "lava-server", "tini"}, set(root.wanted()))
+
+
+class Broken(unittest.TestCase):
+    def test_kept_modules_are_loaded_in_their_order(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            files = [folder / name for name in ("bzImage", "kvm.ko", "kvm-intel.ko", "a.ko")]
+            for file in files:
+                file.touch()
+            origin = Source(folder, "linux 1.2", fixed=True)
+            broken.keep(Kernel(files[0], "linux 1.2", modules=tuple(files[1:])), broken.empty(folder / "kept"))
+            kept = broken.kept(folder / "kept", origin)
+        self.assertEqual([path.name for path in (kept.image, *kept.modules)], [path.name for path in files])
+
+    def test_the_bug_is_in_the_catalogue_and_its_case_in_the_suite(self) -> None:
+        self.assertIn(broken.FAILING, [one.id for one in mutant.load()])
+        program = LAVA.parent.parent / f"tools/testing/selftests/kvm/x86_64/tdx/{scenarios.PROGRAM}.c"
+        self.assertTrue(f'"{broken.FAILING_CASE}"' in program.read_text())
+
+
+class View(unittest.TestCase):
+    """A browser sees the web server behind the port, until somebody presses Enter."""
+
+    def test_both_directions(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as web, view.listener() as port:
+            read, write = os.pipe()
+            seen: list[bytes] = []
+
+            def browse() -> None:
+                with socket.create_connection(port.getsockname()) as browser:
+                    server, _ = web.accept()
+                    with server:
+                        browser.sendall(b"question")
+                        seen.append(server.recv(100))
+                        server.sendall(b"answer")
+                    seen.append(browser.recv(100))
+                    seen.append(browser.recv(100))      # the server hung up
+                os.write(write, b"\n")
+
+            thread = threading.Thread(target=browse)
+            thread.start()
+            with os.fdopen(read) as stdin, unittest.mock.patch("sys.stdin", stdin), \
+                    unittest.mock.patch("sys.stdout", io.StringIO()):
+                view.until_enter(port, "Enter ends it. ", web.getsockname())
+            thread.join()
+            os.close(write)
+        self.assertEqual(seen, [b"question", b"answer", b""])
+
+
+class Once(unittest.TestCase):
+    def test_threads_that_ask_at_once(self) -> None:
+        calls: list[int] = []
+        barrier = threading.Barrier(4)
+
+        def make() -> int:
+            calls.append(0)
+            return len(calls)
+
+        made = scenarios.once(make)
+
+        def ask(_: int) -> int:
+            barrier.wait()
+            return made()
+
+        with ThreadPoolExecutor(4) as threads:
+            self.assertEqual(list(threads.map(ask, range(4))), [1] * 4)
+        self.assertEqual(len(calls), 1)
 
 
 class Comparison(unittest.TestCase):
@@ -279,6 +383,16 @@ class Comparison(unittest.TestCase):
         self.assertIn("a_test.y: pass, not skip",
                       self.complaints(Result(suite, "a_test.y", "pass"), without=3))
         self.assertEqual(self.complaints(without=4), ["a_test.x.retries measures None, not (5.0, 'retries')"])
+
+    def test_whole_and_merged(self) -> None:
+        def run(*cases: Case) -> Run:
+            return Run(tests=[Test("a_test", cases=list(cases))])
+
+        whole = run(Case("x", Status.PASS), Case("x", Status.PASS, boot="tdx"), Case("y", Status.SKIP))
+        self.assertEqual(check.compare_cases(whole, run(*reversed(whole.tests[0].cases))), [])
+        self.assertEqual(
+            check.compare_cases(whole, run(Case("x", Status.PASS), Case("y", Status.PASS), Case("y", Status.SKIP))),
+            ["a_test:x [tdx] pass is only in the whole run", "a_test:y pass is only in the merged run"])
 
     def test_what_lavacli_prints(self) -> None:
         printed = ('[{"suite": "0_a", "name": "x", "result": "pass", "measurement": "0.1000000000", '

@@ -21,6 +21,12 @@ def cases(results: Sequence[Result]) -> list[Result]:
             and not result.reference and result.name != RUN]
 
 
+def measured(results: Sequence[Result]) -> set[str]:
+    """What the cases measured: <case>.seconds and, of others, the name of the result."""
+    return ({result.name for result in results if result.set == lava.MEASUREMENTS}
+            | {f"{result.name}.seconds" for result in cases(results) if result.units == "s"})
+
+
 def compare(expected: Mapping[str, str], results: Sequence[Result]) -> list[str]:
     """Each case must occur once, with its status."""
     found = cases(results)
@@ -37,6 +43,16 @@ def compare(expected: Mapping[str, str], results: Sequence[Result]) -> list[str]
 def compare_run(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:
     """A job of kvm-tdx-selftests.yaml against what the suite wrote."""
     return compare(lava.results(runs), results) + compare_measurements(runs, results)
+
+
+def compare_cases(whole: Run, merged: Run) -> list[str]:
+    """Both runs must have the same cases, and these the same outcomes."""
+    def outcomes(run: Run) -> Counter[str]:
+        return Counter(f"{test.name}:{case.label} {case.status.value}" for test, case in run.cases())
+
+    one, other = outcomes(whole), outcomes(merged)
+    return ([f"{text} is only in the whole run" for text in (one - other).elements()]
+            + [f"{text} is only in the merged run" for text in (other - one).elements()])
 
 
 def compare_measurements(runs: Sequence[Run], results: Sequence[Result]) -> list[str]:

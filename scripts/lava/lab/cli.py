@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import inside, root, services, suite
+from lab import inside, root, services, suite, view
 from lab.scenarios import SCENARIOS
 from testbed import exit_status
 from testbed.errors import HarnessError
@@ -30,6 +31,8 @@ exit status:
   0 LAVA's results are as expected    1 they are not
   2 wrong usage                       3 harness error
 """
+# The first words of the command line inside: then the port's number, and the names of jobs.
+INSIDE, NO_PORT = "--inside", -1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,17 +64,20 @@ def outside(arguments: argparse.Namespace) -> int:
     out = Path(tempfile.mkdtemp(prefix="run-", dir=base)).resolve()
     out.chmod(0o755)
     say(f"logs and results: {out}")
-    suite.publish(out / "suite")
-    words = [*(["--hold"] if arguments.hold else []), *arguments.jobs]
-    return subprocess.run(root.enter(debian, cache, out, words), check=False).returncode
+    suite.publish(out / inside.SUITE.name)
+    port = view.listener() if arguments.hold else None
+    number = port.fileno() if port else NO_PORT
+    command = root.enter(debian, cache, out, [INSIDE, str(number), *arguments.jobs])
+    return subprocess.run(command, pass_fds=[number] if port else [], check=False).returncode
 
 
 def execute(words: Sequence[str]) -> int:
-    if words[:1] != ["--inside"]:
+    if words[:1] != [INSIDE]:
         return outside(parser().parse_args(words))
     services.LOGS.mkdir()
-    arguments = parser().parse_args(words[1:])
-    return inside.run(arguments.jobs or list(SCENARIOS), arguments.hold)
+    number = int(words[1])
+    return inside.run(words[2:] or list(SCENARIOS),
+                      None if number == NO_PORT else socket.socket(fileno=number))
 
 
 def main() -> int:

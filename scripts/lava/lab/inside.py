@@ -3,29 +3,33 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import services, setup
-from lab.dut import Duts
+from lab import broken, services, setup, view
+from lab.dut import Maker
 from lab.lavacli import Lava
-from lab.scenarios import SCENARIOS, Lab
+from lab.scenarios import Lab
 from lab.setup import step
 from testbed.make.cache import Cache
 from testbed.progress import say
 
 OUT = Path("/out")
-SUITE = "file:///out/suite"
+SUITE = Path("/srv/suite")      # in memory, as all that need not be kept
 
 
-def run(names: Sequence[str], hold: bool) -> int:
+def run(names: Sequence[str], port: socket.socket | None) -> int:
+    """Set up LAVA and run the jobs; then let browsers see it at the port, if there is one."""
+    shutil.move(OUT / SUITE.name, SUITE)
     try:
-        return set_up_and_run(names, hold)
+        return set_up_and_run(names, port)
     finally:
         services.keep_logs()
 
 
-def set_up_and_run(names: Sequence[str], hold: bool) -> int:
+def set_up_and_run(names: Sequence[str], port: socket.socket | None) -> int:
     lava = Lava()
     step(1, "LAVA's packages are installed: PostgreSQL, publisher, server and scheduler start")
     step(2, "the web server in front of it starts")
@@ -36,16 +40,18 @@ def set_up_and_run(names: Sequence[str], hold: bool) -> int:
     daemons += setup.start_workers(setup.WORKERS, lava)
     step(5, "a server that takes artefacts (it started with the web server)")
     step(6, "the kernels and file systems that devices boot")
-    duts = Duts(Cache(), Path(services.ARTEFACTS_FOLDER) / "dut")
-    lab = Lab(lava, OUT, SUITE, services.ARTEFACTS + "/", duts)
+    cache = Cache()
+    maker = Maker(cache, Path(services.ARTEFACTS_FOLDER) / "dut")
+    good = maker.make("good", maker.kernel())
+    lab = Lab(lava, OUT, SUITE.as_uri(), services.ARTEFACTS + "/", good, lambda: broken.make(cache, maker))
     step(7, "device types and devices")
     setup.add_devices(lava)
     step(8, "health checks, which run now")
     wrong = lab.health_checks()
     step(9, "jobs; the one that is called shards is step 10, a night")
-    for name in names:
-        wrong += lab.scenario(name, SCENARIOS[name])
+    wrong += lab.run(names)
     say("\n".join(["", *wrong]) if wrong else "\nLAVA's results are as expected.")
-    if hold:
-        input(f"LAVA runs; its administrator is {setup.ADMIN}, password {password}. Enter ends it. ")
+    if port:
+        view.until_enter(port, f"LAVA runs at {view.url(port)}, its administrator is {setup.ADMIN}, "
+                         f"password {password}. Enter ends it. ")
     return 1 if wrong else 0

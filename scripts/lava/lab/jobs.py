@@ -38,6 +38,15 @@ class Job:
         return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """A job that LAVA has taken."""
+
+    number: int
+    name: str
+    folder: Path
+
+
 class Jobs:
     def __init__(self, lava: Lava, out: Path) -> None:
         self._lava = lava
@@ -47,6 +56,13 @@ class Jobs:
             shards: int = 1) -> list[Job]:
         """Submit the jobs and wait for them; their output is in OUT/NAME."""
         start = time.monotonic()
+        submitted = self.submit(name, template_name, values, shards)
+        jobs = [self.wait(job) for job in submitted]
+        say(f"  {len(jobs)} ended after {duration(time.monotonic() - start)}")
+        return jobs
+
+    def submit(self, name: str, template_name: str, values: Mapping[str, str],
+               shards: int = 1) -> list[Submitted]:
         submitted = []
         for text in template.shards(template_name, {"NAME": name, **values}, shards):
             number = self._lava.submit(text)
@@ -54,20 +70,19 @@ class Jobs:
             folder.mkdir(parents=True)
             (folder / "job.yaml").write_text(text)
             say(f"  job {number}: {text.split(chr(10))[0].removeprefix('job_name: ')}")
-            submitted.append((number, folder))
-        jobs = [self._ended(number, name, folder) for number, folder in submitted]
-        say(f"  {len(jobs)} ended after {duration(time.monotonic() - start)}")
-        return jobs
+            submitted.append(Submitted(number, name, folder))
+        return submitted
 
     def look(self, number: int, name: str) -> Job:
         """Wait for a job that LAVA itself created."""
         folder = self._out / name / f"job-{number}"
         folder.mkdir(parents=True)
-        return self._ended(number, name, folder)
+        return self.wait(Submitted(number, name, folder))
 
-    def _ended(self, number: int, name: str, folder: Path) -> Job:
+    def wait(self, submitted: Submitted) -> Job:
+        number, folder = submitted.number, submitted.folder
         health = self._lava.wait(number)
-        job = Job(number, name, folder, health, self._lava.results(number), self._lava.log(number))
+        job = Job(number, submitted.name, folder, health, self._lava.results(number), self._lava.log(number))
         (folder / "log.txt").write_text(job.log)
         (folder / "lava.json").write_text(
             json.dumps([vars(result) for result in job.results], indent=1) + "\n")

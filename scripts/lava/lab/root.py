@@ -26,7 +26,7 @@ PROJECT = FOLDER.parent.parent.parent
 LAVA = ("lava-server", "lava-dispatcher", "lavacli", "postgresql", "apache2", "curl",
         "openssh-server", "openssh-client", "git", "debian-archive-keyring", "iproute2", "tini",
         "ccache")
-OF_THE_SUITE = ("tests", "reports", "emulator", "bochs", "kernel", "kselftest")
+OF_THE_SUITE = ("tests", "reports", "emulator", "bochs", "kernel", "image", "kselftest")
 # Paths that neither LAVA nor the suite needs: not unpacked.
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 WANTED_STILL = ("/usr/share/doc/lava-server-doc/*",)        # LAVA's server shows it
@@ -87,7 +87,7 @@ def enter(root: Path, cache: Cache, out: Path, arguments: Sequence[str]) -> list
     """The command that runs scripts/lava/local again, inside."""
     return [*in_namespaces("--mount", "--pid", "--uts", "--ipc", "--net"),
             str(FOLDER / "enter"), str(root), str(PROJECT), str(cache.folder), str(out),
-            "python3", "-B", INSIDE, "--inside", *arguments]
+            "python3", "-B", INSIDE, *arguments]
 
 
 def output(*command: str) -> str:

@@ -20,7 +20,7 @@ PATIENCE = 600.0    # seconds for a daemon to answer
 SITE = "/etc/apache2/sites-available/artefacts.conf"
 # Where test jobs leave their artefacts: any server with PUT works.
 ARTEFACTS = "http://127.0.0.1:8080"
-ARTEFACTS_FOLDER = "/out/artefacts"
+ARTEFACTS_FOLDER = "/srv/artefacts"
 ARTEFACTS_SITE = f"""\
 Listen 127.0.0.1:8080
 DavLockDB /var/lock/apache2/DavLock

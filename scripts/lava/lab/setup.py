@@ -27,8 +27,11 @@ SSH_DEVICE = """\
 {% set ssh_host = '127.0.0.1' %}
 {% set ssh_identity_file = '@KEY@' %}
 """
-# Each job builds the suite in a folder of its own, from the same sources.
-FAST_BUILDS = "export PATH=/usr/lib/ccache:$PATH CCACHE_NOHASHDIR=1\n"
+# Each job builds the suite in a folder of its own, from the same sources; so does the next run.
+FAST_BUILDS = """\
+export PATH=/usr/lib/ccache:$PATH CCACHE_NOHASHDIR=1
+export CCACHE_DIR=$HOME/.cache/kvm-tdx-selftests/ccache CCACHE_MAXSIZE=500M
+"""
 # See testbed/machine/qemu.py for the reasons.
 QEMU_DEVICE = """\
 {% extends 'qemu.jinja2' %}
