@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from pathlib import Path
 LAVA = Path(__file__).parent.parent / "lava"
 sys.path[:0] = [str(LAVA), str(LAVA.parent.parent)]
 
-from lab import broken, check, root, scenarios, services, template, view    # noqa: E402
+from lab import (                                       # noqa: E402
+    broken, check, root, scenarios, services, submit, template, view,
+)
 from lab.dut import Dut, files_of                        # noqa: E402
 from lab.lavacli import Result, parse_results            # noqa: E402
 from mutants import mutant                               # noqa: E402
@@ -286,6 +289,18 @@ class Root(unittest.TestCase):
 
     def test_the_suite_can_run_in_it(self) -> None:
         self.assertLessEqual({"qemu-system-x86", "g++", "zstd", "lava-server", "tini"}, set(root.wanted()))
+
+
+class Nightly(unittest.TestCase):
+    def test_the_command_of_the_documentation(self) -> None:
+        """Options stand between the template and its values."""
+        text = (LAVA.parent.parent / "docs/lab.md").read_text()
+        command = re.search(r"scripts/lava/nightly (.*?)\n\n", text, re.DOTALL)
+        assert command
+        words = shlex.split(command[1].replace("\\\n", " "))
+        found = submit.parser().parse_intermixed_args(words)
+        self.assertEqual((found.template, found.shards), ("emulated", 4))
+        self.assertEqual(template.parse(found.values)["PROFILE"], "full")
 
 
 class Broken(unittest.TestCase):

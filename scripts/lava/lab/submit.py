@@ -91,4 +91,4 @@ def judge(jobs: Sequence[Job], out: Path) -> int:
 
 
 def nightly() -> int:
-    return exit_status.of("scripts/lava/nightly", lambda: execute(parser().parse_args()))
+    return exit_status.of("scripts/lava/nightly", lambda: execute(parser().parse_intermixed_args()))
