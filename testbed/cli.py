@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add("--debug-kernel", default="", choices=tuple(DEBUG),
         help="build a kernel that checks itself, several times slower: memory (KASAN, UBSAN, "
              "lists, slab objects, free pages), locks (lockdep, RCU, sleep, objects in use), "
-             "races (KCSAN)")
+             "races (KCSAN); or one that counts what it executes: coverage (for mutants/coverage)")
     add("--profile", default="quick", metavar="NAME",
         help="what to run and how often; command-line options override the profile: " + "; ".join(
             f"{name}: {profiles.load(name).summary}" for name in profiles.names()))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from testbed.machine.stream import Begin, Booted, Done, End, Event, File, Output
 from testbed.progress import say
 
 NOT_LOADED = "not_loaded."      # of testbed/machine/init, with a module's name
+COUNTERS = "counters"           # of a kernel with gcov: a folder with an archive for each boot
 
 
 def new_folder(base: Path) -> Path:
@@ -125,6 +127,10 @@ class Recorder:
     def _file(self, name: str, data: bytes) -> None:
         if name == "dmesg":
             (self._results.folder / f"dmesg.{self._name}.txt").write_bytes(data)
+        elif name == COUNTERS:
+            folder = self._results.folder / COUNTERS
+            folder.mkdir(exist_ok=True)
+            (folder / f"{self._name}.tgz").write_bytes(base64.b64decode(data))
         elif name == "environment":
             self._merge_environment(data.decode(errors="replace"))
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import subprocess
@@ -42,6 +43,7 @@ class Program:
     arguments: str = ""
     vm: tuple[str, ...] = ("default", "sw_protected")    # the VMs that it makes
     limit: int = 60          # seconds: many times its duration under TCG
+    settings: tuple[str, ...] = ()   # lines of the plan before it: a path, and what to write there
 
     @property
     def name(self) -> str:
@@ -62,6 +64,17 @@ PROGRAMS = (
     Program("set_memory_region_test", "2", limit=400),
     # The default of 128 GiB takes too long under emulation; this is the minimum.
     Program("mmu_stress_test", "-m 1 -s 1", vm=("default",), limit=600),
+    # Memory and rounds: by default gigabytes, and dozens.
+    Program("dirty_log_test", "-i 3 -I 10", vm=("default",), limit=600),
+    Program("x86/dirty_log_page_splitting_test", "-b 32M -s anonymous_hugetlb_2mb", vm=("default",), limit=200),
+    Program("access_tracking_perf_test", "-v 1 -b 32M", vm=("default",), limit=200),
+    Program("memslot_modification_stress_test", "-v 1 -b 32M -i 20", vm=("default",), limit=200),
+    Program("demand_paging_test", "-u MINOR -s shmem -v 1 -b 32M", vm=("default",), limit=200),
+    # As nx_huge_pages_test.sh calls it.
+    Program("x86/nx_huge_pages_test", "-t 887563923 -p 100 -r", vm=("default",), limit=200, settings=(
+        "/sys/module/kvm/parameters/nx_huge_pages force",
+        "/sys/module/kvm/parameters/nx_huge_pages_recovery_ratio 1",
+        "/sys/module/kvm/parameters/nx_huge_pages_recovery_period_ms 100")),
 )
 
 
@@ -138,8 +151,11 @@ class Noticed(Exception):
 class Observer:
     """Receives the events of the boot."""
 
-    def __init__(self, programs: Sequence[Program], *, first: bool = False) -> None:
+    def __init__(self, programs: Sequence[Program], *, first: bool = False,
+                 counters: Path | None = None) -> None:
+        """`counters`: the folder for those of a kernel with gcov."""
         self.results = [Result(program.name) for program in programs]
+        self._counters = counters
         self._first = first      # the first failure ends it
         self.messages: list[str] = []
         self.booted = False
@@ -157,6 +173,9 @@ class Observer:
                 self._running.output += data.decode(errors="replace")
             case End(_, status):
                 self._end({0: "pass", Exit.SKIPPED: "skip", KILLED: "hang"}.get(status, "fail"))
+            case File("counters", data) if self._counters:
+                self._counters.mkdir(parents=True, exist_ok=True)
+                (self._counters / "own.tgz").write_bytes(base64.b64decode(data))
             case File("dmesg", data):
                 lines = data.decode(errors="replace").splitlines()
                 self.messages = [line for line in lines if TROUBLE.search(line)]
@@ -179,14 +198,16 @@ class Observer:
 
 def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
         modules: Sequence[Path] = (), programs: Sequence[Program] = PROGRAMS,
-        wrapper: str = LIMITED, first: bool = False, parameters: str = "") -> Report:
+        wrapper: str = LIMITED, first: bool = False, parameters: str = "",
+        counters: Path | None = None) -> Report:
     """Boots `image` and runs the programs of `folder`, each by `wrapper`, with `first` up to
     the first that fails; `work` is a folder for what that needs, `parameters` are for the
     command line."""
     limited = work / "limited"
     limited.write_text(wrapper)
     limited.chmod(0o755)
-    plan = "".join(f"limited {program.limit} {program.command}\n" for program in programs)
+    plan = "".join("".join(f"{line}\n" for line in program.settings)
+                   + f"limited {program.limit} {program.command}\n" for program in programs)
     archive = work / "upstream.cpio"
     archive.write_bytes(initramfs.build(
         [limited, *(folder / program.name for program in programs)], plan, modules))
@@ -196,7 +217,7 @@ def run(emulator: Emulator, image: Path, folder: Path, work: Path, *,
     limits = Limits()
     total = limits.boot + sum(limits.case(program.limit) + 2 * limits.step
                               for program in programs)
-    observer = Observer(programs, first=first)
+    observer = Observer(programs, first=first, counters=counters)
     try:
         outcome = run_boot(emulator, boot, Watchdog(limits, total, time.monotonic()), observer,
                            work / "upstream.console.log")
@@ -212,20 +233,24 @@ def execute() -> int:
                                      description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("tree", type=Path, nargs="?", metavar="TREE",
                         help="sources of the kernel under test (default: the newest of Debian)")
-    wanted: Path | None = parser.parse_args().tree
+    parser.add_argument("--counters", type=Path, metavar="DIR",
+                        help="run on a kernel with gcov, and leave its counters in DIR")
+    arguments = parser.parse_args()
+    wanted: Path | None = arguments.tree
     packages.require(["emulator", "kernel"], may_install=False)
     cache = Cache()
     tree = source.user_tree(wanted) if wanted else source.distribution_tree(cache, refresh=False)
     with tempfile.TemporaryDirectory(prefix="kts-upstream-") as name:
         work = Path(name)
-        image = kernel.provide(cache, wanted, debug="", refresh=False, work=work).image
+        image = kernel.provide(cache, wanted, "coverage" if arguments.counters else "",
+                               refresh=False, work=work).image
         if tree.fixed:
             folder = provide(cache, tree)
         else:
             folder = work / "programs"
             folder.mkdir()
             build(tree.path, folder)
-        report = run(accel.choose(cache, image, work), image, folder, work)
+        report = run(accel.choose(cache, image, work), image, folder, work, counters=arguments.counters)
     for result in report.results:
         say(f"{result.status:<8} {result.program} ({result.seconds:.1f} s)")
         for line in last_words(result):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testbed.errors import KernelError
-from testbed.make import given, source
+from testbed.make import gcov, given, source
 from testbed.make.cache import Cache, digest, tools
 from testbed.make.kconfig import dropped, options
 from testbed.make.source import Source
@@ -21,9 +21,11 @@ from testbed.steps import is_object, telling
 FOLDER = Path(__file__).parent / "config"
 BASE = FOLDER / "base.config"
 GUEST = FOLDER / "guest.config"
-# Kernels that check themselves (--debug-kernel): a fragment each, debug-NAME.config, and what it
-# needs on the command line.
-DEBUG = {"memory": "page_poison=1 page_owner=on", "locks": "", "races": ""}
+# Kernels that check or measure themselves (--debug-kernel): a fragment each, debug-NAME.config,
+# and what it needs on the command line.
+DEBUG = {"memory": "page_poison=1 page_owner=on", "locks": "", "races": "", "coverage": ""}
+# What kbuild needs besides.
+MAKE = {"coverage": gcov.OPTIONS}
 
 SUITE = Path(__file__).parents[2]
 KMOD_SOURCES = (*sorted((SUITE / "kmod").glob("*")), SUITE / "include/uapi/kvm_hold.h",
@@ -47,6 +49,7 @@ class Kernel:
     modules: tuple[Path, ...] = ()
     cmdline: str = ""
     boots_slowly: bool = False       # as a distribution's does, in an emulator
+    tree: Path | None = None         # the build tree; None: an image that somebody built
 
 
 def fragments(debug: str) -> list[Path]:
@@ -66,7 +69,7 @@ def provide(
     if isinstance(wanted, Path) and wanted.is_file():
         return ready_made(wanted, modules, emulators, work)
     tree = sources(cache, wanted, refresh)
-    build = Build(cache, tree, fragments(debug))
+    build = Build(cache, tree, fragments(debug), make=MAKE.get(debug, ()))
     built = build.once() if tree.fixed else build.again(work)
     return replace(built, cmdline=DEBUG[debug]) if debug else built
 
@@ -115,15 +118,17 @@ class Build:
     """
 
     def __init__(self, cache: Cache, tree: Source, fragments: Sequence[Path],
-                 whole: str = "") -> None:
+                 whole: str = "", make: Sequence[str] = ()) -> None:
         """`whole` is a configuration that the fragments change; without it what they do not
-        name is off."""
+        name is off. `make`: more arguments of kbuild."""
         self._cache = cache
         self._source = tree
         self._whole = whole
+        self._options = make
         self._fragment = "".join(path.read_text() for path in fragments)
         self.key = digest(tree.identity, self._fragment, compiler(),
-                          *(path.read_text() for path in KMOD_SOURCES), *filter(None, [whole]))
+                          *(path.read_text() for path in KMOD_SOURCES), *filter(None, [whole]),
+                          *make)
         self._tree_key = digest(tree.identity, compiler(), *(path.name for path in fragments))
         self._folder = cache.folder / "builds" / self._tree_key
         self._tree = self._folder / "tree"
@@ -172,7 +177,7 @@ class Build:
         config = (folder / "config").read_text()
         modules = tuple(folder / name for name in MODULES if (folder / name).exists())
         return Kernel(folder / "bzImage", self._source.identity, digest(config),
-                      dropped(self._fragment, config), modules)
+                      dropped(self._fragment, config), modules, tree=self._tree)
 
     def _make_image(self) -> None:
         self._tree.mkdir(parents=True, exist_ok=True)
@@ -216,7 +221,7 @@ class Build:
         self, *arguments: str, progress: Progress | None = None, expected: int | None = None
     ) -> int:
         """Run kbuild, its output in the log; the number of compiled objects."""
-        command = ["make", "-C", str(self._source.path), f"O={self._tree}", *arguments]
+        command = ["make", "-C", str(self._source.path), f"O={self._tree}", *self._options, *arguments]
         count = 0
         with self._log.open("a") as log, subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -34,6 +34,7 @@ KSELFTEST = ("rsync",)      # the kernel's own "make install" of selftests calls
 # Programs that hold threads by BPF, with clang: tests are built without, too.
 BPF = ("bpftool", "libbpf-dev")
 GENERATE = ("python3-clang",)    # mutants, from the kernel's source
+COVERAGE = ("lcov",)             # draws what gcov counted
 # softtdx is fuzzed, and its runtime is not a dependency of clang.
 CHECK = (
     *CERTIFY, "clang", "libclang-rt-dev|libclang-rt-14-dev", "mypy", "shellcheck", "valgrind",
@@ -47,7 +48,7 @@ PURPOSES = {
     "bochs": (*TESTS, *BOCHS), "kernel": (*TESTS, *KERNEL),
     "image": IMAGE, "distribution": (*TESTS, *KERNEL, *DISTRIBUTION), "kselftest": (*TESTS, *KSELFTEST),
     "certify": CERTIFY, "check": (*CHECK, *GENERATE, *GIT, *KSELFTEST), "fresh": FRESH,
-    "lab": (*FRESH, *GIT), "generate": GENERATE,
+    "lab": (*FRESH, *GIT), "generate": GENERATE, "coverage": COVERAGE,
 }
 
 # apt-get's progress lines, in our words.

@@ -19,6 +19,7 @@ MARKS = {
     "locks": {"CONFIG_PROVE_LOCKING", "CONFIG_PROVE_RCU", "CONFIG_DEBUG_ATOMIC_SLEEP",
               "CONFIG_DEBUG_OBJECTS"},
     "races": {"CONFIG_KCSAN"},
+    "coverage": {"CONFIG_GCOV_KERNEL"},
 }
 
 

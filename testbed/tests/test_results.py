@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import base64
 import json
 
 from reports import model
@@ -42,12 +43,14 @@ class ResultsTest(FolderTest):
         self.recorder(Booted("7.2.12"))
         self.recorder(File("environment", b"cpu=TCG\nkvm.tdp_mmu=Y\ncmdline=a=b c\n"))
         self.recorder(File("dmesg", b"[0] x\n"))
+        self.recorder(File("counters", base64.b64encode(b"an archive")))
         environment = json.loads((self.results.folder / "environment.json").read_text())
         self.assertEqual(environment["kernel"], "7.2.12")
         self.assertEqual(environment["cpu"], "TCG")
         self.assertEqual(environment["boots"]["cpus4"]["cmdline"], "a=b c")
         self.assertEqual(environment["boots"]["cpus4"]["kvm"], {"kvm.tdp_mmu": "Y"})
         self.assertEqual((self.results.folder / "dmesg.cpus4.txt").read_bytes(), b"[0] x\n")
+        self.assertEqual((self.results.folder / "counters/cpus4.tgz").read_bytes(), b"an archive")
 
     def test_module_that_was_refused(self) -> None:
         self.recorder(File("environment", b"not_loaded.kvm_intel=invalid module format\n"))

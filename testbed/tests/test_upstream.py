@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import unittest
 from unittest import mock
 
@@ -46,6 +47,24 @@ class ObserverTest(unittest.TestCase):
         self.assertEqual([result.program for result in report.failed], ["one_test"])
         self.assertIn("Assertion", report.failed[0].output)
         self.assertEqual(report.messages, ["[1] WARNING: mmu.c:1"])
+
+
+class CountersTest(FolderTest):
+    def test_those_of_a_kernel_with_gcov_are_kept(self) -> None:
+        folder = self.folder / "counters"
+        observer = Observer(PROGRAMS, counters=folder)
+        observer(File("counters", base64.b64encode(b"an archive")))
+        self.assertEqual((folder / "own.tgz").read_bytes(), b"an archive")
+
+
+class PlanTest(FolderTest):
+    def test_settings_come_before_the_program(self) -> None:
+        with mock.patch("testbed.upstream.run_boot", return_value=Outcome("panic")), \
+                mock.patch("testbed.upstream.initramfs.build", return_value=b"") as built:
+            upstream.run(mock.Mock(), self.folder / "bzImage", self.folder, self.folder, programs=(
+                Program("one_test"), Program("x86/two_test", "-a", settings=("/sys/a 1", "/sys/b 2"))))
+        self.assertEqual(built.call_args.args[1],
+                         "limited 60 one_test\n/sys/a 1\n/sys/b 2\nlimited 60 two_test -a\n")
 
 
 class BuildTest(FolderTest):
