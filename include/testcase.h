@@ -55,6 +55,7 @@ enum boot {
 	BOOT_TDX_ERRORS,	/* the same, for cases that may damage it */
 	BOOT_TDX_EPT4,		/* a TDX host whose EPT has four levels, not five */
 	BOOT_TDX_SPENT,		/* the same, for a case after which no TD can be made */
+	BOOT_EPT_AD_OFF,	/* an Intel CPU, kvm_intel.eptad=0: EPT without accessed and dirty bits */
 	BOOT_LATE_CPU,		/* the CPU of a TDX host; one of two CPUs is offline at boot */
 	BOOT_NR
 };

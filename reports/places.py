@@ -38,7 +38,7 @@ ON_HARDWARE = (Place.STOCK, Place.HUGETLB, Place.BPF, Place.VIEW, Place.HOST_WID
 
 # Boots of the testbed in which a host has no TDX: other parameters of KVM or Linux, one CPU,
 # a CPU whose EPT has four levels.
-OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1", "host tdx_ept4", "host late_cpu"}
+OTHER_BOOTS = {"host tdp_mmu_off", "host npt_off", "host cpus1", "host tdx_ept4", "host late_cpu", "host ept_ad_off"}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ BOOTS = {
     "tdx_ept4": BootConfig(nodes=1, tdx=True, ept_levels=4),
     # For a case after which the host creates no more TDs.
     "tdx_spent": BootConfig(nodes=1, tdx=True),
+    # KVM tracks accesses itself, by SPTEs that are not present, and offers no TDs.
+    "ept_ad_off": BootConfig(nodes=1, tdx=True, cmdline="kvm_intel.eptad=0"),
     # A CPU offline at boot: Linux cannot initialise the TDX module.
     "late_cpu": BootConfig(nodes=1, tdx=True, cmdline="maxcpus=1"),
     "cpus4": BootConfig(cpus=4),

@@ -14,6 +14,7 @@ const char *const boot_name[BOOT_NR] = {
 	[BOOT_TDX_ERRORS]	= "tdx_errors",
 	[BOOT_TDX_EPT4]		= "tdx_ept4",
 	[BOOT_TDX_SPENT]	= "tdx_spent",
+	[BOOT_EPT_AD_OFF]	= "ept_ad_off",
 	[BOOT_LATE_CPU]		= "late_cpu",
 };
 

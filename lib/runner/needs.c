@@ -57,6 +57,10 @@ static void need_boot(enum boot boot)
 		if (cpu_has_5_level_ept())
 			test_skip("needs a CPU whose EPT has no five levels");
 		break;
+	case BOOT_EPT_AD_OFF:
+		if (strcmp(kvm_param("kvm_intel", "eptad"), "N"))
+			test_skip("needs a host booted with kvm_intel.eptad=0");
+		break;
 	case BOOT_LATE_CPU:
 		if (!in_testbed())
 			test_skip("needs a TDX host booted with maxcpus=1: run with --on bochs");
@@ -133,6 +137,9 @@ void check_needs(const struct test *t, bool allow_host_wide)
 {
 	const struct test_case *tc = t->tc;
 
+	if (tc->cpus && nr_cpus() < tc->cpus)
+		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
+			  nr_cpus());
 	if (tc->plain)
 		return;
 	if (geteuid())
@@ -147,9 +154,6 @@ void check_needs(const struct test *t, bool allow_host_wide)
 			  tc->side_effects);
 	if (tc->expects_splat && !kmsg_warnings_armed())
 		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
-	if (nr_cpus() < tc->cpus)
-		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
-			  nr_cpus());
 	if (nr_nodes() < tc->nodes)
 		test_skip("needs %u NUMA nodes with memory that this process may use (cpuset.mems), it has %u (numa=fake=%u)",
 			  tc->nodes, nr_nodes(), tc->nodes);
