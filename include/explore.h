@@ -7,12 +7,12 @@
  *	{
  *		struct fixture f = ...;		set-up
  *
- *		if (!race(&f, prefault_it, zap_it))
+ *		if (!race(RACE_PARTS({ prefault_it, &f }, { zap_it, &f })))
  *			return;
  *		expect_...			the judgement
  *	}
  *
- * Both parts should be a few system calls: two threads of 100,000 instructions have a thousand
+ * Each part should be a few system calls: two threads of 100,000 instructions have a thousand
  * places where a switch matters.  Neither may take probes or trace: tracing has locks of its own.
  * Without --explore the race is run once.
  */
@@ -20,17 +20,26 @@
 #define EXPLORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "types.h"
 
-typedef void (*race_part)(void *arg);
+#define RACE_PARTS_MAX	8		/* CPUs of an emulated host */
+
+struct race_part {
+	void (*run)(void *arg);
+	void *arg;
+};
+#define RACE_PARTS(...)								\
+	(const struct race_part[]){ __VA_ARGS__ },				\
+	sizeof((const struct race_part[]){ __VA_ARGS__ }) / sizeof(struct race_part)
 
 /*
- * Run both parts at once, each on a CPU of its own, the first by the caller; the caller stays
+ * Run the parts at once, each on a CPU of its own, the first by the caller; the caller stays
  * there.  True: the race is to be judged; when explored, so in each schedule's machine.  False:
  * all schedules were tried, and went well.
  */
-bool __attribute__((warn_unused_result)) race(void *arg, race_part first, race_part second);
+bool __attribute__((warn_unused_result)) race(const struct race_part *parts, size_t nr);
 
 /* For the parts: different in each schedule that --explore tries; constant without. */
 u64 race_seed(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Races of two threads, and the schedules that the emulator makes of them. */
+/* Races of threads, and the schedules that the emulator makes of them. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -116,50 +116,70 @@ static bool explore(void)
 	return true;
 }
 
-struct racer {
-	race_part part;
-	void *arg;
+struct barrier {
+	atomic_bool go;
 	bool skip;			/* schedules have run the parts */
-	atomic_bool ready, go, done;
 };
 
-static void *second_thread(void *arg)
-{
-	struct racer *r = arg;
+struct runner {
+	struct race_part part;
+	unsigned int cpu;		/* of those that the case may use, from 0 */
+	struct barrier *barrier;
+	atomic_bool ready, done;
+	pthread_t thread;
+};
 
-	run_on_nth_cpu(1);
+static void *other_thread(void *arg)
+{
+	struct runner *r = arg;
+
+	run_on_nth_cpu(r->cpu);
 	atomic_store(&r->ready, true);
-	while (!atomic_load(&r->go))
+	while (!atomic_load(&r->barrier->go))
 		__builtin_ia32_pause();
-	if (!r->skip)
-		r->part(r->arg);
+	if (!r->barrier->skip)
+		r->part.run(r->part.arg);
 	atomic_store(&r->done, true);
 	tell(FORK_DONE, 0);
 	return NULL;
 }
 
-bool race(void *arg, race_part first, race_part second)
+/* The other threads are at the barrier, each on its CPU. */
+static void start_others(struct runner *others, size_t nr)
 {
-	struct racer r = { .part = second, .arg = arg };
-	bool judged = true;
-	pthread_t thread;
+	for (size_t i = 0; i < nr; i++) {
+		must(!(errno = pthread_create(&others[i].thread, NULL, other_thread, &others[i])),
+		     "a thread");
+		while (!atomic_load(&others[i].ready))
+			sched_yield();
+	}
+}
 
+bool race(const struct race_part *parts, size_t nr)
+{
+	struct runner others[RACE_PARTS_MAX - 1] = { 0 };
+	struct barrier barrier = { 0 };
+	bool judged = true;
+
+	must(nr >= 2 && nr <= RACE_PARTS_MAX, "2 to %d parts of a race, not %zu", RACE_PARTS_MAX, nr);
 	run_on_nth_cpu(0);
-	must(!(errno = pthread_create(&thread, NULL, second_thread, &r)), "a thread");
-	while (!atomic_load(&r.ready))
-		sched_yield();
+	for (size_t i = 1; i < nr; i++)
+		others[i - 1] = (struct runner){ .part = parts[i], .cpu = i, .barrier = &barrier };
+	start_others(others, nr - 1);
 	if (schedule)
 		judged = explore();
-	r.skip = !judged;
+	barrier.skip = !judged;
 	tell(FORK_RACE, 0);
-	atomic_store(&r.go, true);
+	atomic_store(&barrier.go, true);
 	if (judged)
-		first(arg);
+		parts[0].run(parts[0].arg);
 	tell(FORK_DONE, 0);
-	while (!atomic_load(&r.done))
-		__builtin_ia32_pause();
+	for (size_t i = 0; i < nr - 1; i++)
+		while (!atomic_load(&others[i].done))
+			__builtin_ia32_pause();
 	tell(FORK_OVER, 0);
-	must(!(errno = pthread_join(thread, NULL)), "the end of a thread");
+	for (size_t i = 0; i < nr - 1; i++)
+		must(!(errno = pthread_join(others[i].thread, NULL)), "the end of a thread");
 	return judged;
 }
 

@@ -136,7 +136,7 @@ CASE(close_gmem, "A prefault against the end of guest_memfd: it fails, or what i
 	struct racer r = new_racer(t, SIZE);
 
 	prefault(r.f.vcpu, GPA, SIZE / 2);
-	if (!race(&r, prefaults, closes))
+	if (!race(RACE_PARTS({ prefaults, &r }, { closes, &r })))
 		return;
 
 	expect_eq(vm_stat(r.f.vm, "pages_4k"), 0, "mapped pages of a file that is gone");

@@ -10,6 +10,7 @@
 
 #include "explore.h"
 #include "invalidate.h"
+#include "page_idle.h"
 #include "racer.h"
 #include "testcase.h"
 
@@ -24,6 +25,7 @@ struct opponent {
 	bool fresh;			/* nothing is mapped as the race begins */
 	u32 flags;			/* of the slot, while they race */
 	unsigned int rounds;
+	bool ages;			/* needs idle page tracking */
 };
 
 static void act_punch(struct racer *r, struct pages p)
@@ -68,6 +70,13 @@ static void act_migrate(struct racer *r, struct pages p)
 {
 	for (u64 i = p.first; i < p.first + p.nr; i++)
 		move_to_node(racer_hva(r, i), node_beside(node_of(racer_hva(r, i))));
+}
+
+/* KVM is asked whether the guest has accessed them, and forgets. */
+static void act_age(struct racer *r, struct pages p)
+{
+	for (u64 i = p.first; i < p.first + p.nr; i++)
+		page_idle_set(racer_hva(r, i));
 }
 
 static void act_move(struct racer *r, struct pages p)
@@ -129,6 +138,8 @@ static void race_with(const struct test *t)
 		.act = { act_prefault, o->act }, .errors = { o->error }, .rounds = o->rounds ?: 4,
 	};
 
+	if (o->ages)
+		page_idle_needed();
 	r.f.vm = vm_create(t->vm_type);
 	r.f.vcpu = vcpu_create(r.f.vm);
 	r.vcpu2 = vcpu_create(r.f.vm);
@@ -164,6 +175,7 @@ CASES(race_with,
 	RACE(pageout, "MADV_PAGEOUT", .act = act_pageout, .kind = MEM_ANON),
 	RACE_ON_NODES(migrate, "migration to another node", .act = act_migrate, .kind = MEM_ANON,
 		      .rounds = 2),
+	RACE(age, "idle page tracking", .act = act_age, .kind = MEM_ANON, .fresh = true, .ages = true),
 	RACE(prefault, "one of a second vCPU", .act = act_prefault2, .kind = MEM_ANON, .fresh = true),
 	RACE(new_vcpu, "a vCPU's creation, and its prefault", .act = act_new_vcpu, .kind = MEM_ANON,
 	     .fresh = true, .rounds = 2),
@@ -196,7 +208,7 @@ CASE(lost_update, "Two threads count without a lock, to show that --explore find
 {
 	u64 counter = 0;
 
-	if (!race(&counter, increments, increments))
+	if (!race(RACE_PARTS({ increments, &counter }, { increments, &counter })))
 		return;
 
 	expect_eq(counter, 2 * INCREMENTS, "the counter");
