@@ -216,6 +216,38 @@ CASES(off_at_edges,
 	EAGER_AND_LAZY("off_at_edges",
 		       "logging off: a huge page not wholly in the slot stays 4K", 3))
 
+/* The huge page of an adjacent slot, which has no log, is nobody's to split. */
+static void borders(const struct test *t)
+{
+	struct logged l, behind;
+	unsigned long faults;
+
+	set_eager(t);
+	l = huge(t, 0, IN_2M, 0);
+	behind = l;
+	behind.mem = mem_populated(MEM_HUGETLB_2M, SZ_2M, NULL);
+	behind.slot = slot_add(l.vm, l.slot->gpa + l.slot->size, behind.mem);
+	write_page(&behind, 0);
+	expect_eq(vm_stat(l.vm, "pages_2m"), 2, "2M SPTEs before");
+	log_on(&l);
+	write_page(&l, IN_2M - 1);
+	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs while the slot before the other is logged");
+	log_off(&l);
+	log_on(&behind);
+	write_page(&behind, 0);
+	write_page(&l, 0);
+	expect_eq(vm_stat(l.vm, "pages_2m"), 1, "2M SPTEs while the slot behind the other is logged");
+	log_off(&behind);
+	faults = vcpu_stat(l.vcpu, "pf_taken");
+	write_page(&l, 1);
+	expect_eq(vcpu_stat(l.vcpu, "pf_taken") - faults, 0,
+		  "faults of a write to gpa 0x%llx, before the slot whose logging has ended",
+		  l.slot->gpa + SZ_4K);
+}
+CASES(borders,
+	EAGER_AND_LAZY("borders",
+		       "logging on: the huge page of an adjacent slot is not split", 2))
+
 /*
  * A slot without guest_memfd: the end of logging finds page tables, and computes the
  * level at which private gfns may be mapped.

@@ -242,6 +242,46 @@ CASES(other_slot,
 	ON_EACH_MMU("other_slot",
 		    "two adjacent slots: each has its own log"))
 
+/* A slot of as much memory as @l's, at @gpa, whose pages are written through @l's vCPU. */
+static struct logged neighbour(const struct logged *l, u64 gpa)
+{
+	struct logged beside = *l;
+
+	beside.mem = mem_populated(MEM_ANON, l->slot->size, NULL);
+	beside.slot = slot_add(l->vm, gpa, beside.mem);
+	return beside;
+}
+
+/* Write protection that goes too far costs faults, and is in no log. */
+static void borders(const struct test *t)
+{
+	struct logged l = logged(t, (struct logged_config){
+		.kind = MEM_ANON, .first = 64, .pages = 64 });
+	struct logged before = neighbour(&l, l.slot->gpa - l.slot->size);
+	struct logged behind = neighbour(&l, l.slot->gpa + l.slot->size);
+	unsigned long faults;
+
+	write_page(&before, 63);
+	write_page(&l, 0);
+	write_page(&l, 63);
+	write_page(&behind, 0);
+	log_on(&l);
+	faults = vcpu_stat(l.vcpu, "pf_taken");
+	write_page(&before, 63);
+	expect_eq(vcpu_stat(l.vcpu, "pf_taken") - faults, 0,
+		  "faults of a write to gpa 0x%llx, before the slot with the log",
+		  before.slot->gpa + 63 * SZ_4K);
+	write_page(&behind, 0);
+	expect_eq(vcpu_stat(l.vcpu, "pf_taken") - faults, 0,
+		  "faults of a write to gpa 0x%llx, behind the slot with the log", behind.slot->gpa);
+	write_page(&l, 0);
+	write_page(&l, 63);
+	expect_log(&l, "of the first and the last page", 0, 63);
+}
+CASES(borders,
+	ON_EACH_MMU("borders",
+		    "logging on: pages of adjacent slots stay writable"))
+
 /* MSR_KVM_WALL_CLOCK_NEW has KVM write to a page of the guest. */
 static void written_by_kvm(const struct test *t)
 {

@@ -5,7 +5,12 @@
  * The expected pfn is that of /proc/self/pagemap, or the one that kvm_gmem_get_pfn()
  * returned.
  */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
 #include "fixture.h"
+#include "guest_access.h"
 #include "testcase.h"
 
 struct backing {
@@ -103,6 +108,52 @@ CASE(untouched_shared, "untouched shared memory: writable", .vm_types = VM_ALL,
 
 	expect_true(m.writable, "gfn 0x%llx: a page of a memfd is writable (SPTE 0x%llx)", GFN,
 		    m.spte);
+}
+
+#define BIOS		0xf0000ULL	/* of each PC, and never written */
+#define BIOS_SIZE	(64 * 1024)
+
+/* Page frames of which the kernel has no reference, in a VMA with VM_PFNMAP. */
+static struct mem *bios(void)
+{
+	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+	struct mem *mem = malloc(sizeof(*mem));
+
+	if (fd < 0)
+		test_skip("cannot open /dev/mem (%m): needs CONFIG_DEVMEM, and a kernel that is not locked down");
+	*mem = (struct mem){ .kind = MEM_FILE, .size = BIOS_SIZE, .page_size = SZ_4K, .fd = fd };
+	mem->hva = mmap(NULL, BIOS_SIZE, PROT_READ, MAP_SHARED, fd, BIOS);
+	if (mem->hva == MAP_FAILED)
+		test_skip("cannot map the BIOS from /dev/mem: %m");
+	return mem;
+}
+
+CASE(pfnmap, "memory without struct page (VM_PFNMAP of /dev/mem): its pfn is mapped, not writable",
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+{
+	struct fixture f = fixture_part(t, GPA, bios(), 0, BIOS_SIZE, KVM_MEM_READONLY);
+
+	prefault(f.vcpu, GPA, BIOS_SIZE);
+	for (u64 page = 0; page < BIOS_SIZE / SZ_4K; page++) {
+		expect_mapped(f.o, GFN + page, LEVEL_4K, (BIOS >> 12) + page);
+		expect_true(!observer_mapping(f.o, GFN + page).writable,
+			    "gfn 0x%llx of read-only memory is not writable (SPTE 0x%llx)", GFN + page,
+			    observer_mapping(f.o, GFN + page).spte);
+	}
+}
+
+/* KVM has the instruction emulated, and leaves the write to user space. */
+CASE(pfnmap_write, "a write to memory without struct page that is read-only: KVM_EXIT_MMIO",
+	.vm_types = VM_ANY, .observes = OBSERVE_MAPPING)
+{
+	struct fixture f = fixture_part(t, SZ_1G, bios(), 0, BIOS_SIZE, 0);
+
+	guest_access_create(f.vcpu);
+	expect_ok(__guest_access(f.vcpu, SZ_1G, ACCESS_WRITE, 0x17), "KVM_RUN");
+	expect_eq(f.vcpu->run->exit_reason, KVM_EXIT_MMIO, "exit of the write");
+	expect_eq(f.vcpu->run->mmio.phys_addr, SZ_1G, "its gpa");
+	expect_eq(f.vcpu->run->mmio.is_write, 1, "a write");
+	expect_not_mapped(f.o, SZ_1G >> 12);
 }
 
 TEST_MAIN("pages of the mappings that KVM makes")

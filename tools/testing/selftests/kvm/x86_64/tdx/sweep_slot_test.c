@@ -75,6 +75,12 @@ static void with_readonly(struct stage *s)
 	s->slot->flags = KVM_MEM_READONLY;
 }
 
+static void with_log(struct stage *s)
+{
+	with_memory(s, MEM_ANON);
+	s->slot->flags = KVM_MEM_LOG_DIRTY_PAGES;
+}
+
 static void with_gmem(struct stage *s)
 {
 	s->mem = s->mem ?: mem_populated(MEM_ANON, SIZE, NULL);
@@ -286,6 +292,8 @@ CASES(sweep,
 	      ROW(.set_up = with_memfd, .call = set_slot, .done = reads)),
 	SWEEP("make_readonly", "a read-only memslot", VM_DEFAULT,
 	      ROW(.set_up = with_readonly, .call = set_slot, .done = reads)),
+	SWEEP("make_logged", "a memslot with a dirty log", VM_DEFAULT,
+	      ROW(.set_up = with_log, .call = set_slot, .done = reads)),
 	SWEEP("make_gmem", "a memslot of guest_memfd", GMEM_TYPES,
 	      ROW(.set_up = with_gmem, .call = set_slot, .done = private_works),
 	      .xfail = "G2", .xfail_in_body = true),
