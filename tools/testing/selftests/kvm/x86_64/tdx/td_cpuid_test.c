@@ -268,4 +268,34 @@ CASE(each_configurable_bit, "KVM_TDX_GET_CPUID: each configurable bit is as it w
 	measure("configurable_bits", bits);
 }
 
+static struct kvm_cpuid_entry2 *configured(struct kvm_tdx_init_vm *params, u32 function)
+{
+	for (u32 i = 0; i < params->cpuid.nent; i++)
+		if (params->cpuid.entries[i].function == function && !params->cpuid.entries[i].index)
+			return &params->cpuid.entries[i];
+	test_skip("needs a TDX module that lets user space configure CPUID leaf %u", function);
+}
+
+/* KVM does not switch the state behind them: it refuses them, whatever the module allows. */
+CASE(unsupported, "KVM_TDX_INIT_VM with HLE, RTM or WAITPKG: EINVAL", .vm_types = VM_TDX)
+{
+	static const struct { const char *name; u32 ebx, ecx; } features[] = {
+		{ "HLE", .ebx = 1U << 4 }, { "RTM", .ebx = 1U << 11 }, { "WAITPKG", .ecx = 1U << 5 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		struct vm *vm = td_vm();
+		struct kvm_tdx_init_vm *params = td_params(vm);
+		struct kvm_cpuid_entry2 *leaf_7 = configured(params, 7);
+
+		leaf_7->ebx |= features[i].ebx;
+		leaf_7->ecx |= features[i].ecx;
+		expect_errno(__td_init(vm, params, NULL), EINVAL, "KVM_TDX_INIT_VM with %s",
+			     features[i].name);
+		leaf_7->ebx &= ~features[i].ebx;
+		leaf_7->ecx &= ~features[i].ecx;
+		expect_ok(__td_init(vm, params, NULL), "KVM_TDX_INIT_VM without %s", features[i].name);
+	}
+}
+
 TEST_MAIN("the CPUID of a TD")

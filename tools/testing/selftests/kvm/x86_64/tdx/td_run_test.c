@@ -173,6 +173,16 @@ CASE(interrupt_before_entry, "an interrupt to a vCPU outside of KVM_RUN: taken a
 	expect_eq(guest_wait_value(p.vcpu[0]), 1, "interrupts that the guest counted");
 }
 
+CASE(nmi, "KVM_NMI: the TD takes an NMI, one", .vm_types = VM_TDX)
+{
+	struct guest_vm p = guest_vm_single(t, reports_two, 7, 0);
+
+	guest_wait_value(p.vcpu[0]);
+	expect_ok(ioctl(p.vcpu[0]->fd, KVM_NMI), "KVM_NMI");
+	expect_eq(guest_wait_exception(p.vcpu[0]), 2, "vector of the exception that the guest takes");
+	expect_eq(vcpu_stat(p.vcpu[0], "nmi_injections"), 1, "statistic nmi_injections");
+}
+
 static GUEST void halts(u64 arg)
 {
 	(void)arg;

@@ -5,6 +5,7 @@
  * space gets only what is valid, with exactly the bytes of the guest.
  */
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "guest_vm.h"
 #include "testcase.h"
@@ -17,6 +18,8 @@
 #define MMIO_GPA	(GPA + 64 * SZ_1G)	/* no slot there */
 #define MMIO		(MMIO_GPA | TD_SHARED_BIT)
 #define TOP		((TD_SHARED_BIT << 1) - 1)	/* the last shared gpa */
+#define FEAT_CTL	0x3a
+#define MCG_EXT_CTL	0x4d0
 #define VALUE		0x8877665544332211ULL
 
 /* One call with R10 to R15; the guest reports all of them afterwards. */
@@ -89,6 +92,15 @@ CASES(kvm_answers,
 	{ "wrmsr_unknown", "WRMSR of an unknown MSR: invalid operand",
 	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_WRMSR, .r12 = 0x1234567),
 	  .vm_types = VM_TDX },
+	{ "rdmsr_mcg_ext_ctl", "RDMSR of IA32_MCG_EXT_CTL without local machine checks: invalid operand",
+	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_RDMSR, .r12 = MCG_EXT_CTL),
+	  .vm_types = VM_TDX },
+	{ "wrmsr_mcg_ext_ctl", "WRMSR of IA32_MCG_EXT_CTL without local machine checks: invalid operand",
+	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_WRMSR, .r12 = MCG_EXT_CTL, .r13 = 1),
+	  .vm_types = VM_TDX },
+	{ "wrmsr_feat_ctl", "WRMSR of IA32_FEAT_CTL, which is locked: invalid operand",
+	  ANSWER(VMCALL_INVALID_OPERAND, .function = VMCALL_WRMSR, .r12 = FEAT_CTL, .r13 = 1),
+	  .vm_types = VM_TDX },
 	{ "info_of_base", "GetTdVmCallInfo of the base functions: success",
 	  ANSWER(VMCALL_SUCCESS, .function = VMCALL_GET_INFO, .r12 = 0), .vm_types = VM_TDX },
 	{ "info_unknown", "GetTdVmCallInfo of an unknown leaf: invalid operand",
@@ -129,6 +141,46 @@ CASE(vmcall_rdmsr, "RDMSR: KVM answers", .vm_types = VM_TDX)
 
 	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
 	expect_eq(guest_wait_value(p.vcpu[0]), 0xfee00d00, "IA32_APIC_BASE: x2APIC, enabled, BSP");
+}
+
+CASE(vmcall_rdmsr_feat_ctl, "RDMSR of IA32_FEAT_CTL: locked, and nothing else", .vm_types = VM_TDX)
+{
+	struct guest_vm p = asking(t, (struct vmcall){ .function = VMCALL_RDMSR, .r12 = FEAT_CTL });
+
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10");
+	expect_eq(guest_wait_value(p.vcpu[0]), 1, "IA32_FEAT_CTL: locked");
+}
+
+#define MCG_LMCE_P	(1ULL << 27)	/* of what KVM_X86_SETUP_MCE takes */
+
+static GUEST void uses_local_mce(u64 arg)
+{
+	struct tdcall_regs r = { .r10 = 0, .r11 = VMCALL_RDMSR, .r12 = FEAT_CTL };
+
+	guest_report(vmcall4(VMCALL_WRMSR, MCG_EXT_CTL, 1, 0, 0));
+	guest_report(vmcall4(VMCALL_WRMSR, MCG_EXT_CTL, 2, 0, 0));
+	vmcall(&r);
+	guest_report(r.r11);
+	r = (struct tdcall_regs){ .r10 = arg, .r11 = VMCALL_RDMSR, .r12 = MCG_EXT_CTL };
+	vmcall(&r);
+	guest_report(r.r11);
+}
+
+CASE(local_mce, "with local machine checks: IA32_MCG_EXT_CTL keeps what it may, IA32_FEAT_CTL says so",
+	.vm_types = VM_TDX)
+{
+	struct guest_vm p = guest_vm_single(t, uses_local_mce, 0, 0);
+	u64 supported = 0, wanted = MCG_LMCE_P | 10;
+
+	expect_ok(ioctl(kvm_dev(), KVM_X86_GET_MCE_CAP_SUPPORTED, &supported),
+		  "KVM_X86_GET_MCE_CAP_SUPPORTED");
+	if (!(supported & MCG_LMCE_P))
+		test_skip("needs local machine checks: this KVM supports 0x%llx", supported);
+	expect_ok(ioctl(p.vcpu[0]->fd, KVM_X86_SETUP_MCE, &wanted), "KVM_X86_SETUP_MCE of 0x%llx", wanted);
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_SUCCESS, "R10 of WRMSR of 1");
+	expect_eq(guest_wait_value(p.vcpu[0]), VMCALL_INVALID_OPERAND, "R10 of WRMSR of 2");
+	expect_eq(guest_wait_value(p.vcpu[0]), 1ULL | 1ULL << 20, "IA32_FEAT_CTL: locked, LMCE on");
+	expect_eq(guest_wait_value(p.vcpu[0]), 1, "IA32_MCG_EXT_CTL");
 }
 
 CASE(vmcall_io, "IN of 1, 2 and 4 bytes: KVM_EXIT_IO", .vm_types = VM_TDX)
