@@ -3,6 +3,7 @@
 # make            the tests and what they need, into build/
 # make docs       docs/tests.md, the catalogue of all cases
 # make check      all the tests of this project itself
+# make coverage   which part of KVM's mapping path the suite executes
 # make mutants    which bugs, put into the kernel, the suite notices
 # make kmod KDIR=/lib/modules/$(uname -r)/build
 #                 the kernel module that looks at TDs on this host (docs/kmod.md)
@@ -55,7 +56,7 @@ QUIET	:= $(findstring s,$(firstword -$(MAKEFLAGS)))
 run	= @$(if $(QUIET),,printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);) $(2)
 endif
 
-.PHONY: all needs tests unit docs kmod check install uninstall clean mutants mutants-full mutants-quick
+.PHONY: all needs tests unit docs kmod check install uninstall clean coverage mutants mutants-full mutants-quick
 .SECONDARY:
 
 all: tests
@@ -114,6 +115,10 @@ check:
 install uninstall:
 	@[ -n "$(KDIR)" ] || { echo "make $@: say where: make $@ KDIR=kernel-tree"; exit 2; }
 	@$(PYTHON) scripts/install $(if $(filter uninstall,$@),--uninstall) "$(KDIR)"
+
+# docs/coverage.md
+coverage:
+	mutants/coverage --own
 
 # The suite, and the kernel's own selftests, against kernels with a bug; docs/mutants.md.
 mutants:
