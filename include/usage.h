@@ -2,8 +2,7 @@
 /*
  * What the host holds for VMs: TDX pages and KeyIDs, charges of the misc cgroup, page tables,
  * pages of guest_memfd, VMs that are not gone, files.  The numbers are exact, so that one page
- * that is lost shows.  Small objects of the slab allocator are not among them: kmemleak sees
- * those.
+ * that is lost shows.  Small objects of the slab allocator are not among them: leaks.h.
  */
 #ifndef USAGE_H
 #define USAGE_H

@@ -20,6 +20,7 @@ from testbed import exit_status, plan
 from testbed.errors import UsageError
 from testbed.make import packages, source
 from testbed.make.cache import Cache
+from testbed.make.kernel import DEBUG, MAKE
 from testbed.make.source import Source
 from testbed.progress import duration, say
 
@@ -71,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         help="a kernel and boots of its own for each mutant, also where many fit into one kernel")
     add("--compare", action="store_true",
         help="also run the kernel's own selftests on mutants they have not run on")
+    add("--debug-kernel", default="", choices=tuple(name for name in DEBUG if name not in MAKE),
+        help="put them into a kernel that checks itself; by default those that only this one sees")
     add("--kernel", type=Path, metavar="DIR",
         help="kernel source tree (default: the newest in Debian)")
     add("--jobs", type=int, default=min(os.cpu_count() or 1, 4), metavar="N",
@@ -92,9 +95,21 @@ def chosen(arguments: argparse.Namespace) -> list[Mutant]:
     if arguments.only:
         mutants = [mutant for mutant in mutants
                    if any(fnmatch.fnmatchcase(mutant.id, glob) for glob in arguments.only)]
+    if not arguments.list:
+        mutants = seen_on(arguments.debug_kernel, mutants, named=bool(arguments.only))
     if arguments.shard:
         mutants = shard(mutants, *plan.parse_shard(arguments.shard))
     return mutants
+
+
+def seen_on(debug: str, mutants: Sequence[Mutant], named: bool) -> list[Mutant]:
+    """Those that this kernel shows; on one that checks itself by default those that others do not."""
+    kernels = {debug} if debug and not named else {"", debug}
+    seen = [mutant for mutant in mutants if mutant.debug in kernels]
+    if not seen:
+        raise UsageError("none of these mutants shows on this kernel: --list tells which "
+                         "--debug-kernel does")
+    return seen
 
 
 def by_file(mutants: Sequence[Mutant]) -> list[Mutant]:
@@ -122,12 +137,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.merge:
         verdicts = [verdict for path in arguments.merge for verdict in report.read(path)]
         return finish(arguments, catalogue.load(), verdicts, "several runs")
+    if arguments.debug_kernel and (arguments.generated or arguments.compare):
+        raise UsageError("--debug-kernel: not with --generated or --compare")
     if arguments.generated:
         return by_operators(arguments)
     mutants = chosen(arguments)
     if arguments.list:
         for mutant in mutants:
-            say(f"{mutant.id:<6} {', '.join(mutant.vm)}: {mutant.title}")
+            where = f" (--debug-kernel {mutant.debug})" if mutant.debug else ""
+            say(f"{mutant.id:<6} {', '.join(mutant.vm)}: {mutant.title}{where}")
         return 0
     packages.require(["tests", "emulator", "bochs", "reports", "kernel"], may_install=False)
     start = time.monotonic()
@@ -136,7 +154,7 @@ def execute(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(Lab(cache, origin(arguments.kernel, cache), catalogue.load(), kills,
                                 arguments.out, likely=arguments.tests,
-                                fork=not arguments.no_fork)) as lab:
+                                fork=not arguments.no_fork, debug=arguments.debug_kernel)) as lab:
         verdicts = hunted(arguments, lab, mutants, start)
     if arguments.remember:
         kills |= {verdict.id: verdict.kill for verdict in verdicts

@@ -119,8 +119,8 @@ def contents() -> dict[str, str]:
 
 class Forks:
     def __init__(self, cache: Cache, many: Many, cases: Sequence[Case], programs: Mapping[str, str],
-                 seed: int, out: Path) -> None:
-        """`programs`: their contents()."""
+                 seed: int, out: Path, debug: str = "") -> None:
+        """`programs`: their contents(). `debug`: the kernel's name in kernel.DEBUG, or none."""
         self._many = many
         self._cases = cases
         self._programs = programs
@@ -129,7 +129,7 @@ class Forks:
         self._work = TemporaryDirectory(prefix="kts-mutants-")
         options = Options(
             on="bochs", patterns=(), seed=seed, out=out, kernel=None, bochs=None,
-            debug_kernel="", refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
+            debug_kernel=debug, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
             verbose=False, may_install=False, allow_host_wide=False, fork=True,
         )
         self._host = EmulatedHost(options, cache, Path(self._work.name), cases, many.kernel)

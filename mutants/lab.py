@@ -40,15 +40,17 @@ SEED = 1    # verdicts must be reproducible
 
 class Lab:
     def __init__(self, cache: Cache, origin: Source, catalogue: Sequence[Mutant],
-                 kills: Mapping[str, Kill], out: Path, likely: Sequence[str], fork: bool) -> None:
+                 kills: Mapping[str, Kill], out: Path, likely: Sequence[str], fork: bool,
+                 debug: str = "") -> None:
         """`likely`: patterns of cases that run first, in place of what `kills` tells.
-        `fork`: mutants that fit into one kernel share it."""
+        `fork`: mutants that fit into one kernel share it. `debug`: a name in kernel.DEBUG."""
         self._cache = cache
         self._origin = origin
         self._catalogue = catalogue
         self._kills = kills
         self._out = out
-        self._tree = Tree(cache, origin, {file for mutant in catalogue for file in mutant.files})
+        self._debug = debug
+        self._tree = Tree(cache, origin, {file for mutant in catalogue for file in mutant.files}, debug)
         self._kernel_key = digest(origin.identity, self._tree.key,
                                   bochs_build.content_of_softtdx())
         self._upstream = upstream.provide(cache, origin)
@@ -59,7 +61,7 @@ class Lab:
         self._store = Store(cache.folder / "mutants" / "verdicts")
         self._upstream_store = Store(cache.folder / "mutants" / "upstream")
         self._forks = Forks(cache, self._tree.many(catalogue), self._cases, self._programs,
-                            SEED, out) if fork else None
+                            SEED, out, debug) if fork else None
 
     @property
     def origin(self) -> str:
@@ -194,7 +196,7 @@ class Lab:
         patterns = tuple(Pattern(case.test, case.name) for case in cases) if narrow else ()
         options = Options(
             on="emulated", patterns=patterns, seed=SEED, out=self._out, kernel=None, bochs=None,
-            debug_kernel="", refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
+            debug_kernel=self._debug, refresh_kernel=False, nightly=False, jobs=1, fail_fast=False,
             verbose=False, may_install=False, allow_host_wide=False,
         )
         return EmulatedHost(options, self._cache, work, cases, kernel)

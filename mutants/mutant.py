@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mutants.probes import Probe
+from testbed.make.kernel import DEBUG
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 VM_TYPES = ("default", "sw_protected", "tdx")
@@ -127,6 +128,7 @@ class Mutant:
     edits: tuple[Edit | Cut, ...]
     origin: str = "plausible"  # "plausible", or the fix that it undoes
     needs: str = ""            # what the boot must have: CPUs, a parameter
+    debug: str = ""            # the kernel of --debug-kernel that sees it: others do not
     status: str = "killable"
     argument: str = ""         # why no test can kill it
     probe: Probe | None = None  # of the one function that it changes
@@ -158,6 +160,8 @@ def parse(name: str, data: dict[str, Any]) -> Mutant:
         raise BadMutant(f"{name}: {error}") from error
     if mutant.status not in STATUSES or not set(mutant.vm) <= set(VM_TYPES) or not mutant.vm:
         raise BadMutant(f"{name}: a status or a VM type that does not exist")
+    if mutant.debug and mutant.debug not in DEBUG:
+        raise BadMutant(f"{name}: debug: no such kernel; there are {', '.join(DEBUG)}")
     if (mutant.status == "equivalent") != bool(mutant.argument):
         raise BadMutant(f"{name}: an argument is what makes a mutant equivalent")
     return mutant

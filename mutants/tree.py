@@ -53,7 +53,8 @@ class Many:
 
 
 class Tree:
-    def __init__(self, cache: Cache, origin: Source, files: Iterable[Path]) -> None:
+    def __init__(self, cache: Cache, origin: Source, files: Iterable[Path], debug: str = "") -> None:
+        """`debug`: of the kernels that check themselves (kernel.DEBUG) which one, or none."""
         self._origin = origin
         self._files = sorted({*files, HOME})
         self._folder = cache.folder / "mutants" / "sources" / digest(str(origin.path))
@@ -63,7 +64,7 @@ class Tree:
         self._base: Kernel | None = None    # after preparation
         identity = f"{origin.identity}, KVM as modules"
         self._build = kernel.Build(cache, Source(self._folder, identity, fixed=False),
-                                   [kernel.BASE, CONFIG])
+                                   [*kernel.fragments(debug), CONFIG])
 
     @property
     def key(self) -> str:

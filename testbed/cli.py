@@ -21,8 +21,8 @@ from testbed.machine import host
 from testbed.machine.emulated import EmulatedHost
 from testbed.machine.native import ThisHost
 from testbed.make import packages, programs, versions
-from testbed.make.kernel import DEBUG
 from testbed.make.cache import Cache
+from testbed.make.kernel import DEBUG, RACES
 from testbed.options import MODULES, Options
 from testbed.plan import Case, Pattern
 from testbed.profiles import Profile
@@ -136,6 +136,9 @@ def options(arguments: argparse.Namespace) -> Options:
     if arguments.modules is not None and not (arguments.kernel and Path(arguments.kernel).is_file()):
         raise UsageError("--modules: only the modules of an image are taken from a folder; "
                          "add --kernel bzImage")
+    if arguments.debug_kernel and (on == "native" or is_image(wanted_kernel(arguments.kernel))):
+        raise UsageError("--debug-kernel: only a kernel that is built here can check itself, "
+                         "not that of --on native or --kernel bzImage")
     if arguments.rehearsal and on not in ("bochs", "emulated"):
         raise UsageError("--rehearsal: only an emulated TDX module can hide its testing interface; "
                          "add --on bochs")
@@ -235,10 +238,26 @@ def execute(arguments: argparse.Namespace) -> int:
     if chosen.explore:
         return int(repeated.worst(explored(chosen, cache, cases)))
     done = run(chosen, cache, cases, arguments.repeat, profile.minutes)
+    checked = on_debug_kernels(profile, chosen)
+    for again in checked:
+        done += run(again, cache, cases, 1, None)
     if profile.explore and chosen.on == "emulated" and not chosen.patterns:
-        races = chosen.for_races(profile.explore)
-        done += explored(races, cache, plan.select(cases, races.patterns))
+        for one in (chosen, *(again for again in checked if again.debug_kernel == RACES)):
+            races = one.for_races(profile.explore)
+            done += explored(races, cache, plan.select(cases, races.patterns))
     return int(repeated.worst(done))
+
+
+def on_debug_kernels(profile: Profile, chosen: Options) -> list[Options]:
+    """For the profile's runs on kernels that check themselves: none where --kernel is an image, or
+    such a kernel was asked for."""
+    if chosen.on == "native" or chosen.debug_kernel or is_image(chosen.kernel):
+        return []
+    return [replace(chosen, debug_kernel=name) for name in profile.debug_kernels]
+
+
+def is_image(kernel: Path | str | None) -> bool:
+    return isinstance(kernel, Path) and kernel.is_file()
 
 
 def explored(chosen: Options, cache: Cache, cases: Sequence[Case]) -> list[Run]:
@@ -279,7 +298,7 @@ def purposes(chosen: Options, runs: bool) -> list[str]:
         return [] if programs.present() else ["tests"]
     if not runs:
         return ["tests"]
-    ready_made = isinstance(chosen.kernel, Path) and chosen.kernel.is_file()
+    ready_made = is_image(chosen.kernel)
     emulators = {"qemu": ["emulator"], "bochs": ["bochs"], "emulated": ["emulator", "bochs"]}
     return ["tests", *emulators[chosen.on], "reports", "image" if ready_made else "kernel"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import UsageError
+from testbed.make.kernel import DEBUG
 
 FOLDER = Path(__file__).parent / "profiles"
 
@@ -26,7 +27,11 @@ class Profile:
     seed: int | None = None         # None: a random one
     rehearsal: bool = False         # --on native in an emulated host (testbed/rehearsal.py)
     minutes: int | None = None      # no further run starts after this time
-    explore: int = 0                # minutes more for races, with seeds of their own each night
+    # Minutes more for races, with seeds of their own each night; and as many on the debug kernel
+    # that looks for races, if it is among `debug_kernels`.
+    explore: int = 0
+    # Names in kernel.DEBUG: afterwards each case runs once on each.
+    debug_kernels: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()   # run in this order; empty: that of --kernel
     # Known issues that reports.certify does not count, and why.
     waive: dict[str, str] = field(default_factory=dict)
@@ -54,6 +59,9 @@ def parse(name: str, text: str) -> Profile:
                          f"known: {', '.join(sorted(known))}")
     if not isinstance(values.get("summary"), str):
         raise UsageError(f"profile {name}: has no summary")
-    for key in ("tests", "kernels"):
+    for key in ("tests", "kernels", "debug_kernels"):
         values[key] = tuple(values.get(key, ()))
+    if wrong := set(values["debug_kernels"]) - set(DEBUG):
+        raise UsageError(f"profile {name}: no such debug kernel: {', '.join(sorted(wrong))}; "
+                         f"known: {', '.join(DEBUG)}")
     return Profile(**values)

@@ -54,9 +54,10 @@ size_t private_accesses_end(void);
 void kmsg_begin(bool rearm);
 /*
  * Print splats since kmsg_begin() as "# kernel: " lines.  Returns the first line of the first
- * that speaks about @t, NULL if none does; those of others are only printed.
+ * that speaks about @t, NULL if none does; those of others are only printed.  @checker: it is of
+ * one of the checks that a debug kernel makes of itself, which no case expects.
  */
-const char *kmsg_end(const struct test *t);
+const char *kmsg_end(const struct test *t, bool *checker);
 /* Why complaints would go unseen here, or NULL: a skip reason. */
 const char *kmsg_missing(void);
 /*

@@ -182,9 +182,15 @@ static void judge_known_warning(const struct known_issue *issue, bool seen)
 /* A splat fails a case, also one that then skips, unless it is what the case is about. */
 static void judge_splats(const struct test *t)
 {
-	const char *complaint = kmsg_end(t);
+	bool checker;
+	const char *complaint = kmsg_end(t, &checker);
 	bool seen = complaint;
 
+	if (checker) {
+		diag("a check of this debug kernel failed while the case ran: %s", complaint);
+		outcome->status = CASE_FAIL;
+		return;
+	}
 	if (t->tc->xwarn && outcome->status == CASE_PASS) {
 		judge_known_warning(known_issue(t->tc->xwarn), seen);
 		return;

@@ -77,7 +77,7 @@ static char *kernel_text(char *record)
 	return strncmp(text, own, strlen(own)) ? NULL : text + strlen(own);
 }
 
-const char *kmsg_end(const struct test *t)
+const char *kmsg_end(const struct test *t, bool *checker)
 {
 	struct splat_scan scan = { .comm = t->name, .all_ours = in_testbed(),
 				   .seamcalls = t->tc->boot != BOOT_TDX_ERRORS };
@@ -98,6 +98,7 @@ const char *kmsg_end(const struct test *t)
 			splat_line(&scan, text);
 	}
 	splat_end(&scan);
+	*checker = scan.checker;
 	if (lost && !scan.ours && complaints() != complaints_before) {
 		diag("kernel messages were lost, and the kernel complained meanwhile");
 		return "unknown, its messages were lost";

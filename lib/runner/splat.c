@@ -23,14 +23,32 @@ static bool starts(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
+/*
+ * What a kernel with CONFIG_KASAN, UBSAN, KCSAN, SLUB_DEBUG_ON, PAGE_POISONING, DEBUG_OBJECTS,
+ * PROVE_LOCKING, PROVE_RCU or DEBUG_ATOMIC_SLEEP says: "BUG kmalloc-64 (Not tainted): Poison
+ * overwritten" is SLUB's, without a colon.
+ */
+static bool is_of_checker(const char *text)
+{
+	static const char *const marks[] = {
+		"KASAN: ", "UBSAN: ", "KCSAN: ", "pagealloc: ", "ODEBUG: ",
+		"WARNING: possible ", "lock order detected", "WARNING: inconsistent lock state",
+		"WARNING: bad unlock balance", "WARNING: held lock freed", "locks held!",
+		"WARNING: lock held when returning", "WARNING: suspicious RCU usage",
+		"INFO: trying to register non-static key", "BUG: Invalid wait context",
+		"BUG: sleeping function called", "BUG: scheduling while atomic",
+	};
+
+	return starts(text, "BUG ") || contains_one(text, marks, ARRAY_SIZE(marks));
+}
+
 static bool begins_splat(const char *text)
 {
 	static const char *const marks[] = {
-		WARNING, "BUG: ", "kernel BUG at", "Oops", "KASAN: ",
-		"general protection fault", "UBSAN: ",
+		WARNING, "BUG: ", "kernel BUG at", "Oops", "general protection fault",
 	};
 
-	return contains_one(text, marks, ARRAY_SIZE(marks));
+	return contains_one(text, marks, ARRAY_SIZE(marks)) || is_of_checker(text);
 }
 
 /*
@@ -109,6 +127,9 @@ static bool is_ours(const struct splat_scan *s)
 {
 	char comm[COMM_LEN + 1];
 
+	/* The rest of the kernel has races that its authors know of. */
+	if (strstr(s->lines[0], "KCSAN: "))
+		return names_subject(s);
 	if (s->all_ours || !strstr(s->lines[0], WARNING))
 		return true;
 	task_of(s, comm);
@@ -119,8 +140,11 @@ static bool is_ours(const struct splat_scan *s)
 
 static void count_ours(struct splat_scan *s, const char *line)
 {
-	if (!s->ours++)
+	bool checker = is_of_checker(line);
+
+	if (!s->ours++ || (checker && !s->checker))
 		snprintf(s->first, sizeof(s->first), "%s", line);
+	s->checker |= checker;
 }
 
 void splat_end(struct splat_scan *s)

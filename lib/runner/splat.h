@@ -23,7 +23,8 @@ struct splat_scan {
 
 	/* Results, complete after splat_end(): */
 	int ours, foreign;
-	char first[256];	/* the first line of the first of ours */
+	bool checker;		/* one of ours is of KASAN, lockdep, ... */
+	char first[256];	/* the first line of the first of ours, or of the first such */
 
 	/* Not for others: */
 	char *lines[SPLAT_LINES];

@@ -11,6 +11,7 @@ struct log {
 	const char *lines[MAX_LINES];	/* ends with NULL */
 	bool testbed;			/* no other program runs */
 	int ours, foreign;		/* expected */
+	bool checker;			/* expected: a check of the kernel's own is among ours */
 };
 
 static const struct log
@@ -57,6 +58,24 @@ static const struct log
 	/* The second time of a WARN_ONCE: only this is printed. */
 	seamcall = { { "kvm_intel: SEAMCALL TDH_MEM_PAGE_ADD failed: 0xc000010000000000, entry 0x0, level_state 0x0" },
 		     .ours = 1 },
+	/* As SLUB and the page allocator print it. */
+	slab = { { "=============================================================================",
+		   "BUG kmalloc-64 (Not tainted): Poison overwritten" }, .testbed = true,
+		 .ours = 1, .checker = true },
+	page = { { "pagealloc: memory corruption" }, .testbed = true, .ours = 1, .checker = true },
+	lock_order = { { "WARNING: possible circular locking dependency detected",
+			 "deleted/512 is trying to acquire lock:" }, .testbed = true,
+		       .ours = 1, .checker = true },
+	race = { { "BUG: KCSAN: data-race in kvm_x / kvm_y [kvm]" }, .testbed = true, .ours = 1,
+		 .checker = true },
+	race_elsewhere = { { "BUG: KCSAN: data-race in tick_x / tick_y",
+			     "CPU: 1 UID: 0 PID: 9 Comm: kvm-nx-lpage-re Not tainted 6.12.1 #1" },
+			   .testbed = true, .foreign = 1 },
+	/* The case may expect the first. */
+	warning_and_check = { { "WARNING: arch/x86/kvm/x86.c:1 at kvm_x+0x1/0x2 [kvm], CPU#1: deleted/512",
+				"---[ end trace 0000000000000000 ]---",
+				"BUG: KASAN: slab-use-after-free in kvm_x+0x1/0x2 [kvm]" },
+			      .testbed = true, .ours = 2, .checker = true },
 	leaked = { { "kvm_intel: tdh_mng_key_freeid() failed. HKID 33 is leaked." }, .ours = 1 },
 	two = { { "WARNING: arch/x86/kvm/x86.c:1 at kvm_x+0x1/0x2 [kvm], CPU#1: deleted/512",
 		  "---[ end trace 0000000000000000 ]---",
@@ -74,6 +93,7 @@ static void judge(const struct test *t)
 	splat_end(&scan);
 	expect_eq(scan.ours, log->ours, "complaints about the case");
 	expect_eq(scan.foreign, log->foreign, "complaints about others");
+	expect_eq(scan.checker, log->checker, "one of a checker");
 }
 CASES(judge,
 	{ "none", "messages without a WARNING", .arg = &none, .plain = true },
@@ -98,6 +118,14 @@ CASES(judge,
 	{ "oops", "an Oops, whoever caused it", .arg = &oops, .plain = true },
 	{ "seamcall", "a failed SEAMCALL without a WARNING", .arg = &seamcall,
 	  .plain = true },
+	{ "slab", "SLUB finds an object that was written after it was freed", .arg = &slab,
+	  .plain = true },
+	{ "page", "a free page was written to", .arg = &page, .plain = true },
+	{ "lock_order", "lockdep", .arg = &lock_order, .plain = true },
+	{ "race", "KCSAN, in KVM", .arg = &race, .plain = true },
+	{ "race_elsewhere", "KCSAN, elsewhere, and the task has KVM's name: foreign",
+	  .arg = &race_elsewhere, .plain = true },
+	{ "warning_and_check", "KASAN after a WARNING", .arg = &warning_and_check, .plain = true },
 	{ "leaked", "a leaked HKID", .arg = &leaked, .plain = true },
 	{ "two", "one of each", .arg = &two, .plain = true },
 )

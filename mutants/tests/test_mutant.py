@@ -7,10 +7,11 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from testbed.errors import UsageError
 from testbed.make import source
 from testbed.make.cache import Cache
 
-from mutants import mutant
+from mutants import cli, mutant
 from mutants.mutant import BadMutant, DoesNotApply, Edit
 
 SOURCE = """\
@@ -72,10 +73,24 @@ class ParseTest(unittest.TestCase):
         bad: tuple[dict[str, Any], ...] = (
             {"vm": ["arm"]}, {"vm": []}, {"status": "dead"}, {"colour": "red"},
             {"edit": [{"file": "x.c"}]}, {"status": "equivalent"}, {"argument": "a"},
+            {"debug": "cache"},
         )
         for changes in bad:
             with self.subTest(changes), self.assertRaises(BadMutant):
                 mutant.parse("M1", self.data(**changes))
+
+    def test_kernels_that_check_themselves(self) -> None:
+        known = [mutant.parse(name, self.data(**changes)) for name, changes in
+                 (("any", {}), ("freed", {"debug": "memory"}), ("order", {"debug": "locks"}))]
+
+        def seen(debug: str, named: bool = False) -> list[str]:
+            return [each.id for each in cli.seen_on(debug, known, named)]
+
+        self.assertEqual(seen(""), ["any"])
+        self.assertEqual(seen("memory"), ["freed"])
+        self.assertEqual(seen("memory", named=True), ["any", "freed"])
+        with self.assertRaisesRegex(UsageError, "--debug-kernel"):
+            seen("races")
 
 
 class CatalogueTest(unittest.TestCase):

@@ -199,7 +199,7 @@ class EmulatedHost:
         chosen = BOOTS[boot]
         parts = ["console=ttyS0 panic=-1 quiet", COMMON, self.emulator(boot).cmdline,
                  f"numa=fake={chosen.nodes}" if chosen.nodes > 1 else "", chosen.cmdline,
-                 self._kernel.cmdline]
+                 self._kernel.cmdline, kernel.DEBUG.get(self._options.debug_kernel, "")]
         if self._time_scale > 1:
             parts.append(f"KTS_TIME_SCALE={self._time_scale}")
         parts.append(self._options.backports)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import KernelError
@@ -22,8 +22,10 @@ FOLDER = Path(__file__).parent / "config"
 BASE = FOLDER / "base.config"
 GUEST = FOLDER / "guest.config"
 # Kernels that check or measure themselves (--debug-kernel): a fragment each, debug-NAME.config,
-# and what it needs on the command line.
-DEBUG = {"memory": "page_poison=1 page_owner=on", "locks": "", "races": "", "coverage": ""}
+# and what it needs on the command line of each boot.
+RACES = "races"     # the one for --explore
+DEBUG = {"memory": "page_poison=1 page_owner=on kasan_multi_shot", "locks": "", RACES: "",
+         "coverage": ""}
 # What kbuild needs besides.
 MAKE = {"coverage": gcov.OPTIONS}
 
@@ -70,8 +72,7 @@ def provide(
         return ready_made(wanted, modules, emulators, work)
     tree = sources(cache, wanted, refresh)
     build = Build(cache, tree, fragments(debug), make=MAKE.get(debug, ()))
-    built = build.once() if tree.fixed else build.again(work)
-    return replace(built, cmdline=DEBUG[debug]) if debug else built
+    return build.once() if tree.fixed else build.again(work)
 
 
 def sources(cache: Cache, wanted: Path | str | None, refresh: bool) -> Source:

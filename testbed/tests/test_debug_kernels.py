@@ -18,7 +18,7 @@ MARKS = {
                "CONFIG_PAGE_POISONING"},
     "locks": {"CONFIG_PROVE_LOCKING", "CONFIG_PROVE_RCU", "CONFIG_DEBUG_ATOMIC_SLEEP",
               "CONFIG_DEBUG_OBJECTS"},
-    "races": {"CONFIG_KCSAN"},
+    "races": {"CONFIG_KCSAN", "CONFIG_KCSAN_EARLY_ENABLE"},
     "coverage": {"CONFIG_GCOV_KERNEL"},
 }
 

@@ -26,7 +26,8 @@ class ProfilesTest(unittest.TestCase):
             with self.assertRaisesRegex(UsageError, "there are certify, full"):
                 profiles.load(name)
         for text, why in (("x = ", "Invalid value"), ("summary = 'x'\nreapeat = 2", "unknown: reapeat"),
-                          ("repeat = 2", "has no summary")):
+                          ("repeat = 2", "has no summary"),
+                          ("summary = 'x'\ndebug_kernels = ['cache']", "no such debug kernel: cache")):
             with self.assertRaisesRegex(UsageError, why):
                 profiles.parse("x.toml", text)
 
@@ -38,6 +39,23 @@ class ProfilesTest(unittest.TestCase):
         arguments = cli.parser().parse_args(["--repeat", "1", "--seed", "2", "--tests", "b"])
         cli.apply(profile, arguments)
         self.assertEqual((arguments.repeat, arguments.seed, arguments.tests), (1, 2, ["b"]))
+
+
+    def test_debug_kernels(self) -> None:
+        """Each once, but for what is not built here."""
+        profile = profiles.load("nightly")
+
+        def names(*given: str) -> list[str]:
+            chosen = cli.options(cli.parser().parse_args(["--on", "bochs", *given]))
+            return [one.debug_kernel for one in cli.on_debug_kernels(profile, chosen)]
+
+        self.assertEqual(names(), ["memory", "locks", "races"])
+        self.assertEqual(names("--kernel", "6.18"), ["memory", "locks", "races"])
+        self.assertEqual(names("--kernel", __file__), [])
+        self.assertEqual(names("--debug-kernel", "locks"), [])
+        for given in (["--on", "native"], ["--on", "bochs", "--kernel", __file__]):
+            with self.assertRaisesRegex(UsageError, "that is built here"):
+                cli.options(cli.parser().parse_args([*given, "--debug-kernel", "locks"]))
 
 
 class ShardTest(unittest.TestCase):
