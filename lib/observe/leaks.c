@@ -2,25 +2,18 @@
 /* What kmemleak and page_owner say of memory that is lost. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/case_run.h"
 #include "leaks.h"
+#include "observe/leak_report.h"
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define PAGES_BY_STACK	"/sys/kernel/debug/page_owner_stacks/show_stacks"
 #define MIN_AGE_S	5.5	/* kmemleak's MSECS_MIN_AGE, and some */
 #define PATIENCE_S	5.0
-#define SHOWN_LINES	60	/* of what kmemleak says */
-#define COMM_LEN	15
-
-static bool starts(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
 
 static bool tell_kmemleak(const char *command)
 {
@@ -32,56 +25,14 @@ static bool tell_kmemleak(const char *command)
 	return done;
 }
 
-/* "get_page_from_freelist+0x1/0x2": on the way to the page, whoever wants it. */
-static bool is_allocator(const char *frame)
-{
-	static const char *const names[] = {
-		"get_page_from_freelist", "alloc_", "folio_alloc", "get_free_pages",
-		"get_zeroed_page", "post_alloc_hook", "prep_new_page", "set_page_owner",
-	};
-
-	frame += strspn(frame, " _");
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (starts(frame, names[i]))
-			return true;
-	return false;
-}
-
-static bool is_of_kvm(const char *frame)
-{
-	static const char *const names[] = { "kvm", "tdx", "tdp", "tdh", "vmx", "vmcs",
-					     "mmu_memory_cache" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strstr(frame, names[i]))
-			return true;
-	return false;
-}
-
-/*
- * Stacks, " function+0x1/0x2" a line, each followed by "nr_base_pages: N" and an empty line.
- * Pages that KVM asks the page allocator for count; not slabs, nor page cache.
- */
 static long pages_of_kvm(void)
 {
 	FILE *f = fopen(PAGES_BY_STACK, "re");
-	char *line = NULL;
-	size_t size = 0;
-	long pages = 0, nr;
-	bool decided = false, counts = false;
+	long pages;
 
 	if (!f)
 		return -1;
-	while (getline(&line, &size, f) > 0) {
-		if (line[0] == ' ' && !decided && !is_allocator(line)) {
-			decided = true;
-			counts = is_of_kvm(line);
-		} else if (sscanf(line, "nr_base_pages: %ld", &nr) == 1) {
-			pages += counts ? nr : 0;
-			decided = counts = false;
-		}
-	}
-	free(line);
+	pages = page_owner_of_kvm(f);
 	fclose(f);
 	return pages;
 }
@@ -97,35 +48,14 @@ struct leaks leaks_begin(void)
 	return leaks;
 }
 
-/*
- * Objects that threads of this name have allocated: 'comm "create_vcpu.tdx", pid 7, jiffies 8',
- * a line after that of the object.  What others lose, other programs of the boot say.
- */
-static unsigned int own_objects(const char *name)
+static unsigned int objects_of(const char *name)
 {
 	FILE *f = fopen(KMEMLEAK, "re");
-	char *own = strf("  comm \"%.*s\"", COMM_LEN, name);
-	char *line = NULL, *object = strf("%s", "");
-	unsigned int nr = 0, shown = 0;
-	bool ours = false;
-	size_t size = 0;
+	unsigned int nr;
 
-	while (f && getline(&line, &size, f) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (starts(line, "unreferenced object")) {
-			object = strf("%s", line);
-			ours = false;
-		} else if (starts(line, own)) {
-			ours = true;
-			nr++;
-			diag("kmemleak: %s", object);
-		}
-		if (ours && shown++ < SHOWN_LINES)
-			diag("kmemleak: %s", line);
-	}
-	free(line);
-	if (f)
-		fclose(f);
+	must(f, "%s", KMEMLEAK);
+	nr = kmemleak_of(f, name);
+	fclose(f);
 	return nr;
 }
 
@@ -146,7 +76,7 @@ static void scan(void)
 
 void expect_no_leaks_(const char *file, int line, const struct leaks *before)
 {
-	char name[COMM_LEN + 1] = "";
+	char name[LEAK_NAME + 1] = "";
 	unsigned int objects;
 	long pages;
 
@@ -158,7 +88,7 @@ void expect_no_leaks_(const char *file, int line, const struct leaks *before)
 		return;
 	prctl(PR_GET_NAME, name);
 	scan();
-	objects = own_objects(name);
+	objects = objects_of(name);
 	tell_kmemleak("clear");
 	if (objects)
 		test_failed(file, line, "objects of the kernel that nothing refers to (kmemleak)",
