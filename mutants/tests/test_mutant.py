@@ -80,8 +80,8 @@ class ParseTest(unittest.TestCase):
                 mutant.parse("M1", self.data(**changes))
 
     def test_kernels_that_check_themselves(self) -> None:
-        known = [mutant.parse(name, self.data(**changes)) for name, changes in
-                 (("any", {}), ("freed", {"debug": "memory"}), ("order", {"debug": "locks"}))]
+        known = [mutant.parse(name, self.data(debug=debug)) for name, debug in
+                 (("any", ""), ("freed", "memory"), ("order", "locks"))]
 
         def seen(debug: str, named: bool = False) -> list[str]:
             return [each.id for each in cli.seen_on(debug, known, named)]
