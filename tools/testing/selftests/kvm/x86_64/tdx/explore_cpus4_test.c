@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Short races of four CPUs, for ./run_tests.sh --explore: vCPUs that prefault the same pages in a
- * VM of which nothing is mapped, not even a root, alone or with a thread that takes the pages
- * away.  Whatever the order, KVM does not complain, and afterwards each gfn is mapped, once.
+ * VM of which nothing is mapped, not even a root, alone or while dirty logging goes on and off.
+ * Whatever the order, KVM does not complain, and afterwards each gfn is mapped, once.
  */
-#include <sys/mman.h>
-
 #include "explore.h"
 #include "fixture.h"
 #include "testcase.h"
@@ -36,16 +34,6 @@ static void prefaults(void *arg)
 
 		prefault(p->vcpu, p->shared->slot->gpa + page * p->shared->stride, SZ_4K);
 	}
-}
-
-static void dontneed(void *arg)
-{
-	const struct part *p = arg;
-	struct mem *mem = p->shared->mem;
-
-	must(!madvise(mem->hva, mem->size, MADV_DONTNEED), "MADV_DONTNEED");
-	for (unsigned int i = 0; i < PAGES; i++)
-		mem_touch(mem->hva + i * p->shared->stride, SZ_4K);
 }
 
 /* The dirty log on and off, which splits and write-protects. */
@@ -96,7 +84,6 @@ static void race_of_four(const struct test *t)
 CASES(race_of_four,
 	RACE(first_faults, "Four vCPUs prefault a VM that has no root yet", .stride = SZ_4K),
 	RACE(first_tables, "Four vCPUs prefault in tables that are missing", .stride = SZ_2M),
-	RACE(and_dontneed, "Three vCPUs prefault while MADV_DONTNEED takes the pages", dontneed, SZ_4K),
 	RACE(and_log, "Three vCPUs prefault while dirty logging goes on and off", logs, SZ_4K),
 )
 
