@@ -65,6 +65,12 @@ unsigned long observer_times_set(struct observer *o, u64 gfn, int level);
 unsigned long observer_leaves(struct observer *o, int level);
 
 /*
+ * Physical address of the TD's root page (TDR), by which SEAMCALLs name the TD; 0 until one
+ * was seen (OBSERVE(EV_SEAMCALL)).
+ */
+u64 observer_tdr(struct observer *o);
+
+/*
  * Records of the case's own tasks and of kernel threads so far, read or not: a number
  * that faults which loop without end drive up, and that needs no reading.
  */

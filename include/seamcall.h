@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SEAMCALLs that KVM makes for a TD's memory (OBSERVE(EV_SEAMCALL)).  kmod/tdx_view
- * records them where the kernel executes SEAMCALL, so they look the same on all
- * kernels and with both kinds of TDX module; each attempt is one call.
+ * SEAMCALLs that KVM makes for a TD's memory (OBSERVE(EV_SEAMCALL)).  They are seen by
+ * probes on the functions of the kernel that make one each (arch/x86/virt/vmx/tdx/tdx.c): so
+ * they look the same with both kinds of TDX module.  Each attempt is one call, but the
+ * kernel's own repetitions where the module has no entropy.
  */
 #ifndef SEAMCALL_H
 #define SEAMCALL_H
@@ -49,11 +50,24 @@ const char *seamcall_text(const struct seamcall *call);
 #define CALL_WBINVD(pfn)		{ TDH_PHYMEM_PAGE_WBINVD, 0, LEVEL_NONE, pfn, 0 }
 #define CALL_RECLAIM(pfn)		{ TDH_PHYMEM_PAGE_RECLAIM, 0, LEVEL_NONE, pfn, 0 }
 
+/* For the observer.  What the probe on such a function records: */
+struct seamcall_record {
+	u64 leaf;
+	u64 tdr;	/* struct page of the TD's root page; 0: the call names no TD */
+	u64 gpa;
+	u64 level;	/* as this kernel counts */
+	u64 page;	/* struct page, or a pfn; 0: none */
+	u64 vmemmap;	/* struct page of pfn 0 */
+	u64 status;
+};
 /*
- * For the observer: registers to operands; @tdr gets the TD that they name, 0 if
- * none.  False: a leaf that has nothing to do with a TD's memory.
+ * The @i-th of these functions, and the arguments of a return probe on it, which has the
+ * fields of the record; NULL behind the last.
  */
-bool seamcall_decode(unsigned int leaf, u64 rcx, u64 rdx, u64 r8,
-		     struct seamcall *call, u64 *tdr);
+const char *seamcall_function(size_t i);
+const char *seamcall_probe_args(size_t i);
+
+/* The call; @tdr gets the physical address of the TD's root page, 0 if it names none. */
+struct seamcall seamcall_of(const struct seamcall_record *r, u64 *tdr);
 
 #endif /* SEAMCALL_H */

@@ -19,20 +19,8 @@ unsigned long seamcalls_done(struct observer *o, unsigned int leaf);
 unsigned long count_seamcalls(const struct seamcall *calls, size_t nr, unsigned int leaf,
 			      bool only_done);
 
-/*
- * The expectations below look where the host shows SEAMCALLs: a case that is nothing
- * without them declares .needs_sept, others .uses_sept.
- */
-#define expect_seamcalls_of(o, leaf, nr, ...)					\
-	do {									\
-		if (observer_sees(o, EV_SEAMCALL))				\
-			expect_eq(seamcalls_of(o, leaf), nr, __VA_ARGS__);	\
-	} while (0)
-#define expect_seamcalls_done(o, leaf, nr, ...)					\
-	do {									\
-		if (observer_sees(o, EV_SEAMCALL))				\
-			expect_eq(seamcalls_done(o, leaf), nr, __VA_ARGS__);	\
-	} while (0)
+#define expect_seamcalls_of(o, leaf, nr, ...)	expect_eq(seamcalls_of(o, leaf), nr, __VA_ARGS__)
+#define expect_seamcalls_done(o, leaf, nr, ...)	expect_eq(seamcalls_done(o, leaf), nr, __VA_ARGS__)
 /* They are these, in this order, and no others: CALL_BLOCK(gpa), CALL_TRACK, ... */
 #define expect_seamcalls(o, ...)						\
 	expect_seamcall_list(o, ((const struct seamcall[]){ __VA_ARGS__ }),	\

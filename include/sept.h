@@ -77,7 +77,7 @@ struct pamt pamt_of(struct vm *vm, u64 pfn, const struct mem *gmem, u64 gpa, int
 /* There is nothing at @gpa, whatever tables lead there. */
 #define expect_sept_free(vm, gpa) \
 	expect_sept_(__FILE__, __LINE__, vm, gpa, LEVEL_NONE, SEPT_FREE, PFN_ANY)
-/* Nor is there a table below @level: the walk of @gpa ends there. (.needs_sept) */
+/* Nor is there a table below @level: the walk of @gpa ends there. */
 #define expect_sept_free_at(vm, gpa, level) \
 	expect_sept_free_at_(__FILE__, __LINE__, vm, gpa, level)
 void expect_sept_free_at_(const char *file, int line, struct vm *vm, u64 gpa, int level);

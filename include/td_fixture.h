@@ -10,16 +10,21 @@
 #include "td.h"
 #include "types.h"
 
-/* Declares a case about a TD's SPTEs, its Secure EPT, and the SEAMCALLs for both. */
-#define TD_SEPT	\
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), \
-	.needs_sept = true
+/* The same mask for all cases of a program: to arm probes takes longer than most of them. */
+#define TD_EVENTS (OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL))
+
+/*
+ * Declares a case about a TD's SPTEs and the SEAMCALLs for its Secure EPT, which it looks at
+ * where the host shows it.
+ */
+#define TD_SEPT	.vm_types = VM_TDX, .observes = TD_EVENTS, .uses_sept = true
 
 /* For cases that check the mirror and, where the host shows it, the Secure EPT. */
 #define TD_MAPPING	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING, .uses_sept = true
-/* The same for cases that count SEAMCALLs. */
+/* The same for cases that count SEAMCALLs, or compare with the pages of guest_memfd. */
 #define TD_SEAMCALLS \
-	.vm_types = VM_TDX, .observes = OBSERVE_MAPPING | OBSERVE(EV_SEAMCALL), .uses_sept = true
+	.vm_types = VM_TDX, .uses_sept = true, \
+	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
 /* For cases that check the Secure EPT, and a TD's content or measurement, where shown. */
 #define TD_CONTENT	.vm_types = VM_TDX, .uses_sept = true, .uses_softtdx = true
 

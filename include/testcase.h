@@ -105,7 +105,7 @@ struct test_case {
 	bool needs_softtdx;		/* reads the software TDX module, or makes it fail */
 	bool needs_guest_kernel;	/* a Linux that boots in a TD (linux_guest.h) */
 	/* Reads these where the host has them; the case has other witnesses. */
-	bool uses_sept;			/* and SEAMCALLs */
+	bool uses_sept;
 	bool uses_softtdx;		/* the measurement, and content of private pages */
 
 	int cap;			/* NEEDS_CAP(): KVM_CAP_* that must be non-zero */
@@ -131,8 +131,7 @@ struct test {
 	void (*body)(const struct test *t);
 	char name[96];			/* case name, with its VM type if any */
 	unsigned int vm_type;		/* KVM_X86_*_VM */
-	/* What the case observes here: tc->observes, without what .uses_sept can do without. */
-	unsigned int observes;
+	unsigned int observes;		/* with --events more than tc->observes */
 	u64 seed;			/* of this run of the program */
 	bool verbose;
 };

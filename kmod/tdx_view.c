@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/tdx_view: reads the Secure EPT and the page metadata (PAMT) of TDs, for
- * their own process (include/uapi/tdx_view.h, docs/kmod.md).  And a tracepoint that
- * tells SEAMCALLs.
+ * their own process (include/uapi/tdx_view.h, docs/kmod.md).
  *
  * It learns of TDs by probes on what KVM calls, and reads by SEAMCALL.  Not
  * tested on hardware.
@@ -28,9 +27,6 @@
 #include <asm/trapnr.h>
 
 #include "uapi/tdx_view.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
 
 /* Leaves of the TDX module's ABI. */
 #define LEAF_SEPT_RD	25
@@ -151,57 +147,6 @@ static int call_module(u64 leaf, struct tdx_module_args *args, u64 *status)
 	if (*status == X86_TRAP_UD || *status == X86_TRAP_GP)
 		return -ENODEV;
 	return 0;
-}
-
-/* The tracepoint. */
-
-struct call {
-	u64 leaf;
-	struct tdx_module_args args;
-};
-
-static int call_begins(struct kretprobe_instance *instance, struct pt_regs *regs)
-{
-	struct call *call = (void *)instance->data;
-
-	call->leaf = regs_get_kernel_argument(regs, 0);
-	call->args = *(struct tdx_module_args *)regs_get_kernel_argument(regs, 1);
-	return 0;
-}
-
-static int call_ends(struct kretprobe_instance *instance, struct pt_regs *regs)
-{
-	struct call *call = (void *)instance->data;
-
-	trace_seamcall(call->leaf, call->args.rcx, call->args.rdx, call->args.r8,
-		       regs_return_value(regs));
-	return 0;
-}
-
-#define SEAMCALL_PROBE(name) {						\
-	.kp.symbol_name = name, .entry_handler = call_begins,		\
-	.handler = call_ends, .data_size = sizeof(struct call),	\
-}
-static struct kretprobe probed[] = {
-	SEAMCALL_PROBE("__seamcall"), SEAMCALL_PROBE("__seamcall_ret"),
-};
-static struct kretprobe *seamcall_probes[ARRAY_SIZE(probed)];
-
-int seamcall_probes_on(void)
-{
-	for (int i = 0; i < ARRAY_SIZE(seamcall_probes); i++) {
-		/* Preemption is off in them: two on a CPU, one of them in an interrupt. */
-		probed[i].maxactive = 2 * num_possible_cpus();
-		probed[i].kp.addr = NULL;	/* as if it had never been registered */
-		probed[i].kp.flags = 0;
-		seamcall_probes[i] = &probed[i];
-	}
-	return register_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
-}
-
-void seamcall_probes_off(void)
-{
-	unregister_kretprobes(seamcall_probes, ARRAY_SIZE(seamcall_probes));
 }
 
 /* Reading while nothing else does. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * /dev/tdx_view, the device of kmod/tdx_view.c: what the TDX module holds of a
- * TD of the calling process, named by the fd of its VM.  Beside it there is the
- * tracepoint tdx_view:seamcall.
+ * TD of the calling process, named by the fd of its VM.
  *
  * Errors: EBADF no such fd; ENXIO no TD of this process, or one that is older
  * than the device; EBUSY one of its vCPUs runs; EPERM the page is in use, and not

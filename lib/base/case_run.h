@@ -32,8 +32,6 @@ enum boot boot_of(const struct test_case *tc, unsigned int vm_type);
 /* Is this the emulated host, which is ours alone? */
 bool in_testbed(void);
 
-/* The events that a case observes on this host (struct test.observes). */
-unsigned int events_here(const struct test_case *tc);
 /* If it observes any, with all that this host shows of faults and invalidations. */
 unsigned int all_events_here(const struct test *t);
 /* Skips the case unless this host has what it declares; sets up pools. */

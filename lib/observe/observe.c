@@ -13,7 +13,6 @@
 #include "observe/spte_map.h"
 #include "observe/task_map.h"
 #include "observe/tracing.h"
-#include "sept.h"
 #include "testcase.h"
 #include "timeline.h"
 #include "vm.h"
@@ -26,7 +25,7 @@ struct observer {
 	struct tracing *tracing;
 	struct tep_handle *tep;
 
-	u64 tdr;			/* of the VM, if SEAMCALLs are observed */
+	u64 tdr;			/* of the VM; 0 until a SEAMCALL has named it */
 	struct task_map *tasks;
 
 	struct event *events;
@@ -81,9 +80,9 @@ static void source_parse(struct observer *o, struct source *s)
 	s->ret = tep_find_field(event, "ret");
 	s->level = tep_find_field(event, "level");
 	s->leaf = tep_find_field(event, "leaf");
-	s->rcx = tep_find_field(event, "rcx");
-	s->rdx = tep_find_field(event, "rdx");
-	s->r8 = tep_find_field(event, "r8");
+	s->tdr = tep_find_field(event, "tdr");
+	s->page = tep_find_field(event, "page");
+	s->vmemmap = tep_find_field(event, "vmemmap");
 	s->status = tep_find_field(event, "status");
 	s->old = tep_find_field(event, "old_spte") ?: tep_find_field(event, "start");
 	s->new = tep_find_field(event, "new_spte") ?: tep_find_field(event, "new") ?:
@@ -132,8 +131,6 @@ struct observer *observe(struct vm *vm, unsigned int mask)
 	if (!mask)
 		return NULL;
 	o = observer_new(mask);
-	if (mask & OBSERVE(EV_SEAMCALL))
-		o->tdr = sept_tdr(vm);
 	o->tep = new_parser();
 	for (int i = 0; i < o->tracing->nr_sources; i++)
 		source_parse(o, &o->tracing->sources[i]);
@@ -158,9 +155,7 @@ void observer_follow(struct observer *o, struct vm *vm)
 	o->sptes = spte_map_new();
 	task_map_free(o->tasks);
 	o->tasks = task_map_new();
-	o->kvm = 0;
-	if (o->tdr)
-		o->tdr = sept_tdr(vm);
+	o->kvm = o->tdr = 0;
 	learn_struct_kvm(o, vm);
 	observer_clear(o);
 }
@@ -186,20 +181,22 @@ static void log_event(struct observer *o, const struct event *ev)
 	event_to_timeline(ev);
 }
 
-/* A SEAMCALL that names no TD is about the one that its task worked on last. */
-static void on_seamcall(struct observer *o, const struct source *s, struct tep_record *record,
+/*
+ * Our TD is the one of the first call that names one while its task works on our VM.  (A KeyID
+ * is freed when the VM is closed, without a word of which VM that is.)  A call that names no TD
+ * is about the one that its task worked on last.
+ */
+static void on_seamcall(struct observer *o, struct task *t, const struct seamcall_record *r,
 			struct event *ev)
 {
-	struct task *t = task_map_get(o->tasks, ev->pid);
 	u64 tdr;
 
-	if (!seamcall_decode(field(s->leaf, record), field(s->rcx, record),
-			     field(s->rdx, record), field(s->r8, record), &ev->call, &tdr))
-		return;
-	ev->call.status = field(s->status, record);
+	ev->call = seamcall_of(r, &tdr);
 	if (tdr)
 		t->tdr = tdr;
-	if (t->tdr == o->tdr)
+	if (!o->tdr && tdr && t->kvm == o->kvm && ev->call.leaf != TDH_MNG_KEY_FREEID)
+		o->tdr = tdr;
+	if (o->tdr && t->tdr == o->tdr)
 		log_event(o, ev);
 }
 
@@ -234,7 +231,14 @@ static int on_record(struct tep_event *event, struct tep_record *record, int cpu
 		return 0;
 	}
 	if (s->type == EV_SEAMCALL) {
-		on_seamcall(o, s, record, &ev);
+		struct seamcall_record r = {
+			.leaf = field(s->leaf, record), .tdr = field(s->tdr, record),
+			.gpa = field(s->gpa, record), .level = field(s->level, record),
+			.page = field(s->page, record), .vmemmap = field(s->vmemmap, record),
+			.status = field(s->status, record),
+		};
+
+		on_seamcall(o, task_map_get(o->tasks, ev.pid), &r, &ev);
 		return 0;
 	}
 	if (s->type > EV_VM_ID) {
@@ -381,6 +385,13 @@ void expect_mapping_(const char *file, int line, struct mapping m, u64 gfn,
 				     gfn, m.spte),
 		    mapping_text(level, pfn),
 		    mapping_text(m.level, pfn == PFN_ANY ? PFN_ANY : m.pfn));
+}
+
+u64 observer_tdr(struct observer *o)
+{
+	must_declare(observer_sees(o, EV_SEAMCALL), "OBSERVE(EV_SEAMCALL)");
+	observer_sync(o);
+	return o->tdr;
 }
 
 unsigned long observer_leaves(struct observer *o, int level)

@@ -7,6 +7,9 @@
  * probes.  Every SPTE change passes __handle_changed_spte(kvm, ...), or
  * kvm_tdp_mmu_clear_dirty_pt_masked(kvm, ...), in the same task before its
  * tracepoint fires.
+ *
+ * SEAMCALLs name their TD by an address that nothing else tells: it is learned from
+ * the first one that a task makes while it works on the VM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +20,7 @@
 
 #include "kernel.h"
 #include "observe/probes.h"
-#include "sept.h"
+#include "seamcall.h"
 #include "testcase.h"
 #include "undo.h"
 #include "vm.h"
@@ -57,13 +60,15 @@ static const struct probe_def probe_defs[] = {
 	  "kvm=$arg1:x64", NULL },
 	{ EV_ATTR_END, "attr_end", "kvm_arch_post_set_memory_attributes", 'p',
 	  "kvm=$arg1:x64", NULL },
+	{ EV_VM_TD, "vm_td", "vt_mem_enc_ioctl", 'p', "kvm=$arg1:x64", NULL },
+	{ EV_VM_TD, "vm_td_vcpu", "vt_vcpu_mem_enc_ioctl", 'p', "kvm=+0($arg1):x64", NULL },
 	{ EV_CLEAR_LOG, "clear_log", "kvm_arch_mmu_enable_log_dirty_pt_masked", 'p',
 	  "kvm=$arg1:x64 gfn=$arg3:x64", "gfn == 0" },
 };
 
 /*
- * Tracepoints of the kernel's own, and of kmod/.  The legacy MMU has none for a zap: there a
- * mapping is known from when it was last made.
+ * Tracepoints.  The legacy MMU has none for a zap: there a mapping is known from when it was
+ * last made.
  */
 static const struct tracepoint_def {
 	enum event_type type;
@@ -73,7 +78,6 @@ static const struct tracepoint_def {
 	{ EV_SPTE, "kvmmmu", "kvm_tdp_mmu_spte_changed", TDP_MMU },
 	{ EV_SPTE, "kvmmmu", "kvm_mmu_set_spte", LEGACY_MMU },
 	{ EV_UNMAP_HVA, "kvm", "kvm_unmap_hva_range", ANY_MMU },
-	{ EV_SEAMCALL, "tdx_view", "seamcall", ANY_MMU },
 };
 
 static bool legacy_mmu(void)
@@ -95,6 +99,8 @@ static unsigned int with_helpers(unsigned int mask)
 		mask |= legacy_mmu() ? OBSERVE(EV_VM_FAULT) : OBSERVE(EV_VM_SPTE);
 	if (mask & OBSERVE(EV_CLEAR_LOG))
 		mask |= OBSERVE(EV_VM_DIRTY);
+	if (mask & OBSERVE(EV_SEAMCALL))
+		mask |= OBSERVE(EV_VM_TD) | OBSERVE(EV_VM_FAULT) | OBSERVE(EV_VM_SPTE);
 	return mask;
 }
 
@@ -114,8 +120,6 @@ const char *observe_missing(unsigned int mask)
 {
 	if (!mask)
 		return NULL;
-	if ((mask & OBSERVE(EV_SEAMCALL)) && sept_missing())
-		return sept_missing();
 	mask = with_helpers(mask);
 	if (kernel_denies_probes())
 		return kernel_denies_probes();
@@ -140,6 +144,9 @@ const char *observe_missing(unsigned int mask)
 		if ((mask & OBSERVE(def->type)) && !kernel_function(def->function))
 			return kernel_function_missing(def->function);
 	}
+	for (size_t i = 0; mask & OBSERVE(EV_SEAMCALL) && seamcall_function(i); i++)
+		if (!kernel_function(seamcall_function(i)))
+			return kernel_function_missing(seamcall_function(i));
 	return NULL;
 }
 
@@ -156,6 +163,18 @@ static struct source probe(const char *group, const struct probe_def *def)
 	};
 }
 
+/* One event for all of them: probes with the same name and arguments are one. */
+static struct source seamcall_probes(const char *group)
+{
+	const char *name = strf("seamcall_%s", group), *lines = "";
+
+	for (size_t i = 0; seamcall_function(i); i++)
+		lines = strf("%sr128:%s/%s %s %s\n", lines, group, name,
+			     kernel_function(seamcall_function(i)), seamcall_probe_args(i));
+	return (struct source){ .type = EV_SEAMCALL, .system = group, .name = name,
+				.definition = lines };
+}
+
 int probes_list(const char *group, unsigned int mask, struct source *sources)
 {
 	int nr = 0;
@@ -164,6 +183,8 @@ int probes_list(const char *group, unsigned int mask, struct source *sources)
 	for (size_t i = 0; i < ARRAY_SIZE(probe_defs); i++)
 		if (mask & OBSERVE(probe_defs[i].type))
 			sources[nr++] = probe(group, &probe_defs[i]);
+	if (mask & OBSERVE(EV_SEAMCALL))
+		sources[nr++] = seamcall_probes(group);
 	for (size_t i = 0; i < ARRAY_SIZE(tracepoint_defs); i++)
 		if (tracepoint_wanted(&tracepoint_defs[i], mask))
 			sources[nr++] = (struct source){ .type = tracepoint_defs[i].type,

@@ -8,20 +8,20 @@
 struct tep_format_field;
 
 /* Told by struct kvm, and not logged: which VM is ours, which VM a task works on. */
-enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY };
+enum { EV_VM_ID = EV_NR, EV_VM_SPTE, EV_VM_FAULT, EV_VM_DIRTY, EV_VM_TD };
 
-#define MAX_SOURCES	(EV_NR + 4)
+#define MAX_SOURCES	(EV_NR + 6)
 
 /* A way an event reaches us. */
 struct source {
 	int type;
 	const char *system, *name;
-	const char *definition;		/* of the probe, for kprobe_events; or NULL */
+	const char *definition;		/* of its probes, for kprobe_events, a line each; or NULL */
 	const char *filter;		/* or NULL */
 	bool enabled;
 	int id;				/* tep event id */
 	struct tep_format_field *kvm, *gfn, *gpa, *ret, *level, *old, *new;
-	struct tep_format_field *leaf, *rcx, *rdx, *r8, *status;
+	struct tep_format_field *leaf, *tdr, *page, *vmemmap, *status;
 };
 
 /*

@@ -13,6 +13,7 @@ struct seamcall *seamcalls(struct observer *o, size_t *nr)
 	struct seamcall *calls;
 	size_t nr_events;
 
+	must_declare(observer_sees(o, EV_SEAMCALL), "OBSERVE(EV_SEAMCALL)");
 	ev = observer_events(o, &nr_events);
 	calls = calloc(nr_events + 1, sizeof(*calls));
 	*nr = 0;
@@ -71,8 +72,6 @@ void expect_seamcall_list_(const char *file, int line, struct observer *o,
 	size_t nr_seen, at = 0;
 	struct seamcall *seen;
 
-	if (!observer_sees(o, EV_SEAMCALL))
-		return;
 	seen = seamcalls(o, &nr_seen);
 	while (at < nr && at < nr_seen && same(&seen[at], &list[at]))
 		at++;

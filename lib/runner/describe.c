@@ -54,9 +54,6 @@ static void print_needs(const struct test_case *tc)
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
 		if (needs[i].declared)
 			print_item(&first, needs[i].need);
-	/* SEAMCALLs are shown by the module that shows the Secure EPT. */
-	if ((tc->observes & OBSERVE(EV_SEAMCALL)) && !tc->needs_sept && !tc->uses_sept)
-		print_item(&first, "Secure EPT");
 	if (tc->cap_name)
 		print_item(&first, tc->cap_name);
 	if (tc->hugepages_2m)

@@ -102,18 +102,10 @@ static void need_uffd(void)
 		test_skip("needs userfaultfd(2): %s; CONFIG_USERFAULTFD, root", denied);
 }
 
-unsigned int events_here(const struct test_case *tc)
-{
-	if (!tc->uses_sept || !sept_missing())
-		return tc->observes;
-	return tc->observes & ~OBSERVE(EV_SEAMCALL);
-}
-
 unsigned int all_events_here(const struct test *t)
 {
 	static const enum event_type more[] = { EV_SPTE, EV_FAULT_BEGIN, EV_FAULT, EV_FAULTIN,
 						EV_GMEM_PFN, EV_UNMAP_HVA, EV_ATTR_START, EV_ATTR_END };
-	bool sept = t->vm_type == KVM_X86_TDX_VM && (t->tc->uses_sept || t->tc->needs_sept);
 	unsigned int mask = t->observes;
 
 	if (!mask)
@@ -121,7 +113,7 @@ unsigned int all_events_here(const struct test *t)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
 		if (!observe_missing(OBSERVE(more[i])))
 			mask |= OBSERVE(more[i]);
-	if (sept && !observe_missing(OBSERVE(EV_SEAMCALL)))
+	if (t->vm_type == KVM_X86_TDX_VM && !observe_missing(OBSERVE(EV_SEAMCALL)))
 		mask |= OBSERVE(EV_SEAMCALL);
 	return mask;
 }

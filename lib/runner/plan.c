@@ -58,7 +58,7 @@ static void plan_run(struct plan *plan, const struct options *opt, const struct 
 {
 	struct test t = {
 		.tc = tc, .body = list->body, .vm_type = vm_type,
-		.observes = events_here(tc), .seed = opt->seed, .verbose = opt->verbose,
+		.observes = tc->observes, .seed = opt->seed, .verbose = opt->verbose,
 	};
 
 	if (tc->vm_types & VM_TYPE(vm_type))

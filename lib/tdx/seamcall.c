@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SEAMCALLs: names and operands. */
+/* SEAMCALLs: names, the kernel's functions that make them, operands. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "file.h"
+#include "kernel.h"
 #include "seamcall.h"
 #include "testcase.h"
 
-/* Where the leaves that matter have their operands. */
+#define TDR	"+0($arg1)"	/* struct tdx_td begins with the struct page * of its root page */
+#define NONE	"\\0"		/* the probe's way to write a number */
+#define PAGE_4K	""		/* no argument: it is a page of 4K */
+
+/* Where the functions have what matters.  Until 7.1 pages are all struct page *, then some are pfns. */
 static const struct leaf {
 	unsigned int leaf;
 	const char *name;
-	enum { TDR_NONE, TDR_RCX, TDR_RDX } tdr;
-	enum { GPA_NONE, GPA_ONLY, GPA_LEVEL } gpa;	/* in RCX */
-	enum { PFN_NOT, PFN_RCX, PFN_R8 } pfn;
+	const char *function;		/* NULL: KVM does not make this call */
+	const char *tdr, *gpa, *level, *page;
 } leaves[] = {
-	{ TDH_MEM_PAGE_ADD, "PAGE.ADD", TDR_RDX, GPA_LEVEL, PFN_R8 },
-	{ TDH_MEM_SEPT_ADD, "SEPT.ADD", TDR_RDX, GPA_LEVEL, PFN_R8 },
-	{ TDH_MEM_PAGE_AUG, "PAGE.AUG", TDR_RDX, GPA_LEVEL, PFN_R8 },
-	{ TDH_MEM_RANGE_BLOCK, "RANGE.BLOCK", TDR_RDX, GPA_LEVEL, PFN_NOT },
-	{ TDH_MEM_PAGE_DEMOTE, "PAGE.DEMOTE", TDR_RDX, GPA_LEVEL, PFN_R8 },
-	{ TDH_MR_EXTEND, "MR.EXTEND", TDR_RDX, GPA_ONLY, PFN_NOT },
-	{ TDH_MR_FINALIZE, "MR.FINALIZE", TDR_RCX, GPA_NONE, PFN_NOT },
-	{ TDH_MNG_KEY_FREEID, "KEY.FREEID", TDR_RCX, GPA_NONE, PFN_NOT },
-	{ TDH_MEM_PAGE_PROMOTE, "PAGE.PROMOTE", TDR_RDX, GPA_LEVEL, PFN_NOT },
-	{ TDH_PHYMEM_PAGE_RECLAIM, "PAGE.RECLAIM", TDR_NONE, GPA_NONE, PFN_RCX },
-	{ TDH_MEM_PAGE_REMOVE, "PAGE.REMOVE", TDR_RDX, GPA_LEVEL, PFN_NOT },
-	{ TDH_MEM_SEPT_REMOVE, "SEPT.REMOVE", TDR_RDX, GPA_LEVEL, PFN_NOT },
-	{ TDH_MEM_TRACK, "MEM.TRACK", TDR_RCX, GPA_NONE, PFN_NOT },
-	{ TDH_MEM_RANGE_UNBLOCK, "RANGE.UNBLOCK", TDR_RDX, GPA_LEVEL, PFN_NOT },
-	{ TDH_PHYMEM_PAGE_WBINVD, "PAGE.WBINVD", TDR_NONE, GPA_NONE, PFN_RCX },
+	{ TDH_MEM_PAGE_ADD, "PAGE.ADD", "tdh_mem_page_add", TDR, "$arg2", PAGE_4K, "$arg3" },
+	{ TDH_MEM_SEPT_ADD, "SEPT.ADD", "tdh_mem_sept_add", TDR, "$arg2", "$arg3", "$arg4" },
+	{ TDH_MEM_PAGE_AUG, "PAGE.AUG", "tdh_mem_page_aug", TDR, "$arg2", "$arg3", "$arg4" },
+	{ TDH_MEM_RANGE_BLOCK, "RANGE.BLOCK", "tdh_mem_range_block", TDR, "$arg2", "$arg3", NONE },
+	{ TDH_MR_EXTEND, "MR.EXTEND", "tdh_mr_extend", TDR, "$arg2", NONE, NONE },
+	{ TDH_MR_FINALIZE, "MR.FINALIZE", "tdh_mr_finalize", TDR, NONE, NONE, NONE },
+	{ TDH_MNG_KEY_FREEID, "KEY.FREEID", "tdh_mng_key_freeid", TDR, NONE, NONE, NONE },
+	{ TDH_PHYMEM_PAGE_RECLAIM, "PAGE.RECLAIM", "tdh_phymem_page_reclaim", NONE, NONE, NONE, "$arg1" },
+	{ TDH_MEM_PAGE_REMOVE, "PAGE.REMOVE", "tdh_mem_page_remove", TDR, "$arg2", "$arg3", NONE },
+	{ TDH_MEM_TRACK, "MEM.TRACK", "tdh_mem_track", TDR, NONE, NONE, NONE },
+	{ TDH_PHYMEM_PAGE_WBINVD, "PAGE.WBINVD", "tdh_phymem_page_wbinvd_hkid", NONE, NONE, NONE, "$arg2" },
+	{ TDH_PHYMEM_PAGE_WBINVD, "PAGE.WBINVD", "tdh_phymem_page_wbinvd_tdr", NONE, NONE, NONE, TDR },
+	{ .leaf = TDH_MEM_PAGE_DEMOTE, .name = "PAGE.DEMOTE" },
+	{ .leaf = TDH_MEM_PAGE_PROMOTE, .name = "PAGE.PROMOTE" },
+	{ .leaf = TDH_MEM_SEPT_REMOVE, .name = "SEPT.REMOVE" },
+	{ .leaf = TDH_MEM_RANGE_UNBLOCK, .name = "RANGE.UNBLOCK" },
 };
 
 static const struct leaf *leaf_of(unsigned int leaf)
@@ -64,40 +66,56 @@ const char *seamcall_text(const struct seamcall *c)
 	return text;
 }
 
-/* Bits of a physical address; the KeyID is above them. */
-static unsigned int phys_bits(void)
+const char *seamcall_function(size_t i)
 {
-	static unsigned int bits;
-	char *sizes;
-
-	if (bits)
-		return bits;
-	sizes = file_after("/proc/cpuinfo", "address sizes");
-	must(sizes && sscanf(sizes, " : %u bits physical", &bits) == 1,
-	     "address sizes in /proc/cpuinfo");
-	free(sizes);
-	return bits;
+	return i < ARRAY_SIZE(leaves) ? leaves[i].function : NULL;
 }
 
-static u64 pfn_operand(u64 reg)
+/* The level of a 4K page, as the kernel counts: as the TDX module, and since 7.2 as KVM does. */
+static int level_4k(void)
 {
-	return (reg & ((1ULL << phys_bits()) - 1)) >> 12;
+	return kernel_before("7.2") ? 0 : LEVEL_4K;
 }
 
-bool seamcall_decode(unsigned int leaf, u64 rcx, u64 rdx, u64 r8,
-		     struct seamcall *call, u64 *tdr)
+const char *seamcall_probe_args(size_t i)
 {
-	const struct leaf *l = leaf_of(leaf);
+	const struct leaf *l = &leaves[i];
+	const char *level = *l->level ? l->level : strf("\\%d", level_4k());
 
-	if (!l)
-		return false;
-	*tdr = l->tdr == TDR_NONE ? 0 : l->tdr == TDR_RCX ? rcx : rdx;
-	*call = (struct seamcall){ .leaf = leaf, .level = LEVEL_NONE, .pfn = PFN_NONE };
-	if (l->gpa != GPA_NONE)
-		call->gpa = rcx & ~(SZ_4K - 1);
-	if (l->gpa == GPA_LEVEL)
-		call->level = (rcx & 7) + 1;	/* the module counts from 0 */
-	if (l->pfn != PFN_NOT)
-		call->pfn = pfn_operand(l->pfn == PFN_RCX ? rcx : r8);
-	return true;
+	return strf("leaf=\\%u:u64 tdr=%s:x64 gpa=%s:x64 level=%s:u64 page=%s:x64 vmemmap=@vmemmap_base:x64 status=$retval:x64",
+		    l->leaf, l->tdr, l->gpa, level, l->page);
+}
+
+/* Kernel addresses have the uppermost bit, pfns do not. */
+static u64 pfn_of_page(u64 page, u64 vmemmap)
+{
+	const unsigned int size = 64;	/* of struct page, but with CONFIG_KMSAN */
+
+	if (!(page >> 63))
+		return page;
+	errno = EINVAL;
+	must(page >= vmemmap && !((page - vmemmap) % size), "struct page 0x%llx of a SEAMCALL", page);
+	return (page - vmemmap) / size;
+}
+
+static bool takes(const char *argument)
+{
+	return argument[0] != NONE[0];
+}
+
+struct seamcall seamcall_of(const struct seamcall_record *r, u64 *tdr)
+{
+	const struct leaf *l = leaf_of(r->leaf);
+	struct seamcall call = { .leaf = r->leaf, .level = LEVEL_NONE, .pfn = PFN_NONE,
+				 .status = r->status };
+
+	must(l && l->function, "SEAMCALL %llu", r->leaf);
+	*tdr = r->tdr ? pfn_of_page(r->tdr, r->vmemmap) << 12 : 0;
+	if (takes(l->gpa))
+		call.gpa = r->gpa & ~(SZ_4K - 1);
+	if (takes(l->level))
+		call.level = r->level - level_4k() + LEVEL_4K;
+	if (r->page)
+		call.pfn = pfn_of_page(r->page, r->vmemmap);
+	return call;
 }

@@ -13,6 +13,7 @@
 #include "base/case_run.h"
 #include "known_issues.h"
 #include "td_fixture.h"
+#include "td_pages.h"
 #include "testcase.h"
 
 #define SLOT_SIZE	SZ_2M
@@ -53,7 +54,8 @@ struct scene {
 	struct slot *above;
 	bool may_run;
 	enum sept_state state;
-	struct sept page[2 * PAGES];	/* from FIRST on */
+	u64 pfn[2 * PAGES];		/* of the pages from FIRST on */
+	u64 entry[2 * PAGES];		/* in the Secure EPT, where the host shows it */
 	u64 tables[MAX_TABLES];		/* pfns of the Secure EPT's tables */
 	int nr_tables;
 };
@@ -69,6 +71,11 @@ static void find_tables(struct scene *s)
 	free(calls);
 }
 
+static u64 sept_entry_of(struct vm *vm, u64 gpa)
+{
+	return sept_missing() ? 0 : sept_walk(vm, gpa).entry;
+}
+
 static struct scene scene(const struct test *t, enum origin origin)
 {
 	struct scene s = { .td = td_fixture(t, SLOT_SIZE), .may_run = origin != ADDED,
@@ -82,8 +89,9 @@ static struct scene scene(const struct test *t, enum origin origin)
 	if (origin == FAULTED)
 		prefault(s.td.vcpu, FIRST, 2 * PAGES * SZ_4K);
 	expect_td_mapped(&s.td, FIRST, 2 * PAGES, s.state);
+	td_pfns(&s.td, FIRST, 2 * PAGES, s.pfn);
 	for (int i = 0; i < 2 * PAGES; i++)
-		s.page[i] = sept_walk(s.td.vm, FIRST + i * SZ_4K);
+		s.entry[i] = sept_entry_of(s.td.vm, FIRST + i * SZ_4K);
 	find_tables(&s);
 	observer_clear(s.td.o);
 	return s;
@@ -95,7 +103,7 @@ static void expect_removed(struct scene *s, int first, int nr)
 	struct calls calls = { .nr = 0 };
 
 	for (int i = first; i < first + nr; i++)
-		add_zap(&calls, FIRST + i * SZ_4K, s->page[i].pfn, s->may_run);
+		add_zap(&calls, FIRST + i * SZ_4K, s->pfn[i], s->may_run);
 	expect_seamcall_list(s->td.o, calls.list, calls.nr);
 
 	for (int i = 0; i < 2 * PAGES; i++) {
@@ -105,12 +113,12 @@ static void expect_removed(struct scene *s, int first, int nr)
 			expect_td_unmapped(&s->td, gpa, 1);
 			expect_sept_free_at(s->td.vm, gpa, LEVEL_4K);	/* tables stay */
 			expect_no_page(s->td.vm, (i < PAGES ? s->td.slot : s->above)->gmem,
-				       s->page[i].pfn);
+				       s->pfn[i]);
 		} else {
 			expect_td_mapped(&s->td, gpa, 1, s->state);
-			expect_eq(sept_walk(s->td.vm, gpa).entry, s->page[i].entry,
+			expect_eq(sept_entry_of(s->td.vm, gpa), s->entry[i],
 				  "entry of gpa 0x%llx, outside of the range", gpa);
-			expect_own_page(s->td.vm, gpa, s->page[i].pfn);
+			expect_own_page(s->td.vm, gpa, s->pfn[i]);
 		}
 	}
 }
@@ -192,10 +200,7 @@ CASES(zap,
 	  TD_SEPT },
 )
 
-CASE(punched_and_faulted, "a fault on a punched page: one PAGE.AUG, pending",
-	.vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-	.needs_sept = true)
+CASE(punched_and_faulted, "a fault on a punched page: one PAGE.AUG, pending", TD_SEPT)
 {
 	struct scene s = scene(t, ADDED_FINAL);
 
@@ -218,10 +223,7 @@ CASE(punched_and_added, "before finalize a punched page can be added again", TD_
 	expect_seamcalls(s.td.o, CALL_PAGE_ADD(FIRST, observer_known(s.td.o, FIRST >> 12).pfn));
 }
 
-CASE(converted_back, "made shared, then private: not mapped until the next fault",
-	.vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-	.needs_sept = true)
+CASE(converted_back, "made shared, then private: not mapped until the next fault", TD_SEPT)
 {
 	struct scene s = scene(t, FAULTED);
 
@@ -235,10 +237,7 @@ CASE(converted_back, "made shared, then private: not mapped until the next fault
 	expect_seamcalls(s.td.o, CALL_PAGE_AUG(FIRST, gmem_pfn(s.td.o, FIRST >> 12)));
 }
 
-CASE(slot_recreated, "a slot deleted and created again: not mapped until the next fault",
-	.vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL),
-	.needs_sept = true)
+CASE(slot_recreated, "a slot deleted and created again: not mapped until the next fault", TD_SEPT)
 {
 	struct scene s = scene(t, FAULTED);
 
@@ -337,6 +336,8 @@ CASE(other_td, "another TD with pages at the same gpas: no SEAMCALL for this one
 	mem_punch_hole(other.slot->gmem, 0, SLOT_SIZE);
 	expect_sept_free(other.vm, FIRST);
 	expect_removed(&s, 0, 0);
+	if (!sept_missing())
+		expect_eq(observer_tdr(s.td.o), sept_tdr(s.td.vm), "TDR of the observed TD");
 }
 
 /* It must not be more than once. */
@@ -354,7 +355,7 @@ static bool reclaimed(const struct seamcall *calls, size_t nr, u64 pfn)
 CASE(destroyed, "a TD destroyed: pages removed, key freed, tables reclaimed", TD_SEPT)
 {
 	struct scene s = scene(t, FAULTED);
-	u64 tdr = sept_tdr(s.td.vm);
+	u64 tdr = observer_tdr(s.td.o);
 	bool has_key = true;
 	struct seamcall *calls;
 	struct calls zaps = { .nr = 0 };
@@ -366,7 +367,7 @@ CASE(destroyed, "a TD destroyed: pages removed, key freed, tables reclaimed", TD
 	close(s.above->gmem->fd);
 
 	for (int i = 0; i < 2 * PAGES; i++)
-		add_zap(&zaps, FIRST + i * SZ_4K, s.page[i].pfn, true);
+		add_zap(&zaps, FIRST + i * SZ_4K, s.pfn[i], true);
 	calls = seamcalls(s.td.o, &nr);
 	for (size_t i = 0; i < nr; i++) {
 		expect_eq(calls[i].status, 0, "status of %s", seamcall_name(calls[i].leaf));

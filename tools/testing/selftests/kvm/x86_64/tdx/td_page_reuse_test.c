@@ -27,7 +27,7 @@ static int holding_data(const u64 *pfns)
  */
 CASE(punched_and_refilled, "PUNCH_HOLE: the pages are free; refilled by new ones",
 	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN),
-	.needs_sept = true)
+	.uses_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 pfns[PAGES];
@@ -62,7 +62,7 @@ CASE(page_count, "the TDX module's count of pages, after PUNCH_HOLE and refilled
 
 /* A conversion does not change the file. */
 CASE(converted_and_back, "shared and private again: the same pages",
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .uses_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u64 pfns[PAGES];
@@ -79,7 +79,7 @@ CASE(converted_and_back, "shared and private again: the same pages",
 }
 
 CASE(gmem_closed, "close() of guest_memfd: its pages are free, prefault fails with EFAULT",
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .uses_sept = true)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	struct kvm_pre_fault_memory range = { .gpa = GPA, .size = SZ_4K };

@@ -20,9 +20,7 @@
 #define PAGES	8
 #define MEASURE	KVM_TDX_MEASURE_MEMORY_REGION
 
-#define PFN_GMEM_CASE	.vm_types = VM_TDX, .needs_sept = true, \
-			.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_GMEM_PFN)
-#define SOURCE_CASE	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), \
+#define SOURCE_CASE	.vm_types = VM_TDX, .observes = TD_EVENTS, \
 			.needs_sept = true, .needs_softtdx = true
 
 struct place {
@@ -49,10 +47,10 @@ static void faulted(const struct test *t)
 
 CASES(faulted,
 	{ "faulted_one", "a page faulted in: the same pfn in all four places", .arg = &one,
-	  PFN_GMEM_CASE },
-	{ "faulted_some", "eight pages in the middle of a table", .arg = &some, PFN_GMEM_CASE },
-	{ "faulted_across_2m", "pages on both sides of 2M", .arg = &across_2m, PFN_GMEM_CASE },
-	{ "faulted_many", "40 pages, no two the same", .arg = &many, PFN_GMEM_CASE })
+	  TD_SEPT },
+	{ "faulted_some", "eight pages in the middle of a table", .arg = &some, TD_SEPT },
+	{ "faulted_across_2m", "pages on both sides of 2M", .arg = &across_2m, TD_SEPT },
+	{ "faulted_many", "40 pages, no two the same", .arg = &many, TD_SEPT })
 
 /*
  * An added page is guest_memfd's page, too.  KVM does not get it by a function that can be
@@ -79,13 +77,13 @@ static void added(const struct test *t)
 }
 
 CASES(added,
-	{ "added_one", "a page added: the same pfn in all places", .arg = &one, PFN_GMEM_CASE },
+	{ "added_one", "a page added: the same pfn in all places", .arg = &one, TD_SEPT },
 	{ "added_some", "eight added pages in the middle of a table", .arg = &some,
-	  PFN_GMEM_CASE },
+	  TD_SEPT },
 	{ "added_across_2m", "added pages on both sides of 2M", .arg = &across_2m,
-	  PFN_GMEM_CASE })
+	  TD_SEPT })
 
-CASE(downwards, "pages faulted in from the last to the first: each its own", PFN_GMEM_CASE)
+CASE(downwards, "pages faulted in from the last to the first: each its own", TD_SEPT)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
@@ -96,7 +94,7 @@ CASE(downwards, "pages faulted in from the last to the first: each its own", PFN
 }
 
 CASE(slot_offset, "slots of parts of a guest_memfd: the page follows the offset in the file",
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	TD_SEPT)
 {
 	struct fixture td = td_fixture_final(t, 0);
 	struct mem *gmem = mem_create(MEM_GMEM, 2 * PAGES * SZ_4K, td.vm);
@@ -133,8 +131,7 @@ static int fault_in(void *arg)
 	return 0;
 }
 
-CASE(two_vcpus, "two vCPUs fault the same pages in: each is added once", .vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true, .cpus = 2)
+CASE(two_vcpus, "two vCPUs fault the same pages in: each is added once", TD_SEPT, .cpus = 2)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct fault faults[] = { { td.vcpu, 32 }, { td_vcpu(td.vm), 32 } };
@@ -156,7 +153,7 @@ CASE(two_vcpus, "two vCPUs fault the same pages in: each is added once", .vm_typ
 }
 
 CASE(page_types, "root page, tables, pages: their types in the PAMT", .vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
+	.observes = TD_EVENTS, .needs_sept = true)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	struct seamcall *calls;
@@ -176,7 +173,7 @@ CASE(page_types, "root page, tables, pages: their types in the PAMT", .vm_types 
 }
 
 CASE(shared_and_private, "the shared page of a gfn is the host's, never the private one",
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	TD_SEPT)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 	u8 *hva = td.slot->mem->hva;
@@ -194,7 +191,7 @@ CASE(shared_and_private, "the shared page of a gfn is the host's, never the priv
 }
 
 CASE(source_is_copied, "the source of an added page stays the host's",
-	.vm_types = VM_TDX, .observes = OBSERVE(EV_SPTE), .needs_sept = true)
+	TD_SEPT)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	u8 *source = td_source(PAGES, t->seed);
@@ -210,8 +207,7 @@ CASE(source_is_copied, "the source of an added page stays the host's",
 	}
 }
 
-CASE(failed_add, "an add with an unreadable source: EFAULT, no page is taken", .vm_types = VM_TDX,
-	.observes = OBSERVE(EV_SPTE) | OBSERVE(EV_SEAMCALL), .needs_sept = true)
+CASE(failed_add, "an add with an unreadable source: EFAULT, no page is taken", TD_SEPT)
 {
 	struct fixture td = td_fixture(t, SZ_2M);
 	u8 *hole = mmap(NULL, SZ_4K, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

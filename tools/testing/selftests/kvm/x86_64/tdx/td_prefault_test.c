@@ -14,11 +14,6 @@
 #include "td_fixture.h"
 #include "testcase.h"
 
-/* A case that also compares with the pages of guest_memfd. */
-#define TD_GMEM									\
-	.vm_types = VM_TDX, .uses_sept = true,					\
-	.observes = OBSERVE_MAPPING | OBSERVE(EV_GMEM_PFN) | OBSERVE(EV_SEAMCALL)
-
 /* Pages that the TD was given since the last observer_clear(). */
 #define expect_augs(o, nr, ...)	expect_seamcalls_of(o, TDH_MEM_PAGE_AUG, nr, __VA_ARGS__)
 
@@ -97,13 +92,13 @@ static void pending(const struct test *t)
 
 CASES(pending,
 	{ "one_page", "a private page is pending", .arg = &(const struct range){ GPA, 1 },
-	  TD_GMEM },
+	  TD_SEAMCALLS },
 	{ "odd_range", "three pages inside of a 2M: no others",
-	  .arg = &(const struct range){ GPA + 5 * SZ_4K, 3 }, TD_GMEM },
+	  .arg = &(const struct range){ GPA + 5 * SZ_4K, 3 }, TD_SEAMCALLS },
 	{ "across_2m", "five pages across a 2M border",
-	  .arg = &(const struct range){ GPA + SZ_2M - 2 * SZ_4K, 5 }, TD_GMEM },
+	  .arg = &(const struct range){ GPA + SZ_2M - 2 * SZ_4K, 5 }, TD_SEAMCALLS },
 	{ "many_pages", "63 pages: one TDH.MEM.PAGE.AUG each",
-	  .arg = &(const struct range){ GPA + SZ_4K, 63 }, TD_GMEM })
+	  .arg = &(const struct range){ GPA + SZ_4K, 63 }, TD_SEAMCALLS })
 
 CASE(already_pending, "a page that is mapped already stays", TD_SEAMCALLS)
 {
@@ -141,7 +136,7 @@ CASE(other_vcpu, "pages prefaulted by another vCPU stay", TD_SEAMCALLS, .cpus = 
 	expect_td_mapped(&td, GPA, 3, SEPT_PENDING);
 }
 
-CASE(punched, "a page punched out of guest_memfd: a new pending page", TD_GMEM)
+CASE(punched, "a page punched out of guest_memfd: a new pending page", TD_SEAMCALLS)
 {
 	struct fixture td = td_fixture_final(t, SZ_2M);
 
