@@ -23,6 +23,10 @@
 	{ "shadow_" name, "shadow paging: " text, .vm_types = VM_DEFAULT,	\
 	  .boot = BOOT_NPT_OFF },						\
 	{ "ept_" name, "EPT: " text, .vm_types = VM_DEFAULT, .boot = BOOT_TDX }
+/* Without dirty bits there is no PML: KVM protects pages against writes, as under NPT. */
+#define WITHOUT_PML(name, text)							\
+	{ "no_pml_" name, "EPT without PML: " text, .vm_types = VM_DEFAULT,	\
+	  .boot = BOOT_EPT_AD_OFF }
 
 static struct logged small_pages(const struct test *t, u64 manual)
 {
@@ -48,6 +52,8 @@ static void get(const struct test *t)
 }
 CASES(get,
 	ON_EACH_MMU("get",
+		    "KVM_GET_DIRTY_LOG: pages written since the last one"),
+	WITHOUT_PML("get",
 		    "KVM_GET_DIRTY_LOG: pages written since the last one"))
 
 static void written_before(const struct test *t)
@@ -172,6 +178,8 @@ static void clear_sparse(const struct test *t)
 }
 CASES(clear_sparse,
 	ON_EACH_MMU("clear_sparse",
+		    "five of 256 pages cleared: the others stay dirty"),
+	WITHOUT_PML("clear_sparse",
 		    "five of 256 pages cleared: the others stay dirty"))
 
 static void initially_set(const struct test *t)
@@ -280,6 +288,8 @@ static void borders(const struct test *t)
 }
 CASES(borders,
 	ON_EACH_MMU("borders",
+		    "logging on: pages of adjacent slots stay writable"),
+	WITHOUT_PML("borders",
 		    "logging on: pages of adjacent slots stay writable"))
 
 /* MSR_KVM_WALL_CLOCK_NEW has KVM write to a page of the guest. */
