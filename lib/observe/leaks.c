@@ -74,14 +74,20 @@ static void scan(void)
 	must(tell_kmemleak("scan"), "a pass of kmemleak");
 }
 
+static bool pages_at_most(long most, long *pages)
+{
+	*pages = pages_of_kvm();
+	return *pages <= most;
+}
+
 void expect_no_leaks_(const char *file, int line, const struct leaks *before)
 {
 	char name[LEAK_NAME + 1] = "";
 	unsigned int objects;
-	long pages;
+	long pages = 0;
 
 	if (before->pages >= 0 &&
-	    !await((pages = pages_of_kvm()) <= before->pages, PATIENCE_S))
+	    !await(pages_at_most(before->pages, &pages), PATIENCE_S))
 		test_failed(file, line, "pages that code of KVM or TDX has allocated (page_owner)",
 			    strf("%ld at most", before->pages), strf("%ld", pages));
 	if (!before->objects)
