@@ -125,15 +125,21 @@ static void skip_if(const char *missing)
 		test_skip("%s", missing);
 }
 
+static void need_cpus(const struct test_case *tc)
+{
+	if (tc->cpus && nr_cpus() < tc->cpus)
+		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
+			  nr_cpus());
+}
+
 void check_needs(const struct test *t, bool allow_host_wide)
 {
 	const struct test_case *tc = t->tc;
 
-	if (tc->cpus && nr_cpus() < tc->cpus)
-		test_skip("needs %u CPUs, this process may use %u (taskset, cpuset)", tc->cpus,
-			  nr_cpus());
-	if (tc->plain)
+	if (tc->plain) {
+		need_cpus(tc);
 		return;
+	}
 	if (geteuid())
 		test_skip("needs root");
 	skip_if(kmsg_missing());
@@ -146,6 +152,7 @@ void check_needs(const struct test *t, bool allow_host_wide)
 			  tc->side_effects);
 	if (tc->expects_splat && !kmsg_warnings_armed())
 		test_skip("must see a WARNING, and this boot has had one (taint W): --allow-host-wide makes it come again by debugfs, where that is writable; else reboot");
+	need_cpus(tc);
 	if (nr_nodes() < tc->nodes)
 		test_skip("needs %u NUMA nodes with memory that this process may use (cpuset.mems), it has %u (numa=fake=%u)",
 			  tc->nodes, nr_nodes(), tc->nodes);
