@@ -6,16 +6,10 @@
  * allowed comes back at the next fault.
  */
 #include "dirty_log.h"
+#include "each_mmu.h"
 #include "page_idle.h"
 #include "testcase.h"
 
-#define ON_EACH_MMU(name, text)							\
-	{ name, text, .vm_types = VM_ANY },					\
-	{ "legacy_" name, "legacy MMU: " text, .vm_types = VM_DEFAULT,		\
-	  .boot = BOOT_TDP_MMU_OFF },						\
-	{ "shadow_" name, "shadow paging: " text, .vm_types = VM_DEFAULT,	\
-	  .boot = BOOT_NPT_OFF },						\
-	{ "ept_" name, "EPT: " text, .vm_types = VM_DEFAULT, .boot = BOOT_TDX }
 #define WITHOUT_BITS(name, text)							\
 	{ "tracked_" name, "EPT without accessed bits: " text, .vm_types = VM_DEFAULT,	\
 	  .boot = BOOT_EPT_AD_OFF }

@@ -11,18 +11,12 @@
 #include <sys/ioctl.h>
 
 #include "dirty_log.h"
+#include "each_mmu.h"
 #include "testcase.h"
 
 #define MANUAL	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
 #define ALL_SET	KVM_DIRTY_LOG_INITIALLY_SET
 
-#define ON_EACH_MMU(name, text)							\
-	{ name, text, .vm_types = VM_ANY },					\
-	{ "legacy_" name, "legacy MMU: " text, .vm_types = VM_DEFAULT,		\
-	  .boot = BOOT_TDP_MMU_OFF },						\
-	{ "shadow_" name, "shadow paging: " text, .vm_types = VM_DEFAULT,	\
-	  .boot = BOOT_NPT_OFF },						\
-	{ "ept_" name, "EPT: " text, .vm_types = VM_DEFAULT, .boot = BOOT_TDX }
 /* Without dirty bits there is no PML: KVM protects pages against writes, as under NPT. */
 #define WITHOUT_PML(name, text)							\
 	{ "no_pml_" name, "EPT without PML: " text, .vm_types = VM_DEFAULT,	\

@@ -3,19 +3,12 @@
  * Accesses to a gpa without memslot: KVM_EXIT_MMIO, each time.  KVM keeps that there is no slot
  * in an MMIO SPTE, with the generation of the memslots; it must notice when slots have changed.
  */
+#include "each_mmu.h"
 #include "guest_access.h"
 #include "slot.h"
 #include "testcase.h"
 
 #define AT	SZ_1G
-
-#define ON_EACH_MMU(name, text)							\
-	{ name, text, .vm_types = VM_ANY },					\
-	{ "legacy_" name, "legacy MMU: " text, .vm_types = VM_DEFAULT,		\
-	  .boot = BOOT_TDP_MMU_OFF },						\
-	{ "shadow_" name, "shadow paging: " text, .vm_types = VM_DEFAULT,	\
-	  .boot = BOOT_NPT_OFF },						\
-	{ "ept_" name, "EPT: " text, .vm_types = VM_DEFAULT, .boot = BOOT_TDX }
 
 static struct vcpu *guest(const struct test *t)
 {
