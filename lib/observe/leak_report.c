@@ -3,15 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "observe/leak_report.h"
 #include "testcase.h"
 
 #define SHOWN_LINES	60	/* of what kmemleak says */
-
-static bool starts(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
 
 /* "get_page_from_freelist+0x1/0x2": on the way to the page, whoever wants it. */
 static bool is_allocator(const char *frame)
@@ -23,7 +19,7 @@ static bool is_allocator(const char *frame)
 
 	frame += strspn(frame, " _");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (starts(frame, names[i]))
+		if (text_starts(frame, names[i]))
 			return true;
 	return false;
 }
@@ -33,10 +29,7 @@ static bool is_of_kvm(const char *frame)
 	static const char *const names[] = { "kvm", "tdx", "tdp", "tdh", "vmx", "vmcs",
 					     "mmu_memory_cache" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strstr(frame, names[i]))
-			return true;
-	return false;
+	return text_has_one(frame, names, ARRAY_SIZE(names));
 }
 
 long page_owner_of_kvm(FILE *f)
@@ -69,10 +62,10 @@ unsigned int kmemleak_of(FILE *f, const char *name)
 
 	while (getline(&line, &size, f) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (starts(line, "unreferenced object")) {
+		if (text_starts(line, "unreferenced object")) {
 			object = strf("%s", line);
 			ours = false;
-		} else if (starts(line, own)) {
+		} else if (text_starts(line, own)) {
 			ours = true;
 			nr++;
 			diag("kmemleak: %s", object);

@@ -4,24 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "runner/splat.h"
 #include "testcase.h"
 
 #define COMM_LEN	15	/* TASK_COMM_LEN - 1 */
 #define WARNING		"WARNING: "
-
-static bool contains_one(const char *text, const char *const *words, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++)
-		if (strstr(text, words[i]))
-			return true;
-	return false;
-}
-
-static bool starts(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
 
 /*
  * What a kernel with CONFIG_KASAN, UBSAN, KCSAN, SLUB_DEBUG_ON, PAGE_POISONING, DEBUG_OBJECTS,
@@ -39,7 +27,7 @@ static bool is_of_checker(const char *text)
 		"BUG: sleeping function called", "BUG: scheduling while atomic",
 	};
 
-	return starts(text, "BUG ") || contains_one(text, marks, ARRAY_SIZE(marks));
+	return text_starts(text, "BUG ") || text_has_one(text, marks, ARRAY_SIZE(marks));
 }
 
 static bool begins_splat(const char *text)
@@ -48,7 +36,7 @@ static bool begins_splat(const char *text)
 		WARNING, "BUG: ", "kernel BUG at", "Oops", "general protection fault",
 	};
 
-	return contains_one(text, marks, ARRAY_SIZE(marks)) || is_of_checker(text);
+	return text_has_one(text, marks, ARRAY_SIZE(marks)) || is_of_checker(text);
 }
 
 /*
@@ -60,15 +48,15 @@ static bool is_failed_seamcall(const char *text)
 {
 	static const char *const marks[] = { "SEAMCALL ", "TDH_", "HKID " };
 
-	return (starts(text, "kvm_intel: ") || starts(text, "virt/tdx: ")) &&
-	       strstr(text, " failed") && contains_one(text, marks, ARRAY_SIZE(marks));
+	return (text_starts(text, "kvm_intel: ") || text_starts(text, "virt/tdx: ")) &&
+	       strstr(text, " failed") && text_has_one(text, marks, ARRAY_SIZE(marks));
 }
 
 /* Lines that name modules and tasks whatever the complaint is about. */
 static bool tells_nothing(const char *text)
 {
-	return starts(text, "Modules linked in:") || starts(text, "Hardware name:") ||
-	       starts(text, "CPU: ");
+	return text_starts(text, "Modules linked in:") || text_starts(text, "Hardware name:") ||
+	       text_starts(text, "CPU: ");
 }
 
 /* Is it about KVM, TDX, or the memory management below them? */
@@ -82,7 +70,7 @@ static bool names_subject(const struct splat_scan *s)
 						strstr(s->lines[i], ", CPU#") - s->lines[i] :
 						(long)strlen(s->lines[i])), s->lines[i]);
 		bool found = !tells_nothing(text) &&
-			     contains_one(text, subjects, ARRAY_SIZE(subjects));
+			     text_has_one(text, subjects, ARRAY_SIZE(subjects));
 
 		free(text);
 		if (found)
@@ -118,7 +106,7 @@ static bool is_kernel_thread(const char *comm)
 	static const char *const names[] = { "k", "swapper", "migration/", "rcu", "cpuhp/" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (starts(comm, names[i]))
+		if (text_starts(comm, names[i]))
 			return true;
 	return false;
 }
@@ -131,7 +119,7 @@ static bool is_race_of_kvm(const char *title)
 {
 	static const char *const names[] = { "kvm", "tdx", "tdh", "tdp", "spte", "gmem", "vmx", "vcpu" };
 
-	return contains_one(title, names, ARRAY_SIZE(names));
+	return text_has_one(title, names, ARRAY_SIZE(names));
 }
 
 static bool is_ours(const struct splat_scan *s)
