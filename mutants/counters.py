@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def gcov(merged: Path, tree: Path, file: str, work: Path) -> dict[str, Any]:
     return data
 
 
-def functions(file: str, data: dict[str, Any], text: Sequence[str]) -> Iterator[Function]:
+def functions(file: str, data: dict[str, Any], text: Sequence[str]) -> list[Function]:
     """Those of the mapping path, without the branches of assertions."""
     mine = next(one for one in data["files"] if one["file"].endswith(file))
     found = {one["name"]: Function(file, one["name"], one["start_line"], one["execution_count"])
@@ -95,7 +95,7 @@ def functions(file: str, data: dict[str, Any], text: Sequence[str]) -> Iterator[
         counts = [branch["count"] for branch in line["branches"]]
         if counts and not ASSERTION.search(text[number - 1]):
             function.branches.setdefault(number, []).extend(counts)
-    return iter(found.values())
+    return list(found.values())
 
 
 def tracefile(found: Iterable[Function], source: Path) -> str:

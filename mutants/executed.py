@@ -27,6 +27,11 @@ Counts = Mapping[str, Sequence[Function]]       # of the suite, and of the kerne
 SUITE, OWN = "suite", "kernel's own"
 
 
+def path(text: str) -> Path:
+    """As the user means it: the programs below run elsewhere."""
+    return Path(text).resolve()
+
+
 def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         prog="mutants/coverage",
@@ -38,19 +43,26 @@ def parser() -> argparse.ArgumentParser:
                      help="run only these; may be repeated")
     new.add_argument("--nightly", action="store_true", help="run the long cases, too")
     new.add_argument("--jobs", metavar="N", help="emulated hosts at once")
-    new.add_argument("--kernel", type=Path, metavar="DIR",
+    new.add_argument("--kernel", type=path, metavar="DIR",
                      help="kernel source tree (default: the newest in Debian)")
-    new.add_argument("--run", type=Path, metavar="DIR", action="append", default=[],
+    new.add_argument("--run", type=path, metavar="DIR", action="append", default=[],
                      help="take the counters of this run, in place of a new one; may be repeated")
     new.add_argument("--own", action="store_true",
                      help="run the kernel's own KVM selftests, too, and show both")
-    new.add_argument("--out", type=Path, metavar="DIR", default=programs.ROOT / "results/coverage",
+    new.add_argument("--out", type=path, metavar="DIR", default=programs.ROOT / "results/coverage",
                      help="write the report here (default: results/coverage)")
     return new
 
 
+def run(command: Sequence[str]) -> None:
+    """The suite, or the kernel's selftests. Cases may fail: what was executed counts all the same."""
+    status = subprocess.run(command, check=False, cwd=programs.ROOT).returncode
+    if status not in (0, 1):
+        raise HarnessError(f"{' '.join(command)} ended with status {status}")
+
+
 def run_suite(arguments: argparse.Namespace) -> Path:
-    """The folder of its results. Cases may fail: what was executed counts all the same."""
+    """The folder of its results."""
     command = [str(programs.ROOT / "run_tests.sh"), "--on", "auto", "--debug-kernel", "coverage", "--seed", "1",
                "--no-install", "--out", str(arguments.out / "run")]
     for option, values in (("--tests", arguments.tests), ("--kernel", [arguments.kernel]),
@@ -58,9 +70,7 @@ def run_suite(arguments: argparse.Namespace) -> Path:
         for value in values:
             command += [option, str(value)] if value else []
     command += ["--nightly"] if arguments.nightly else []
-    status = subprocess.run(command, check=False).returncode
-    if status not in (0, 1):
-        raise HarnessError(f"{' '.join(command)} ended with status {status}")
+    run(command)
     latest: Path = arguments.out / "run/latest"
     return latest.resolve()
 
@@ -72,9 +82,7 @@ def run_own(arguments: argparse.Namespace) -> Path:
         return folder
     command = [sys.executable, "-m", "testbed.upstream", "--counters", str(folder / COUNTERS),
                *([str(arguments.kernel)] if arguments.kernel else [])]
-    status = subprocess.run(command, check=False, cwd=programs.ROOT).returncode
-    if status not in (0, 1):
-        raise HarnessError(f"{' '.join(command)} ended with status {status}")
+    run(command)
     return folder
 
 
@@ -145,16 +153,11 @@ def listing(lines: Sequence[Line]) -> list[str]:
     return text
 
 
-def only_own(counts: Counts, source: Path) -> list[str]:
-    """Lines that the kernel's own selftests execute, and the suite does not."""
-    own = {(one.file, one.name): one.lines for one in counts[OWN]}
-    text = []
-    for one in counts[SUITE]:
-        for number, count in one.lines.items():
-            if not count and own[one.file, one.name].get(number):
-                line = (source / one.file).read_text().splitlines()[number - 1].strip()
-                text.append(f"- {one.file}:{number} {one.name}() `{line}`")
-    return text
+def only_own(own: Sequence[Function], lines: Sequence[Line]) -> list[str]:
+    """Of the lines that the suite does not execute those that the kernel's own selftests do."""
+    executed = {(one.file, number) for one in own for number, count in one.lines.items() if count}
+    return [f"- {line.function.file}:{line.number} {line.function.name}() `{line.text}`" for line in lines
+            if not line.executed and (line.function.file, line.number) in executed]
 
 
 def html(found: Sequence[Function], source: Path, out: Path) -> None:
@@ -190,7 +193,7 @@ def report(counts: Counts, source: Path, identity: str, out: Path) -> int:
     summary = [*table(counts), "", reachable(found, lines)]
     text = [f"# What is executed of the mapping path: {identity}", "", *summary, ""]
     if OWN in counts:
-        only = only_own(counts, source)
+        only = only_own(counts[OWN], lines)
         summary.append(f"Lines that only the kernel's own selftests execute: {len(only)}.")
         text += ["## Executed by the kernel's own selftests only", "", *only, ""]
     text += ["## Never executed, or never both ways", *listing(lines), ""]

@@ -38,6 +38,12 @@ def new_folder(base: Path) -> Path:
     return folder
 
 
+def keep_counters(folder: Path, boot: str, data: bytes) -> None:
+    """What the first process sent (testbed/machine/init): an archive, for mutants/coverage."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{boot}.tgz").write_bytes(base64.b64decode(data))
+
+
 class Results:
     def __init__(self, folder: Path, environment: dict[str, Any]) -> None:
         self.folder = folder
@@ -128,9 +134,7 @@ class Recorder:
         if name == "dmesg":
             (self._results.folder / f"dmesg.{self._name}.txt").write_bytes(data)
         elif name == COUNTERS:
-            folder = self._results.folder / COUNTERS
-            folder.mkdir(exist_ok=True)
-            (folder / f"{self._name}.tgz").write_bytes(base64.b64decode(data))
+            keep_counters(self._results.folder / COUNTERS, self._name, data)
         elif name == "environment":
             self._merge_environment(data.decode(errors="replace"))
 

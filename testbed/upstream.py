@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import os
 import re
 import subprocess
@@ -30,6 +29,7 @@ from testbed.make import kernel, packages, source
 from testbed.make.cache import Cache, digest
 from testbed.make.source import Source
 from testbed.progress import say
+from testbed.results import COUNTERS, keep_counters
 
 SELFTESTS = "tools/testing/selftests/kvm"
 KILLED = 128 + 9
@@ -173,9 +173,8 @@ class Observer:
                 self._running.output += data.decode(errors="replace")
             case End(_, status):
                 self._end({0: "pass", Exit.SKIPPED: "skip", KILLED: "hang"}.get(status, "fail"))
-            case File("counters", data) if self._counters:
-                self._counters.mkdir(parents=True, exist_ok=True)
-                (self._counters / "own.tgz").write_bytes(base64.b64decode(data))
+            case File(name, data) if self._counters and name == COUNTERS:
+                keep_counters(self._counters, "own", data)
             case File("dmesg", data):
                 lines = data.decode(errors="replace").splitlines()
                 self.messages = [line for line in lines if TROUBLE.search(line)]
